@@ -1,0 +1,45 @@
+# The commands of this project; each begins by making .venv where it is missing or out of date.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help env env-dev quickstart lint types test test-fast clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: .venv/installed  ## make .venv with the pinned requirements
+
+env-dev: .venv/installed-dev  ## add the tools that the tests need
+
+quickstart: env  ## data, training, search, export, a prediction and a plot: runs/quickstart
+	$(BIN)/python -m tools.quickstart
+
+lint: env-dev  ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: env-dev  ## static types
+	$(BIN)/mypy bignas_tf tools
+
+test: lint types  ## lint, types and every test
+	$(BIN)/python -m pytest
+
+test-fast: lint types  ## the same without the tests marked slow
+	$(BIN)/python -m pytest -m 'not slow'
+
+clean:  ## remove .venv and the caches; runs/ is kept
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+
+# The stamps are newer than the requirements only if the install came through.
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed; name one with make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@

@@ -1,0 +1,1 @@
+"""BigNAS in TensorFlow 2: one training run, children for every budget."""

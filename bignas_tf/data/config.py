@@ -1,0 +1,92 @@
+"""What a data set is and how its images become patches."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors
+
+SOURCES = ("tfds", "tfrecord", "folder", "digits")
+CROPS = ("inception", "pad", "none")
+
+
+@dataclasses.dataclass
+class DataConfig(cfg.DataConfig):
+    """Model Garden's data config, and what BigNAS' patches need beyond it.
+
+    The base class' `tfds_split` names the images of every source, in TFDS' notation: "train",
+    "train[:80%]", "test[100:200]", "train+test"; TFRecords have one split, "all".
+
+    Attributes:
+      source: "tfds" (`tfds_name`, `tfds_data_dir`), "tfrecord" (`input_path`: files or patterns,
+        features image/encoded and image/class/label), "folder" (`input_path`/split/class/*.jpg
+        or *.png) or "digits" (scikit-learn's 8x8 digits: "train" 1437, "test" 360 images).
+      base_size: side of the square patch sent to the device, in pixels.
+      channels: 1 or 3; grey images are repeated to 3, colour ones turned grey for 1.
+      num_classes: labels run from 0 to num_classes - 1.
+      crop: how training patches are cut. "inception": a random area of 8% to 100%, resized; "pad":
+        the whole image, padded by an eighth on each side and cropped at random; "none".
+        Evaluation takes the centre: 7/8 of the short side after "inception", all of it otherwise.
+      flip: mirror half of the training patches.
+      autoaugment: apply AutoAugment's V0 policy to the training patches; needs 3 channels.
+      label_offset: added to the stored labels (-1 for TFRecords that count classes from 1).
+      cache: keep the decoded patches in memory, once for all data sets that read the same images.
+        Not for crop "inception".
+      shuffle_buffer_size: images mixed in memory after the files were shuffled; unused by cached
+        and folder data, which are shuffled as a whole.
+      seed: of shuffling and augmentation; None is 0.
+      drop_remainder: for evaluation only; training batches are always full.
+    """
+
+    source: str = "tfds"
+    base_size: int = 224
+    channels: int = 3
+    num_classes: int = 1000
+    crop: str = "inception"
+    flip: bool = True
+    autoaugment: bool = False
+    label_offset: int = 0
+    shuffle_buffer_size: int = 10_000
+    drop_remainder: bool = False
+
+
+
+def validate(config: DataConfig) -> None:
+    """Checks the fields against each other.
+
+    Raises:
+      UsageError: a field has a value that is not allowed, or a needed one is missing.
+    """
+    _check_choice("source", config.source, SOURCES)
+    _check_choice("crop", config.crop, CROPS)
+    _check_choice("channels", config.channels, (1, 3))
+    for field in ("base_size", "num_classes", "global_batch_size"):
+        value = getattr(config, field)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise errors.UsageError(f"data: {field} is {value!r}; it must be a whole number above 0")
+    if config.autoaugment and config.channels != 3:
+        raise errors.UsageError("data: autoaugment needs channels=3; set channels or autoaugment")
+    if config.cache and config.crop == "inception":
+        raise errors.UsageError(
+            "data: cache=True keeps whole patches, but crop='inception' cuts them from the full "
+            "image; use crop='pad' or cache=False"
+        )
+    needed = {"tfds": "tfds_name", "tfrecord": "input_path", "folder": "input_path"}
+    field = needed.get(config.source, "source")
+    if not getattr(config, field):
+        raise errors.UsageError(f"data: source={config.source!r} needs {field}")
+    if config.source != "tfrecord" and not config.tfds_split:
+        raise errors.UsageError(
+            f"data: source={config.source!r} needs tfds_split, such as 'train' or 'train[:90%]'"
+        )
+
+
+def _check_choice(field: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value in allowed:
+        return
+    near = difflib.get_close_matches(str(value), [str(choice) for choice in allowed], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise errors.UsageError(f"data: {field} is {value!r}; allowed: {list(allowed)}{hint}")

@@ -1,0 +1,170 @@
+"""Puts a TFDS data set on disk: by download, or from Debian's archive where there is no web."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+
+import tensorflow_datasets as tfds
+from absl import logging
+
+from bignas_tf import errors, files
+from bignas_tf.data import sources
+
+PROBE_SECONDS = 5
+APT_SECONDS = 180
+DEBIAN_PACKAGE = "dataset-fashion-mnist"
+# When each published file was packed. Debian's are the same gzip streams with name and time
+# stripped from the header (`gzip -n`); with both back, TFDS' checksums match.
+PACKED_AT = {
+    "t10k-images-idx3-ubyte.gz": 1504176627,
+    "t10k-labels-idx1-ubyte.gz": 1504176627,
+    "train-images-idx3-ubyte.gz": 1504176606,
+    "train-labels-idx1-ubyte.gz": 1504176606,
+}
+_GZIP_NAMED = b"\x1f\x8b\x08\x08"  # magic number, deflate, "a file name follows"
+_FALL_BACK = (
+    "train on the embedded digits instead: --params_override="
+    "task.train_data.source=digits,task.validation_data.source=digits"
+)
+
+
+def prepare(dataset: str, data_dir: str | None = None) -> pathlib.Path:
+    """Prepares a TFDS data set, unless it is there already.
+
+    Args:
+      dataset: TFDS name, such as "fashion_mnist".
+      data_dir: where TFDS keeps its data sets; None is TFDS' own default.
+
+    Returns:
+      The folder that holds the prepared records.
+
+    Raises:
+      UsageError: TFDS has no such data set, or the folder cannot be written to.
+      RunError: it could not be had from anywhere.
+    """
+    builder = sources.tfds_builder(dataset, data_dir)
+    folder = pathlib.Path(builder.data_dir)
+    if builder.is_prepared():
+        print(f"{dataset} is already prepared in {folder}")
+        return folder
+    files.ensure_writable(folder.parent)
+    _fetch(builder)
+    print(f"{dataset} is prepared in {folder}")
+    return folder
+
+
+def restore_gzip_header(stripped: bytes, name: str, packed_at: int) -> bytes:
+    """Gives a `gzip -n` stream its name and time back.
+
+    Args:
+      stripped: a gzip stream whose header has no optional fields.
+      name: the file name that was packed, without ".gz".
+      packed_at: seconds since 1970.
+    """
+    time = packed_at.to_bytes(4, "little")
+    return _GZIP_NAMED + time + stripped[8:10] + name.encode() + b"\0" + stripped[10:]
+
+
+def _fetch(builder: tfds.core.DatasetBuilder) -> None:
+    """Downloads, or takes Debian's copy where the site does not answer."""
+    problems = []
+    unreachable = _unreachable(builder)
+    if unreachable is None:
+        try:
+            builder.download_and_prepare()
+            return
+        except Exception as error:  # TFDS raises whatever its downloader met
+            problems.append(f"download failed ({_first_line(error)})")
+    else:
+        problems.append(unreachable)
+    if builder.name == "fashion_mnist":
+        print(f"{problems[0]}; trying Debian's package {DEBIAN_PACKAGE}", flush=True)
+        try:
+            _prepare_from_debian(builder)
+            return
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            problems.append(f"Debian's package failed ({_first_line(error)})")
+    raise errors.RunError(
+        f"{builder.name} could not be prepared: {'; '.join(problems)}; {_FALL_BACK}"
+    )
+
+
+def _unreachable(builder: tfds.core.DatasetBuilder) -> str | None:
+    """Why the data set's site cannot be reached, or None if it answered.
+
+    Asked for one header, with a time limit: TFDS' own downloader waits for ever.
+    """
+    urls = [url for url in builder.url_infos if url.startswith("http")]
+    if not urls:
+        return None
+    request = urllib.request.Request(urls[0], method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+    except (OSError, ValueError) as error:
+        return f"{urls[0]} cannot be reached ({_first_line(error)})"
+    return None
+
+
+def _prepare_from_debian(builder: tfds.core.DatasetBuilder) -> None:
+    """Prepares Fashion-MNIST from Debian's package; TFDS still checks every checksum."""
+    with tempfile.TemporaryDirectory(prefix="fashion_mnist_") as temporary:
+        work = pathlib.Path(temporary)
+        package = _download_package(work)
+        _run(["dpkg", "-x", str(package), str(work / "unpacked")], work)
+        manual = work / "manual"
+        manual.mkdir()
+        stripped = work / "unpacked" / "usr" / "share" / "datasets" / "fashion-mnist"
+        for name, packed_at in PACKED_AT.items():
+            restored = restore_gzip_header(
+                (stripped / name).read_bytes(), name.removesuffix(".gz"), packed_at
+            )
+            (manual / name).write_bytes(restored)
+        try:
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(manual_dir=manual)
+            )
+        except Exception as error:  # a checksum that differs, a full disk
+            raise ValueError(_first_line(error)) from error
+
+
+def _download_package(work: pathlib.Path) -> pathlib.Path:
+    """Fetches the package into `work`; no root needed."""
+    for tool in ("apt-get", "dpkg"):
+        if shutil.which(tool) is None:
+            raise OSError(f"{tool} is not installed")
+    try:
+        _run(["apt-get", "download", DEBIAN_PACKAGE], work)
+    except subprocess.SubprocessError:
+        # A fresh container has no package lists: read them into a folder of our own.
+        (work / "lists" / "partial").mkdir(parents=True)
+        own = ["-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
+        (work / "cache" / "archives" / "partial").mkdir(parents=True)
+        _run(["apt-get", *own, "update"], work)
+        _run(["apt-get", *own, "download", DEBIAN_PACKAGE], work)
+    return next(work.glob(f"{DEBIAN_PACKAGE}_*.deb"))
+
+
+def _run(command: list[str], folder: pathlib.Path) -> None:
+    logging.info("running %s", " ".join(command))
+    quick = ["-o", "Acquire::http::Timeout=20", "-o", "Acquire::Retries=1"]
+    if command[0] == "apt-get":
+        command = [command[0], *quick, *command[1:]]
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        subprocess.run(
+            command, cwd=folder, env=environment, timeout=APT_SECONDS, check=True,
+            capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        )
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.strip().splitlines()[-1:] or [str(error)]
+        raise subprocess.SubprocessError(f"{command[0]}: {reason[0]}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

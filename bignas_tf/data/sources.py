@@ -1,0 +1,158 @@
+"""Where encoded images come from: TFDS, TFRecords, a folder of class folders, digits.
+
+Each kind becomes one of two sources: `Records` (files read in sequence) or `Listed` (images that
+can be picked one by one). Both give datasets of (encoded image, label), scalar string and int64.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import glob
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+
+from bignas_tf import errors
+from bignas_tf.data import config as config_lib
+from bignas_tf.data import records, splits
+from bignas_tf.data.listed import Listed
+from bignas_tf.data.records import Records
+
+Source = Records | Listed
+_DIGITS_TEST = 360
+_DIGITS_ORDER_SEED = 0
+
+
+def open_source(config: config_lib.DataConfig) -> Source:
+    """Finds the images that `config` names.
+
+    Raises:
+      UsageError: they are missing, the split is unknown or empty, the classes do not fit.
+    """
+    opener = {"tfds": _open_tfds, "tfrecord": _open_tfrecord, "folder": _open_folder}
+    return opener.get(config.source, _open_digits)(config)
+
+
+def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    """TFDS' builder of that name, prepared or not.
+
+    Raises:
+      UsageError: TFDS does not know the name.
+    """
+    try:
+        return tfds.builder(name, data_dir=data_dir or None)
+    except tfds.core.DatasetNotFoundError as error:
+        known = tfds.list_builders(with_community_datasets=False)
+        near = difflib.get_close_matches(name, known, n=3)
+        raise errors.UsageError(
+            f"TFDS has no data set {name!r}; did you mean one of {near or 'tfds.list_builders()'}?"
+        ) from error
+    except (ValueError, AssertionError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise errors.UsageError(f"TFDS cannot open {name!r} ({reason})") from error
+
+
+def _open_tfds(config: config_lib.DataConfig) -> Records:
+    name, data_dir = str(config.tfds_name), config.tfds_data_dir
+    builder = tfds_builder(name, data_dir)
+    if not builder.is_prepared():
+        where = f" --data_dir={data_dir}" if data_dir else ""
+        raise errors.UsageError(
+            f"TFDS data set {name!r} is not in {builder.data_dir}; run "
+            f"python -m tools.prepare_data --dataset={name}{where}"
+        )
+    info = builder.info
+    if info.file_format != tfds.core.FileFormat.TFRECORD:
+        raise errors.UsageError(f"{name}: stored as {info.file_format}; only tfrecord can be read")
+    image, label = _feature_keys(info, name)
+    _check_classes(name, info.features[label].num_classes, config)
+    sizes = {split: each.num_examples for split, each in info.splits.items()}
+    slices: list[records.FileSlice] = []
+    for split, start, stop in splits.resolve(config.tfds_split, sizes, name):
+        each = info.splits[split]
+        paths = [os.fspath(path) for path in each.filepaths]
+        slices += records.cut(paths, each.shard_lengths, start, stop)
+
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        decoders = {image: tfds.decode.SkipDecoding()}
+        example = info.features.deserialize_example(record, decoders=decoders)
+        return example[image], example[label]
+
+    return Records(tuple(slices), parse)
+
+
+def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
+    """The names of the image and of its class among a TFDS data set's features."""
+    keys = info.supervised_keys or ("image", "label")
+    features = [info.features.get(key) if isinstance(key, str) else None for key in keys[:2]]
+    expected = (tfds.features.Image, tfds.features.ClassLabel)
+    if not all(isinstance(feature, kind) for feature, kind in zip(features, expected)):
+        raise errors.UsageError(f"{name}: an image and a class are needed; it has {info.features}")
+    return keys[0], keys[1]
+
+
+def _open_tfrecord(config: config_lib.DataConfig) -> Records:
+    patterns = _as_patterns(config.input_path)
+    paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    if not paths:
+        raise errors.UsageError(f"no TFRecord file matches input_path={', '.join(patterns)}")
+    lengths = records.count_all(paths)
+    spec = config.tfds_split or "all"
+    what = f"TFRecords {', '.join(patterns)}"
+    slices: list[records.FileSlice] = []
+    # TFDS reads "all" as every split, so the only split may have any other name.
+    for _, start, stop in splits.resolve(
+        spec.replace("all", "examples"), {"examples": sum(lengths)}, what
+    ):
+        slices += records.cut(paths, lengths, start, stop)
+    source = Records(tuple(slices), _parse_example)
+    _check_first_record(source, what)
+    return source
+
+
+def _parse_example(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    features = {
+        "image/encoded": tf.io.FixedLenFeature([], tf.string),
+        "image/class/label": tf.io.FixedLenFeature([], tf.int64),
+    }
+    example = tf.io.parse_single_example(record, features)
+    return example["image/encoded"], example["image/class/label"]
+
+
+def _check_first_record(source: Records, what: str) -> None:
+    try:
+        next(iter(source.ordered().take(1)))
+    except tf.errors.OpError as error:
+        raise errors.UsageError(
+            f"{what}: features image/encoded (bytes) and image/class/label (one int64) are needed "
+            f"({error.message.splitlines()[0][:160]})"
+        ) from error
+
+
+def _as_patterns(value: object) -> list[str]:
+    parts: Sequence[str] = value.split(",") if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+    return [os.path.expanduser(part.strip()) for part in parts]
+
+
+def _open_folder(config: config_lib.DataConfig) -> Listed:
+    root = os.path.expanduser(str(config.input_path))
+    if not os.path.isdir(root):
+        raise errors.UsageError(f"input_path={root} is not a folder; root/split/class/*.jpg needed")
+    builder = tfds.folder_dataset.ImageFolder(root)
+    names = builder.info.features["label"].names
+    sizes = {split: each.num_examples for split, each in builder.info.splits.items()}
+    if not sizes:
+        raise errors.UsageError(f"{root} holds no images; root/split/class/*.jpg or *.png needed")
+    _check_classes(root, len(names), config)
+    paths: list[str] = []
+    labels: list[int] = []
+    for split, start, stop in splits.resolve(config.tfds_split, sizes, root):
+        examples = _folder_examples(builder, split)[start:stop]
+        paths += [path for path, _ in examples]
+        labels += [names.index(label) for _, label in examples]
+    return Listed(tf.constant(paths), tf.constant(labels, tf.int64), tf.io.read_file)

@@ -1,0 +1,192 @@
+"""Runs a SavedModel through TensorFlow's C API, the way that servers load it.
+
+Only NumPy and ctypes: Python's TensorFlow is never imported, so nothing it registers can make
+a model work here that would not work in a server. `verify` starts this file by its path, in a
+process of its own, so that this package is not imported either:
+
+  python -P session.py EXPORT_DIR REQUEST.json FEEDS.npz OUTPUTS.npz
+
+REQUEST.json is {"feeds": [...], "fetches": [...]}, names of tensors such as
+'serving_default_images:0'; the arrays of both .npz files are in that order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+# Values of TF_DataType in tensorflow/c/tf_datatype.h.
+_DATA_TYPES = {
+    np.dtype(name): number
+    for name, number in [
+        ("float32", 1),
+        ("float64", 2),
+        ("int32", 3),
+        ("uint8", 4),
+        ("int16", 5),
+        ("int8", 6),
+        ("int64", 9),
+        ("bool", 10),
+        ("float16", 19),
+    ]
+}
+_NUMPY_TYPES = {number: dtype for dtype, number in _DATA_TYPES.items()}
+
+
+class _Output(ctypes.Structure):
+    """TF_Output: one output of one operation."""
+
+    _fields_ = (("operation", ctypes.c_void_p), ("index", ctypes.c_int))
+
+
+_POINTER, _INT, _TEXT = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
+_OUTPUTS, _POINTERS = ctypes.POINTER(_Output), ctypes.POINTER(ctypes.c_void_p)
+_DIMENSIONS = ctypes.POINTER(ctypes.c_int64)
+
+# Name: (result, arguments), as tensorflow/c/c_api.h, tf_status.h and tf_tensor.h declare them.
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "TF_NewStatus": (_POINTER, []),
+    "TF_GetCode": (_INT, [_POINTER]),
+    "TF_Message": (_TEXT, [_POINTER]),
+    "TF_NewGraph": (_POINTER, []),
+    "TF_NewSessionOptions": (_POINTER, []),
+    "TF_LoadSessionFromSavedModel": (
+        _POINTER,
+        [
+            _POINTER,
+            _POINTER,
+            _TEXT,
+            ctypes.POINTER(_TEXT),
+            _INT,
+            _POINTER,
+            _POINTER,
+            _POINTER,
+        ],
+    ),
+    "TF_GraphOperationByName": (_POINTER, [_POINTER, _TEXT]),
+    "TF_AllocateTensor": (_POINTER, [_INT, _DIMENSIONS, _INT, ctypes.c_size_t]),
+    "TF_TensorData": (_POINTER, [_POINTER]),
+    "TF_TensorType": (_INT, [_POINTER]),
+    "TF_TensorByteSize": (ctypes.c_size_t, [_POINTER]),
+    "TF_NumDims": (_INT, [_POINTER]),
+    "TF_Dim": (ctypes.c_int64, [_POINTER, _INT]),
+    "TF_SessionRun": (
+        None,
+        [_POINTER, _POINTER]
+        + [_OUTPUTS, _POINTERS, _INT] * 2
+        + [_POINTERS, _INT, _POINTER, _POINTER],
+    ),
+}
+
+
+def library() -> ctypes.CDLL:
+    """TensorFlow's C API, from the installed package, without importing that."""
+    spec = importlib.util.find_spec("tensorflow")
+    folders = spec.submodule_search_locations if spec else None
+    if not folders:
+        raise RuntimeError("the package tensorflow is not installed; run `make env`")
+    found = sorted(pathlib.Path(folders[0]).glob("libtensorflow_cc.*"))
+    if not found:
+        raise RuntimeError(f"{folders[0]} has no libtensorflow_cc; the C API is in there")
+    api = ctypes.CDLL(str(found[0]))
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(api, name)
+        function.restype, function.argtypes = result, arguments
+    return api
+
+
+class Session:
+    """A SavedModel in a C++ session. It lives as long as its process: nothing is freed."""
+
+    def __init__(self, export_dir: str) -> None:
+        """Loads the graph tagged 'serve' and restores its variables.
+
+        Raises:
+          RuntimeError: the C++ loader refused it; the message is the loader's.
+        """
+        self._api = library()
+        self._status = self._api.TF_NewStatus()
+        self._graph = self._api.TF_NewGraph()
+        tags = (ctypes.c_char_p * 1)(b"serve")
+        options = self._api.TF_NewSessionOptions()
+        self._session = self._api.TF_LoadSessionFromSavedModel(
+            options, None, export_dir.encode(), tags, 1, self._graph, None, self._status
+        )
+        self._check()
+
+    def run(self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str]) -> list[np.ndarray]:
+        """Feeds and fetches tensors by name ('StatefulPartitionedCall:0').
+
+        Raises:
+          RuntimeError: the session could not run; the message is TensorFlow's.
+        """
+        inputs = (_Output * len(feeds))(*map(self._output, feeds))
+        values = (ctypes.c_void_p * len(feeds))(*map(self._to_tensor, feeds.values()))
+        outputs = (_Output * len(fetches))(*map(self._output, fetches))
+        results = (ctypes.c_void_p * len(fetches))()
+        self._api.TF_SessionRun(
+            self._session,
+            None,
+            *(inputs, values, len(feeds)),
+            *(outputs, results, len(fetches)),
+            *(None, 0, None, self._status),
+        )
+        self._check()
+        return [self._to_array(result) for result in results if result is not None]
+
+    def _check(self) -> None:
+        if self._api.TF_GetCode(self._status):
+            raise RuntimeError(self._api.TF_Message(self._status).decode(errors="replace"))
+
+    def _output(self, name: str) -> _Output:
+        operation, _, index = name.partition(":")
+        pointer = self._api.TF_GraphOperationByName(self._graph, operation.encode())
+        if not pointer:
+            raise RuntimeError(f"the graph has no operation {operation!r}")
+        return _Output(pointer, int(index or 0))
+
+    def _to_tensor(self, array: np.ndarray) -> int:
+        if array.dtype not in _DATA_TYPES:
+            raise RuntimeError(f"dtype {array.dtype} cannot be fed; {list(map(str, _DATA_TYPES))}")
+        array = np.asarray(array, order="C")
+        shape = (ctypes.c_int64 * array.ndim)(*array.shape)
+        tensor = self._api.TF_AllocateTensor(
+            _DATA_TYPES[array.dtype], shape, array.ndim, array.nbytes
+        )
+        if array.nbytes:
+            ctypes.memmove(self._api.TF_TensorData(tensor), array.ctypes.data, array.nbytes)
+        return tensor
+
+    def _to_array(self, tensor: int) -> np.ndarray:
+        number = self._api.TF_TensorType(tensor)
+        if number not in _NUMPY_TYPES:
+            raise RuntimeError(f"an output has the TF_DataType {number}, which cannot be read")
+        dimensions = range(self._api.TF_NumDims(tensor))
+        shape = [self._api.TF_Dim(tensor, dimension) for dimension in dimensions]
+        size = self._api.TF_TensorByteSize(tensor)
+        data = ctypes.string_at(self._api.TF_TensorData(tensor), size) if size else b""
+        return np.frombuffer(data, _NUMPY_TYPES[number]).reshape(shape)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """See the module's docstring for the arguments."""
+    export_dir, request_path, feeds_path, outputs_path = arguments
+    request = json.loads(pathlib.Path(request_path).read_text(encoding="utf-8"))
+    with np.load(feeds_path) as arrays:
+        feeds = dict(zip(request["feeds"], arrays.values(), strict=True))
+    try:
+        outputs = Session(export_dir).run(feeds, request["fetches"])
+    except RuntimeError as error:
+        sys.exit(f"error: {error}".replace("\n", " "))
+    np.savez(outputs_path, *outputs)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

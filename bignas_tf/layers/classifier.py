@@ -1,0 +1,33 @@
+"""Elastic dense classifier."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+
+
+class ElasticClassifier(tf_keras.layers.Layer):
+    """Dense layer, elastic in its input, with float32 logits.
+
+    Args:
+      in_width: widest input.
+      num_classes: outputs.
+    """
+
+    def __init__(self, in_width: int, num_classes: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.kernel = self.add_weight(
+            "kernel",
+            (in_width, num_classes),
+            initializer=tf_keras.initializers.VarianceScaling(1 / 3, "fan_out", "uniform"),
+        )
+        self.bias = self.add_weight("bias", (num_classes,), initializer="zeros")
+
+    def call(self, x: tf.Tensor, in_width: elastic.Width, how: elastic.Pass) -> tf.Tensor:
+        """Maps features [N, in] to float32 logits [N, num_classes]."""
+        kernel = tf.cast(self.kernel, x.dtype)
+        if not how.masked:
+            kernel = kernel[:in_width]
+        return tf.cast(tf.matmul(x, kernel), tf.float32) + tf.cast(self.bias, tf.float32)

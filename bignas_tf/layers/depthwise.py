@@ -1,0 +1,51 @@
+"""Elastic depthwise convolution."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+
+
+class ElasticDepthwise(tf_keras.layers.Layer):
+    """Depthwise convolution, without bias, elastic in kernel and channels.
+
+    A smaller kernel is the centre of the largest (paper, Section 3.1). With
+    SAME padding and odd kernels both see the same centres at any stride.
+
+    Args:
+      width: widest input.
+      kernel_size: largest kernel side, odd.
+      stride: 1 or 2.
+    """
+
+    def __init__(self, width: int, kernel_size: int, stride: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.stride = stride
+        self.kernel_size = kernel_size
+        self.kernel = self.add_weight(
+            "kernel", (kernel_size, kernel_size, width, 1), initializer=elastic.CONV_INIT
+        )
+
+    def call(
+        self, x: tf.Tensor, kernel_size: elastic.Width, width: elastic.Width, how: elastic.Pass
+    ) -> tf.Tensor:
+        """Filters [N, H, W, width] into [N, H / stride, W / stride, width]."""
+        kernel = tf.cast(self.kernel, x.dtype)
+        margin = (self.kernel_size - kernel_size) // 2
+        if not how.masked:
+            end = margin + kernel_size
+            kernel = kernel[margin:end, margin:end, :width]
+        elif not isinstance(kernel_size, int):
+            kernel = kernel * _centre_mask(self.kernel_size, margin, x.dtype)
+        strides = [1, self.stride, self.stride, 1]
+        y = tf.nn.depthwise_conv2d(x, kernel, strides, "SAME")
+        return tf.ensure_shape(y, [None, None, None, kernel.shape[2]])
+
+
+def _centre_mask(side: int, margin: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Ones in the centre of a [side, side, 1, 1] kernel, zeros in the margin."""
+    line = tf.abs(tf.range(side) - side // 2) <= side // 2 - margin
+    inside = tf.cast(line, dtype)
+    return (inside[:, None] * inside[None, :])[:, :, None, None]

@@ -1,0 +1,57 @@
+"""What all elastic layers share: how a pass is executed, slices and masks.
+
+A layer holds the weights of the widest child. A call names the width in use,
+as an int (a static child) or an int32 scalar tensor (any child, one trace):
+
+- sliced: weights and activations are cut to that width;
+- masked: shapes stay at the widest, and channels past the width are zero
+  (paper, Section 4.2: the static graph that TPUs need).
+
+Masks act on gamma and beta, the last to touch a channel, so that a masked
+channel is zero and neither it nor what produced it receives a gradient.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+Width = Any  # int or int32 scalar tensor
+
+CONV_INIT = tf_keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pass:
+    """How one forward pass runs.
+
+    Attributes:
+      masked: masks if true, slices if false.
+      statistics: float32 [2, total channels of all batch norms], means and
+        variances to normalise with; None for the batch's own moments.
+      recorded: where each batch norm puts its moments, float32 [2, its widest
+        channels], under its offset; None to record nothing.
+    """
+
+    masked: bool = False
+    statistics: tf.Tensor | None = None
+    recorded: dict[int, tf.Tensor] | None = None
+
+
+def mask(width: Width, widest: int, dtype: tf.DType) -> tf.Tensor:
+    """Ones for the first `width` of `widest` channels, then zeros; shape [widest]."""
+    return tf.sequence_mask(width, widest, dtype=dtype)
+
+
+def fit_channels(x: tf.Tensor, width: Width) -> tf.Tensor:
+    """Slices or zero-pads the last axis of `x` to `width` channels."""
+    present = x.shape[-1]
+    if isinstance(width, int) and present is not None:
+        if present >= width:
+            return x if present == width else x[..., :width]
+        return tf.pad(x, [[0, 0]] * 3 + [[0, width - present]])
+    x = x[..., :width]
+    return tf.pad(x, [[0, 0]] * 3 + [[0, width - tf.shape(x)[-1]]])

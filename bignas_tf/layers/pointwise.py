@@ -1,0 +1,37 @@
+"""Elastic 1x1 convolution."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+
+
+class ElasticPointwise(tf_keras.layers.Layer):
+    """1x1 convolution, without bias, that keeps lower-index channels.
+
+    A masked pass leaves its output unmasked: the batch norm behind it masks.
+
+    Args:
+      in_width: widest input.
+      out_width: widest output.
+    """
+
+    def __init__(self, in_width: int, out_width: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.kernel = self.add_weight(
+            "kernel", (1, 1, in_width, out_width), initializer=elastic.CONV_INIT
+        )
+
+    def call(
+        self, x: tf.Tensor, in_width: elastic.Width, out_width: elastic.Width, how: elastic.Pass
+    ) -> tf.Tensor:
+        """Convolves [N, H, W, in] into [N, H, W, out]."""
+        kernel = tf.cast(self.kernel, x.dtype)[0, 0]
+        if not how.masked:
+            kernel = kernel[:in_width, :out_width]
+        shape = tf.shape(x)
+        y = tf.matmul(tf.reshape(x, [-1, shape[3]]), kernel)
+        y = tf.reshape(y, tf.concat([shape[:3], [tf.shape(kernel)[1]]], 0))
+        return tf.ensure_shape(y, [*x.shape[:3], kernel.shape[1]])

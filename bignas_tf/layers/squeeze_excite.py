@@ -1,0 +1,44 @@
+"""Elastic squeeze-and-excite."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+
+
+class ElasticSqueezeExcite(tf_keras.layers.Layer):
+    """Squeeze-and-excite (https://arxiv.org/abs/1709.01507), elastic in both widths.
+
+    Args:
+      width: widest input.
+      units: most hidden units.
+    """
+
+    def __init__(self, width: int, units: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        init = elastic.CONV_INIT
+        self.reduce_kernel = self.add_weight("reduce_kernel", (width, units), initializer=init)
+        self.reduce_bias = self.add_weight("reduce_bias", (units,), initializer="zeros")
+        self.expand_kernel = self.add_weight("expand_kernel", (units, width), initializer=init)
+        self.expand_bias = self.add_weight("expand_bias", (width,), initializer="zeros")
+
+    def call(
+        self, x: tf.Tensor, width: elastic.Width, units: elastic.Width, how: elastic.Pass
+    ) -> tf.Tensor:
+        """Scales the channels of [N, H, W, width] by gates in (0, 1)."""
+        weights = (self.reduce_kernel, self.reduce_bias, self.expand_kernel, self.expand_bias)
+        reduce_kernel, reduce_bias, expand_kernel, expand_bias = (
+            tf.cast(weight, x.dtype) for weight in weights
+        )
+        if not how.masked:
+            reduce_kernel, reduce_bias = reduce_kernel[:width, :units], reduce_bias[:units]
+            expand_kernel, expand_bias = expand_kernel[:units, :width], expand_bias[:width]
+        squeezed = tf.reduce_mean(x, [1, 2])
+        hidden = tf.nn.silu(tf.matmul(squeezed, reduce_kernel) + reduce_bias)
+        if how.masked:
+            hidden *= elastic.mask(units, self.units, x.dtype)
+        gates = tf.nn.sigmoid(tf.matmul(hidden, expand_kernel) + expand_bias)
+        return x * gates[:, None, None, :]

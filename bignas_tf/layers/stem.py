@@ -1,0 +1,32 @@
+"""Elastic 3x3 stem convolution."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+
+
+class ElasticStem(tf_keras.layers.Layer):
+    """3x3 convolution of an image, without bias, elastic in its output.
+
+    Args:
+      in_width: channels of the image.
+      out_width: widest output.
+      stride: 1 or 2.
+    """
+
+    def __init__(self, in_width: int, out_width: int, stride: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.stride = stride
+        self.kernel = self.add_weight(
+            "kernel", (3, 3, in_width, out_width), initializer=elastic.CONV_INIT
+        )
+
+    def call(self, x: tf.Tensor, out_width: elastic.Width, how: elastic.Pass) -> tf.Tensor:
+        """Convolves [N, H, W, in] into [N, H / stride, W / stride, out]."""
+        kernel = tf.cast(self.kernel, x.dtype)
+        if not how.masked:
+            kernel = kernel[..., :out_width]
+        return tf.nn.conv2d(x, kernel, self.stride, "SAME")

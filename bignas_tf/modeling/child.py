@@ -1,0 +1,98 @@
+"""A child as a standalone model of stock Keras layers (design: serves without this project)."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+from tf_keras import layers
+
+from bignas_tf.layers.batch_norm import EPSILON
+from bignas_tf.search_space import blocks as blocks_lib
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
+
+
+def build_child(
+    space: SearchSpace,
+    architecture: Architecture,
+    num_classes: int,
+    input_channels: int = 3,
+    name: str = "child",
+) -> tf_keras.Model:
+    """Builds a child with fresh weights.
+
+    Returns:
+      A functional model from float32 [N, R, R, input_channels] images in
+      [-1, 1] to logits [N, num_classes], R being the child's resolution.
+
+    Raises:
+      UsageError: the architecture lies outside the space.
+    """
+    table = blocks_lib.resolve_child(space, architecture)
+    side = architecture.resolution
+    images = layers.Input((side, side, input_channels), name="images")
+    x = layers.Conv2D(
+        table.stem_width, 3, space.stem_stride, "same", use_bias=False, name="stem_conv"
+    )(images)
+    x = _norm(x, "stem_norm", swish=True)
+    for block in table.blocks:
+        if block.active:
+            x = _add_block(x, block)
+    x = _pointwise(x, table.head_width, "head_conv")
+    x = _norm(x, "head_norm", swish=True)
+    x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+    logits = layers.Dense(num_classes, name="classifier")(x)
+    return tf_keras.Model(images, logits, name=name)
+
+
+def _add_block(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
+    name = block.name
+    skip = _skip(x, block)
+    if block.expands:
+        x = _pointwise(x, block.mid_width, f"{name}/expand_conv")
+        x = _norm(x, f"{name}/expand_norm", swish=True)
+    x = layers.DepthwiseConv2D(
+        block.kernel, block.stride, "same", use_bias=False, name=_flat(f"{name}/depthwise_conv")
+    )(x)
+    x = _norm(x, f"{name}/depthwise_norm", swish=True)
+    if block.se_width:
+        x = _squeeze_excite(x, block)
+    x = _pointwise(x, block.out_width, f"{name}/project_conv")
+    x = _norm(x, f"{name}/project_norm")
+    return layers.Add(name=_flat(f"{name}/add"))([skip, x])
+
+
+def _skip(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
+    name = block.name
+    if block.projects:
+        if block.stride == 2:
+            x = layers.AveragePooling2D(2, padding="same", name=_flat(f"{name}/skip_pool"))(x)
+        x = _pointwise(x, block.out_width, f"{name}/skip_conv")
+        return _norm(x, f"{name}/skip_norm")
+    if block.in_width > block.out_width:
+        return x[..., : block.out_width]
+    if block.in_width < block.out_width:
+        return tf.pad(x, [[0, 0]] * 3 + [[0, block.out_width - block.in_width]])
+    return x
+
+
+def _squeeze_excite(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
+    name = f"{block.name}/squeeze_excite"
+    gates = layers.GlobalAveragePooling2D(keepdims=True, name=_flat(f"{name}/pool"))(x)
+    gates = layers.Dense(block.se_width, "swish", name=_flat(f"{name}/reduce"))(gates)
+    gates = layers.Dense(block.mid_width, "sigmoid", name=_flat(f"{name}/expand"))(gates)
+    return layers.Multiply(name=_flat(f"{name}/scale"))([x, gates])
+
+
+def _pointwise(x: tf.Tensor, width: int, name: str) -> tf.Tensor:
+    return layers.Conv2D(width, 1, use_bias=False, name=_flat(name))(x)
+
+
+def _norm(x: tf.Tensor, name: str, swish: bool = False) -> tf.Tensor:
+    x = layers.BatchNormalization(epsilon=EPSILON, name=_flat(name))(x)
+    return layers.Activation("swish", name=_flat(f"{name}/swish"))(x) if swish else x
+
+
+def _flat(name: str) -> str:
+    """A layer name without slashes, which SavedModel readers take for scopes."""
+    return name.replace("/", "_")

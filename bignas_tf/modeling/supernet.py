@@ -1,0 +1,149 @@
+"""The supernet: the weights of the biggest child, run as any child."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+from bignas_tf.layers.batch_norm import ElasticBatchNorm
+from bignas_tf.layers.classifier import ElasticClassifier
+from bignas_tf.layers.pointwise import ElasticPointwise
+from bignas_tf.layers.stem import ElasticStem
+from bignas_tf.modeling.mbconv import ElasticMBConv
+from bignas_tf.search_space import blocks as blocks_lib
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
+
+EXECUTIONS = ("slice", "mask")
+
+
+class Supernet(tf_keras.Model):
+    """Shared weights of a search space; the child to run is an argument of the call.
+
+    Args:
+      space: what may be chosen.
+      num_classes: outputs of the classifier.
+      input_channels: channels of the images.
+      execution: how a child given as a tensor runs: "slice" (CPU, GPU; never
+        under XLA, which would compile for every child) or "mask" (static
+        shapes, TPU). A child given as an `Architecture` is always sliced.
+      dropout_rate: before the classifier, where a call brings a seed.
+      zero_init_gamma: start the last batch norm of each residual at 0.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        num_classes: int,
+        input_channels: int = 3,
+        execution: str = "slice",
+        dropout_rate: float = 0.0,
+        zero_init_gamma: bool = True,
+    ) -> None:
+        # The compute policy is its layers' matter: inputs must not be cast here.
+        super().__init__(name="supernet", dtype="float32", autocast=False)
+        if execution not in EXECUTIONS:
+            raise ValueError(f"execution is {execution!r}; choose from {EXECUTIONS}")
+        self.space = space
+        self.num_classes = num_classes
+        self.input_channels = input_channels
+        self.execution = execution
+        self.dropout_rate = dropout_rate
+        self.compute_dtype_of_layers = tf_keras.mixed_precision.global_policy().compute_dtype
+        self._build_layers(zero_init_gamma)
+        # Carried by every checkpoint, so that one of another space is refused.
+        self.fingerprint = tf.Variable(
+            space.fingerprint(), trainable=False, dtype=tf.int64, name="fingerprint"
+        )
+
+    def _build_layers(self, zero_gamma: bool) -> None:
+        widest = blocks_lib.widest(self.space)
+        stem, head = widest.stem_width, widest.head_width
+        self.stem_conv = ElasticStem(
+            self.input_channels, stem, self.space.stem_stride, name="stem_conv"
+        )
+        self.stem_norm = ElasticBatchNorm(stem, 0, name="stem_norm")
+        offset = stem
+        self.blocks = []
+        for block in widest.blocks:
+            self.blocks.append(ElasticMBConv(block, offset, zero_gamma))
+            offset += self.blocks[-1].norm_width
+        self.head_conv = ElasticPointwise(widest.head_in_width, head, name="head_conv")
+        self.head_norm = ElasticBatchNorm(head, offset, name="head_norm")
+        self.statistics_width = offset + head
+        self.classifier = ElasticClassifier(head, self.num_classes, name="classifier")
+
+    def call(
+        self,
+        images: tf.Tensor,
+        choice: Architecture | tf.Tensor,
+        training: bool = False,
+        statistics: tf.Tensor | None = None,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Runs one child.
+
+        Args:
+          images: float [N, R, R, input_channels] in [-1, 1], at the child's resolution.
+          choice: an `Architecture`, or its code as an int32 [code_length] tensor.
+          training: whether dropout may act.
+          statistics: float32 [2, statistics_width] calibrated means and
+            variances; None to normalise with the batch's own moments.
+          dropout_seed: int32 [2]; no dropout without it.
+
+        Returns:
+          float32 logits, [N, num_classes].
+        """
+        how = elastic.Pass(masked=self._masks(choice), statistics=statistics)
+        return self._forward(images, choice, how, dropout_seed if training else None)
+
+    def moments(self, images: tf.Tensor, choice: Architecture | tf.Tensor) -> tf.Tensor:
+        """Means and variances that `images` give in each batch norm of a child.
+
+        Returns:
+          float32 [2, statistics_width]; zero past each layer's width.
+        """
+        recorded: dict[int, tf.Tensor] = {}
+        how = elastic.Pass(masked=self._masks(choice), recorded=recorded)
+        self._forward(images, choice, how, None)
+        return self._assemble(recorded)
+
+    def _assemble(self, recorded: dict[int, tf.Tensor]) -> tf.Tensor:
+        """Puts recorded moments side by side, zeros where a block was left out."""
+        pieces, position = [], 0
+        for offset, moments in sorted(recorded.items()):
+            pieces += [tf.zeros([2, offset - position]), moments]
+            position = offset + moments.shape[1]
+        return tf.concat(pieces, 1)
+
+    def _masks(self, choice: Any) -> bool:
+        return self.execution == "mask" and not isinstance(choice, Architecture)
+
+    def _table(self, choice: Architecture | tf.Tensor) -> blocks_lib.BlockTable:
+        if isinstance(choice, Architecture):
+            return blocks_lib.resolve_child(self.space, choice)
+        return blocks_lib.resolve(self.space, choice)
+
+    def _forward(
+        self,
+        images: tf.Tensor,
+        choice: Architecture | tf.Tensor,
+        how: elastic.Pass,
+        dropout_seed: tf.Tensor | None,
+    ) -> tf.Tensor:
+        table = self._table(choice)
+        x = tf.cast(images, self.compute_dtype_of_layers)
+        x = self.stem_conv(x, table.stem_width, how)
+        x = tf.nn.silu(self.stem_norm(x, table.stem_width, how))
+        for layer, block in zip(self.blocks, table.blocks, strict=True):
+            if block.active is not False:
+                x = layer(x, block, how)
+        x = self.head_conv(x, table.head_in_width, table.head_width, how)
+        x = tf.nn.silu(self.head_norm(x, table.head_width, how))
+        x = tf.reduce_mean(x, [1, 2])
+        if dropout_seed is not None and self.dropout_rate:
+            x = tf.nn.experimental.stateless_dropout(x, self.dropout_rate, dropout_seed)
+        return self.classifier(x, table.head_width, how)

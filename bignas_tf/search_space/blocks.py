@@ -1,0 +1,124 @@
+"""The block table: every channel count of a child, derived once.
+
+Supernet, child, cost and export all read this table. It is computed with
+nothing but `+`, `*`, `//`, `>` and indexing, so that one rule serves a code
+given as Python integers, as a NumPy array of many codes (`[length, n]`), or as
+a TensorFlow tensor inside a traced step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from bignas_tf.search_space import space as space_lib
+from bignas_tf.search_space.architecture import Architecture
+
+Count = Any  # int, NumPy array or TensorFlow tensor; see above.
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """One inverted residual block of the widest, deepest child.
+
+    Attributes:
+      stage: index of the stage.
+      layer: index within the stage.
+      stride: 1 or 2.
+      expands: whether it has the expanding 1x1 convolution.
+      projects: whether its skip has a 1x1 convolution; a stage's first block
+        always has, later ones slice or zero-pad the identity.
+      optional: whether some child leaves it out.
+      active: whether this child has it.
+      kernel: depthwise kernel side.
+      in_width: input channels.
+      mid_width: expanded channels.
+      out_width: output channels.
+      se_width: squeeze-and-excite units, 0 for none.
+    """
+
+    stage: int
+    layer: int
+    stride: int
+    expands: bool
+    projects: bool
+    optional: bool
+    active: Count
+    kernel: Count
+    in_width: Count
+    mid_width: Count
+    out_width: Count
+    se_width: Count
+
+    @property
+    def name(self) -> str:
+        return f"stage{self.stage + 1}_block{self.layer + 1}"
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockTable:
+    """What a code resolves to."""
+
+    resolution: Count
+    stem_width: Count
+    head_in_width: Count
+    head_width: Count
+    blocks: tuple[Block, ...]
+
+
+def resolve(space: space_lib.SearchSpace, code: Any) -> BlockTable:
+    """Resolves a code, or many at once along trailing axes, into its table."""
+    width = code[space_lib.STEM_WIDTH]
+    blocks = []
+    for index, (start, stage) in enumerate(space.stage_starts()):
+        for layer in range(stage.max_depth):
+            gene = start + 1 + space_lib.GENES_PER_LAYER * layer
+            block = _block(stage, index, layer, code[start], width, code, gene)
+            blocks.append(block)
+            width = block.out_width
+    return BlockTable(
+        code[space_lib.RESOLUTION],
+        code[space_lib.STEM_WIDTH],
+        width,
+        code[space_lib.HEAD_WIDTH],
+        tuple(blocks),
+    )
+
+
+def _block(
+    stage: space_lib.Stage,
+    index: int,
+    layer: int,
+    depth: Count,
+    in_width: Count,
+    code: Any,
+    gene: int,
+) -> Block:
+    return Block(
+        stage=index,
+        layer=layer,
+        stride=stage.stride if layer == 0 else 1,
+        expands=stage.expands != (1,),
+        projects=layer == 0,
+        optional=layer >= min(stage.depths),
+        active=depth > layer,
+        kernel=code[gene + space_lib.KERNEL],
+        in_width=in_width,
+        mid_width=in_width * code[gene + space_lib.EXPAND],
+        out_width=code[gene + space_lib.WIDTH],
+        se_width=in_width // round(1 / stage.se_ratio) if stage.se_ratio else 0,
+    )
+
+
+def resolve_child(space: space_lib.SearchSpace, architecture: Architecture) -> BlockTable:
+    """The table of one child, in Python integers and booleans.
+
+    Raises:
+      UsageError: the architecture lies outside the space.
+    """
+    return resolve(space, space.encode(architecture).tolist())
+
+
+def widest(space: space_lib.SearchSpace) -> BlockTable:
+    """The table of the biggest child: the shapes of the shared weights."""
+    return resolve_child(space, space.biggest())

@@ -1,0 +1,216 @@
+"""Named search spaces, spaces a user writes, and the paper's four children."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from bignas_tf import errors
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace, Stage
+
+
+def bignas_imagenet() -> SearchSpace:
+    """The paper's space (Table 1). Channel steps of 8, and 64 in the head, are ours."""
+    return SearchSpace(
+        name="bignas_imagenet",
+        stem_widths=(32, 40),
+        stem_stride=2,
+        stages=(
+            Stage((16, 24), (1, 2), (3,), expands=(1,)),
+            Stage((24, 32), (2, 3), (3,), stride=2),
+            Stage((40, 48), (2, 3), (3, 5), stride=2),
+            Stage((80, 88), (2, 3, 4), (3, 5), stride=2),
+            Stage((112, 120, 128), (2, 3, 4, 5, 6), (3, 5)),
+            Stage((192, 200, 208, 216), (2, 3, 4, 5, 6), (3, 5), stride=2),
+            Stage((320, 328, 336, 344, 352), (1, 2), (3, 5)),
+        ),
+        head_widths=(1280, 1344, 1408),
+        train_resolutions=(192, 224, 288, 320),
+        eval_resolutions=(192, 208, 224, 240, 256, 272, 288, 304, 320, 336),
+        base_resolution=224,
+    )
+
+
+def bignas_small() -> SearchSpace:
+    """A space for images of 20 to 32 pixels, shaped like the paper's (ours)."""
+    return SearchSpace(
+        name="bignas_small",
+        stem_widths=(12, 16),
+        stem_stride=2,
+        stages=(
+            Stage((8, 12, 16), (1,), (3,), expands=(1,)),
+            Stage((24, 28, 32), (1, 2, 3), (3, 5), stride=2),
+            Stage((48, 56, 64, 72, 80, 88, 96), (1, 2, 3), (3, 5), stride=2),
+        ),
+        head_widths=(192, 224, 256),
+        train_resolutions=(20, 24, 28, 32),
+        eval_resolutions=(20, 22, 24, 26, 28, 30, 32),
+        base_resolution=28,
+    )
+
+
+PRESETS: dict[str, Callable[[], SearchSpace]] = {
+    "bignas_imagenet": bignas_imagenet,
+    "bignas_small": bignas_small,
+}
+
+
+def get(name: str) -> SearchSpace:
+    """Returns a preset by name, or the space that a YAML file describes.
+
+    Raises:
+      UsageError: neither a preset nor a readable, valid file.
+    """
+    if name in PRESETS:
+        return PRESETS[name]()
+    if os.path.isfile(name):
+        try:
+            with open(name, encoding="utf-8") as stream:
+                return from_dict(yaml.safe_load(stream), name)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            problem = str(error).replace("\n", " ")
+            raise errors.UsageError(f"{name} is not valid YAML: {problem}") from error
+    raise errors.UsageError(
+        f"search space {name!r} is neither a preset nor a file; presets: {sorted(PRESETS)}"
+    )
+
+
+def from_dict(value: Any, source: str = "search space") -> SearchSpace:
+    """Builds a space from the plain form of its fields, as YAML gives them.
+
+    Raises:
+      UsageError: a key is missing or unknown, or a value is not allowed.
+    """
+    fields = _fields(SearchSpace, value, source)
+    stages = fields["stages"]
+    if not isinstance(stages, list) or not stages:
+        raise errors.UsageError(f"{source}: 'stages' must be a list of at least one stage")
+    fields["stages"] = tuple(
+        Stage(**_fields(Stage, stage, f"{source}: stages[{index}]"))
+        for index, stage in enumerate(stages)
+    )
+    space = SearchSpace(**fields)
+    _check_space(space, source)
+    return space
+
+
+def _fields(cls: type, value: Any, source: str) -> dict[str, Any]:
+    """Checks the keys of `value` against a dataclass and makes its lists tuples."""
+    if not isinstance(value, dict):
+        raise errors.UsageError(f"{source} must be a mapping; got {type(value).__name__}")
+    declared = {field.name: field for field in dataclasses.fields(cls)}
+    for key in value:
+        if key not in declared:
+            near = difflib.get_close_matches(str(key), declared, 1, 0.0)[0]
+            raise errors.UsageError(f"{source}: unknown key {key!r}; nearest is {near!r}")
+    for name, field in declared.items():
+        if name not in value and field.default is dataclasses.MISSING:
+            raise errors.UsageError(f"{source}: missing key {name!r}")
+    return {name: _choices(source, name, item) for name, item in value.items()}
+
+
+def _choices(source: str, name: str, value: Any) -> Any:
+    if name in ("stages", "name"):
+        return value
+    if name == "se_ratio":
+        if not isinstance(value, int | float) or (value and 1 / value != round(1 / value)):
+            raise errors.UsageError(f"{source}: {name} is {value!r}; it is 0 or 1/n")
+        return float(value)
+    items = value if isinstance(value, list) else [value]
+    whole = all(isinstance(item, int) and not isinstance(item, bool) for item in items)
+    if not items or not whole or min(items) < 1:
+        raise errors.UsageError(f"{source}: {name} is {value!r}; it takes positive integers")
+    if not isinstance(value, list):
+        return value
+    if sorted(set(items)) != items:
+        raise errors.UsageError(f"{source}: {name} is {value!r}; list each choice once, ascending")
+    return tuple(items)
+
+
+def _check_space(space: SearchSpace, source: str) -> None:
+    """Checks what no single field can know."""
+    _require_tuples(space, ("stem_widths", "head_widths", "train_resolutions"), source)
+    if not set(space.train_resolutions) <= set(space.eval_resolutions):
+        raise errors.UsageError(f"{source}: eval_resolutions must include the training ones")
+    _check_stride(f"{source}: stem_stride", space.stem_stride)
+    narrowest = min(space.stem_widths)
+    for index, stage in enumerate(space.stages):
+        where = f"{source}: stages[{index}]"
+        _require_tuples(stage, ("widths", "depths", "kernels", "expands"), where)
+        _check_stride(f"{where}: stride", stage.stride)
+        if any(kernel % 2 == 0 for kernel in stage.kernels):
+            raise errors.UsageError(f"{where}: kernels are {stage.kernels}; only odd ones")
+        narrowest_input = min(narrowest, *stage.widths) if stage.max_depth > 1 else narrowest
+        if stage.se_ratio and narrowest_input * stage.se_ratio < 1:
+            raise errors.UsageError(
+                f"{where}: se_ratio {stage.se_ratio} of {narrowest_input} channels is no unit"
+            )
+        narrowest = min(stage.widths)
+
+
+def _require_tuples(holder: Any, names: tuple[str, ...], source: str) -> None:
+    for name in names:
+        if not isinstance(getattr(holder, name), tuple):
+            raise errors.UsageError(f"{source}: {name} must be a list")
+
+
+def _check_stride(where: str, stride: Any) -> None:
+    if stride not in (1, 2):
+        raise errors.UsageError(f"{where} is {stride!r}; choose 1 or 2")
+
+
+# Resolution; widths of stem, seven stages and head; depths; kernels (paper, Figure 9 and 4.4).
+_PUBLISHED = {
+    "BigNASModel-S": (
+        192, (32, 16, 24, 40, 80, 112, 192, 320, 1280), (1, 2, 2, 2, 2, 3, 1),
+        (3, 3, 5, 3, 5, 5, 3),
+    ),
+    "BigNASModel-M": (
+        224, (32, 16, 24, 40, 80, 112, 192, 320, 1280), (1, 2, 2, 2, 4, 4, 1),
+        (3, 3, 5, 3, 5, 5, 3),
+    ),
+    "BigNASModel@660M": (
+        256, (32, 16, 24, 48, 88, 128, 216, 352, 1408), (1, 2, 2, 2, 4, 4, 1),
+        (3, 3, 5, 3, 5, 5, 3),
+    ),
+    "BigNASModel-L": (
+        288, (32, 16, 24, 40, 80, 112, 216, 352, 1408), (2, 2, 3, 3, 5, 5, 2),
+        (3, 3, 5, 3, 5, 5, 5),
+    ),
+}  # fmt: skip
+
+
+def published(name: str) -> Architecture:
+    """One of the paper's four children, in the space `bignas_imagenet`.
+
+    Raises:
+      UsageError: no such child.
+    """
+    if name not in _PUBLISHED:
+        raise errors.UsageError(f"no published child {name!r}; choose from {list(_PUBLISHED)}")
+    resolution, widths, depths, kernels = _PUBLISHED[name]
+    repeat = [(depth,) for depth in depths]
+
+    def spread(values: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        return tuple((value,) * n for value, (n,) in zip(values, repeat, strict=True))
+
+    return Architecture(
+        resolution=resolution,
+        stem_width=widths[0],
+        depths=depths,
+        kernels=spread(kernels),
+        widths=spread(widths[1:-1]),
+        expands=spread((1, 6, 6, 6, 6, 6, 6)),
+        head_width=widths[-1],
+    )
+
+
+def published_names() -> tuple[str, ...]:
+    """Names that `published` takes."""
+    return tuple(_PUBLISHED)

@@ -1,0 +1,221 @@
+"""A search space: what may be chosen, and the fixed-length code of a choice.
+
+A code is an int32 vector of plain values (widths, kernels, ...), laid out as
+`[resolution, stem width, head width]` and then, stage by stage,
+`[depth, (kernel, width, expand) of each layer up to the largest depth]`.
+Layers past the chosen depth repeat the last active one, so that equal children
+have equal codes and the output width of a stage is that of its last layer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from bignas_tf import errors
+from bignas_tf.search_space.architecture import Architecture
+
+RESOLUTION, STEM_WIDTH, HEAD_WIDTH, FIRST_STAGE = range(4)
+GENES_PER_LAYER = 3
+KERNEL, WIDTH, EXPAND = range(GENES_PER_LAYER)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A run of inverted residual blocks at one resolution (paper, Table 1).
+
+    Attributes:
+      widths: choices of output channels, layer by layer.
+      depths: choices of the number of layers.
+      kernels: choices of depthwise kernel side (odd), layer by layer.
+      expands: choices of expansion ratio, layer by layer; `(1,)` leaves the
+        expanding convolution out.
+      stride: stride of the first layer.
+      se_ratio: squeeze-and-excite units as a fraction of a block's input
+        channels, one over an integer; 0 leaves squeeze-and-excite out.
+    """
+
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    kernels: tuple[int, ...]
+    expands: tuple[int, ...] = (6,)
+    stride: int = 1
+    se_ratio: float = 0.25
+
+    @property
+    def max_depth(self) -> int:
+        return max(self.depths)
+
+    @property
+    def code_length(self) -> int:
+        return 1 + GENES_PER_LAYER * self.max_depth
+
+    @property
+    def layer_choices(self) -> tuple[tuple[int, ...], ...]:
+        """Choices of (kernel, width, expand)."""
+        return self.kernels, self.widths, self.expands
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSpace:
+    """A stem, stages and a head with the choices in each.
+
+    Attributes:
+      name: shown to people; not part of the fingerprint.
+      stem_widths: output channels of the 3x3 stem.
+      stem_stride: 1 or 2.
+      stages: see `Stage`.
+      head_widths: channels of the 1x1 head.
+      train_resolutions: ascending input sides trained on, smallest child first.
+      eval_resolutions: every input side a child may have.
+      base_resolution: side at which images are cropped and augmented once.
+    """
+
+    name: str
+    stem_widths: tuple[int, ...]
+    stem_stride: int
+    stages: tuple[Stage, ...]
+    head_widths: tuple[int, ...]
+    train_resolutions: tuple[int, ...]
+    eval_resolutions: tuple[int, ...]
+    base_resolution: int
+
+    @functools.cached_property
+    def genes(self) -> tuple[tuple[int, ...], ...]:
+        """The choices at each position of a code."""
+        stages = [
+            (stage.depths, *stage.layer_choices * stage.max_depth) for stage in self.stages
+        ]
+        network = (self.eval_resolutions, self.stem_widths, self.head_widths)
+        return network + tuple(gene for stage in stages for gene in stage)
+
+    @property
+    def code_length(self) -> int:
+        return len(self.genes)
+
+    def stage_starts(self) -> Iterator[tuple[int, Stage]]:
+        """Yields each stage with the position of its depth in a code."""
+        start = FIRST_STAGE
+        for stage in self.stages:
+            yield start, stage
+            start += stage.code_length
+
+    def fingerprint(self) -> int:
+        """A 62-bit number equal for equal spaces; checkpoints carry it."""
+        content = dataclasses.asdict(self)
+        del content["name"]
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 2
+
+    def count_architectures(self) -> int:
+        """The number of different children, resolutions included."""
+        total = len(self.eval_resolutions) * len(self.stem_widths) * len(self.head_widths)
+        for stage in self.stages:
+            layer = math.prod(map(len, stage.layer_choices))
+            total *= sum(layer**depth for depth in stage.depths)
+        return total
+
+    def smallest(self) -> Architecture:
+        """The least of every choice, on the lowest training resolution."""
+        return self._extreme(min, self.train_resolutions[0])
+
+    def biggest(self) -> Architecture:
+        """The most of every choice, on the highest training resolution."""
+        return self._extreme(max, self.train_resolutions[-1])
+
+    def _extreme(self, pick: Any, resolution: int) -> Architecture:
+        code = np.array([pick(choices) for choices in self.genes], np.int32)
+        code[RESOLUTION] = resolution
+        return self.decode(code)
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Draws every choice uniformly."""
+        return self.decode([int(rng.choice(choices)) for choices in self.genes])
+
+    def mutate(
+        self, architecture: Architecture, rng: np.random.Generator, rate: float
+    ) -> Architecture:
+        """Draws each choice anew with probability `rate`."""
+        code = self.encode(architecture)
+        for position, choices in enumerate(self.genes):
+            if rng.random() < rate:
+                code[position] = rng.choice(choices)
+        return self.decode(code)
+
+    def encode(self, architecture: Architecture) -> np.ndarray:
+        """Returns the int32 code, shape [code_length].
+
+        Raises:
+          UsageError: the architecture lies outside this space.
+        """
+        self.validate(architecture)
+        a = architecture
+        code = [a.resolution, a.stem_width, a.head_width]
+        for index, stage in enumerate(self.stages):
+            layers = list(zip(a.kernels[index], a.widths[index], a.expands[index], strict=True))
+            layers += layers[-1:] * (stage.max_depth - len(layers))
+            code += [a.depths[index], *(gene for layer in layers for gene in layer)]
+        return np.array(code, np.int32)
+
+    def decode(self, code: Any) -> Architecture:
+        """Reads a code; values of layers past the depth are ignored."""
+        values = [int(value) for value in code]
+        depths, layers = [], []
+        for start, stage in self.stage_starts():
+            depth = values[start]
+            genes = values[start + 1 : start + stage.code_length]
+            depths.append(depth)
+            layers.append([tuple(genes[i::GENES_PER_LAYER][:depth]) for i in range(GENES_PER_LAYER)])
+        kernels, widths, expands = (tuple(stage) for stage in zip(*layers, strict=True))
+        architecture = Architecture(
+            values[RESOLUTION], values[STEM_WIDTH], tuple(depths), kernels, widths, expands,
+            values[HEAD_WIDTH],
+        )  # fmt: skip
+        self.validate(architecture)
+        return architecture
+
+    def with_resolution(self, architecture: Architecture, resolution: int) -> Architecture:
+        """The same child on another input side."""
+        return dataclasses.replace(architecture, resolution=resolution)
+
+    def validate(self, architecture: Architecture) -> None:
+        """Checks every field.
+
+        Raises:
+          UsageError: names the field, its value and the choices.
+        """
+        a = architecture
+        _check("resolution", a.resolution, self.eval_resolutions)
+        _check("stem_width", a.stem_width, self.stem_widths)
+        _check("head_width", a.head_width, self.head_widths)
+        for name in ("depths", "kernels", "widths", "expands"):
+            if len(getattr(a, name)) != len(self.stages):
+                raise errors.UsageError(
+                    f"architecture field {name!r} has {len(getattr(a, name))} stages; "
+                    f"space {self.name!r} has {len(self.stages)}"
+                )
+        for index, stage in enumerate(self.stages):
+            _check(f"depths[{index}]", a.depths[index], stage.depths)
+            for name in ("kernels", "widths", "expands"):
+                values = getattr(a, name)[index]
+                if len(values) != a.depths[index]:
+                    raise errors.UsageError(
+                        f"architecture field '{name}[{index}]' has {len(values)} layers; "
+                        f"depths[{index}] is {a.depths[index]}"
+                    )
+                for layer, value in enumerate(values):
+                    _check(f"{name}[{index}][{layer}]", value, getattr(stage, name))
+
+
+def _check(field: str, value: int, choices: tuple[int, ...]) -> None:
+    if value not in choices:
+        raise errors.UsageError(
+            f"architecture field {field!r} is {value}; choose from {list(choices)}"
+        )

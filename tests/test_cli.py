@@ -1,0 +1,89 @@
+"""Exit codes, and answers that come before TensorFlow is imported."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TOOLS = sorted(
+    path.stem for path in (ROOT / "tools").glob("*.py") if path.stem not in ("__init__", "cli")
+)
+
+TOOL = """
+from absl import flags
+from bignas_tf import errors
+from tools.cli import launch
+
+SIZE = flags.DEFINE_integer("size", 1, "A number.")
+
+def main(argv):
+    {body}
+
+launch(main)
+"""
+
+
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+
+def _tool(body: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return _python("-c", TOOL.format(body=body), *arguments)
+
+
+def test_success_exits_0() -> None:
+    done = _tool("print('size', SIZE.value)", "--size=3")
+    assert (done.returncode, done.stdout) == (0, "size 3\n")
+
+
+@pytest.mark.parametrize(("error", "code"), [("UsageError", 2), ("RunError", 1)])
+def test_an_error_is_one_line_and_its_own_exit_code(error: str, code: int) -> None:
+    done = _tool(f"raise errors.{error}('size is 0; give 1 or more')")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == "error: size is 0; give 1 or more\n"
+
+
+def test_another_exception_keeps_its_traceback() -> None:
+    done = _tool("raise KeyError('a bug')")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "KeyError: 'a bug'" in done.stderr
+
+
+@pytest.mark.parametrize("argument", ["--size=big", "--sise=3", "extra"])
+def test_a_wrong_flag_or_argument_exits_2_and_is_named(argument: str) -> None:
+    done = _tool("print('ran')", argument)
+    assert done.returncode == 2
+    assert argument.lstrip("-").split("=")[0] in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ran\n" not in done.stdout
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_help_names_the_flags(tool: str) -> None:
+    done = _python("-X", "importtime", "-m", f"tools.{tool}", "--help")
+    code = done.returncode
+    assert code == 0
+    assert f"tools.{tool}" in done.stdout or f"{tool}.py" in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "absl" in imported
+    early = imported & {"tensorflow", "tf_keras", "official"}
+    assert not early, "heavy imports go inside main()"
+
+
+def test_the_package_and_the_search_space_import_no_tensorflow() -> None:
+    modules = ", ".join(
+        ["bignas_tf"]
+        + [
+            f"bignas_tf.search_space.{path.stem}"
+            for path in (ROOT / "bignas_tf" / "search_space").glob("[a-z]*.py")
+        ]
+    )
+    done = _python("-c", f"import {modules}, sys; print('tensorflow' in sys.modules)")
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr

@@ -1,0 +1,129 @@
+"""Imports go downwards only; WORKSPACE.md has the map."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PACKAGE = "bignas_tf"
+
+# What each room may import of the others. `errors`, `files` and the rest of the modules that
+# lie directly in the package belong to no room: every room may import them.
+ALLOWED: dict[str, frozenset[str]] = {
+    "search_space": frozenset(),
+    "layers": frozenset({"search_space"}),
+    "modeling": frozenset({"search_space", "layers"}),
+    "data": frozenset(),
+    "training": frozenset({"search_space", "layers", "modeling", "data"}),
+    "selection": frozenset({"search_space", "layers", "modeling", "data"}),
+    "export": frozenset({"search_space", "layers", "modeling", "data.resize"}),
+}
+
+TENSORFLOW = frozenset({"tensorflow", "tf_keras", "keras", "official", "orbit"})
+
+
+def _imports(source: str, package: str) -> list[str]:
+    """Every name that `source` imports, in full: 'a.b' for `from a import b`, relative resolved."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")
+            anchor = parents[: len(parents) + 1 - node.level] if node.level else []
+            base = ".".join(anchor + ([node.module] if node.module else []))
+            names += [f"{base}.{alias.name}" for alias in node.names]
+    return names
+
+
+def _within(name: str, parent: str) -> bool:
+    return name == parent or name.startswith(f"{parent}.")
+
+
+def _room(module: str) -> str | None:
+    """'layers' of 'bignas_tf.layers.conv'; None for anything outside the rooms."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == PACKAGE and len(parts) > 1 and parts[1] in ALLOWED else None
+
+
+def _violations(module: str, source: str) -> list[str]:
+    """The imports of `source`, the text of `module`, that break a rule."""
+    room = _room(module)
+    found = []
+    for name in _imports(source, module.rpartition(".")[0]):
+        target = _room(name)
+        inside = None if target is None else name.removeprefix(f"{PACKAGE}.")
+        if _within(module, PACKAGE) and _within(name, "tools"):
+            found.append(f"{module} imports {name}: nothing imports tools")
+        if not _within(module, "tools") and _within(name, "absl.flags"):
+            found.append(f"{module} imports {name}: only tools read flags")
+        if room == "search_space" and name.split(".")[0] in TENSORFLOW:
+            found.append(f"{module} imports {name}: search_space is plain NumPy")
+        if inside is None or target == room:
+            continue
+        if room is None and _within(module, PACKAGE):
+            found.append(f"{module} imports {name}: what every room may use imports no room")
+        elif room is not None and not any(_within(inside, ok) for ok in ALLOWED[room]):
+            found.append(f"{module} imports {name}: {room} may import {sorted(ALLOWED[room])}")
+    return found
+
+
+def _modules(folder: str) -> list[pathlib.Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def _module_name(path: pathlib.Path) -> str:
+    # A package's own file keeps its '__init__', so that its relative imports resolve.
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_every_room_has_a_rule() -> None:
+    rooms = {path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")}
+    assert rooms == set(ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "path", _modules(PACKAGE) + _modules("tools"), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_imports_go_downwards_only(path: pathlib.Path) -> None:
+    assert _violations(_module_name(path), path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("bignas_tf.search_space.cost", "import tensorflow as tf"),
+        ("bignas_tf.search_space.cost", "def f():\n  import tf_keras"),
+        ("bignas_tf.search_space.cost", "from bignas_tf import layers"),
+        ("bignas_tf.layers.conv", "from bignas_tf.modeling import child"),
+        ("bignas_tf.layers.conv", "from ..modeling.child import build_child"),
+        ("bignas_tf.layers.conv", "from absl import flags"),
+        ("bignas_tf.data.inputs", "import bignas_tf.modeling.child"),
+        ("bignas_tf.modeling.child", "from bignas_tf.data import resize"),
+        ("bignas_tf.training.task", "from bignas_tf import selection"),
+        ("bignas_tf.selection.evaluator", "from bignas_tf.training import task"),
+        ("bignas_tf.export.saved_model", "from bignas_tf.data import inputs"),
+        ("bignas_tf.export.saved_model", "from tools import cli"),
+        ("bignas_tf.files", "from bignas_tf.data import resize"),
+    ],
+)
+def test_a_forbidden_import_is_seen(module: str, source: str) -> None:
+    assert len(_violations(module, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("bignas_tf.layers.conv", "from bignas_tf.search_space import architecture"),
+        ("bignas_tf.layers.conv", "from . import masks"),
+        ("bignas_tf.training.task", "from bignas_tf.data import inputs, resize"),
+        ("bignas_tf.export.saved_model", "from bignas_tf.data import resize"),
+        ("bignas_tf.export.saved_model", "from bignas_tf import errors, files"),
+        ("tools.train", "from absl import app, flags\nfrom tools.cli import launch"),
+    ],
+)
+def test_an_allowed_import_passes(module: str, source: str) -> None:
+    assert _violations(module, source) == []

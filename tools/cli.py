@@ -1,0 +1,44 @@
+"""What every binary shares: exit codes, and one line instead of a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app
+
+from bignas_tf import errors
+
+USAGE, FAILURE = 2, 1
+
+
+def launch(main: Callable[[Sequence[str]], None]) -> None:
+    """Runs `main` under absl: 0 success, 1 the run failed, 2 the user's mistake."""
+    # TensorFlow reads this when it is imported, which happens inside `main`.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    try:
+        return app.parse_flags_with_usage(argv)
+    except SystemExit as exit_:
+        # absl answers a bad flag with 1; a user's mistake is 2 here.
+        raise SystemExit(USAGE if exit_.code else 0) from None
+
+
+def _guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
+    try:
+        if len(argv) > 1:
+            raise errors.UsageError(f"unexpected arguments {list(argv[1:])}; see --help")
+        main(argv)
+    except errors.UsageError as error:
+        _exit(error, USAGE)
+    except errors.RunError as error:
+        _exit(error, FAILURE)
+
+
+def _exit(error: Exception, code: int) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,29 @@
+"""Puts a TFDS data set on disk, so that training can read it.
+
+Example: python -m tools.prepare_data --dataset=fashion_mnist
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from tools.cli import launch
+
+DATASET = flags.DEFINE_string("dataset", None, "TFDS name, such as fashion_mnist.", required=True)
+DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Where TFDS keeps its data sets; its own default is ~/tensorflow_datasets."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prepares the data set named by the flags."""
+    del argv
+    from bignas_tf.data import prepare
+
+    prepare.prepare(DATASET.value, DATA_DIR.value)
+
+
+if __name__ == "__main__":
+    launch(main)

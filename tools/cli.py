@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from absl import app
+from absl import app, flags
 
 from bignas_tf import errors
 
@@ -22,10 +23,12 @@ def launch(main: Callable[[Sequence[str]], None]) -> None:
 
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
-        return app.parse_flags_with_usage(argv)
-    except SystemExit as exit_:
-        # absl answers a bad flag with 1; a user's mistake is 2 here.
-        raise SystemExit(USAGE if exit_.code else 0) from None
+        return flags.FLAGS(list(argv))
+    except flags.Error as error:
+        _exit(error, USAGE)
+    except SystemExit:
+        # --help and its kin: absl has printed it and leaves with 1, which no mistake deserves.
+        raise SystemExit(0) from None
 
 
 def _guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
@@ -39,6 +42,6 @@ def _guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None
         _exit(error, FAILURE)
 
 
-def _exit(error: Exception, code: int) -> None:
+def _exit(error: Exception, code: int) -> NoReturn:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)

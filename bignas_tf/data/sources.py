@@ -6,11 +6,9 @@ can be picked one by one). Both give datasets of (encoded image, label), scalar 
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import glob
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -57,6 +55,43 @@ def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         raise errors.UsageError(f"TFDS cannot open {name!r} ({reason})") from error
 
 
+def try_first(source: Source, config: config_lib.DataConfig) -> None:
+    """Decodes the first image, so that a wrong format shows before training begins.
+
+    Raises:
+      UsageError: it cannot be read, or its label is out of range.
+    """
+    try:
+        encoded, label = next(iter(source.ordered().take(1)))
+        tf.io.decode_image(encoded, channels=config.channels, expand_animations=False)
+    except tf.errors.OpError as error:
+        raise unreadable(config, error) from error
+    check_range(int(label), int(label), config)
+
+
+def unreadable(config: config_lib.DataConfig, error: tf.errors.OpError) -> errors.UsageError:
+    """What to tell a user whose file TensorFlow could not read."""
+    reason = " ".join(str(error.message).split())[:300]
+    wanted = "JPEG or PNG images are needed"
+    if config.source == "tfrecord":
+        wanted += " under image/encoded, and one int64 under image/class/label"
+    return errors.UsageError(f"data: source={config.source!r} cannot be read; {wanted} ({reason})")
+
+
+def check_range(smallest: int, greatest: int, config: config_lib.DataConfig) -> None:
+    """Checks stored labels against `num_classes`.
+
+    Raises:
+      UsageError: one of them, after `label_offset`, is out of range.
+    """
+    first, last = smallest + config.label_offset, greatest + config.label_offset
+    if first < 0 or last >= config.num_classes:
+        raise errors.UsageError(
+            f"data: source={config.source!r} has labels from {first} to {last}, but num_classes "
+            f"is {config.num_classes}; mend num_classes or label_offset"
+        )
+
+
 def _open_tfds(config: config_lib.DataConfig) -> Records:
     name, data_dir = str(config.tfds_name), config.tfds_data_dir
     builder = tfds_builder(name, data_dir)
@@ -70,13 +105,13 @@ def _open_tfds(config: config_lib.DataConfig) -> Records:
     if info.file_format != tfds.core.FileFormat.TFRECORD:
         raise errors.UsageError(f"{name}: stored as {info.file_format}; only tfrecord can be read")
     image, label = _feature_keys(info, name)
-    _check_classes(name, info.features[label].num_classes, config)
+    check_range(0, info.features[label].num_classes - 1, config)
     sizes = {split: each.num_examples for split, each in info.splits.items()}
     slices: list[records.FileSlice] = []
     for split, start, stop in splits.resolve(config.tfds_split, sizes, name):
         each = info.splits[split]
         paths = [os.fspath(path) for path in each.filepaths]
-        slices += records.cut(paths, each.shard_lengths, start, stop)
+        slices += records.cut(records.whole(paths, each.shard_lengths), start, stop)
 
     def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         decoders = {image: tfds.decode.SkipDecoding()}
@@ -89,7 +124,8 @@ def _open_tfds(config: config_lib.DataConfig) -> Records:
 def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
     """The names of the image and of its class among a TFDS data set's features."""
     keys = info.supervised_keys or ("image", "label")
-    features = [info.features.get(key) if isinstance(key, str) else None for key in keys[:2]]
+    present = dict(info.features.items())
+    features = [present.get(key) if isinstance(key, str) else None for key in keys[:2]]
     expected = (tfds.features.Image, tfds.features.ClassLabel)
     if not all(isinstance(feature, kind) for feature, kind in zip(features, expected)):
         raise errors.UsageError(f"{name}: an image and a class are needed; it has {info.features}")
@@ -98,7 +134,10 @@ def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
 
 def _open_tfrecord(config: config_lib.DataConfig) -> Records:
     patterns = _as_patterns(config.input_path)
-    paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    try:
+        paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    except tf.errors.OpError:
+        paths = []
     if not paths:
         raise errors.UsageError(f"no TFRecord file matches input_path={', '.join(patterns)}")
     lengths = records.count_all(paths)
@@ -106,13 +145,10 @@ def _open_tfrecord(config: config_lib.DataConfig) -> Records:
     what = f"TFRecords {', '.join(patterns)}"
     slices: list[records.FileSlice] = []
     # TFDS reads "all" as every split, so the only split may have any other name.
-    for _, start, stop in splits.resolve(
-        spec.replace("all", "examples"), {"examples": sum(lengths)}, what
-    ):
-        slices += records.cut(paths, lengths, start, stop)
-    source = Records(tuple(slices), _parse_example)
-    _check_first_record(source, what)
-    return source
+    sizes = {"images": sum(lengths)}
+    for _, start, stop in splits.resolve(spec.replace("all", "images"), sizes, what):
+        slices += records.cut(records.whole(paths, lengths), start, stop)
+    return Records(tuple(slices), _parse_example)
 
 
 def _parse_example(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -122,16 +158,6 @@ def _parse_example(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     }
     example = tf.io.parse_single_example(record, features)
     return example["image/encoded"], example["image/class/label"]
-
-
-def _check_first_record(source: Records, what: str) -> None:
-    try:
-        next(iter(source.ordered().take(1)))
-    except tf.errors.OpError as error:
-        raise errors.UsageError(
-            f"{what}: features image/encoded (bytes) and image/class/label (one int64) are needed "
-            f"({error.message.splitlines()[0][:160]})"
-        ) from error
 
 
 def _as_patterns(value: object) -> list[str]:
@@ -148,11 +174,32 @@ def _open_folder(config: config_lib.DataConfig) -> Listed:
     sizes = {split: each.num_examples for split, each in builder.info.splits.items()}
     if not sizes:
         raise errors.UsageError(f"{root} holds no images; root/split/class/*.jpg or *.png needed")
-    _check_classes(root, len(names), config)
+    check_range(0, len(names) - 1, config)
     paths: list[str] = []
     labels: list[int] = []
     for split, start, stop in splits.resolve(config.tfds_split, sizes, root):
-        examples = _folder_examples(builder, split)[start:stop]
-        paths += [path for path, _ in examples]
-        labels += [names.index(label) for _, label in examples]
-    return Listed(tf.constant(paths), tf.constant(labels, tf.int64), tf.io.read_file)
+        # ImageFolder's public data set would read every image to list the paths.
+        examples = builder._split_examples[split][start:stop]
+        paths += [example.image_path for example in examples]
+        labels += [names.index(example.label) for example in examples]
+    return Listed(np.array(paths), np.array(labels, np.int64), tf.io.read_file)
+
+
+def _open_digits(config: config_lib.DataConfig) -> Listed:
+    from sklearn import datasets  # a second to import; only digits need it
+
+    logging.warning("reading scikit-learn's 1,797 digits, the embedded fall-back data set")
+    check_range(0, 9, config)
+    images, labels = datasets.load_digits(return_X_y=True)
+    pixels = np.rint(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    # The file is in the order of its writers: mix them before the last are set aside.
+    order = np.random.default_rng(_DIGITS_ORDER_SEED).permutation(len(labels))
+    train = len(labels) - _DIGITS_TEST
+    members = {"train": order[:train], "test": order[train:]}
+    sizes = {split: len(each) for split, each in members.items()}
+    chosen = np.concatenate([
+        members[split][start:stop]
+        for split, start, stop in splits.resolve(config.tfds_split, sizes, "digits")
+    ])
+    encoded = np.array([tf.io.encode_png(pixels[index]).numpy() for index in chosen])
+    return Listed(encoded, labels[chosen].astype(np.int64), tf.identity)

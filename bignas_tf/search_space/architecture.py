@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 
 LayerChoices = tuple[tuple[int, ...], ...]
 _PER_LAYER = ("kernels", "widths", "expands")
@@ -55,6 +56,23 @@ class Architecture:
             given = sorted(value) if isinstance(value, dict) else type(value).__name__
             raise errors.UsageError(f"an architecture has the fields {names}; got {given}")
         return cls(**{name: _integers(name, value[name], _RANK.get(name, 0)) for name in names})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Architecture:
+        """Reads a JSON file: an architecture, or what holds one as "architecture".
+
+        Search and export write the second form.
+
+        Raises:
+          UsageError: the file cannot be read, or holds no architecture.
+        """
+        value = files.read_json(path)
+        if isinstance(value, dict) and "architecture" in value:
+            value = value["architecture"]
+        try:
+            return cls.from_json(value)
+        except errors.UsageError as error:
+            raise errors.UsageError(f"{os.fspath(path)}: {error}") from error
 
 
 _RANK = {"depths": 1} | {name: 2 for name in _PER_LAYER}

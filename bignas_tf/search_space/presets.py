@@ -81,6 +81,17 @@ def get(name: str) -> SearchSpace:
     )
 
 
+def to_yaml(space: SearchSpace) -> str:
+    """Writes a space in the form that `get` reads from a file."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(item) for name, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+    return yaml.safe_dump(plain(dataclasses.asdict(space)), sort_keys=False)
+
+
 def from_dict(value: Any, source: str = "search space") -> SearchSpace:
     """Builds a space from the plain form of its fields, as YAML gives them.
 

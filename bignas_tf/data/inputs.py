@@ -1,0 +1,204 @@
+"""The input pipeline: batches of uint8 patches, the same ones whatever interrupted the run.
+
+Training is a function of the step: the order of an epoch and every random draw follow from
+`config.seed` and the position in the stream, so a resumed run starts at its step and sees what an
+uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from bignas_tf import errors
+from bignas_tf.data import augment, decode, memory, shuffling, sources
+from bignas_tf.data import config as config_lib
+
+_CROP_DOMAIN, _DRAW_DOMAIN, _POLICY_DOMAIN = 1, 2, 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Feed:
+    """Which part of each global batch this pipeline makes.
+
+    Attributes:
+      batch: images of a replica in a step.
+      pipelines: input pipelines (hosts) of the run.
+      pipeline: this one's number.
+      replicas: replicas that take turns in reading this pipeline.
+    """
+
+    batch: int
+    pipelines: int = 1
+    pipeline: int = 0
+    replicas: int = 1
+
+
+def build_dataset(
+    config: config_lib.DataConfig,
+    input_context: tf.distribute.InputContext | None = None,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """Makes the data set of one input pipeline.
+
+    Args:
+      config: what to read; `is_training` chooses endless, shuffled, augmented patches or one pass
+        in order over centre patches.
+      input_context: given by `strategy.distribute_datasets_from_function`.
+      start_step: first training step; those before are skipped without decoding.
+
+    Returns:
+      uint8 [B, base, base, C] and int32 [B] a batch, B = global batch / replicas. Training
+      batches are always full.
+
+    Raises:
+      UsageError: the config is wrong, or the images it names are missing or broken.
+    """
+    config_lib.validate(config)
+    feed = _feed(config, input_context)
+    if not config.is_training:
+        dataset = _evaluation(config, feed)
+    elif memory.kept(config):
+        dataset = _training_from_memory(config, feed, start_step)
+    else:
+        dataset = _training_stream(config, feed, start_step)
+    options = tf.data.Options()
+    options.deterministic = True
+    # The pipelines are told apart above, exactly; TensorFlow must not do it again.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options).prefetch(config.prefetch_buffer_size or tf.data.AUTOTUNE)
+
+
+def count_images(config: config_lib.DataConfig) -> int:
+    """How many images the config's split holds; see `build_dataset` for what it raises."""
+    config_lib.validate(config)
+    return sources.open_source(config).count
+
+
+def _feed(config: config_lib.DataConfig, context: tf.distribute.InputContext | None) -> Feed:
+    if context is None:
+        return Feed(config.global_batch_size)
+    replicas = context.num_replicas_in_sync
+    if config.global_batch_size % replicas:
+        raise errors.UsageError(
+            f"data: global_batch_size is {config.global_batch_size}; it must be a multiple of the "
+            f"{replicas} replicas"
+        )
+    pipelines = context.num_input_pipelines
+    return Feed(
+        config.global_batch_size // replicas, pipelines, context.input_pipeline_id,
+        max(replicas // pipelines, 1),
+    )
+
+
+def _training_from_memory(
+    config: config_lib.DataConfig, feed: Feed, start_step: int
+) -> tf.data.Dataset:
+    """Every batch computed from its number: shuffling and resuming cost nothing."""
+    images, labels = memory.load(config)
+    with tf.device("CPU"):
+        images, labels = tf.constant(images), tf.constant(labels)
+    count, seed, total = len(labels), config.seed or 0, config.global_batch_size
+
+    def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        step = number // feed.replicas
+        replica = feed.pipeline * feed.replicas + number % feed.replicas
+        first = replica * feed.batch
+        positions = step * total + first + tf.range(feed.batch, dtype=tf.int64)
+        chosen = shuffling.permute(positions % count, count, seed, positions // count)
+        # Drawn for the global batch, then cut: as many replicas as there are see one stream.
+        key = tf.stack([tf.constant(seed, tf.int64) * 8 + _DRAW_DOMAIN, step])
+        draws = tf.random.stateless_uniform([total, augment.DRAWS], key)
+        draws = tf.ensure_shape(draws[first : first + feed.batch], [feed.batch, augment.DRAWS])
+        seeds = _seeds(seed, _POLICY_DOMAIN, positions)
+        return augment.augment(tf.gather(images, chosen), draws, seeds, config), tf.gather(
+            labels, chosen
+        )
+
+    numbers = tf.data.Dataset.range(start_step * feed.replicas, shuffling.FOREVER)
+    return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _training_stream(
+    config: config_lib.DataConfig, feed: Feed, start_step: int
+) -> tf.data.Dataset:
+    """Shuffled epochs read from files, decoded and augmented image by image."""
+    source = _shard(config, feed)
+    first = start_step * feed.replicas * feed.batch
+    seed, buffer = config.seed or 0, max(config.shuffle_buffer_size, 1)
+
+    def example(position: tf.Tensor, element: object) -> tuple[tf.Tensor, tf.Tensor]:
+        parts = element if isinstance(element, tuple) else (element,)
+        encoded, label = source.decode(*parts)
+        everywhere = (position * feed.pipelines + feed.pipeline)[tf.newaxis]
+        return _training_patch(encoded, seed, everywhere, config), _label(label, config)
+
+    epochs = tf.data.Dataset.range(first // source.count, shuffling.FOREVER)
+    stream = epochs.flat_map(lambda epoch: source.epoch(epoch, seed, buffer))
+    stream = stream.skip(first % source.count).enumerate(first)
+    patches = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    return patches.batch(feed.batch, drop_remainder=True)
+
+
+def _training_patch(
+    encoded: tf.Tensor, seed: int, position: tf.Tensor, config: config_lib.DataConfig
+) -> tf.Tensor:
+    """uint8 [base, base, C] of the image at `position` (int64 [1]) of the stream."""
+    if config.crop == "inception":
+        key = _seeds(seed, _CROP_DOMAIN, position)[0]
+        patch = decode.random_patch(encoded, config.base_size, config.channels, key)
+    else:
+        patch = decode.whole_patch(encoded, config.base_size, config.channels)
+    draws = tf.random.stateless_uniform(
+        [1, augment.DRAWS], _seeds(seed, _DRAW_DOMAIN, position)[0]
+    )
+    policy = _seeds(seed, _POLICY_DOMAIN, position)
+    return augment.augment(patch[tf.newaxis], draws, policy, config)[0]
+
+
+def _evaluation(config: config_lib.DataConfig, feed: Feed) -> tf.data.Dataset:
+    """One pass in order."""
+    if memory.kept(config):
+        images, labels = memory.load(config)
+        count = len(labels)
+        part = slice(
+            count * feed.pipeline // feed.pipelines, count * (feed.pipeline + 1) // feed.pipelines
+        )
+        with tf.device("CPU"):
+            dataset = tf.data.Dataset.from_tensor_slices((images[part], labels[part]))
+        return dataset.batch(feed.batch, drop_remainder=config.drop_remainder)
+    cut = decode.centre_patch if config.crop == "inception" else decode.whole_patch
+
+    def example(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return cut(encoded, config.base_size, config.channels), _label(label, config)
+
+    dataset = _shard(config, feed).ordered().map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(feed.batch, drop_remainder=config.drop_remainder)
+
+
+def _shard(config: config_lib.DataConfig, feed: Feed) -> sources.Source:
+    """This pipeline's images, the first of which has been decoded for a trial."""
+    source = sources.open_source(config)
+    if source.count < feed.pipelines:
+        raise errors.UsageError(
+            f"data: {source.count} images cannot be shared by {feed.pipelines} input pipelines"
+        )
+    sources.try_first(source, config)
+    return source.shard(feed.pipelines, feed.pipeline)
+
+
+def _seeds(seed: int, domain: int, positions: tf.Tensor) -> tf.Tensor:
+    """int64 [N, 2]: a seed of its own for each use of each position."""
+    return tf.stack([tf.fill(tf.shape(positions), tf.constant(seed * 8 + domain, tf.int64)),
+                     positions], axis=1)
+
+
+def _label(label: tf.Tensor, config: config_lib.DataConfig) -> tf.Tensor:
+    label = tf.cast(label, tf.int32) + config.label_offset
+    inside = tf.debugging.Assert(
+        (label >= 0) & (label < config.num_classes),
+        ["label outside 0..num_classes-1; mend num_classes or label_offset:", label],
+    )
+    with tf.control_dependencies([inside]):
+        return tf.identity(label)

@@ -1,0 +1,67 @@
+"""Decoded patches of a whole split, kept in memory."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from bignas_tf import errors
+from bignas_tf.data import config as config_lib
+from bignas_tf.data import decode, sources
+
+_LIMIT_GIB = 8
+_BATCH = 512
+
+
+def kept(config: config_lib.DataConfig) -> bool:
+    """Whether the patches are held in memory; digits always are, unless cut from the whole."""
+    return config.crop != "inception" and (config.cache or config.source == "digits")
+
+
+def load(config: config_lib.DataConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Reads and decodes every image of the split, once for equal configs.
+
+    Returns:
+      uint8 [N, base, base, C] and int32 [N]; do not write to them.
+
+    Raises:
+      UsageError: images are missing or broken, a label is out of range, or there are too many.
+    """
+    wanted = config.as_dict()
+    key = (
+        "source", "tfds_name", "tfds_data_dir", "tfds_split", "input_path", "base_size",
+        "channels", "num_classes", "label_offset",
+    )
+    return _load(tuple((field, _frozen(wanted[field])) for field in key))
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@functools.lru_cache(maxsize=4)
+def _load(fields: tuple[tuple[str, object], ...]) -> tuple[np.ndarray, np.ndarray]:
+    config = config_lib.DataConfig(**dict(fields))  # type: ignore[arg-type]
+    source = sources.open_source(config)
+    shape = (source.count, config.base_size, config.base_size, config.channels)
+    size = np.prod(shape, dtype=np.int64) / 2**30
+    if size > _LIMIT_GIB:
+        raise errors.UsageError(
+            f"data: cache=True would hold {size:.0f} GiB in memory; set cache=False"
+        )
+
+    def patch(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return decode.whole_patch(encoded, config.base_size, config.channels), label
+
+    images, labels = np.empty(shape, np.uint8), np.empty(source.count, np.int64)
+    batches = source.ordered().map(patch, num_parallel_calls=tf.data.AUTOTUNE).batch(_BATCH)
+    try:
+        for number, (pixels, classes) in enumerate(batches.as_numpy_iterator()):
+            part = slice(number * _BATCH, number * _BATCH + len(classes))
+            images[part], labels[part] = pixels, classes
+    except tf.errors.OpError as error:
+        raise sources.unreadable(config, error) from error
+    sources.check_range(labels.min(), labels.max(), config)
+    return images, (labels + config.label_offset).astype(np.int32)

@@ -1,0 +1,123 @@
+"""TFRecord files, whole or in part, read in order or in an order of their own each epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections.abc import Callable, Sequence
+from concurrent import futures
+
+import tensorflow as tf
+
+from bignas_tf import errors
+from bignas_tf.data import shuffling
+
+_FILES_AT_ONCE = 16
+_COUNTERS = 16
+_HEADER, _FOOTER = 12, 4  # length and its checksum; the checksum of the data
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSlice:
+    """`take` records of a file after the first `skip`."""
+
+    path: str
+    skip: int
+    take: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """Serialised examples in files.
+
+    Attributes:
+      slices: what to read of which file.
+      parse: serialised example (scalar string) -> (encoded image, label).
+    """
+
+    slices: tuple[FileSlice, ...]
+    parse: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return sum(each.take for each in self.slices)
+
+    def shard(self, parts: int, index: int) -> Records:
+        """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""
+        start, stop = self.count * index // parts, self.count * (index + 1) // parts
+        return dataclasses.replace(self, slices=cut(self.slices, start, stop))
+
+    def ordered(self) -> tf.data.Dataset:
+        """Every image once, in the files' order."""
+        return self._files(None, 0).flat_map(_read).map(self.parse)
+
+    def epoch(self, epoch: tf.Tensor, seed: int, buffer: int) -> tf.data.Dataset:
+        """Every serialised example once: files in that epoch's order, then mixed in a buffer."""
+        mixed = self._files(epoch, seed).interleave(
+            _read, cycle_length=_FILES_AT_ONCE, num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        fixed = tf.constant(seed, tf.int64) * 1_000_003 + tf.cast(epoch, tf.int64) + 1
+        return mixed.shuffle(min(buffer, self.count), seed=fixed, reshuffle_each_iteration=False)
+
+    def decode(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The encoded image and the label of an element of `epoch`."""
+        return self.parse(record)
+
+    def _files(self, epoch: tf.Tensor | None, seed: int) -> tf.data.Dataset:
+        columns = (
+            tf.constant([each.path for each in self.slices]),
+            tf.constant([each.skip for each in self.slices], tf.int64),
+            tf.constant([each.take for each in self.slices], tf.int64),
+        )
+        if epoch is not None:
+            number = len(self.slices)
+            order = shuffling.permute(tf.range(number, dtype=tf.int64), number, seed, epoch)
+            columns = tuple(tf.gather(column, order) for column in columns)
+        return tf.data.Dataset.from_tensor_slices(columns)
+
+
+def _read(path: tf.Tensor, skip: tf.Tensor, take: tf.Tensor) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(path).skip(skip).take(take)
+
+
+def whole(paths: Sequence[str], lengths: Sequence[int]) -> list[FileSlice]:
+    """Each file as one slice."""
+    return [FileSlice(path, 0, length) for path, length in zip(paths, lengths)]
+
+
+def cut(slices: Sequence[FileSlice], start: int, stop: int) -> tuple[FileSlice, ...]:
+    """The parts of the slices that hold examples start..stop-1, counted through all of them."""
+    parts, first = [], 0
+    for each in slices:
+        low, high = max(start - first, 0), min(stop - first, each.take)
+        if low < high:
+            parts.append(FileSlice(each.path, each.skip + low, high - low))
+        first += each.take
+    return tuple(parts)
+
+
+def count_all(paths: Sequence[str]) -> list[int]:
+    """Number of records in each file, from their headers alone.
+
+    Raises:
+      UsageError: a file is not made of whole, uncompressed records.
+    """
+    with futures.ThreadPoolExecutor(_COUNTERS) as pool:
+        return list(pool.map(_count, paths))
+
+
+def _count(path: str) -> int:
+    number, position = 0, 0
+    with tf.io.gfile.GFile(path, "rb") as stream:
+        size = stream.size()
+        while position < size:
+            stream.seek(position)
+            header = stream.read(_HEADER)
+            length = struct.unpack("<Q", header[:8])[0] if len(header) == _HEADER else size
+            position += _HEADER + length + _FOOTER
+            if position > size:
+                raise errors.UsageError(f"{path} is not a whole, uncompressed TFRecord file")
+            number += 1
+    return number

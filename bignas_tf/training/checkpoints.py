@@ -1,0 +1,101 @@
+"""Finding and reading the checkpoints of a run, with clear refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+
+import tensorflow as tf
+import yaml
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.training import configs, models
+
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+SPACE_FILE = "search_space.yaml"
+PARAMS_FILE = "params.yaml"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained (or half trained) supernet and what it was trained as."""
+
+    model_dir: str
+    config: cfg.ExperimentConfig
+    space: SearchSpace
+    supernet: Supernet
+    checkpoint: str
+    step: int
+
+
+def latest_step(model_dir: str) -> int:
+    """The global step of the latest checkpoint; 0 where there is none."""
+    checkpoint = tf.train.latest_checkpoint(model_dir) if model_dir else None
+    return int(_read(checkpoint, "global_step")) if checkpoint else 0
+
+
+def load_run(model_dir: str) -> Run:
+    """Rebuilds the supernet of `model_dir` from its latest checkpoint.
+
+    Raises:
+      UsageError: no run, no checkpoint, a corrupt one, or one of another space.
+    """
+    config = _read_config(model_dir)
+    space = presets.get(os.path.join(model_dir, SPACE_FILE))
+    checkpoint = tf.train.latest_checkpoint(model_dir)
+    if checkpoint is None:
+        raise errors.UsageError(f"{model_dir} holds no checkpoint; train first")
+    check_space(checkpoint, space)
+    supernet = models.build_supernet(config.task, space)
+    try:
+        status = tf.train.Checkpoint(model=supernet).read(checkpoint)
+        status.assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise errors.UsageError(f"checkpoint {checkpoint} cannot be restored: {_line(error)}") from error
+    return Run(model_dir, config, space, supernet, checkpoint, int(_read(checkpoint, "global_step")))
+
+
+def check_space(checkpoint: str, space: SearchSpace) -> None:
+    """Compares the fingerprint a checkpoint carries with a space's.
+
+    Raises:
+      UsageError: they differ, or the checkpoint cannot be read.
+    """
+    if int(_read(checkpoint, "model/fingerprint")) != space.fingerprint():
+        raise errors.UsageError(
+            f"checkpoint {checkpoint} was trained in another search space than {space.name!r}; "
+            "use the space of its run, or another --model_dir"
+        )
+
+
+def _read(checkpoint: str, name: str) -> int:
+    try:
+        return tf.train.load_checkpoint(checkpoint).get_tensor(name + _VALUE)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise errors.UsageError(
+            f"checkpoint {checkpoint} is corrupt or not of a supernet: {_line(error)}"
+        ) from error
+
+
+def _read_config(model_dir: str) -> cfg.ExperimentConfig:
+    path = pathlib.Path(model_dir) / PARAMS_FILE
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = configs.blank_experiment()
+        config.override(values, is_strict=True)
+    except OSError as error:
+        raise errors.UsageError(
+            f"{model_dir} is not the folder of a training run: no {PARAMS_FILE}"
+        ) from error
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise errors.UsageError(f"{path} is not a run's configuration: {_line(error)}") from error
+    return config
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,0 +1,96 @@
+"""From an experiment's name, YAML files and overrides to a checked configuration."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+
+import yaml
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+from official.modeling import hyperparams
+
+from bignas_tf import errors
+from bignas_tf.training import configs
+
+
+def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.ExperimentConfig:
+    """Builds a configuration; later sources win.
+
+    Args:
+      name: a registered experiment.
+      config_files: YAML files of overrides.
+      params_override: "a.b=1,c.d=x", a YAML string, or a YAML file.
+
+    Raises:
+      UsageError: an unknown experiment or key (the nearest valid one is named),
+        an unreadable file, or values that do not fit together.
+    """
+    config = _registered(name)
+    for source in [*config_files, params_override]:
+        if source:
+            _override(config, source)
+    configs.validate(config)
+    return config
+
+
+def _registered(name: str) -> cfg.ExperimentConfig:
+    try:
+        return exp_factory.get_exp_config(name)
+    except KeyError:
+        ours = [known for known in exp_factory._REGISTERED_CONFIGS if known.startswith("bignas")]
+        raise errors.UsageError(f"unknown experiment {name!r}; choose from {sorted(ours)}") from None
+
+
+def _override(config: cfg.ExperimentConfig, source: str) -> None:
+    try:
+        values = _values(source)
+    except (yaml.YAMLError, ValueError, OSError, UnicodeDecodeError) as error:
+        problem = re.sub(r"\s+", " ", str(error))
+        raise errors.UsageError(f"cannot read overrides {source!r}: {problem}") from error
+    _check_keys(config.as_dict(), values, source, "")
+    try:
+        config.override(values, is_strict=True)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise errors.UsageError(f"{source}: {str(error).strip()}") from error
+
+
+def _values(source: str) -> dict[str, object]:
+    if os.path.isfile(source):
+        with open(source, encoding="utf-8") as stream:
+            values = yaml.safe_load(stream)
+    elif source.endswith((".yaml", ".yml")):
+        raise ValueError("no such file")
+    else:
+        values = yaml.safe_load(hyperparams.nested_csv_str_to_json_str(source))
+    if not isinstance(values, dict):
+        raise ValueError("expected a mapping of configuration keys")
+    return values
+
+
+def _check_keys(known: dict[str, object], values: dict[str, object], source: str, path: str) -> None:
+    """Refuses unknown keys and values of another type, naming the nearest key."""
+    for key, value in values.items():
+        where = f"{path}{key}"
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1, 0.0)
+            raise errors.UsageError(
+                f"{source}: unknown key {where!r}; nearest is '{path}{near[0] if near else '?'}'"
+            )
+        default = known[key]
+        if isinstance(default, dict) and isinstance(value, dict):
+            _check_keys(default, value, source, f"{where}.")
+        elif not _fits(default, value):
+            raise errors.UsageError(
+                f"{source}: {where} is {value!r}; expected {type(default).__name__}"
+            )
+
+
+def _fits(default: object, value: object) -> bool:
+    if default is None or value is None:
+        return True
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)

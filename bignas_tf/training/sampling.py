@@ -1,0 +1,44 @@
+"""Random children, equal on every replica and after a resume."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from bignas_tf.search_space import space as space_lib
+from bignas_tf.search_space.space import SearchSpace
+
+
+def sample_code(space: SearchSpace, seed: tf.Tensor, resolution: int) -> tf.Tensor:
+    """Draws every choice of a child uniformly by one stateless operation.
+
+    Args:
+      space: what may be chosen.
+      seed: int32 [2], such as (global step, index of the child): every replica
+        that knows the step draws the same child (paper, Section 4.2).
+      resolution: the input side the child is paired with.
+
+    Returns:
+      int32 [space.code_length], in the canonical form of `SearchSpace.encode`.
+    """
+    counts = np.array([len(choices) for choices in space.genes])
+    table = np.zeros([len(counts), counts.max()], np.int32)
+    for row, choices in zip(table, space.genes, strict=True):
+        row[: len(choices)] = choices
+    uniform = tf.random.stateless_uniform([len(counts)], seed)
+    picked = tf.cast(uniform * counts.astype(np.float32), tf.int32)
+    # Rounding may lift a product to the count itself.
+    picked = tf.minimum(picked, counts.astype(np.int32) - 1)
+    return _canonical(space, tf.gather(table, picked, batch_dims=1), resolution)
+
+
+def _canonical(space: SearchSpace, code: tf.Tensor, resolution: int) -> tf.Tensor:
+    """Repeats each stage's last active layer over its inactive ones."""
+    pieces = [[resolution], code[1 : space_lib.FIRST_STAGE]]
+    for start, stage in space.stage_starts():
+        layers = tf.reshape(
+            code[start + 1 : start + stage.code_length], [-1, space_lib.GENES_PER_LAYER]
+        )
+        source = tf.minimum(tf.range(stage.max_depth), code[start] - 1)
+        pieces += [code[start : start + 1], tf.reshape(tf.gather(layers, source), [-1])]
+    return tf.concat(pieces, 0)

@@ -1,0 +1,107 @@
+"""Costs against the paper and against a count by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bignas_tf import errors
+from bignas_tf.search_space import cost, presets
+from bignas_tf.search_space.space import SearchSpace, Stage
+from tests.search_space import spaces
+
+
+@pytest.mark.parametrize(
+    ("name", "macs", "params"),
+    [
+        # Table 2 of the paper: multiply-adds and parameters.
+        ("BigNASModel-S", 242e6, 4.5e6),
+        ("BigNASModel-M", 418e6, 5.5e6),
+        ("BigNASModel@660M", 659e6, 6.7e6),
+        ("BigNASModel-L", 1040e6, 9.5e6),
+    ],
+)
+def test_the_published_children_cost_what_the_paper_says(
+    name: str, macs: float, params: float
+) -> None:
+    counted = cost.count(presets.bignas_imagenet(), presets.published(name), 1000)
+    # The paper gives three figures, or two: 1% covers the rounding of both.
+    assert counted.macs == pytest.approx(macs, rel=0.01)
+    assert counted.params == pytest.approx(params, rel=0.01)
+
+
+def test_all_published_children_are_tested() -> None:
+    assert presets.published_names() == (
+        "BigNASModel-S", "BigNASModel-M", "BigNASModel@660M", "BigNASModel-L",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("space", [presets.bignas_imagenet(), spaces.tiny()], ids=lambda s: s.name)
+def test_counting_many_equals_counting_each(space: SearchSpace) -> None:
+    rng = np.random.default_rng(0)
+    children = [space.sample(rng) for _ in range(50)]
+    codes = np.array([space.encode(child) for child in children])
+    many = cost.count_many(space, codes, num_classes=10, input_channels=1)
+    for index, child in enumerate(children):
+        one = cost.count(space, child, num_classes=10, input_channels=1)
+        assert one == tuple(column[index] for column in many)
+        assert all(type(value) is int for value in one)
+
+
+def _by_hand() -> SearchSpace:
+    return SearchSpace(
+        name="by hand",
+        stem_widths=(4,),
+        stem_stride=2,
+        stages=(Stage((6,), (1, 2), (3,), expands=(2,), stride=2),),
+        head_widths=(10,),
+        train_resolutions=(8,),
+        eval_resolutions=(7, 8),
+        base_resolution=8,
+    )
+
+
+def test_a_count_by_hand() -> None:
+    """One block, 8x8 grey images, 5 classes. A batch norm of c channels has 4c parameters.
+
+    part        side   multiply-adds        parameters          elements alive
+    stem 3x3    8>4    16 * 9*1*4 = 576     36 + 16 = 52        64 + 64
+    expand      4      16 * 4*8 = 512       32 + 32 = 64        64 + 128
+    depthwise   4>2    4 * 9*8 = 288        72 + 32 = 104       64 + 128 + 32 = 224
+    gate, 1 unit       8*1 + 1*8 = 16       9 + 16 = 25
+    project     2      4 * 8*6 = 192        48 + 24 = 72        64 + 32 + 24
+    skip        2      4 * 4*6 = 96         24 + 24 = 48
+    head        2      4 * 6*10 = 240       60 + 40 = 100       24 + 40
+    classifier         10*5 = 50            50 + 5 = 55
+    total              1970                 520                 at most 224, of 4 bytes
+    """
+    space = _by_hand()
+    assert cost.count(space, space.smallest(), num_classes=5, input_channels=1) == (1970, 520, 896)
+
+
+def test_a_second_block_by_hand() -> None:
+    """The block above, then one of 6 channels at side 2 with 12 in the middle.
+
+    expand 4 * 6*12 = 288, depthwise 4 * 9*12 = 432, gate of 6 // 4 = 1 unit 12 + 12 = 24,
+    project 4 * 12*6 = 288; no convolution in the skip.
+    Parameters: 72 + 48, 108 + 48, (12 + 1) + (12 + 12), 72 + 24.
+    """
+    space = _by_hand()
+    counted = cost.count(space, space.biggest(), num_classes=5, input_channels=1)
+    assert counted == (1970 + 288 + 432 + 24 + 288, 520 + 120 + 156 + 37 + 96, 896)
+
+
+def test_odd_sides_are_halved_upwards() -> None:
+    # 7 becomes 4 as 8 does, so that only the stem's input, never the peak, is smaller.
+    space = _by_hand()
+    odd = space.with_resolution(space.smallest(), 7)
+    assert cost.count(space, odd, 5, 1) == cost.count(space, space.smallest(), 5, 1)
+
+
+def test_what_lies_outside_is_refused() -> None:
+    space = spaces.tiny()
+    outside = dataclasses.replace(space.smallest(), head_width=17)
+    with pytest.raises(errors.UsageError, match="head_width"):
+        cost.count(space, outside, 10)

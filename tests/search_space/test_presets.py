@@ -1,0 +1,129 @@
+"""Presets, and the spaces that a user writes in YAML."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pathlib
+from typing import Any
+
+import pytest
+import yaml
+
+from bignas_tf import errors
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.space import SearchSpace
+from tests.search_space import spaces
+
+
+def _plain(space: SearchSpace) -> dict[str, Any]:
+    """The space as YAML gives it: lists, not tuples."""
+
+    def lists(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: lists(item) for key, item in value.items()}
+        return [lists(item) for item in value] if isinstance(value, tuple) else value
+
+    return lists(dataclasses.asdict(space))
+
+
+@pytest.mark.parametrize("name", sorted(presets.PRESETS))
+def test_presets_carry_their_name_and_pass_their_own_checks(name: str) -> None:
+    space = presets.get(name)
+    assert space.name == name
+    assert presets.from_dict(_plain(space)) == space
+
+
+@pytest.mark.parametrize("name", presets.published_names())
+def test_published_children_lie_in_the_papers_space(name: str) -> None:
+    presets.bignas_imagenet().validate(presets.published(name))
+
+
+def test_an_unknown_published_child_is_refused() -> None:
+    with pytest.raises(errors.UsageError, match="'BigNASModel-XL'.*BigNASModel-S"):
+        presets.published("BigNASModel-XL")
+
+
+def test_a_yaml_file_is_read(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(_plain(spaces.tiny())), encoding="utf-8")
+    assert presets.get(str(path)) == spaces.tiny()
+
+
+def test_defaults_may_be_left_out() -> None:
+    value = _plain(presets.bignas_small())
+    for key in ("expands", "stride", "se_ratio"):
+        del value["stages"][1][key]
+    value["stages"][1]["stride"] = 2
+    assert presets.from_dict(value) == presets.bignas_small()
+
+
+def test_an_unknown_name_lists_the_presets() -> None:
+    with pytest.raises(errors.UsageError, match="'bignas_big'.*bignas_imagenet.*bignas_small"):
+        presets.get("bignas_big")
+
+
+@pytest.mark.parametrize("content", [b"stages: [", b"\xff\xfe\xff", b"- 1\n", b""])
+def test_a_file_without_a_mapping_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    with pytest.raises(errors.UsageError, match="broken.yaml") as caught:
+        presets.get(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(SearchSpace)])
+def test_a_missing_key_is_named(key: str) -> None:
+    value = _plain(spaces.tiny())
+    del value[key]
+    with pytest.raises(errors.UsageError, match=f"mine.yaml: missing key '{key}'"):
+        presets.from_dict(value, "mine.yaml")
+
+
+@pytest.mark.parametrize("key", ["widths", "depths", "kernels"])
+def test_a_missing_key_of_a_stage_is_named_with_its_stage(key: str) -> None:
+    value = _plain(spaces.tiny())
+    del value["stages"][1][key]
+    with pytest.raises(errors.UsageError, match=rf"stages\[1\]: missing key '{key}'"):
+        presets.from_dict(value)
+
+
+# Where the value goes, the value, and what the message must say.
+_WRONG = [
+    (("head_width",), [16], "unknown key 'head_width'; nearest is 'head_widths'"),
+    (("stages", 0, "kernel"), [3], "stages[0]: unknown key 'kernel'; nearest is 'kernels'"),
+    (("stages",), [], "'stages' must be a list of at least one stage"),
+    (("stages",), 3, "'stages' must be a list"),
+    (("stages", 2), [8], "stages[2] must be a mapping; got list"),
+    (("stem_widths",), [6, 4], "stem_widths is [6, 4]; list each choice once, ascending"),
+    (("stages", 1, "widths"), [6, 6], "stages[1]: widths is [6, 6]; list each choice once"),
+    (("stages", 1, "kernels"), [3, 4], "stages[1]: kernels are (3, 4); only odd ones"),
+    (("stages", 1, "stride"), 3, "stages[1]: stride is 3; choose 1 or 2"),
+    (("stem_stride",), 3, "stem_stride is 3; choose 1 or 2"),
+    (("stages", 0, "se_ratio"), 0.125, "stages[0]: se_ratio 0.125 of 4 channels is no unit"),
+    (("stages", 0, "se_ratio"), 0.3, "stages[0]: se_ratio is 0.3; it is 0 or 1/n"),
+    (("stages", 0, "se_ratio"), "a", "stages[0]: se_ratio is 'a'"),
+    (("eval_resolutions",), [12, 14], "eval_resolutions must include the training ones"),
+    (("eval_resolutions",), 16, "eval_resolutions must be a list"),
+    (("train_resolutions",), 16, "train_resolutions must be a list"),
+    (("head_widths",), [], "head_widths is []; it takes positive integers"),
+    (("head_widths",), [16.0], "head_widths is [16.0]; it takes positive integers"),
+    (("base_resolution",), "16", "base_resolution is '16'; it takes positive integers"),
+    (("base_resolution",), [16], "base_resolution must be"),
+    (("stages", 0, "depths"), [0, 1], "stages[0]: depths is [0, 1]; it takes positive integers"),
+    (("stages", 0, "widths"), 4, "stages[0]: widths must be a list"),
+    (("stages", 0, "expands"), True, "stages[0]: expands is True"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "wrong", "message"), _WRONG)
+def test_a_wrong_value_is_named(place: tuple[str | int, ...], wrong: Any, message: str) -> None:
+    value: Any = copy.deepcopy(_plain(spaces.tiny()))
+    holder = value
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = wrong
+    with pytest.raises(errors.UsageError) as caught:
+        presets.from_dict(value, "mine.yaml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("mine.yaml")

@@ -1,0 +1,84 @@
+"""The cost tool: one line of JSON, or one line of error and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from bignas_tf import files
+from bignas_tf.search_space import cost, presets
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _cost(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tools.cost", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def _printed(*arguments: str) -> dict[str, int]:
+    done = _cost(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    return json.loads(done.stdout)
+
+
+def test_a_published_child_with_the_defaults() -> None:
+    space, child = presets.get("bignas_imagenet"), presets.published("BigNASModel-S")
+    expected = cost.count(space, child, num_classes=1000, input_channels=3)
+    assert _printed("--published=BigNASModel-S") == expected._asdict()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_file_with_every_flag(tmp_path: pathlib.Path, wrapped: bool) -> None:
+    space = presets.get("bignas_small")
+    value = space.smallest().to_json()
+    files.write_json(tmp_path / "child.json", {"architecture": value} if wrapped else value)
+    printed = _printed(
+        "--search_space=bignas_small",
+        f"--architecture={tmp_path / 'child.json'}",
+        "--num_classes=7",
+        "--input_channels=1",
+    )
+    assert printed == cost.count(space, space.smallest(), 7, 1)._asdict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), "exactly one of --architecture and --published"),
+        (("--published=BigNASModel-S", "--architecture=x.json"), "exactly one of"),
+        (("--published=BigNASModel-XL",), "BigNASModel-XL"),
+        (("--architecture=missing.json",), "missing.json cannot be read"),
+        (("--published=BigNASModel-S", "--search_space=nowhere"), "nowhere"),
+        (("--published=BigNASModel-S", "--search_space=bignas_small"), "resolution"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str, ...], named: str) -> None:
+    done = _cost(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert named in done.stderr
+
+
+def test_no_classes_exits_2_and_names_the_flag() -> None:
+    done = _cost("--published=BigNASModel-S", "--num_classes=0")
+    assert done.returncode == 2
+    assert "num_classes" in done.stdout + done.stderr
+
+
+def test_tensorflow_is_not_imported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "tools.cost", "--published=BigNASModel-S"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "numpy" in imported
+    assert "tensorflow" not in imported

@@ -1,0 +1,52 @@
+"""Trains a supernet, from the latest checkpoint in --model_dir if there is one.
+
+  python -m tools.train --experiment=bignas_small \\
+      --config_file=experiments/fashion_mnist.yaml --model_dir=runs/fashion_mnist
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from tools.cli import launch
+
+_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "Registered experiment.")
+_CONFIG_FILES = flags.DEFINE_multi_string(
+    "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
+)
+_PARAMS_OVERRIDE = flags.DEFINE_string(
+    "params_override",
+    "",
+    "Overrides on top of the files, such as "
+    "'task.train_data.global_batch_size=64,trainer.train_steps=500', or a YAML file.",
+)
+_MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "Folder of checkpoints, summaries and the configuration.", required=True
+)
+_TPU = flags.DEFINE_string("tpu", "", "Name or address of a TPU, for distribution_strategy: tpu.")
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    from official.common import distribute_utils
+    from official.modeling import performance
+
+    from bignas_tf.training import experiment, trainer
+
+    config = experiment.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    runtime = config.runtime
+    if runtime.mixed_precision_dtype:
+        performance.set_mixed_precision_policy(runtime.mixed_precision_dtype)
+    strategy = distribute_utils.get_distribution_strategy(
+        distribution_strategy=runtime.distribution_strategy,
+        all_reduce_alg=runtime.all_reduce_alg,
+        num_gpus=runtime.num_gpus,
+        tpu_address=_TPU.value or runtime.tpu,
+    )
+    trainer.train(config, _MODEL_DIR.value, strategy)
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -45,3 +45,10 @@ def _guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None
 def _exit(error: Exception, code: int) -> NoReturn:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(code)
+
+
+def no_chatter() -> None:
+    """Keeps libraries from printing among a tool's own lines."""
+    from absl import logging
+
+    logging.set_verbosity(logging.ERROR)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch
+from tools.cli import launch, no_chatter
 
 _EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "Registered experiment.")
 _CONFIG_FILES = flags.DEFINE_multi_string(
@@ -30,6 +30,7 @@ _TPU = flags.DEFINE_string("tpu", "", "Name or address of a TPU, for distributio
 
 def main(argv: Sequence[str]) -> None:
     del argv
+    no_chatter()
     from official.common import distribute_utils
     from official.modeling import performance
 

@@ -30,7 +30,8 @@ def augment(
         patches = shift_and_mirror(patches, draws, pad, config.flip)
     if config.autoaugment:
         patches = tf.map_fn(
-            lambda each: autoaugment.distort(*each), (patches, seeds),
+            lambda each: autoaugment.distort(*each),
+            (patches, seeds),
             fn_output_signature=tf.TensorSpec(patches.shape[1:], tf.uint8),
         )
     return patches

@@ -18,7 +18,11 @@ _CUTOUT = 100  # V0 has no Cutout; the Model Garden's table asks for it
 _TRANSLATE = 250 / 224  # the Model Garden's 250 pixels, as a share of the paper's patch
 # Operations that go either way: the greatest amount (degrees, slope, share of the patch).
 _SIGNED = {
-    "Rotate": 30.0, "ShearX": 0.3, "ShearY": 0.3, "TranslateX": _TRANSLATE, "TranslateY": _TRANSLATE,
+    "Rotate": 30.0,
+    "ShearX": 0.3,
+    "ShearY": 0.3,
+    "TranslateX": _TRANSLATE,
+    "TranslateY": _TRANSLATE,
 }
 
 Step = tuple[str, float, float]  # operation, probability, level
@@ -43,9 +47,7 @@ def distort(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(tf.switch_case(chosen, branches), image.shape)
 
 
-def _apply(
-    image: tf.Tensor, policy: list[Step], chances: tf.Tensor, signs: tf.Tensor
-) -> tf.Tensor:
+def _apply(image: tf.Tensor, policy: list[Step], chances: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
     for index, (name, probability, level) in enumerate(policy):
         change = _operation(name, level, signs[index], image)
         image = tf.cond(chances[index] < probability, change, lambda kept=image: kept)

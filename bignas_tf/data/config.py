@@ -53,7 +53,6 @@ class DataConfig(cfg.DataConfig):
     drop_remainder: bool = False
 
 
-
 def validate(config: DataConfig) -> None:
     """Checks the fields against each other.
 
@@ -66,7 +65,9 @@ def validate(config: DataConfig) -> None:
     for field in ("base_size", "num_classes", "global_batch_size"):
         value = getattr(config, field)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise errors.UsageError(f"data: {field} is {value!r}; it must be a whole number above 0")
+            raise errors.UsageError(
+                f"data: {field} is {value!r}; it must be a whole number above 0"
+            )
     if config.autoaugment and config.channels != 3:
         raise errors.UsageError("data: autoaugment needs channels=3; set channels or autoaugment")
     if config.cache and config.crop == "inception":

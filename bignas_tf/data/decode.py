@@ -74,8 +74,13 @@ def _centre(shape: tf.Tensor, fraction: float) -> tf.Tensor:
 def _random(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """int32 [4]: a random window, or the centre where none was found."""
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
-        shape, tf.constant([[[0.0, 0.0, 1.0, 1.0]]]), seed, min_object_covered=_AREA[0],
-        aspect_ratio_range=_ASPECT, area_range=_AREA, max_attempts=_ATTEMPTS,
+        shape,
+        tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
+        seed,
+        min_object_covered=_AREA[0],
+        aspect_ratio_range=_ASPECT,
+        area_range=_AREA,
+        max_attempts=_ATTEMPTS,
     )
     found = tf.reduce_any(size[:2] < shape[:2])
     window = tf.concat([begin[:2], size[:2]], axis=0)

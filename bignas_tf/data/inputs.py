@@ -87,7 +87,9 @@ def _feed(config: config_lib.DataConfig, context: tf.distribute.InputContext | N
         )
     pipelines = context.num_input_pipelines
     return Feed(
-        config.global_batch_size // replicas, pipelines, context.input_pipeline_id,
+        config.global_batch_size // replicas,
+        pipelines,
+        context.input_pipeline_id,
         max(replicas // pipelines, 1),
     )
 
@@ -112,17 +114,14 @@ def _training_from_memory(
         draws = tf.random.stateless_uniform([total, augment.DRAWS], key)
         draws = tf.ensure_shape(draws[first : first + feed.batch], [feed.batch, augment.DRAWS])
         seeds = _seeds(seed, _POLICY_DOMAIN, positions)
-        return augment.augment(tf.gather(images, chosen), draws, seeds, config), tf.gather(
-            labels, chosen
-        )
+        patches = augment.augment(tf.gather(images, chosen), draws, seeds, config)
+        return patches, tf.gather(labels, chosen)
 
     numbers = tf.data.Dataset.range(start_step * feed.replicas, shuffling.FOREVER)
     return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _training_stream(
-    config: config_lib.DataConfig, feed: Feed, start_step: int
-) -> tf.data.Dataset:
+def _training_stream(config: config_lib.DataConfig, feed: Feed, start_step: int) -> tf.data.Dataset:
     """Shuffled epochs read from files, decoded and augmented image by image."""
     source = _shard(config, feed)
     first = start_step * feed.replicas * feed.batch
@@ -150,9 +149,7 @@ def _training_patch(
         patch = decode.random_patch(encoded, config.base_size, config.channels, key)
     else:
         patch = decode.whole_patch(encoded, config.base_size, config.channels)
-    draws = tf.random.stateless_uniform(
-        [1, augment.DRAWS], _seeds(seed, _DRAW_DOMAIN, position)[0]
-    )
+    draws = tf.random.stateless_uniform([1, augment.DRAWS], _seeds(seed, _DRAW_DOMAIN, position)[0])
     policy = _seeds(seed, _POLICY_DOMAIN, position)
     return augment.augment(patch[tf.newaxis], draws, policy, config)[0]
 
@@ -190,8 +187,8 @@ def _shard(config: config_lib.DataConfig, feed: Feed) -> sources.Source:
 
 def _seeds(seed: int, domain: int, positions: tf.Tensor) -> tf.Tensor:
     """int64 [N, 2]: a seed of its own for each use of each position."""
-    return tf.stack([tf.fill(tf.shape(positions), tf.constant(seed * 8 + domain, tf.int64)),
-                     positions], axis=1)
+    use = tf.fill(tf.shape(positions), tf.constant(seed * 8 + domain, tf.int64))
+    return tf.stack([use, positions], axis=1)
 
 
 def _label(label: tf.Tensor, config: config_lib.DataConfig) -> tf.Tensor:

@@ -31,8 +31,15 @@ def load(config: config_lib.DataConfig) -> tuple[np.ndarray, np.ndarray]:
     """
     wanted = config.as_dict()
     key = (
-        "source", "tfds_name", "tfds_data_dir", "tfds_split", "input_path", "base_size",
-        "channels", "num_classes", "label_offset",
+        "source",
+        "tfds_name",
+        "tfds_data_dir",
+        "tfds_split",
+        "input_path",
+        "base_size",
+        "channels",
+        "num_classes",
+        "label_offset",
     )
     return _load(tuple((field, _frozen(wanted[field])) for field in key))
 

@@ -28,6 +28,7 @@ PACKED_AT = {
     "train-labels-idx1-ubyte.gz": 1504176606,
 }
 _GZIP_NAMED = b"\x1f\x8b\x08\x08"  # magic number, deflate, "a file name follows"
+_HEAD_REFUSED = (405, 501)  # the site is there, it only answers no HEAD
 _FALL_BACK = (
     "train on the embedded digits instead: --params_override="
     "task.train_data.source=digits,task.validation_data.source=digits"
@@ -105,7 +106,10 @@ def _unreachable(builder: tfds.core.DatasetBuilder) -> str | None:
         return None
     request = urllib.request.Request(urls[0], method="HEAD")
     try:
-        urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+        urllib.request.build_opener().open(request, timeout=PROBE_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        if error.code not in _HEAD_REFUSED:
+            return f"{urls[0]} answered {error.code} {error.reason}"
     except (OSError, ValueError) as error:
         return f"{urls[0]} cannot be reached ({_first_line(error)})"
     return None
@@ -158,8 +162,14 @@ def _run(command: list[str], folder: pathlib.Path) -> None:
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         subprocess.run(
-            command, cwd=folder, env=environment, timeout=APT_SECONDS, check=True,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            command,
+            cwd=folder,
+            env=environment,
+            timeout=APT_SECONDS,
+            check=True,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip().splitlines()[-1:] or [str(error)]

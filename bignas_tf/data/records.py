@@ -55,7 +55,9 @@ class Records:
     def epoch(self, epoch: tf.Tensor, seed: int, buffer: int) -> tf.data.Dataset:
         """Every serialised example once: files in that epoch's order, then mixed in a buffer."""
         mixed = self._files(epoch, seed).interleave(
-            _read, cycle_length=_FILES_AT_ONCE, num_parallel_calls=tf.data.AUTOTUNE,
+            _read,
+            cycle_length=_FILES_AT_ONCE,
+            num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
         fixed = tf.constant(seed, tf.int64) * 1_000_003 + tf.cast(epoch, tf.int64) + 1
@@ -84,7 +86,7 @@ def _read(path: tf.Tensor, skip: tf.Tensor, take: tf.Tensor) -> tf.data.Dataset:
 
 def whole(paths: Sequence[str], lengths: Sequence[int]) -> list[FileSlice]:
     """Each file as one slice."""
-    return [FileSlice(path, 0, length) for path, length in zip(paths, lengths)]
+    return [FileSlice(path, 0, length) for path, length in zip(paths, lengths, strict=True)]
 
 
 def cut(slices: Sequence[FileSlice], start: int, stop: int) -> tuple[FileSlice, ...]:

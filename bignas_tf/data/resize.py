@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def bicubic_matrix(source: int, target: int) -> np.ndarray:
     """Weights float32 [target, source] of one axis, as `tf.image.resize` has them."""
     if source == target:
@@ -23,9 +23,7 @@ def bicubic_matrix(source: int, target: int) -> np.ndarray:
         return resized[0, :, :, 0].numpy()
 
 
-def resize_patches(
-    patches: tf.Tensor, size: int, dtype: tf.DType = tf.float32
-) -> tf.Tensor:
+def resize_patches(patches: tf.Tensor, size: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
     """Normalises patches and resizes them, bicubic, without antialiasing.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -32,8 +32,13 @@ def open_source(config: config_lib.DataConfig) -> Source:
     Raises:
       UsageError: they are missing, the split is unknown or empty, the classes do not fit.
     """
-    opener = {"tfds": _open_tfds, "tfrecord": _open_tfrecord, "folder": _open_folder}
-    return opener.get(config.source, _open_digits)(config)
+    openers: dict[str, Callable[[config_lib.DataConfig], Source]] = {
+        "tfds": _open_tfds,
+        "tfrecord": _open_tfrecord,
+        "folder": _open_folder,
+        "digits": _open_digits,
+    }
+    return openers[config.source](config)
 
 
 def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
@@ -127,7 +132,7 @@ def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
     present = dict(info.features.items())
     features = [present.get(key) if isinstance(key, str) else None for key in keys[:2]]
     expected = (tfds.features.Image, tfds.features.ClassLabel)
-    if not all(isinstance(feature, kind) for feature, kind in zip(features, expected)):
+    if not all(isinstance(feature, kind) for feature, kind in zip(features, expected, strict=True)):
         raise errors.UsageError(f"{name}: an image and a class are needed; it has {info.features}")
     return keys[0], keys[1]
 
@@ -160,8 +165,8 @@ def _parse_example(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return example["image/encoded"], example["image/class/label"]
 
 
-def _as_patterns(value: object) -> list[str]:
-    parts: Sequence[str] = value.split(",") if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+def _as_patterns(value: str | Sequence[str]) -> list[str]:
+    parts = value.split(",") if isinstance(value, str) else value
     return [os.path.expanduser(part.strip()) for part in parts]
 
 
@@ -197,9 +202,11 @@ def _open_digits(config: config_lib.DataConfig) -> Listed:
     train = len(labels) - _DIGITS_TEST
     members = {"train": order[:train], "test": order[train:]}
     sizes = {split: len(each) for split, each in members.items()}
-    chosen = np.concatenate([
-        members[split][start:stop]
-        for split, start, stop in splits.resolve(config.tfds_split, sizes, "digits")
-    ])
+    chosen = np.concatenate(
+        [
+            members[split][start:stop]
+            for split, start, stop in splits.resolve(config.tfds_split, sizes, "digits")
+        ]
+    )
     encoded = np.array([tf.io.encode_png(pixels[index]).numpy() for index in chosen])
     return Listed(encoded, labels[chosen].astype(np.int64), tf.identity)

@@ -17,11 +17,14 @@ import dataclasses
 from typing import Any
 
 import tensorflow as tf
-import tf_keras
 
 Width = Any  # int or int32 scalar tensor
 
-CONV_INIT = tf_keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+# Not an initialiser but how to make one: a shared instance gives equal shapes equal values.
+CONV_INIT = {
+    "class_name": "VarianceScaling",
+    "config": {"scale": 2.0, "mode": "fan_out", "distribution": "untruncated_normal"},
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -146,7 +146,10 @@ def _choices(source: str, name: str, value: Any) -> Any:
 
 def _check_space(space: SearchSpace, source: str) -> None:
     """Checks what no single field can know."""
-    _require_tuples(space, ("stem_widths", "head_widths", "train_resolutions"), source)
+    lists = ("stem_widths", "head_widths", "train_resolutions", "eval_resolutions")
+    _require_tuples(space, lists, source)
+    if isinstance(space.base_resolution, tuple):
+        raise errors.UsageError(f"{source}: base_resolution must be one integer")
     if not set(space.train_resolutions) <= set(space.eval_resolutions):
         raise errors.UsageError(f"{source}: eval_resolutions must include the training ones")
     _check_stride(f"{source}: stem_stride", space.stem_stride)

@@ -68,21 +68,37 @@ class RegularisationConfig(hyperparams.Config):
 
 @dataclasses.dataclass
 class SelectionConfig(hyperparams.Config):
-    """Which images selection may see; each batch statistic and accuracy names its own.
+    """What selection sees (each use names its own split) and tries (Section 4.4).
 
     Attributes:
-      calibration_split: images that calibrate batch norms; of the training source.
+      calibration_split: training images that calibrate batch norms.
       calibration_images: how many of them.
       ranking_split: images that rank candidates; never the reporting ones.
       reporting_split: images on which a selected child's accuracy is reported.
       batch_size: of calibration and scoring.
+      resolutions: input sides of the coarse grid; empty for all of the space.
+      depth_multipliers: 0 (shallowest) to 1 (deepest).
+      width_multipliers: 0 (narrowest) to 1 (widest).
+      kernel_patterns: of "smallest", "largest", "largest_early", "largest_late".
+      rounds: generations of mutants for each budget.
+      mutants: children a generation.
+      mutation_rate: probability that one choice is drawn anew.
+      seed: of the mutations.
     """
 
-    calibration_split: str = "train[:2048]"
-    calibration_images: int = 2048
+    calibration_split: str = "train[:2000]"
+    calibration_images: int = 2000
     ranking_split: str = "train[90%:]"
     reporting_split: str = "test"
     batch_size: int = 500
+    resolutions: tuple[int, ...] = ()
+    depth_multipliers: tuple[float, ...] = (0.0, 1 / 3, 2 / 3, 1.0)
+    width_multipliers: tuple[float, ...] = (0.0, 1.0)
+    kernel_patterns: tuple[str, ...] = ("smallest", "largest", "largest_early", "largest_late")
+    rounds: int = 4
+    mutants: int = 16
+    mutation_rate: float = 0.1
+    seed: int = 0
 
 
 @dataclasses.dataclass

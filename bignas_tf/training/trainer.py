@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import sys
 import time
 from typing import Any
 
@@ -55,6 +57,7 @@ class Progress:
         self._trainer = trainer
         self._model_dir = model_dir
         self._total = trainer.config.trainer.train_steps
+        self._stream = sys.stdout
 
     def __call__(self, logs: dict[str, Any]) -> None:
         values = {name: float(value) for name, value in logs.items()}
@@ -71,6 +74,7 @@ class Progress:
         print(
             f"step {step}/{self._total}  loss: {shown}  lr {values['learning_rate']:.5f}  "
             f"{values['images_per_second']:.0f} images/s  {left / 60:.1f} min left",
+            file=self._stream,
             flush=True,
         )
 
@@ -99,16 +103,18 @@ def train(
         task = BigNASTask(config.task, logging_dir=model_dir)
         trainer = SupernetTrainer(config, task)
     progress = Progress(trainer, model_dir)
-    runner = train_lib.OrbitExperimentRunner(
-        strategy,
-        task,
-        "train",
-        config,
-        model_dir,
-        trainer=trainer,
-        train_actions=[progress],
-    )
-    runner.controller.train(steps=config.trainer.train_steps)
+    # Orbit prints every metric of every loop; the progress lines say it shorter.
+    with open(os.path.join(model_dir, "orbit.log"), "a") as log, contextlib.redirect_stdout(log):
+        runner = train_lib.OrbitExperimentRunner(
+            strategy,
+            task,
+            "train",
+            config,
+            model_dir,
+            trainer=trainer,
+            train_actions=[progress],
+        )
+        runner.controller.train(steps=config.trainer.train_steps)
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:

@@ -1,0 +1,114 @@
+"""Writes a child as a verified, versioned SavedModel of stock Keras layers."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf import errors, files
+from bignas_tf.data import resize
+from bignas_tf.export import verify
+from bignas_tf.modeling import child as child_lib
+from bignas_tf.modeling import slicing
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space.architecture import Architecture
+
+# The graph is the supernet's with other sums: float32 rounding, some 1e-6 of the largest logit.
+_RELATIVE_TOLERANCE = 1e-4
+CARD_FILE = "child.json"
+
+
+class ServedChild(tf.Module):
+    """A child behind the signature that servers call.
+
+    Args:
+      child: what `build_child` made, weights set.
+      patch_size: side of the square images it is served, in pixels; the graph
+        resizes them to the child's own resolution.
+    """
+
+    def __init__(self, child: tf_keras.Model, patch_size: int) -> None:
+        super().__init__()
+        self.child = child
+        side, channels = child.input_shape[1], child.input_shape[3]
+
+        def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            logits = child(resize.resize_patches(images, side), training=False)
+            return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+        spec = tf.TensorSpec([None, patch_size, patch_size, channels], tf.uint8, "images")
+        self.serve = tf.function(serve, input_signature=[spec])
+
+
+def sliced_child(
+    supernet: Supernet, architecture: Architecture, statistics: np.ndarray
+) -> tf_keras.Model:
+    """A standalone child with its slice of the shared weights.
+
+    Args:
+      supernet: trained weights.
+      architecture: the child's choices.
+      statistics: float32 [2, supernet.statistics_width], calibrated for it.
+    """
+    child = child_lib.build_child(
+        supernet.space, architecture, supernet.num_classes, supernet.input_channels
+    )
+    slicing.transfer(supernet, architecture, statistics, child)
+    return child
+
+
+def export(
+    child: tf_keras.Model,
+    card: dict[str, Any],
+    output_dir: str,
+    patches: np.ndarray,
+    expected_logits: np.ndarray,
+) -> pathlib.Path:
+    """Writes `output_dir/<version>/`, which appears only once it is verified.
+
+    Args:
+      child: from `sliced_child`.
+      card: architecture, cost, accuracy and source, written as `child.json`.
+      output_dir: base folder of the model's versions, as TF Serving takes it.
+      patches: uint8 [N, S, S, C], real images to verify on.
+      expected_logits: float32 [N, classes], the calibrated supernet's for them.
+
+    Returns:
+      The version's folder.
+
+    Raises:
+      UsageError: the folder is not writable.
+      RunError: the written model does not load or gives other outputs.
+    """
+    base = files.ensure_writable(output_dir)
+    scratch = pathlib.Path(tempfile.mkdtemp(dir=base, prefix=".unverified-"))
+    try:
+        served = ServedChild(child, patches.shape[1])
+        tf.saved_model.save(served, str(scratch), signatures={"serving_default": served.serve})
+        tolerance = _RELATIVE_TOLERANCE * max(1.0, float(np.abs(expected_logits).max()))
+        difference = verify.verify_export(scratch, patches, expected_logits, tolerance)
+        verified = {"images": len(patches), "max_difference": difference, "tolerance": tolerance}
+        files.write_json(scratch / CARD_FILE, card | {"verified": verified})
+        os.chmod(scratch, 0o755)
+        return _publish(scratch, base)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _publish(scratch: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
+    """Renames to the next free version; two exports at once get two versions."""
+    for _ in range(100):
+        version = 1 + max((int(p.name) for p in base.iterdir() if p.name.isdecimal()), default=0)
+        try:
+            os.rename(scratch, base / str(version))
+        except OSError:  # another export took the number in between
+            continue
+        return base / str(version)
+    raise errors.RunError(f"no free version below {base}")

@@ -1,0 +1,203 @@
+"""Every elastic layer, registered once: how to run it, and the stock layers it must equal.
+
+A case whose convolution leaves masked channels to the batch norm behind it includes one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import batch_norm, classifier, depthwise, elastic, pointwise
+from bignas_tf.layers import squeeze_excite as squeeze_excite_lib
+from bignas_tf.layers import stem as stem_lib
+
+Choice = dict[str, Any]  # "in" and "out" channels, and what else the layer takes
+Slices = list[tuple[slice, ...]]
+Layers = list[tf_keras.layers.Layer]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One registered layer.
+
+    Attributes:
+      name: of the test.
+      build: makes the elastic layers at their widest.
+      run: runs them on [N, H, W, in] as one choice.
+      stock_layers: makes the stock layers of one choice, weights in the same order.
+      stock_run: runs those.
+      slices: what one choice uses of each trainable weight.
+      choices: from the narrowest to the widest.
+      pooled: whether the input is [N, in].
+    """
+
+    name: str
+    build: Callable[[], Layers]
+    run: Callable[[Layers, tf.Tensor, Choice, elastic.Pass], tf.Tensor]
+    stock_layers: Callable[[Choice], Layers]
+    stock_run: Callable[[Layers, tf.Tensor, Choice], tf.Tensor]
+    slices: Callable[[Choice], Slices]
+    choices: tuple[Choice, ...]
+    pooled: bool = False
+
+
+def first(*sizes: int) -> tuple[slice, ...]:
+    """The slice that keeps the lowest indices of each axis."""
+    return tuple(slice(size) for size in sizes)
+
+
+def centre(kernel: int, largest: int) -> slice:
+    margin = (largest - kernel) // 2
+    return slice(margin, margin + kernel)
+
+
+def stock_norm() -> tf_keras.layers.Layer:
+    return tf_keras.layers.BatchNormalization(epsilon=1e-3, dtype="float32")
+
+
+def stock_chain(layers: Layers, x: tf.Tensor, choice: Choice) -> tf.Tensor:
+    """Runs stock layers one after the other; batch norms use the batch's moments."""
+    del choice
+    for layer in layers:
+        norm = isinstance(layer, tf_keras.layers.BatchNormalization)
+        x = layer(x, training=True) if norm else layer(x)
+    return x
+
+
+def _stem() -> Case:
+    def build() -> Layers:
+        return [stem_lib.ElasticStem(3, 8, 2), batch_norm.ElasticBatchNorm(8, 0)]
+
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
+        return layers[1](layers[0](x, choice["out"], how), choice["out"], how)
+
+    def stock(choice: Choice) -> Layers:
+        convolution = tf_keras.layers.Conv2D(choice["out"], 3, 2, "same", use_bias=False)
+        return [convolution, stock_norm()]
+
+    def slices(choice: Choice) -> Slices:
+        return [first(3, 3, 3, choice["out"]), first(choice["out"]), first(choice["out"])]
+
+    choices = tuple({"in": 3, "out": out} for out in (4, 5, 8))
+    return Case("stem", build, run, stock, stock_chain, slices, choices)
+
+
+def _pointwise() -> Case:
+    def build() -> Layers:
+        return [pointwise.ElasticPointwise(6, 8), batch_norm.ElasticBatchNorm(8, 0)]
+
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
+        y = layers[0](x, choice["in"], choice["out"], how)
+        return layers[1](y, choice["out"], how)
+
+    def stock(choice: Choice) -> Layers:
+        return [tf_keras.layers.Conv2D(choice["out"], 1, use_bias=False), stock_norm()]
+
+    def slices(choice: Choice) -> Slices:
+        out = choice["out"]
+        return [first(1, 1, choice["in"], out), first(out), first(out)]
+
+    choices = ({"in": 2, "out": 3}, {"in": 3, "out": 8}, {"in": 6, "out": 5}, {"in": 6, "out": 8})
+    return Case("pointwise", build, run, stock, stock_chain, slices, choices)
+
+
+def _depthwise(stride: int) -> Case:
+    def build() -> Layers:
+        return [depthwise.ElasticDepthwise(6, 7, stride), batch_norm.ElasticBatchNorm(6, 0)]
+
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
+        y = layers[0](x, choice["kernel"], choice["in"], how)
+        return layers[1](y, choice["out"], how)
+
+    def stock(choice: Choice) -> Layers:
+        convolution = tf_keras.layers.DepthwiseConv2D(
+            choice["kernel"], stride, "same", use_bias=False
+        )
+        return [convolution, stock_norm()]
+
+    def slices(choice: Choice) -> Slices:
+        middle, width = centre(choice["kernel"], 7), choice["in"]
+        return [(middle, middle, slice(width), slice(1)), first(width), first(width)]
+
+    choices = tuple(
+        {"in": width, "out": width, "kernel": kernel}
+        for width, kernel in ((2, 3), (6, 3), (3, 5), (4, 7), (6, 7))
+    )
+    return Case(f"depthwise, stride {stride}", build, run, stock, stock_chain, slices, choices)
+
+
+def _batch_norm() -> Case:
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
+        return layers[0](x, choice["out"], how)
+
+    return Case(
+        name="batch norm",
+        build=lambda: [batch_norm.ElasticBatchNorm(8, 0)],
+        run=run,
+        stock_layers=lambda choice: [stock_norm()],
+        stock_run=stock_chain,
+        slices=lambda choice: [first(choice["out"]), first(choice["out"])],
+        choices=tuple({"in": width, "out": width} for width in (1, 5, 8)),
+    )
+
+
+def _squeeze_excite() -> Case:
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
+        return layers[0](x, choice["in"], choice["units"], how)
+
+    def stock(choice: Choice) -> Layers:
+        return [
+            tf_keras.layers.Dense(choice["units"], "swish"),
+            tf_keras.layers.Dense(choice["out"], "sigmoid"),
+        ]
+
+    def stock_run(layers: Layers, x: tf.Tensor, choice: Choice) -> tf.Tensor:
+        del choice
+        squeezed = tf_keras.layers.GlobalAveragePooling2D(keepdims=True)(x)
+        return x * layers[1](layers[0](squeezed))
+
+    def slices(choice: Choice) -> Slices:
+        width, units = choice["in"], choice["units"]
+        return [first(width, units), first(units), first(units, width), first(width)]
+
+    return Case(
+        name="squeeze and excite",
+        build=lambda: [squeeze_excite_lib.ElasticSqueezeExcite(8, 3)],
+        run=run,
+        stock_layers=stock,
+        stock_run=stock_run,
+        slices=slices,
+        choices=tuple(
+            {"in": width, "out": width, "units": units}
+            for width, units in ((3, 1), (8, 1), (5, 3), (8, 3))
+        ),
+    )
+
+
+def _classifier() -> Case:
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
+        return layers[0](x, choice["in"], how)
+
+    return Case(
+        name="classifier",
+        build=lambda: [classifier.ElasticClassifier(8, 5)],
+        run=run,
+        stock_layers=lambda choice: [tf_keras.layers.Dense(5)],
+        stock_run=stock_chain,
+        slices=lambda choice: [first(choice["in"], 5), first(5)],
+        choices=tuple({"in": width, "out": 5} for width in (1, 5, 8)),
+        pooled=True,
+    )
+
+
+def layer_cases() -> list[Case]:
+    """All but the block, which `mbconv_cases` has."""
+    return [
+        _stem(), _pointwise(), _depthwise(1), _depthwise(2), _batch_norm(), _squeeze_excite(),
+        _classifier(),
+    ]  # fmt: skip

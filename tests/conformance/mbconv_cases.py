@@ -1,0 +1,129 @@
+"""The elastic block as conformance cases: a stage's first block, and a later one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+from bignas_tf.modeling.mbconv import ElasticMBConv
+from bignas_tf.search_space.blocks import Block
+from tests.conformance.cases import Case, Choice, Layers, Slices, centre, first, stock_norm
+
+_KERNEL = 5
+
+
+def _block(widest: Block, choice: Choice) -> Block:
+    """The row of the block table that a choice, in ints or tensors, stands for."""
+    return dataclasses.replace(
+        widest,
+        kernel=choice["kernel"],
+        in_width=choice["in"],
+        mid_width=choice["mid"],
+        out_width=choice["out"],
+        se_width=choice["units"],
+    )
+
+
+def _stock_layers(widest: Block, choice: Choice) -> Layers:
+    layers = tf_keras.layers
+    made: Layers = []
+    if widest.expands:
+        made += [layers.Conv2D(choice["mid"], 1, use_bias=False), stock_norm()]
+    made += [
+        layers.DepthwiseConv2D(choice["kernel"], widest.stride, "same", use_bias=False),
+        stock_norm(),
+        layers.Dense(choice["units"], "swish"),
+        layers.Dense(choice["mid"], "sigmoid"),
+        layers.Conv2D(choice["out"], 1, use_bias=False),
+        stock_norm(),
+    ]
+    if widest.projects:
+        made += [layers.Conv2D(choice["out"], 1, use_bias=False), stock_norm()]
+    return made
+
+
+def _stock_run(widest: Block, layers: Layers, x: tf.Tensor, choice: Choice) -> tf.Tensor:
+    rest = iter(layers)
+
+    def convolve_and_norm(x: tf.Tensor) -> tf.Tensor:
+        convolved = next(rest)(x)
+        return next(rest)(convolved, training=True)
+
+    y = tf.nn.silu(convolve_and_norm(x)) if widest.expands else x
+    y = tf.nn.silu(convolve_and_norm(y))
+    gates = next(rest)(tf.reduce_mean(y, [1, 2], keepdims=True))
+    y = convolve_and_norm(y * next(rest)(gates))
+    if widest.projects:
+        pooled = tf_keras.layers.AveragePooling2D(2, padding="same")(x)
+        return convolve_and_norm(pooled if widest.stride == 2 else x) + y
+    kept = x[..., : choice["out"]]
+    return tf.pad(kept, [[0, 0]] * 3 + [[0, choice["out"] - kept.shape[-1]]]) + y
+
+
+def _slices(widest: Block, choice: Choice) -> Slices:
+    """In the order in which the block makes its weights."""
+    before, mid, out, units = (choice[name] for name in ("in", "mid", "out", "units"))
+    middle = centre(choice["kernel"], _KERNEL)
+    expand = [first(1, 1, before, mid), first(mid), first(mid)]
+    skip = [first(1, 1, before, out), first(out), first(out)]
+    return [
+        *(expand if widest.expands else []),
+        (middle, middle, slice(mid), slice(1)), first(mid), first(mid),
+        first(mid, units), first(units), first(units, mid), first(mid),
+        first(1, 1, mid, out), first(out), first(out),
+        *(skip if widest.projects else []),
+    ]  # fmt: skip
+
+
+def _case(name: str, widest: Block, choices: tuple[Choice, ...]) -> Case:
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
+        return layers[0](x, _block(widest, choice), how)
+
+    return Case(
+        name=name,
+        build=lambda: [ElasticMBConv(widest, offset=0, zero_gamma=False)],
+        run=run,
+        stock_layers=lambda choice: _stock_layers(widest, choice),
+        stock_run=lambda layers, x, choice: _stock_run(widest, layers, x, choice),
+        slices=lambda choice: _slices(widest, choice),
+        choices=choices,
+    )
+
+
+def _widest(stride: int, expand: int, projects: bool, optional: bool = False) -> Block:
+    return Block(
+        stage=0, layer=0 if projects else 1, stride=stride, expands=expand > 1,
+        projects=projects, optional=optional, active=True, kernel=_KERNEL,
+        in_width=8, mid_width=8 * expand, out_width=8, se_width=4,
+    )  # fmt: skip
+
+
+def _choice(before: int, out: int, kernel: int, expand: int) -> Choice:
+    return {
+        "in": before, "out": out, "kernel": kernel, "mid": before * expand, "units": before // 2,
+    }  # fmt: skip
+
+
+def mbconv_cases() -> list[Case]:
+    """The block's kinds of expansion and of skip."""
+    return [
+        _case(
+            "first block, stride 2",
+            _widest(stride=2, expand=3, projects=True),
+            (_choice(4, 6, 3, 2), _choice(8, 4, 5, 3), _choice(8, 8, 5, 3)),
+        ),
+        _case(
+            "first block, no expansion",
+            _widest(stride=1, expand=1, projects=True),
+            (_choice(4, 6, 3, 1), _choice(8, 4, 5, 1), _choice(8, 8, 5, 1)),
+        ),
+        _case(
+            "later block",
+            _widest(stride=1, expand=3, projects=False, optional=True),
+            # Wider, narrower and as wide as its input: the identity is padded, cut and kept.
+            (_choice(4, 6, 3, 2), _choice(8, 4, 5, 3), _choice(8, 8, 5, 3)),
+        ),
+    ]

@@ -1,0 +1,91 @@
+"""Every mistake in a data config is one clear line."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import tensorflow as tf
+
+from bignas_tf import errors
+from bignas_tf.data import config as config_lib
+from bignas_tf.data import inputs
+from tests.data import samples
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"source": "tfd"}, "did you mean 'tfds'"),
+        ({"crop": "centre"}, "allowed: ['inception', 'pad', 'none']"),
+        ({"channels": 2}, "allowed: [1, 3]"),
+        ({"global_batch_size": 0}, "global_batch_size is 0"),
+        ({"base_size": "32"}, "base_size is '32'"),
+        ({"autoaugment": True}, "autoaugment needs channels=3"),
+        ({"cache": True, "crop": "inception"}, "cache=False"),
+        ({"tfds_split": ""}, "needs tfds_split"),
+        ({"tfds_split": "train[:0%]"}, "is empty"),
+        ({"tfds_split": "validation"}, "Unknown split 'validation'"),
+        ({"tfds_split": "train[5:"}, "cannot be read"),
+        ({"tfds_split": "train[:9999]"}, "cannot be read"),
+        ({"num_classes": 9}, "labels from 0 to 9, but num_classes is 9"),
+        ({"label_offset": -1}, "labels from -1 to 8"),
+        ({"source": "tfds"}, "needs tfds_name"),
+        ({"source": "tfds", "tfds_name": "fashion_mnits"}, "fashion_mnist"),
+        ({"source": "folder", "input_path": "/nowhere"}, "is not a folder"),
+        ({"source": "tfrecord", "input_path": "/nowhere/*"}, "no TFRecord file matches"),
+    ],
+)
+def test_config(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(errors.UsageError) as caught:
+        inputs.build_dataset(samples.digits(**changes))
+    message = str(caught.value)
+    assert words in message
+    assert "\n" not in message
+
+
+def test_unprepared_tfds_names_the_command(tmp_path: pathlib.Path) -> None:
+    config = samples.digits(
+        source="tfds", tfds_name="fashion_mnist", tfds_data_dir=str(tmp_path / "none")
+    )
+    with pytest.raises(errors.UsageError, match=r"tools\.prepare_data --dataset=fashion_mnist"):
+        inputs.build_dataset(config)
+
+
+def _records(path: pathlib.Path, **changes: object) -> config_lib.DataConfig:
+    return samples.digits(source="tfrecord", input_path=str(path), tfds_split="", **changes)
+
+
+def test_broken_records(tmp_path: pathlib.Path) -> None:
+    cut = tmp_path / "cut"
+    cut.write_bytes(b"not a TFRecord at all")
+    with pytest.raises(errors.UsageError, match="whole, uncompressed TFRecord"):
+        inputs.count_images(_records(cut))
+    wrong = tmp_path / "wrong"
+    with tf.io.TFRecordWriter(str(wrong)) as writer:
+        writer.write(tf.train.Example().SerializeToString())
+    for crop in ("pad", "inception"):
+        with pytest.raises(errors.UsageError, match="image/encoded"):
+            inputs.build_dataset(_records(wrong, crop=crop))
+
+
+def test_labels_of_records_out_of_range(tmp_path: pathlib.Path) -> None:
+    pattern = samples.write_records(tmp_path)
+    with pytest.raises(errors.UsageError, match="labels from 0 to 3, but num_classes is 3"):
+        inputs.build_dataset(_records(pathlib.Path(pattern), num_classes=3, cache=True))
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_folder_with_a_broken_or_no_image(tmp_path: pathlib.Path, cache: bool) -> None:
+    config = samples.digits(source="folder", input_path=str(tmp_path), cache=cache)
+    with pytest.raises(errors.UsageError, match="holds no images"):
+        inputs.build_dataset(config)
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "train" / "cat" / "broken.jpg").write_bytes(b"not an image")
+    with pytest.raises(errors.UsageError, match="JPEG or PNG images are needed"):
+        inputs.build_dataset(config)
+
+
+def test_batch_that_replicas_cannot_share() -> None:
+    with pytest.raises(errors.UsageError, match="multiple of the 3 replicas"):
+        inputs.build_dataset(samples.digits(), tf.distribute.InputContext(1, 0, 3))

@@ -1,0 +1,73 @@
+"""Preparing a data set, without a network."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from bignas_tf import errors
+from bignas_tf.data import prepare
+from tests.data import samples
+
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+def _run(*flags: str) -> subprocess.CompletedProcess[str]:
+    # A proxy that refuses at once: no site can be reached, on any machine.
+    closed = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    return subprocess.run(
+        [sys.executable, "-m", "tools.prepare_data", *flags],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **closed},
+    )
+
+
+def test_restored_header_is_the_original() -> None:
+    packed = io.BytesIO()
+    with gzip.GzipFile("t10k-labels-idx1-ubyte", "wb", fileobj=packed, mtime=1504176627) as stream:
+        stream.write(b"some labels")
+    original = packed.getvalue()
+    name_end = original.index(b"\0", 10) + 1
+    stripped = b"\x1f\x8b\x08\0" + bytes(4) + original[8:10] + original[name_end:]
+    restored = prepare.restore_gzip_header(stripped, "t10k-labels-idx1-ubyte", 1504176627)
+    assert restored == original
+
+
+def test_prepared_data_set_is_left_alone(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = samples.write_tfds(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    folder = prepare.prepare(name, str(tmp_path))
+    assert folder == tmp_path / name / "1.0.0"
+    assert "already prepared" in capsys.readouterr().out
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_unknown_data_set_exits_with_2(tmp_path: pathlib.Path) -> None:
+    result = _run("--dataset=fashion_mnits", f"--data_dir={tmp_path}")
+    assert result.returncode == 2
+    assert "fashion_mnist" in result.stderr.splitlines()[-1]
+
+
+def test_unreachable_data_set_exits_with_1_and_names_the_fall_back(tmp_path: pathlib.Path) -> None:
+    result = _run("--dataset=mnist", f"--data_dir={tmp_path}")
+    assert result.returncode == 1
+    assert "source=digits" in result.stderr.splitlines()[-1]
+    assert "cannot be reached" in result.stderr.splitlines()[-1]
+
+
+def test_folder_that_cannot_be_written(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(errors.UsageError, match="not a writable folder"):
+        prepare.prepare("fashion_mnist", str(tmp_path / "file" / "data"))

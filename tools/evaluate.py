@@ -1,0 +1,43 @@
+"""Calibrates and scores one child; prints one JSON line: macs, params, top1, images.
+
+  python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from absl import flags
+
+from tools.cli import launch, no_chatter
+
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
+_ARCHITECTURE = flags.DEFINE_string(
+    "architecture", None, "JSON file of the child, or 'smallest' or 'biggest'.", required=True
+)
+_SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting split by default.")
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    no_chatter()
+    from bignas_tf.search_space import cost
+    from bignas_tf.selection import runner, splits
+    from bignas_tf.selection.evaluator import Evaluator
+    from bignas_tf.training import checkpoints
+
+    run = checkpoints.load_run(_MODEL_DIR.value)
+    architecture = run.space.named(_ARCHITECTURE.value)
+    task, net = run.config.task, run.supernet
+    evaluator = Evaluator(net, runner.calibration_batches(task.train_data, task.selection))
+    split = _SPLIT.value or task.selection.reporting_split
+    images = splits.open_split(task.train_data, split, task.selection.batch_size)
+    top1, count = evaluator.top1(architecture, evaluator.statistics(architecture), images)
+    counted = cost.count(run.space, architecture, net.num_classes, net.input_channels)
+    result = {"macs": counted.macs, "params": counted.params, "top1": top1, "images": count}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    launch(main)

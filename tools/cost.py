@@ -20,9 +20,7 @@ PUBLISHED = flags.DEFINE_string(
     "published", None, "One of the paper's children to count, such as BigNASModel-S."
 )
 NUM_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Outputs of the classifier.", lower_bound=1)
-INPUT_CHANNELS = flags.DEFINE_integer(
-    "input_channels", 3, "Channels of the images.", lower_bound=1
-)
+INPUT_CHANNELS = flags.DEFINE_integer("input_channels", 3, "Channels of the images.", lower_bound=1)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Calibrates and scores one child; prints one JSON line: macs, params, top1, images.
 
-  python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
+python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
 """
 
 from __future__ import annotations

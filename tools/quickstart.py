@@ -47,9 +47,7 @@ def main(argv: Sequence[str]) -> None:
     _run("search", model_dir=run_dir, budgets_mflops=budgets, output_dir=search_dir)
     middle = _BUDGETS.value[len(_BUDGETS.value) // 2]
     child = f"{search_dir}/child_{float(middle):g}.json"
-    export = _run(
-        "export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export"
-    )
+    export = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
     images = _write_test_images(data_dir, pathlib.Path(run_dir, "images"))
     answers = _run("predict", export_dir=export.split()[-1], images=",".join(images))
     for line in answers.splitlines():

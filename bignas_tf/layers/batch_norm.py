@@ -23,9 +23,7 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
       zero_gamma: start gamma at 0 instead of 1 (paper, Section 3.2).
     """
 
-    def __init__(
-        self, width: int, offset: int, zero_gamma: bool = False, **kwargs: object
-    ) -> None:
+    def __init__(self, width: int, offset: int, zero_gamma: bool = False, **kwargs: object) -> None:
         # Without autocast a float32 layer takes bfloat16 input as it is.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.width = width
@@ -50,9 +48,7 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         self._record(mean, variance, how)
         return _normalise(x, mean, variance, gamma, beta)
 
-    def _scale_and_offset(
-        self, width: elastic.Width, masked: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _scale_and_offset(self, width: elastic.Width, masked: bool) -> tuple[tf.Tensor, tf.Tensor]:
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if masked:
             active = elastic.mask(width, self.width, tf.float32)

@@ -75,7 +75,7 @@ class Architecture:
             raise errors.UsageError(f"{os.fspath(path)}: {error}") from error
 
 
-_RANK = {"depths": 1} | {name: 2 for name in _PER_LAYER}
+_RANK = {"depths": 1} | dict.fromkeys(_PER_LAYER, 2)
 
 
 def _integers(name: str, value: Any, rank: int) -> Any:

@@ -90,9 +90,7 @@ class SearchSpace:
     @functools.cached_property
     def genes(self) -> tuple[tuple[int, ...], ...]:
         """The choices at each position of a code."""
-        stages = [
-            (stage.depths, *stage.layer_choices * stage.max_depth) for stage in self.stages
-        ]
+        stages = [(stage.depths, *stage.layer_choices * stage.max_depth) for stage in self.stages]
         network = (self.eval_resolutions, self.stem_widths, self.head_widths)
         return network + tuple(gene for stage in stages for gene in stage)
 
@@ -184,7 +182,9 @@ class SearchSpace:
             depth = values[start]
             genes = values[start + 1 : start + stage.code_length]
             depths.append(depth)
-            layers.append([tuple(genes[i::GENES_PER_LAYER][:depth]) for i in range(GENES_PER_LAYER)])
+            layers.append(
+                [tuple(genes[i::GENES_PER_LAYER][:depth]) for i in range(GENES_PER_LAYER)]
+            )
         kernels, widths, expands = (tuple(stage) for stage in zip(*layers, strict=True))
         architecture = Architecture(
             values[RESOLUTION], values[STEM_WIDTH], tuple(depths), kernels, widths, expands,

@@ -30,7 +30,9 @@ class Search:
       UsageError: an unknown, empty or shared split.
     """
 
-    def __init__(self, supernet: Supernet, data: DataConfig, selection: Any, checkpoint: str) -> None:
+    def __init__(
+        self, supernet: Supernet, data: DataConfig, selection: Any, checkpoint: str
+    ) -> None:
         if selection.ranking_split == selection.reporting_split:
             raise errors.UsageError(
                 f"ranking and reporting share the split {selection.ranking_split!r}; an accuracy "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import tensorflow as tf
 
 from bignas_tf import errors
@@ -26,9 +24,7 @@ def open_split(
     Raises:
       UsageError: an unknown or empty split, or fewer images than one full batch.
     """
-    config = dataclasses.replace(
-        data, tfds_split=split, is_training=False, global_batch_size=batch_size
-    )
+    config = data.replace(tfds_split=split, is_training=False, global_batch_size=batch_size)
     available = inputs.count_images(config)
     count = min(images or available, available)
     if count < (batch_size if full else 1):

@@ -56,8 +56,12 @@ def load_run(model_dir: str) -> Run:
         status = tf.train.Checkpoint(model=supernet).read(checkpoint)
         status.assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise errors.UsageError(f"checkpoint {checkpoint} cannot be restored: {_line(error)}") from error
-    return Run(model_dir, config, space, supernet, checkpoint, int(_read(checkpoint, "global_step")))
+        raise errors.UsageError(
+            f"checkpoint {checkpoint} cannot be restored: {_line(error)}"
+        ) from error
+    return Run(
+        model_dir, config, space, supernet, checkpoint, int(_read(checkpoint, "global_step"))
+    )
 
 
 def check_space(checkpoint: str, space: SearchSpace) -> None:

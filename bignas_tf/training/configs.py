@@ -229,4 +229,3 @@ def set_optimisation(
             },
         }
     )
-

@@ -41,7 +41,9 @@ def _registered(name: str) -> cfg.ExperimentConfig:
         return exp_factory.get_exp_config(name)
     except KeyError:
         ours = [known for known in exp_factory._REGISTERED_CONFIGS if known.startswith("bignas")]
-        raise errors.UsageError(f"unknown experiment {name!r}; choose from {sorted(ours)}") from None
+        raise errors.UsageError(
+            f"unknown experiment {name!r}; choose from {sorted(ours)}"
+        ) from None
 
 
 def _override(config: cfg.ExperimentConfig, source: str) -> None:
@@ -70,7 +72,9 @@ def _values(source: str) -> dict[str, object]:
     return values
 
 
-def _check_keys(known: dict[str, object], values: dict[str, object], source: str, path: str) -> None:
+def _check_keys(
+    known: dict[str, object], values: dict[str, object], source: str, path: str
+) -> None:
     """Refuses unknown keys and values of another type, naming the nearest key."""
     for key, value in values.items():
         where = f"{path}{key}"
@@ -93,4 +97,6 @@ def _fits(default: object, value: object) -> bool:
         return True
     if isinstance(default, float):
         return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, list | tuple):
+        return isinstance(value, list | tuple)
     return isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)

@@ -79,9 +79,7 @@ class Progress:
         )
 
 
-def train(
-    config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.Strategy
-) -> None:
+def train(config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.Strategy) -> None:
     """Trains to `config.trainer.train_steps`, from the latest checkpoint if there is one.
 
     Writes checkpoints, TensorBoard summaries, `params.yaml` and

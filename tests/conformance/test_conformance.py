@@ -134,9 +134,7 @@ def test_it_equals_stock_layers_that_hold_the_slices(
     expected_y, expected = _run_stock(case, layers, x, choice)
     _assert_close(y[..., : choice["out"]], expected_y, FLOAT32)
     _assert_close(gradients[0][..., : choice["in"]], expected[0], FLOAT32)
-    for gradient, part, right in zip(
-        gradients[1:], case.slices(choice), expected[1:], strict=True
-    ):
+    for gradient, part, right in zip(gradients[1:], case.slices(choice), expected[1:], strict=True):
         _assert_close(gradient[part], right.reshape(gradient[part].shape), FLOAT32)
 
 

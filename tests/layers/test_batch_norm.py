@@ -1,0 +1,113 @@
+"""What batch norm does beyond the stock layer: given statistics, and recording moments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bignas_tf.layers import batch_norm, elastic
+
+WIDTH, OFFSET, TOTAL = 6, 3, 12
+
+
+def _layer() -> batch_norm.ElasticBatchNorm:
+    layer = batch_norm.ElasticBatchNorm(WIDTH, OFFSET)
+    rng = np.random.default_rng(0)
+    layer.gamma.assign(rng.uniform(0.5, 1.5, WIDTH))
+    layer.beta.assign(rng.normal(size=WIDTH))
+    return layer
+
+
+def _input(width: int) -> np.ndarray:
+    return np.random.default_rng(1).normal(2.0, 3.0, (4, 5, 5, width)).astype(np.float32)
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["slice", "mask"])
+@pytest.mark.parametrize("width", [4, WIDTH])
+def test_given_statistics_are_read_at_the_offset(width: int, masked: bool) -> None:
+    layer, x = _layer(), _input(WIDTH)
+    x[..., width:] = 0.0
+    statistics = np.random.default_rng(2).uniform(0.5, 2.0, (2, TOTAL)).astype(np.float32)
+    how = elastic.Pass(masked=masked, statistics=tf.constant(statistics))
+    y = layer(tf.constant(x if masked else x[..., :width]), tf.constant(width), how)
+
+    mean, variance = statistics[:, OFFSET : OFFSET + width]
+    expected = (x[..., :width] - mean) / np.sqrt(variance + 1e-3)
+    expected = expected * layer.gamma.numpy()[:width] + layer.beta.numpy()[:width]
+    # The layer folds the mean into the offset: two float32 roundings of values up to 30.
+    np.testing.assert_allclose(y[..., :width], expected, rtol=0, atol=1e-5)
+    assert not y.numpy()[..., width:].any()
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+@pytest.mark.parametrize("masked", [False, True], ids=["slice", "mask"])
+def test_recorded_moments_are_biased_and_zero_past_the_width(masked: bool, dtype: tf.DType) -> None:
+    layer, width = _layer(), 4
+    # Float32 takes the fused op and bfloat16 the moments: both must record the same.
+    x = tf.cast(_input(WIDTH), dtype) * elastic.mask(width, WIDTH, dtype)
+    recorded: dict[int, tf.Tensor] = {}
+    how = elastic.Pass(masked=masked, recorded=recorded)
+    layer(x if masked else x[..., :width], tf.constant(width), how)
+
+    (offset, moments), *others = recorded.items()
+    assert not others
+    assert offset == OFFSET
+    exact = tf.cast(x, tf.float64).numpy()
+    expected = np.stack([exact.mean((0, 1, 2)), exact.var((0, 1, 2))])
+    # Means of 100 values around 2 with a variance of 9, in float32.
+    np.testing.assert_allclose(moments, expected, rtol=0, atol=1e-5)
+    assert not moments.numpy()[:, width:].any()
+
+
+def test_a_large_mean_costs_no_digits() -> None:
+    # In float32 the mean of squares minus the square of the mean would be 0 or worse here.
+    rng = np.random.default_rng(0)
+    x = (rng.integers(-8, 9, (8, 8, 8, WIDTH)) / 4 + 1000).astype(np.float32)
+    y = _layer()(tf.constant(x), WIDTH, elastic.Pass())
+    layer = _layer()
+    exact = x.astype(np.float64)
+    expected = (exact - exact.mean((0, 1, 2))) / np.sqrt(exact.var((0, 1, 2)) + 1e-3)
+    expected = expected * layer.gamma.numpy() + layer.beta.numpy()
+    # A mean near 1000 is known to 6e-5 in float32.
+    np.testing.assert_allclose(y, expected, rtol=0, atol=5e-4)
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_gamma_starts_at_0_or_1_and_beta_at_0(zero: bool) -> None:
+    layer = batch_norm.ElasticBatchNorm(WIDTH, 0, zero_gamma=zero)
+    np.testing.assert_array_equal(layer.gamma, np.full(WIDTH, 0.0 if zero else 1.0))
+    np.testing.assert_array_equal(layer.beta, np.zeros(WIDTH))
+
+
+def _moments_norm(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float = 1e-3
+) -> tf.Tensor:
+    """Batch norm spelled out, whose gradient comes from nothing but basic operations."""
+    mean = tf.reduce_mean(x, [0, 1, 2])
+    variance = tf.reduce_mean(tf.square(x - mean), [0, 1, 2])
+    return gamma * (x - mean) / tf.sqrt(variance + epsilon) + beta
+
+
+@pytest.mark.parametrize("width", [1, 4, WIDTH])
+def test_the_fused_gradient_equals_the_gradient_of_plain_moments(width: int) -> None:
+    layer, x = _layer(), tf.constant(_input(width))
+    factors = tf.constant(np.random.default_rng(3).normal(size=x.shape).astype(np.float32))
+    sources = [x, layer.gamma, layer.beta]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layer(x, tf.constant(width), elastic.Pass()) * factors)
+    fused = tape.gradient(loss, sources)
+
+    # In float64, so that all of the difference is the fused op's.
+    exact = [tf.cast(x, tf.float64)]
+    exact += [tf.cast(tensor[:width], tf.float64) for tensor in (layer.gamma, layer.beta)]
+    with tf.GradientTape() as tape:
+        tape.watch(exact)
+        loss = tf.reduce_sum(_moments_norm(*exact) * tf.cast(factors, tf.float64))
+    plain = tape.gradient(loss, exact)
+    for one, other in zip(fused, plain, strict=True):
+        active = one.numpy()[..., :width]
+        # Sums of 100 float32 products of size 1.
+        np.testing.assert_allclose(active, other, rtol=1e-5, atol=2e-5)
+        assert not one.numpy()[..., width:].any()

@@ -28,10 +28,12 @@ def main(argv: Sequence[str]) -> None:
 
     try:
         model = tf.saved_model.load(_EXPORT_DIR.value)
-    except OSError as error:
-        raise errors.UsageError(f"--export_dir: {_EXPORT_DIR.value} is no SavedModel") from error
-    signature = model.signatures["serving_default"]
-    _, side, _, channels = signature.structured_input_signature[1]["images"].shape
+        signature = model.signatures["serving_default"]
+        _, side, _, channels = signature.structured_input_signature[1]["images"].shape
+    except (OSError, KeyError) as error:
+        raise errors.UsageError(
+            f"--export_dir: {_EXPORT_DIR.value} is no folder of an exported version"
+        ) from error
     images = tf.stack([_read(tf, path, side, channels) for path in _IMAGES.value])
     probabilities = signature(images=images)["probabilities"].numpy()
     for path, row in zip(_IMAGES.value, probabilities, strict=True):

@@ -24,6 +24,10 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the results.",
 
 def main(argv: Sequence[str]) -> None:
     del argv
+    from bignas_tf import errors
+
+    if not _BUDGETS.value:
+        raise errors.UsageError("--budgets_mflops is empty; give one budget or more, as in 2,4,8")
     budgets = [_positive(budget) for budget in _BUDGETS.value]
     no_chatter()
     from bignas_tf.selection import runner

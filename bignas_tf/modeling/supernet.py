@@ -104,7 +104,8 @@ class Supernet(tf_keras.Model):
         """Means and variances that `images` give in each batch norm of a child.
 
         Returns:
-          float32 [2, statistics_width]; zero past each layer's width.
+          float32 [2, statistics_width]. Past a layer's width, and in blocks left out,
+          are values that no pass of this child reads.
         """
         recorded: dict[int, tf.Tensor] = {}
         how = elastic.Pass(masked=self._masks(choice), recorded=recorded)

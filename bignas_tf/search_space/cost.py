@@ -108,6 +108,8 @@ def _count_block(tally: _Tally, block: blocks_lib.Block, side: Any) -> Any:
     tally.alive(active * (entering + filtered + out_side**2 * block.out_width))
     if block.projects:
         tally.convolution(out_side, block.in_width * block.out_width, block.out_width, active)
+        # The residual's output waits while the skip is convolved.
+        tally.alive(active * out_side**2 * (block.in_width + 2 * block.out_width))
     return out_side
 
 

@@ -47,7 +47,12 @@ class Settings:
 
 
 def coarse_grid(space: SearchSpace, settings: Settings) -> Iterator[Architecture]:
-    """Yields the skeletons: every combination of the four global configurations."""
+    """Yields the skeletons: every combination of the four global configurations.
+
+    Raises:
+      UsageError: a kernel pattern or a multiplier that does not exist.
+    """
+    _check(settings)
     seen = set()
     for resolution, depth, width, pattern in itertools.product(
         settings.resolutions,
@@ -59,6 +64,18 @@ def coarse_grid(space: SearchSpace, settings: Settings) -> Iterator[Architecture
         if skeleton not in seen:
             seen.add(skeleton)
             yield skeleton
+
+
+def _check(settings: Settings) -> None:
+    for pattern in settings.kernel_patterns:
+        if pattern not in KERNEL_PATTERNS:
+            raise errors.UsageError(
+                f"selection.kernel_patterns has {pattern!r}; choose from {list(KERNEL_PATTERNS)}"
+            )
+    for name in ("depth_multipliers", "width_multipliers"):
+        for value in getattr(settings, name):
+            if not 0 <= value <= 1:
+                raise errors.UsageError(f"selection.{name} has {value!r}; they run from 0 to 1")
 
 
 def _skeleton(
@@ -105,10 +122,11 @@ def search(
     candidates = {a: score(a, "coarse") for a in coarse_grid(space, settings)}
     for index, budget in enumerate(budgets):
         rng = np.random.default_rng([settings.seed, index])
+        parent = best(candidates.values(), budget)
+        if parent is None:
+            parent = candidates[_fallback(space)] = score(_fallback(space), "coarse")
         for _ in range(settings.rounds):
-            parent = best(candidates.values(), budget)
-            if parent is None:
-                parent = candidates[_fallback(space)] = score(_fallback(space), "coarse")
+            parent = best(candidates.values(), budget) or parent
             for mutant in _mutants(space, settings, parent, budget, rng, candidates, macs):
                 candidates[mutant] = score(mutant, "fine")
     return list(candidates.values())
@@ -161,9 +179,7 @@ def check_budgets(
         if not least <= budget <= most:
             raise errors.UsageError(
                 f"budget {budget / 1e6:g}M multiply-adds is infeasible; children of "
-                f"{space.name!r} take from {_ceil(least):g} to {most / 1e6:.3f}M"
+                # Rounded inwards: what is named must be feasible.
+                f"{space.name!r} take from {-(-least // 1000) / 1e3:.3f} "
+                f"to {most // 1000 / 1e3:.3f}M"
             )
-
-
-def _ceil(macs: int) -> float:
-    return np.ceil(macs / 1e3) / 1e3

@@ -46,7 +46,7 @@ class Journal:
     A torn last line, the mark of a kill, is dropped.
 
     Raises:
-      UsageError: the file belongs to a search with other settings.
+      UsageError: the file is damaged, or belongs to a search with other settings.
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: dict[str, Any]) -> None:
@@ -57,7 +57,6 @@ class Journal:
             self._load(head)
         else:
             files.write_text(self._path, head + "\n")
-        self._stream = self._path.open("a", encoding="utf-8")
 
     def _load(self, head: str) -> None:
         text = self._path.read_text(encoding="utf-8")
@@ -70,8 +69,13 @@ class Journal:
             )
         if whole != text:
             files.write_text(self._path, whole)
-        for line in lines:
-            candidate = Candidate.from_json(json.loads(line))
+        for number, line in enumerate(lines, 2):
+            try:
+                candidate = Candidate.from_json(json.loads(line))
+            except (ValueError, TypeError, KeyError) as error:
+                raise errors.UsageError(
+                    f"{self._path}, line {number} is damaged; delete the file to start anew"
+                ) from error
             self._candidates[candidate.architecture] = candidate
 
     def get(self, architecture: Architecture) -> Candidate | None:
@@ -80,7 +84,8 @@ class Journal:
 
     def add(self, candidate: Candidate) -> None:
         """Records a candidate at once, on disk too."""
-        self._stream.write(json.dumps(candidate.to_json(), sort_keys=True) + "\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(candidate.to_json(), sort_keys=True) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
         self._candidates[candidate.architecture] = candidate

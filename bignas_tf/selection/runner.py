@@ -55,7 +55,8 @@ class Search:
         Raises:
           UsageError: an infeasible budget, or a folder that holds another search.
         """
-        budgets = {round(budget * 1e6): f"{budget:g}" for budget in sorted(set(budgets_mflops))}
+        whole = sorted({round(budget * 1e6) for budget in budgets_mflops})
+        budgets = {macs: f"{macs / 1e6:.12g}" for macs in whole}
         net = self._supernet
         coarse_to_fine.check_budgets(net.space, [*budgets], net.num_classes, net.input_channels)
         settings = self._settings(list(budgets))

@@ -19,6 +19,8 @@ from bignas_tf.training import configs, models
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 SPACE_FILE = "search_space.yaml"
 PARAMS_FILE = "params.yaml"
+# Whatever TensorFlow may raise for a missing, cut or foreign file.
+_UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,7 @@ def load_run(model_dir: str) -> Run:
     try:
         status = tf.train.Checkpoint(model=supernet).read(checkpoint)
         status.assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+    except (AssertionError, *_UNREADABLE) as error:
         raise errors.UsageError(
             f"checkpoint {checkpoint} cannot be restored: {_line(error)}"
         ) from error
@@ -80,7 +82,7 @@ def check_space(checkpoint: str, space: SearchSpace) -> None:
 def _read(checkpoint: str, name: str) -> int:
     try:
         return tf.train.load_checkpoint(checkpoint).get_tensor(name + _VALUE)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise errors.UsageError(
             f"checkpoint {checkpoint} is corrupt or not of a supernet: {_line(error)}"
         ) from error

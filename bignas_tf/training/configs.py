@@ -41,12 +41,16 @@ class SandwichConfig(hyperparams.Config):
       smallest: train the smallest child, on the lowest resolution.
       num_random: random children, on the resolutions between.
       distillation: train all but the biggest on its soft labels only.
+      label_steps: first steps in which all children see labels. The paper has
+        none; in a run of a few epochs (ours) a teacher that knows nothing yet
+        is copied, mistakes and all, and holds its students back.
     """
 
     biggest: bool = True
     smallest: bool = True
     num_random: int = 2
     distillation: bool = True
+    label_steps: int = 0
 
 
 @dataclasses.dataclass
@@ -131,6 +135,8 @@ def validate(config: cfg.ExperimentConfig) -> None:
     task, trainer = config.task, config.trainer
     _one_of("task.model.execution", task.model.execution, EXECUTIONS)
     _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
+    _check_regularisation(task.regularisation)
+    _check_optimisation(trainer.optimizer_config)
     sandwich = task.sandwich
     if sandwich.num_random < 0 or not (
         sandwich.biggest or sandwich.smallest or sandwich.num_random
@@ -159,7 +165,31 @@ def validate(config: cfg.ExperimentConfig) -> None:
     data_config.validate(task.train_data)
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+def _check_regularisation(config: RegularisationConfig) -> None:
+    for name in ("dropout_rate", "label_smoothing"):
+        value = getattr(config, name)
+        if not 0.0 <= value < 1.0:
+            raise errors.UsageError(
+                f"task.regularisation.{name} is {value}; it takes 0 or more, and less than 1"
+            )
+    if not config.weight_decay >= 0.0:
+        raise errors.UsageError(
+            f"task.regularisation.weight_decay is {config.weight_decay}; it takes 0 or more"
+        )
+
+
+def _check_optimisation(config: schedules.OptimizationConfig) -> None:
+    """Checks the names of the optimiser and the schedule, each a field of its choices."""
+    for name in ("optimizer", "learning_rate"):
+        choices = getattr(config, name)
+        _one_of(
+            f"trainer.optimizer_config.{name}.type",
+            choices.type,
+            tuple(field.name for field in dataclasses.fields(choices) if field.name != "type"),
+        )
+
+
+def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise errors.UsageError(f"{name} is {value!r}; choose from {list(allowed)}")
 

@@ -16,6 +16,17 @@ from bignas_tf import errors
 from bignas_tf.training import configs
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads 1e-5 as text; here it is the number that it is everywhere else."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)
+
+
 def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.ExperimentConfig:
     """Builds a configuration; later sources win.
 
@@ -39,7 +50,7 @@ def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.E
 def _registered(name: str) -> cfg.ExperimentConfig:
     try:
         return exp_factory.get_exp_config(name)
-    except KeyError:
+    except LookupError:
         ours = [known for known in exp_factory._REGISTERED_CONFIGS if known.startswith("bignas")]
         raise errors.UsageError(
             f"unknown experiment {name!r}; choose from {sorted(ours)}"
@@ -62,11 +73,13 @@ def _override(config: cfg.ExperimentConfig, source: str) -> None:
 def _values(source: str) -> dict[str, object]:
     if os.path.isfile(source):
         with open(source, encoding="utf-8") as stream:
-            values = yaml.safe_load(stream)
+            values = yaml.load(stream, _Loader)
     elif source.endswith((".yaml", ".yml")):
         raise ValueError("no such file")
     else:
-        values = yaml.safe_load(hyperparams.nested_csv_str_to_json_str(source))
+        values = yaml.load(source, _Loader)
+        if isinstance(values, str):
+            values = yaml.load(hyperparams.nested_csv_str_to_json_str(source), _Loader)
     if not isinstance(values, dict):
         raise ValueError("expected a mapping of configuration keys")
     return values
@@ -93,8 +106,11 @@ def _check_keys(
 
 
 def _fits(default: object, value: object) -> bool:
-    if default is None or value is None:
+    if default is None:
         return True
+    if value is None:
+        # Only names can be left open, such as warmup.type or tfds_data_dir.
+        return isinstance(default, str)
     if isinstance(default, float):
         return isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, list | tuple):

@@ -94,32 +94,28 @@ def compute_gradients(
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     total: list[tf.Tensor] = []
     child_losses: dict[str, tf.Tensor] = {}
-    teacher: tf.Tensor | None = None
-    first: tf.Tensor | None = None
+    first_logits = None
+    teacher = None
     for index, child in enumerate(children(supernet.space, sandwich, step, seed)):
+        images = resize.resize_patches(patches, child.resolution)
         regularised = regularisation.children == "all" or child.role == "biggest"
+        dropout_seed = _dropout_seed(step, index, seed) if regularised else None
         with tf.GradientTape() as tape:
-            logits = supernet(
-                resize.resize_patches(patches, child.resolution),
-                child.choice,
-                training=True,
-                dropout_seed=_dropout_seed(step, index, seed) if regularised else None,
-            )
-            if sandwich.distillation and teacher is not None:
-                loss = losses.distilled(teacher, logits)
-            else:
-                loss = losses.supervised(labels, logits, regularisation.label_smoothing)
+            logits = supernet(images, child.choice, training=True, dropout_seed=dropout_seed)
+            loss = losses.supervised(labels, logits, regularisation.label_smoothing)
+            if teacher is not None:
+                taught = losses.distilled(teacher, logits)
+                loss = tf.where(step < sandwich.label_steps, loss, taught)
             objective = loss
             if regularised and regularisation.weight_decay:
                 objective += regularisation.weight_decay * losses.weight_decay(variables)
             objective /= replicas
-        gradients = tape.gradient(objective, variables, unconnected_gradients="zero")
-        total = _add(total, gradients)
+        total = _add(total, tape.gradient(objective, variables, unconnected_gradients="zero"))
         child_losses[child.role] = loss
-        first = logits if first is None else first
-        teacher = logits if child.role == "biggest" else teacher
-    assert first is not None
-    return StepResult(total, child_losses, first)
+        if index == 0:
+            first_logits = logits
+            teacher = logits if sandwich.distillation else None
+    return StepResult(total, child_losses, first_logits)
 
 
 def _dropout_seed(step: tf.Tensor, child: int, seed: int) -> tf.Tensor:

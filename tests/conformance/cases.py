@@ -34,6 +34,7 @@ class Case:
       slices: what one choice uses of each trainable weight.
       choices: from the narrowest to the widest.
       pooled: whether the input is [N, in].
+      sides: of the input; an odd and an even one where padding depends on it.
     """
 
     name: str
@@ -44,6 +45,11 @@ class Case:
     slices: Callable[[Choice], Slices]
     choices: tuple[Choice, ...]
     pooled: bool = False
+    sides: tuple[int, ...] = (8,)
+
+
+# A stride of 2 pads an even and an odd side differently, and a kernel of 7 exceeds 5.
+ODD_AND_EVEN = (5, 8)
 
 
 def first(*sizes: int) -> tuple[slice, ...]:
@@ -84,7 +90,7 @@ def _stem() -> Case:
         return [first(3, 3, 3, choice["out"]), first(choice["out"]), first(choice["out"])]
 
     choices = tuple({"in": 3, "out": out} for out in (4, 5, 8))
-    return Case("stem", build, run, stock, stock_chain, slices, choices)
+    return Case("stem", build, run, stock, stock_chain, slices, choices, sides=ODD_AND_EVEN)
 
 
 def _pointwise() -> Case:
@@ -128,7 +134,8 @@ def _depthwise(stride: int) -> Case:
         {"in": width, "out": width, "kernel": kernel}
         for width, kernel in ((2, 3), (6, 3), (3, 5), (4, 7), (6, 7))
     )
-    return Case(f"depthwise, stride {stride}", build, run, stock, stock_chain, slices, choices)
+    name = f"depthwise, stride {stride}"
+    return Case(name, build, run, stock, stock_chain, slices, choices, sides=ODD_AND_EVEN)
 
 
 def _batch_norm() -> Case:

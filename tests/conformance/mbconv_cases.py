@@ -10,7 +10,16 @@ import tf_keras
 from bignas_tf.layers import elastic
 from bignas_tf.modeling.mbconv import ElasticMBConv
 from bignas_tf.search_space.blocks import Block
-from tests.conformance.cases import Case, Choice, Layers, Slices, centre, first, stock_norm
+from tests.conformance.cases import (
+    ODD_AND_EVEN,
+    Case,
+    Choice,
+    Layers,
+    Slices,
+    centre,
+    first,
+    stock_norm,
+)
 
 _KERNEL = 5
 
@@ -90,6 +99,7 @@ def _case(name: str, widest: Block, choices: tuple[Choice, ...]) -> Case:
         stock_run=lambda layers, x, choice: _stock_run(widest, layers, x, choice),
         slices=lambda choice: _slices(widest, choice),
         choices=choices,
+        sides=ODD_AND_EVEN if widest.stride == 2 else (8,),
     )
 
 

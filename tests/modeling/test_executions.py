@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -23,9 +24,10 @@ from tests.modeling.compiled import Compiled
 from tests.search_space import spaces
 
 # float32 has 7 digits. A batch norm divides by the deviation of few values, and one after the
-# other up to 20 of them enlarge differences in the order of sums.
-LOGITS = 2e-5
-GRADIENTS = 1e-4
+# other up to 20 of them enlarge differences in the order of sums. Gradients are compared weight
+# by weight, and some are small sums of large terms.
+LOGITS = 5e-6
+GRADIENTS = 2e-4
 
 Pair = tuple[Compiled, Compiled]
 
@@ -42,15 +44,21 @@ def pair(request: pytest.FixtureRequest) -> Pair:
 
 
 def _children(space: SearchSpace) -> list[Architecture]:
-    return [space.smallest(), space.biggest(), *helpers.children_of(space, 6)]
+    return [space.smallest(), space.biggest(), *helpers.children_of(space, 5)]
 
 
 def _moments(supernet: Supernet, child: Architecture, seed: int) -> np.ndarray:
     return supernet.moments(helpers.images_for(child.resolution, seed=seed), child).numpy()
 
 
+# Building takes longer than running; whoever uses a child sets all of its weights first.
+@functools.cache
+def _built(space: SearchSpace, child: Architecture) -> tf_keras.Model:
+    return child_lib.build_child(space, child, helpers.CLASSES)
+
+
 def _stock(supernet: Supernet, child: Architecture, statistics: np.ndarray) -> tf_keras.Model:
-    stock = child_lib.build_child(supernet.space, child, helpers.CLASSES)
+    stock = _built(supernet.space, child)
     slicing.transfer(supernet, child, statistics, stock)
     return stock
 
@@ -202,16 +210,17 @@ def test_moments_are_those_of_each_norms_input_in_the_stock_child(pair: Pair) ->
         norms = _norms_in_use(supernet, child)
         probe = tf_keras.Model(stock.inputs, [stock.get_layer(name).input for name, _ in norms])
         entering = probe(images, training=True)
-        records = [supernet.moments(images, child).numpy()]
-        records += [compiled.moments(images, child) for compiled in pair]
+        static = supernet.moments(images, child).numpy()
+        sliced, masked = (compiled.moments(images, child) for compiled in pair)
         for (_, norm), x in zip(norms, entering, strict=True):
             exact, width = x.numpy().astype(np.float64), x.shape[-1]
             expected = np.stack([exact.mean((0, 1, 2)), exact.var((0, 1, 2))])
-            for record in records:
+            for record in (static, sliced, masked):
                 own = record[:, norm.offset : norm.offset + norm.width]
                 # Inputs of a deep norm differ by LOGITS already; a variance squares them.
                 np.testing.assert_allclose(own[:, :width], expected, rtol=1e-4, atol=1e-4)
-                assert not own[:, width:].any()
+                # A masked convolution fills channels that only its batch norm silences.
+                assert record is masked or not own[:, width:].any()
 
 
 def test_a_static_child_records_zeros_for_blocks_left_out(pair: Pair) -> None:
@@ -244,7 +253,7 @@ def test_statistics_have_one_column_a_channel_and_no_gap(pair: Pair) -> None:
 def test_a_stock_child_has_the_parameters_that_were_counted(pair: Pair) -> None:
     space = pair[0].supernet.space
     for child in _children(space):
-        stock = child_lib.build_child(space, child, helpers.CLASSES)
+        stock = _built(space, child)
         counted = cost.count(space, child, helpers.CLASSES)
         assert stock.count_params() == counted.params
         assert _multiply_adds(stock) == counted.macs

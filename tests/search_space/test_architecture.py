@@ -90,10 +90,10 @@ def test_load_reads_both_forms(tmp_path: pathlib.Path, wrapped: bool) -> None:
 def test_load_names_the_file_it_refuses(tmp_path: pathlib.Path, text: str) -> None:
     path = tmp_path / "child.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(errors.UsageError, match="child.json"):
+    with pytest.raises(errors.UsageError, match=r"child\.json"):
         Architecture.load(path)
 
 
 def test_load_names_a_missing_file(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.UsageError, match="none.json"):
+    with pytest.raises(errors.UsageError, match=r"none\.json"):
         Architecture.load(tmp_path / "none.json")

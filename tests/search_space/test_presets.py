@@ -40,7 +40,7 @@ def test_published_children_lie_in_the_papers_space(name: str) -> None:
 
 
 def test_an_unknown_published_child_is_refused() -> None:
-    with pytest.raises(errors.UsageError, match="'BigNASModel-XL'.*BigNASModel-S"):
+    with pytest.raises(errors.UsageError, match=r"'BigNASModel-XL'.*BigNASModel-S"):
         presets.published("BigNASModel-XL")
 
 
@@ -59,7 +59,7 @@ def test_defaults_may_be_left_out() -> None:
 
 
 def test_an_unknown_name_lists_the_presets() -> None:
-    with pytest.raises(errors.UsageError, match="'bignas_big'.*bignas_imagenet.*bignas_small"):
+    with pytest.raises(errors.UsageError, match=r"'bignas_big'.*bignas_imagenet.*bignas_small"):
         presets.get("bignas_big")
 
 
@@ -67,7 +67,7 @@ def test_an_unknown_name_lists_the_presets() -> None:
 def test_a_file_without_a_mapping_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "broken.yaml"
     path.write_bytes(content)
-    with pytest.raises(errors.UsageError, match="broken.yaml") as caught:
+    with pytest.raises(errors.UsageError, match=r"broken\.yaml") as caught:
         presets.get(str(path))
     assert "\n" not in str(caught.value)
 

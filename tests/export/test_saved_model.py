@@ -1,0 +1,173 @@
+"""Exports: four forms of one child agree, and only what is verified appears."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf import errors
+from bignas_tf.data import resize
+from bignas_tf.export import saved_model, verify
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space.architecture import Architecture
+from tests.modeling import helpers
+from tests.selection import digits
+
+IMAGES = 48
+CARD = {"source": {"checkpoint": "run/ckpt-7", "step": 7}, "macs": 123}
+
+# The forms differ by float32 rounding only; 3.3e-7 is the most that was seen.
+TOLERANCE = 1e-5
+
+BARE = """
+import sys
+sys.modules["bignas_tf"] = None
+sys.modules["tf_keras"] = None
+import numpy, tensorflow
+served = tensorflow.saved_model.load(sys.argv[1]).signatures["serving_default"]
+outputs = served(images=tensorflow.constant(numpy.load(sys.argv[2])))
+numpy.savez(sys.argv[3], **{name: value.numpy() for name, value in outputs.items()})
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A calibrated child and its answers."""
+
+    supernet: Supernet
+    architecture: Architecture
+    statistics: np.ndarray
+    child: tf_keras.Model
+    patches: np.ndarray
+    logits: np.ndarray
+
+
+def _case(supernet: Supernet, architecture: Architecture) -> Case:
+    evaluator = digits.evaluator(supernet)
+    statistics = evaluator.statistics(architecture)
+    batches = list(digits.batches(f"test[:{IMAGES}]", IMAGES))
+    ((logits, _),) = evaluator.logits(architecture, statistics, batches)
+    child = saved_model.sliced_child(supernet, architecture, statistics)
+    return Case(supernet, architecture, statistics, child, batches[0][0].numpy(), logits)
+
+
+@pytest.fixture(scope="module")
+def net() -> Supernet:
+    return digits.supernet()
+
+
+@pytest.fixture(scope="module")
+def case(net: Supernet) -> Case:
+    return _case(net, net.space.with_resolution(net.space.biggest(), 9))
+
+
+@pytest.fixture(scope="module")
+def exported(case: Case, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return _export(case, tmp_path_factory.mktemp("export"))
+
+
+def _export(case: Case, base: pathlib.Path, **changes: Any) -> pathlib.Path:
+    expected = changes.get("expected", case.logits)
+    return saved_model.export(case.child, CARD, str(base), case.patches, expected)
+
+
+def _architectures(net: Supernet) -> list[Architecture]:
+    return [net.space.smallest(), net.space.biggest(), *helpers.children_of(net.space, 1, seed=3)]
+
+
+@pytest.mark.slow
+def test_mask_slice_child_and_saved_model_agree(net: Supernet, tmp_path: pathlib.Path) -> None:
+    masked = digits.supernet("mask")
+    largest: dict[str, float] = {}
+    for architecture in _architectures(net):
+        case = _case(net, architecture)
+        images = resize.resize_patches(case.patches, architecture.resolution)
+        code = helpers.code_of(net.space, architecture)
+        folder = _export(case, tmp_path)
+        forms = {
+            "mask": masked(images, code, statistics=case.statistics).numpy(),
+            "static slice": net(images, architecture, statistics=case.statistics).numpy(),
+            "child": case.child(images, training=False).numpy(),
+            "SavedModel": verify.session_loads(folder, {"images": case.patches})["logits"],
+        }
+        assert np.abs(case.logits).max() > 0.5
+        for name, logits in forms.items():
+            difference = float(np.abs(logits - case.logits).max())
+            largest[name] = max(largest.get(name, 0.0), difference)
+    print("largest differences from the dynamic slice:", largest)
+    assert max(largest.values()) <= TOLERANCE
+
+
+def test_masked_and_sliced_supernets_calibrate_alike(case: Case) -> None:
+    statistics = digits.evaluator(digits.supernet("mask")).statistics(case.architecture)
+    images = resize.resize_patches(case.patches, case.architecture.resolution)
+    logits = case.supernet(images, case.architecture, statistics=statistics).numpy()
+    np.testing.assert_allclose(logits, case.logits, atol=TOLERANCE)
+
+
+def test_the_card_lies_beside_the_graph(exported: pathlib.Path) -> None:
+    assert exported.name == "1"
+    assert sorted(path.name for path in exported.parent.iterdir()) == ["1"]
+    assert {"child.json", "saved_model.pb", "variables"} <= {p.name for p in exported.iterdir()}
+    card = json.loads((exported / saved_model.CARD_FILE).read_text())
+    verified = card.pop("verified")
+    assert card == CARD
+    assert verified["images"] == IMAGES
+    assert 0 <= verified["max_difference"] <= verified["tolerance"]
+
+
+def test_versions_count_on_from_the_highest(case: Case, tmp_path: pathlib.Path) -> None:
+    for name in ("9", "10", "notes"):
+        (tmp_path / name).mkdir()
+    assert _export(case, tmp_path) == tmp_path / "11"
+
+
+def test_a_wrong_export_leaves_nothing_behind(case: Case, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.RunError, match=r"differ by up to 0\.01"):
+        _export(case, tmp_path, expected=case.logits + np.float32(0.01))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_folder_is_refused(case: Case, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.UsageError, match="is not a writable folder"):
+        _export(case, tmp_path / "file" / "export")
+
+
+def test_the_child_holds_stock_layers_only(case: Case) -> None:
+    modules = {type(layer).__module__.split(".")[0] for layer in case.child.layers}
+    assert modules == {"tf_keras"}
+
+
+@pytest.mark.slow
+def test_an_export_answers_where_this_project_cannot_be_imported(
+    case: Case, exported: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    np.save(tmp_path / "images.npy", case.patches)
+    arguments = [str(exported), str(tmp_path / "images.npy"), str(tmp_path / "outputs.npz")]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", BARE, *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    outputs = np.load(tmp_path / "outputs.npz")
+    assert set(outputs) == {"logits", "probabilities"}
+    np.testing.assert_allclose(outputs["logits"], case.logits, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        outputs["probabilities"], tf.nn.softmax(case.logits).numpy(), atol=TOLERANCE
+    )
+
+
+def test_the_signature_takes_any_number_of_uint8_patches(exported: pathlib.Path) -> None:
+    signature = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    images = signature.structured_input_signature[1]["images"]
+    assert images.dtype == tf.uint8
+    assert images.shape.as_list() == [None, 8, 8, 1]

@@ -1,0 +1,18 @@
+"""The one strategy of two replicas that a test process may have."""
+
+from __future__ import annotations
+
+import functools
+
+import tensorflow as tf
+
+
+@functools.cache
+def two_cpus() -> tf.distribute.Strategy:
+    """Two replicas on the devices that conftest made.
+
+    Every strategy numbers its collective operations from 100, and TensorFlow remembers the
+    shapes seen under a number: a second strategy in one process fails with "Shape mismatch in
+    the collective instance".
+    """
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

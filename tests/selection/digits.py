@@ -1,0 +1,61 @@
+"""A small supernet with telling weights, and real digits for it."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.data.config import DataConfig
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import splits
+from bignas_tf.selection.evaluator import Evaluator
+from tests.modeling import helpers
+
+CLASSES = 10
+SPACE = {
+    "name": "digits",
+    "stem_widths": [4, 8],
+    "stem_stride": 1,
+    "stages": [
+        {"widths": [4, 8], "depths": [1], "kernels": [3], "expands": [1]},
+        {"widths": [8, 12], "depths": [1, 2], "kernels": [3, 5], "expands": [2, 3], "stride": 2},
+    ],
+    "head_widths": [16, 24],
+    "train_resolutions": [8, 10],
+    "eval_resolutions": [8, 9, 10],
+    "base_resolution": 8,
+}
+
+
+def space() -> SearchSpace:
+    return presets.from_dict(SPACE)
+
+
+def supernet(execution: str = "slice") -> Supernet:
+    """Random weights, gammas away from 0 and 1; equal ones for every execution."""
+    tf_keras.utils.set_random_seed(0)
+    net = Supernet(space(), CLASSES, input_channels=1, execution=execution)
+    helpers.randomise(net)
+    return net
+
+
+def data() -> DataConfig:
+    return DataConfig(
+        source="digits",
+        tfds_split="train",
+        base_size=8,
+        channels=1,
+        num_classes=CLASSES,
+        crop="pad",
+        global_batch_size=32,
+    )
+
+
+def batches(split: str, batch_size: int = 32) -> tf.data.Dataset:
+    return splits.open_split(data(), split, batch_size)
+
+
+def evaluator(net: Supernet) -> Evaluator:
+    return Evaluator(net, batches("train[:96]"))

@@ -1,0 +1,75 @@
+"""Any number of children, two traces, and accuracies that are plain counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bignas_tf import errors
+from bignas_tf.data import resize
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.selection.evaluator import Evaluator
+from tests.modeling import helpers
+from tests.selection import digits
+
+IMAGES = 75  # two batches of 32 and a ragged one of 11
+
+
+@pytest.fixture(scope="module")
+def net() -> Supernet:
+    return digits.supernet()
+
+
+@pytest.fixture(scope="module")
+def evaluator(net: Supernet) -> Evaluator:
+    return digits.evaluator(net)
+
+
+def test_two_traces_serve_every_child_resolution_and_batch(
+    net: Supernet, evaluator: Evaluator
+) -> None:
+    children = helpers.children_of(net.space, 10)
+    children += [net.space.with_resolution(net.space.biggest(), side) for side in (8, 9, 10)]
+    assert {child.resolution for child in children} == {8, 9, 10}
+    before = [weight.numpy() for weight in net.weights]
+    for child in children:
+        _, images = evaluator.top1(
+            child, evaluator.statistics(child), digits.batches(f"test[:{IMAGES}]")
+        )
+        assert images == IMAGES
+    assert 1 <= evaluator.traces <= 2
+    for weight, value in zip(net.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+
+
+def test_top1_is_a_plain_count(net: Supernet, evaluator: Evaluator) -> None:
+    child = net.space.biggest()
+    statistics = evaluator.statistics(child)
+    top1, images = evaluator.top1(child, statistics, digits.batches(f"test[:{IMAGES}]"))
+    right = 0
+    for patches, labels in digits.batches(f"test[:{IMAGES}]", 1):
+        image = resize.resize_patches(patches, child.resolution)
+        logits = net(image, child, statistics=statistics)
+        right += int(np.argmax(logits[0]) == labels[0])
+    assert 0 < right < IMAGES
+    assert (top1, images) == (right / IMAGES, IMAGES)
+
+
+def test_labels_come_back_with_the_logits(net: Supernet, evaluator: Evaluator) -> None:
+    child = net.space.smallest()
+    pairs = evaluator.logits(child, evaluator.statistics(child), digits.batches("test[:40]"))
+    logits, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    assert (logits.shape, logits.dtype) == ((40, digits.CLASSES), np.float32)
+    expected = [int(label) for _, label in digits.batches("test[:40]").unbatch()]
+    assert labels.tolist() == expected
+
+
+def test_logits_that_are_not_finite_stop_the_run() -> None:
+    net = digits.supernet()
+    evaluator = digits.evaluator(net)
+    child = net.space.smallest()
+    statistics = evaluator.statistics(child)
+    net.classifier.bias.assign(tf.fill([digits.CLASSES], np.nan))
+    with pytest.raises(errors.RunError, match="logits that are not finite"):
+        evaluator.top1(child, statistics, digits.batches("test[:8]"))

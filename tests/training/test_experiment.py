@@ -1,0 +1,128 @@
+"""What a user may ask for, and what is said of a mistake."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import tensorflow as tf  # noqa: F401  (the two CPU devices must be made before it is used)
+
+from bignas_tf import errors
+from bignas_tf.training import experiment
+from tests.training import runs
+
+OPTIMISER = "trainer.optimizer_config."
+
+
+def _refusal(overrides: str) -> str:
+    with pytest.raises(errors.UsageError) as caught:
+        experiment.parse("bignas_small", [], overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_unknown_experiment_lists_ours() -> None:
+    with pytest.raises(errors.UsageError, match=r"'bignas_big'; choose from \[.*'bignas_small'"):
+        experiment.parse("bignas_big", [], "")
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("tusk.seed", "task"),
+        ("task.sandwitch.biggest", "task.sandwich"),
+        ("task.sandwich.num_randoms", "task.sandwich.num_random"),
+        ("trainer.train_step", "trainer.train_steps"),
+        (f"{OPTIMISER}optimizer.rmsprop.ro", f"{OPTIMISER}optimizer.rmsprop.rho"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(key: str, nearest: str) -> None:
+    assert f"; nearest is '{nearest}'" in _refusal(f"{key}=1")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("trainer.train_steps=many", "trainer.train_steps is 'many'; expected int"),
+        ("trainer.train_steps=1.5", "trainer.train_steps is 1.5; expected int"),
+        ("trainer.train_steps=true", "trainer.train_steps is True; expected int"),
+        ("trainer.train_steps=null", "trainer.train_steps is None; expected int"),
+        ("task.sandwich.biggest=1", "task.sandwich.biggest is 1; expected bool"),
+        ("task.sandwich=1", "task.sandwich is 1; expected dict"),
+        ("task.regularisation.weight_decay=no", "weight_decay is False; expected float"),
+        ("task.selection.resolutions=20", "task.selection.resolutions is 20; expected"),
+    ],
+)
+def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: str) -> None:
+    assert words in _refusal(override)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("trainer.steps_per_loop=30", "200; .* multiple of steps_per_loop \\(30\\)"),
+        ("trainer.train_steps=0", "train_steps is 0; it takes a positive integer"),
+        ("task.sandwich.biggest=false", "distillation needs the biggest child as its teacher"),
+        (
+            "task.sandwich.biggest=false,task.sandwich.distillation=false,"
+            "task.sandwich.smallest=false,task.sandwich.num_random=0",
+            "trains no child",
+        ),
+        ("task.sandwich.num_random=-1", "num_random"),
+        ("task.selection.ranking_split=test", "same split 'test'"),
+        ("task.model.execution=fast", r"'fast'; choose from \['auto', 'slice', 'mask'\]"),
+        ("task.regularisation.children=none", r"'none'; choose from \['biggest', 'all'\]"),
+        ("task.regularisation.dropout_rate=1", "dropout_rate is 1.*less than 1"),
+        ("task.regularisation.label_smoothing=-0.1", "label_smoothing is -0.1"),
+        ("task.regularisation.weight_decay=-1.0", "weight_decay is -1.0; it takes 0 or more"),
+        (f"{OPTIMISER}optimizer.type=sgdd", "optimizer.type is 'sgdd'; choose from .*'rmsprop'"),
+        (f"{OPTIMISER}learning_rate.type=no_such", "choose from .*'constant_ending'"),
+        ("task.train_data.source=digit", "'digit'.*did you mean 'digits'"),
+    ],
+)
+def test_values_that_do_not_fit_together(override: str, words: str) -> None:
+    with pytest.raises(errors.UsageError, match=words):
+        experiment.parse("bignas_small", [], override)
+
+
+@pytest.mark.parametrize("source", ["missing.yaml", "gibberish", "a: [", "[1, 2]"])
+def test_what_cannot_be_read_is_named(source: str) -> None:
+    assert f"cannot read overrides {source!r}" in _refusal(source)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(errors.UsageError, match=r"'nowhere\.yaml': no such file"):
+        experiment.parse("bignas_small", ["nowhere.yaml"], "")
+
+
+def test_later_sources_win(tmp_path: pathlib.Path) -> None:
+    names = ["train_steps", "steps_per_loop", "checkpoint_interval"]
+    files = [
+        runs.write_yaml(tmp_path / f"{value}.yaml", {"trainer": dict.fromkeys(keys, value)})
+        for value, keys in ((10, names), (20, names[1:]))
+    ]
+    trainer = experiment.parse("bignas_small", files, "trainer.checkpoint_interval=40").trainer
+    assert [getattr(trainer, name) for name in names] == [10, 20, 40]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "task.regularisation.weight_decay=3e-4",
+        "task.regularisation.weight_decay=0.0003",
+        "task: {regularisation: {weight_decay: 3e-4}}",
+    ],
+)
+def test_numbers_are_read_as_people_write_them(source: str) -> None:
+    config = experiment.parse("bignas_small", [], source)
+    assert config.task.regularisation.weight_decay == 3e-4
+
+
+def test_a_split_is_given_as_yaml() -> None:
+    config = experiment.parse("bignas_small", [], "task: {train_data: {tfds_split: 'train[:9%]'}}")
+    assert config.task.train_data.tfds_split == "train[:9%]"
+
+
+def test_an_experiment_is_not_changed_by_another_s_overrides() -> None:
+    experiment.parse("bignas_small", [], "task.seed=7")
+    assert experiment.parse("bignas_small", [], "").task.seed == 0

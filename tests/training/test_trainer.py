@@ -1,0 +1,172 @@
+"""Whole runs: resuming, refusing, stopping, reloading, and two replicas."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors
+from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training.task import BigNASTask
+from tests.training import runs
+
+SMALL = "task.sandwich.num_random=1,"
+ONE_STEP = SMALL + ("trainer.train_steps=1,trainer.steps_per_loop=1,trainer.checkpoint_interval=1")
+
+
+@pytest.mark.slow
+def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(tmp_path: pathlib.Path) -> None:
+    at_once = runs.train(runs.parse(tmp_path, SMALL), tmp_path / "at_once")
+    runs.train(runs.parse(tmp_path, SMALL + "trainer.train_steps=3"), tmp_path / "resumed")
+    half = runs.tensors(str(tmp_path / "resumed" / "ckpt-3"))
+    resumed = runs.train(runs.parse(tmp_path, SMALL), tmp_path / "resumed")
+    assert list(resumed) == list(at_once)
+    assert sum("/.OPTIMIZER_SLOT/" in name for name in at_once) > 20
+    different = [name for name in at_once if not np.array_equal(at_once[name], resumed[name])]
+    assert different == []
+    kernel = "model/classifier/kernel/.ATTRIBUTES/VARIABLE_VALUE"
+    assert not np.array_equal(half[kernel], resumed[kernel])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A finished run of one step, in the folder "run"."""
+    folder = tmp_path_factory.mktemp("trained")
+    runs.train(runs.parse(folder, ONE_STEP), folder / "run")
+    return folder
+
+
+def test_a_run_can_be_loaded(trained: pathlib.Path) -> None:
+    run = checkpoints.load_run(str(trained / "run"))
+    expected = runs.parse(trained, ONE_STEP)
+    # YAML has no tuples.
+    assert json.dumps(run.config.as_dict()) == json.dumps(expected.as_dict())
+    assert (run.step, run.space) == (1, runs.space_of(trained))
+    saved = runs.tensors(run.checkpoint)
+    again = runs.tensors(tf.train.Checkpoint(model=run.supernet).write(str(trained / "again")))
+    assert len(again) > 20
+    different = [name for name, value in again.items() if not np.array_equal(value, saved[name])]
+    assert different == []
+
+
+def test_a_checkpoint_of_another_space_is_refused(
+    trained: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    runs.space_file(tmp_path, head_widths=[16, 20])
+    config = runs.parse(tmp_path)
+    files = sorted(os.listdir(trained / "run"))
+    params = (trained / "run" / "params.yaml").read_bytes()
+    with pytest.raises(errors.UsageError, match=r"ckpt-1 was trained in another search space"):
+        trainer.train(config, str(trained / "run"), runs.on_one_cpu())
+    assert sorted(os.listdir(trained / "run")) == files
+    assert (trained / "run" / "params.yaml").read_bytes() == params
+
+
+def test_a_finished_run_stays_as_it_is(
+    trained: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = runs.tensors(str(trained / "run" / "ckpt-1"))
+    after = runs.train(runs.parse(trained, ONE_STEP), trained / "run")
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert "resuming from" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["no_params", "bad_params", "no_checkpoint", "cut_checkpoint"])
+def test_a_damaged_run_is_refused(
+    trained: pathlib.Path, tmp_path: pathlib.Path, damage: str
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for path in (trained / "run").iterdir():
+        if path.is_file():
+            (folder / path.name).write_bytes(path.read_bytes())
+    expected = _damage(folder, damage)
+    with pytest.raises(errors.UsageError, match=expected):
+        checkpoints.load_run(str(folder))
+
+
+def _damage(folder: pathlib.Path, how: str) -> str:
+    """Damages a run; returns what must be said of it."""
+    if how == "no_params":
+        (folder / "params.yaml").unlink()
+        return "not the folder of a training run"
+    if how == "bad_params":
+        (folder / "params.yaml").write_text("task: {sandwitch: 1}\n")
+        return "not a run's configuration"
+    if how == "no_checkpoint":
+        (folder / "checkpoint").unlink()
+        return "holds no checkpoint"
+    data = next(folder.glob("ckpt-1.data*"))
+    data.write_bytes(data.read_bytes()[:100])
+    return "ckpt-1 (is corrupt|cannot be restored)"
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_the_run(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    optimiser = "trainer.optimizer_config."
+    config = runs.parse(
+        tmp_path,
+        SMALL + "trainer.train_steps=8,trainer.steps_per_loop=1,trainer.checkpoint_interval=1,"
+        f"{optimiser}warmup.type=null,"
+        f"{optimiser}learning_rate.constant_ending.initial_learning_rate=1.0e+30",
+    )
+    folder = tmp_path / "run"
+    with pytest.raises(errors.RunError) as caught:
+        trainer.train(config, str(folder), runs.on_one_cpu())
+    step = len(capsys.readouterr().out.splitlines()) + 1
+    assert 1 < step <= 8
+    assert f"not finite at step {step}:" in str(caught.value)
+    good = tf.train.latest_checkpoint(str(folder))
+    assert good.endswith(f"ckpt-{step - 1}")
+    assert f"last good checkpoint: {good};" in str(caught.value)
+
+
+def test_progress_says_step_losses_and_rate(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = runs.parse(tmp_path, "task.sandwich.smallest=false,task.sandwich.num_random=0")
+    runs.train(config, tmp_path / "run")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    for step, line in zip((3, 6), lines, strict=True):
+        assert line.startswith(f"step {step}/6  loss: biggest ")
+        assert "random" not in line
+        assert f"lr {0.016 * 0.97**2.5 * step / 100:.5f}" in line
+
+
+def _steps_of(
+    config: cfg.ExperimentConfig, strategy: tf.distribute.Strategy, steps: int
+) -> tuple[list[dict[str, float]], list[np.ndarray]]:
+    """Losses of each step, and all weights and slots after the last."""
+    with strategy.scope():
+        task = BigNASTask(config.task)
+        run = trainer.SupernetTrainer(config, task)
+    logs = [run.train(tf.constant(1)) for _ in range(steps)]
+    kept = [
+        {name: float(value) for name, value in log.items() if name.startswith("loss_")}
+        for log in logs
+    ]
+    variables = [*run.model.trainable_variables, *run.optimizer.variables()]
+    return kept, [variable.numpy() for variable in variables]
+
+
+@pytest.mark.slow
+def test_two_replicas_train_as_one_device_does(tmp_path: pathlib.Path) -> None:
+    """Without dropout: each replica draws for its own images, which one device cannot do."""
+    runs.space_file(tmp_path, stages=runs.ONE_STAGE)
+    config = runs.parse(tmp_path, SMALL + "task.regularisation.dropout_rate=0")
+    one, weights = _steps_of(config, runs.on_one_cpu(), 2)
+    two, of_two = _steps_of(config, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), 2)
+    for losses, losses_of_two in zip(one, two, strict=True):
+        assert list(losses) == ["loss_biggest", "loss_smallest", "loss_random"]
+        assert losses_of_two == pytest.approx(losses, rel=1e-5)
+    for value, value_of_two in zip(weights, of_two, strict=True):
+        np.testing.assert_allclose(value_of_two, value, rtol=1e-4, atol=1e-6)

@@ -22,9 +22,9 @@ from tools.cli import launch
 
 _RUN_DIR = flags.DEFINE_string("run_dir", "runs/quickstart", "Where everything goes.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
-_CONFIG_FILE = flags.DEFINE_string("config_file", "experiments/fashion_mnist.yaml", "Experiment.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["0.6", "1.5", "4", "8"], "Millions, ascending.")
-_CLASSES = (
+_FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
+_FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
     "Ankle boot",
 )  # fmt: skip
@@ -33,31 +33,43 @@ _SHOWN_IMAGES = 5
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    run_dir, data_dir = _RUN_DIR.value, _DATA_DIR.value
-    _run("prepare_data", dataset="fashion_mnist", data_dir=data_dir)
+    run_dir = _RUN_DIR.value
+    override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}"
+    config_file = _prepare_data()
     _run(
         "train",
         experiment="bignas_small",
-        config_file=_CONFIG_FILE.value,
+        config_file=config_file,
         model_dir=run_dir,
-        params_override=f"task.train_data.tfds_data_dir={data_dir}",
+        params_override=override,
     )
     search_dir = f"{run_dir}/search"
     budgets = ",".join(_BUDGETS.value)
     _run("search", model_dir=run_dir, budgets_mflops=budgets, output_dir=search_dir)
-    middle = _BUDGETS.value[len(_BUDGETS.value) // 2]
-    child = f"{search_dir}/child_{float(middle):g}.json"
-    export = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
-    images = _write_test_images(data_dir, pathlib.Path(run_dir, "images"))
-    answers = _run("predict", export_dir=export.split()[-1], images=",".join(images))
-    for line in answers.splitlines():
-        answer = json.loads(line)
-        print(f"{answer['image']}: predicted {_CLASSES[answer['label']]}")
+    middle = float(_BUDGETS.value[len(_BUDGETS.value) // 2])
+    child = f"{search_dir}/child_{middle:g}.json"
+    answer = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
+    export = answer.split()[-1]
+    names = _FASHION_CLASSES if config_file == _FASHION else tuple("0123456789")
+    images = _write_test_images(config_file, override, names, pathlib.Path(run_dir, "images"))
+    for line in _run("predict", export_dir=export, images=",".join(images)).splitlines():
+        prediction = json.loads(line)
+        print(f"{prediction['image']}: predicted {names[prediction['label']]}")
     result = json.loads(pathlib.Path(search_dir, "search.json").read_text())
     plot = pathlib.Path(run_dir, "accuracy_against_macs.png")
     _plot(result, plot)
     _print_table(result["selected"])
-    print(f"every candidate: {plot}\nexported child:  {export.split()[-1]}")
+    print(f"every candidate: {plot}\nexported child:  {export}")
+
+
+def _prepare_data() -> str:
+    """Puts Fashion-MNIST on disk; returns the experiment that uses it, or the fall-back's."""
+    try:
+        _run("prepare_data", dataset="fashion_mnist", data_dir=_DATA_DIR.value)
+    except errors.RunError as error:
+        print(f"\n{error}: Fashion-MNIST cannot be had; training on scikit-learn's digits instead")
+        return _DIGITS
+    return _FASHION
 
 
 def _run(tool: str, **flag_values: str) -> str:
@@ -76,19 +88,25 @@ def _run(tool: str, **flag_values: str) -> str:
     return "".join(lines)
 
 
-def _write_test_images(data_dir: str, folder: pathlib.Path) -> list[str]:
-    """Saves a few test images as PNG, named after their true class."""
-    import tensorflow_datasets as tfds
+def _write_test_images(
+    config_file: str, override: str, names: Sequence[str], folder: pathlib.Path
+) -> list[str]:
+    """Saves a few test images as PNG, named after their true class; returns their paths."""
     from PIL import Image
 
+    from bignas_tf.selection import splits
+    from bignas_tf.training import experiment
+
+    task = experiment.parse("bignas_small", [config_file], override).task
+    split = task.selection.reporting_split
+    batches = splits.open_split(task.train_data, split, _SHOWN_IMAGES, _SHOWN_IMAGES)
+    patches, labels = next(batches.as_numpy_iterator())
     folder.mkdir(parents=True, exist_ok=True)
-    test = tfds.load("fashion_mnist", split=f"test[:{_SHOWN_IMAGES}]", data_dir=data_dir)
     paths = []
-    for index, example in enumerate(tfds.as_numpy(test)):
-        name = _CLASSES[example["label"]].replace("/", "-").replace(" ", "-").lower()
-        path = folder / f"{index}_{name}.png"
-        Image.fromarray(example["image"][..., 0]).save(path)
-        paths.append(str(path))
+    for index, (patch, label) in enumerate(zip(patches, labels, strict=True)):
+        name = names[label].replace("/", "-").replace(" ", "-").lower()
+        paths.append(str(folder / f"{index}_{name}.png"))
+        Image.fromarray(patch[..., 0]).save(paths[-1])
     return paths
 
 

@@ -34,18 +34,22 @@ def main(argv: Sequence[str]) -> None:
     from official.common import distribute_utils
     from official.modeling import performance
 
+    from bignas_tf import errors
     from bignas_tf.training import experiment, trainer
 
     config = experiment.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
     runtime = config.runtime
     if runtime.mixed_precision_dtype:
         performance.set_mixed_precision_policy(runtime.mixed_precision_dtype)
-    strategy = distribute_utils.get_distribution_strategy(
-        distribution_strategy=runtime.distribution_strategy,
-        all_reduce_alg=runtime.all_reduce_alg,
-        num_gpus=runtime.num_gpus,
-        tpu_address=_TPU.value or runtime.tpu,
-    )
+    try:
+        strategy = distribute_utils.get_distribution_strategy(
+            distribution_strategy=runtime.distribution_strategy,
+            all_reduce_alg=runtime.all_reduce_alg,
+            num_gpus=runtime.num_gpus,
+            tpu_address=_TPU.value or runtime.tpu,
+        )
+    except ValueError as error:
+        raise errors.UsageError(f"runtime: {error}") from error
     trainer.train(config, _MODEL_DIR.value, strategy)
 
 

@@ -29,10 +29,7 @@ PACKED_AT = {
 }
 _GZIP_NAMED = b"\x1f\x8b\x08\x08"  # magic number, deflate, "a file name follows"
 _HEAD_REFUSED = (405, 501)  # the site is there, it only answers no HEAD
-_FALL_BACK = (
-    "train on the embedded digits instead: --params_override="
-    "task.train_data.source=digits,task.validation_data.source=digits"
-)
+_FALL_BACK = "train on the embedded digits instead: --params_override=task.train_data.source=digits"
 
 
 def prepare(dataset: str, data_dir: str | None = None) -> pathlib.Path:

@@ -142,6 +142,10 @@ def validate(config: cfg.ExperimentConfig) -> None:
         sandwich.biggest or sandwich.smallest or sandwich.num_random
     ):
         raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
+    if sandwich.label_steps < 0:
+        raise errors.UsageError(
+            f"task.sandwich.label_steps is {sandwich.label_steps}; it takes 0 or more"
+        )
     if sandwich.distillation and not sandwich.biggest:
         raise errors.UsageError(
             "task.sandwich.distillation needs the biggest child as its teacher; "
@@ -229,7 +233,7 @@ def bignas_small() -> cfg.ExperimentConfig:
     trainer.summary_interval = 20
     trainer.checkpoint_interval = 200
     trainer.max_to_keep = 3
-    set_optimisation(experiment, learning_rate=0.016, decay_steps=40, warmup_steps=100)
+    set_optimisation(experiment, learning_rate=0.006, decay_steps=13, warmup_steps=50)
     return experiment
 
 

@@ -74,7 +74,7 @@ def _values(source: str) -> dict[str, object]:
     if os.path.isfile(source):
         with open(source, encoding="utf-8") as stream:
             values = yaml.load(stream, _Loader)
-    elif source.endswith((".yaml", ".yml")):
+    elif source.endswith((".yaml", ".yml")) and "=" not in source:
         raise ValueError("no such file")
     else:
         values = yaml.load(source, _Loader)

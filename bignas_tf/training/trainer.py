@@ -47,7 +47,7 @@ class SupernetTrainer(base_trainer.Trainer):
 
 
 class Progress:
-    """Prints one line a loop; stops the run where a loss is not finite.
+    """Prints one line a loop; stops the run where a loss or a weight is not finite.
 
     Raises (when called):
       RunError: names the step and the last good checkpoint.
@@ -56,6 +56,7 @@ class Progress:
     def __init__(self, trainer: SupernetTrainer, model_dir: str) -> None:
         self._trainer = trainer
         self._model_dir = model_dir
+        self._weights = trainer.model.trainable_variables
         self._total = trainer.config.trainer.train_steps
         self._stream = sys.stdout
 
@@ -63,11 +64,13 @@ class Progress:
         values = {name: float(value) for name, value in logs.items()}
         step = int(self._trainer.global_step.numpy())
         losses = {name[5:]: v for name, v in values.items() if name.startswith("loss_")}
-        if not all(math.isfinite(loss) for loss in losses.values()):
+        # A last update may have ruined weights whose loss was never computed: do not save them.
+        finite = all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in self._weights)
+        if not (finite and all(map(math.isfinite, losses.values()))):
             good = tf.train.latest_checkpoint(self._model_dir) or "none was saved"
             raise errors.RunError(
-                f"the loss is not finite at step {step}: {losses}; last good checkpoint: {good}; "
-                "lower the learning rate or lengthen the warm-up"
+                f"the loss or a weight is not finite at step {step}: {losses}; "
+                f"last good checkpoint: {good}; lower the learning rate or lengthen the warm-up"
             )
         left = (self._total - step) / values["steps_per_second"]
         shown = "  ".join(f"{role} {loss:.3f}" for role, loss in losses.items())
@@ -91,6 +94,11 @@ def train(config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.
     """
     configs.validate(config)
     space = presets.get(config.task.model.search_space)
+    if config.task.train_data.base_size != space.base_resolution:
+        raise errors.UsageError(
+            f"task.train_data.base_size is {config.task.train_data.base_size}; patches of space "
+            f"{space.name!r} are {space.base_resolution} pixels"
+        )
     files.ensure_writable(model_dir)
     checkpoint = tf.train.latest_checkpoint(model_dir)
     if checkpoint:

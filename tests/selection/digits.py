@@ -28,6 +28,40 @@ SPACE = {
     "base_resolution": 8,
 }
 
+# A run of the tools on this space; the path of the space is the caller's to give.
+STEPS = 20
+EXPERIMENT = {
+    "task": {
+        "train_data": {
+            "source": "digits",
+            "tfds_name": "",
+            "tfds_split": "train[:1200]",
+            "base_size": 8,
+            "channels": 1,
+            "num_classes": CLASSES,
+            "crop": "pad",
+            "global_batch_size": 64,
+        },
+        "selection": {
+            "calibration_split": "train[:128]",
+            "calibration_images": 128,
+            "ranking_split": "train[1200:]",
+            "reporting_split": "test",
+            "batch_size": 64,
+            "depth_multipliers": [0.0, 1.0],
+            "kernel_patterns": ["smallest", "largest"],
+            "rounds": 1,
+            "mutants": 2,
+        },
+    },
+    "trainer": {
+        "train_steps": STEPS,
+        "steps_per_loop": STEPS,
+        "checkpoint_interval": STEPS,
+        "summary_interval": STEPS,
+    },
+}
+
 
 def space() -> SearchSpace:
     return presets.from_dict(SPACE)

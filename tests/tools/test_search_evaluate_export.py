@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
@@ -15,49 +16,22 @@ import yaml
 
 from bignas_tf.export import verify
 from tests.selection import digits
+from tests.selection.digits import STEPS
+from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUDGETS = (0.03, 0.08)
-STEPS = 20
-EXPERIMENT = {
-    "task": {
-        "train_data": {
-            "source": "digits",
-            "tfds_name": "",
-            "tfds_split": "train[:1200]",
-            "base_size": 8,
-            "channels": 1,
-            "num_classes": digits.CLASSES,
-            "crop": "pad",
-            "global_batch_size": 64,
-        },
-        "selection": {
-            "calibration_split": "train[:128]",
-            "calibration_images": 128,
-            "ranking_split": "train[1200:]",
-            "reporting_split": "test",
-            "batch_size": 64,
-            "depth_multipliers": [0.0, 1.0],
-            "kernel_patterns": ["smallest", "largest"],
-            "rounds": 1,
-            "mutants": 2,
-        },
-    },
-    "trainer": {
-        "train_steps": STEPS,
-        "steps_per_loop": STEPS,
-        "checkpoint_interval": STEPS,
-        "summary_interval": STEPS,
-    },
-}
+
+
+def _arguments(flags: Mapping[str, object]) -> list[str]:
+    return [f"--{flag}={value}" for flag, value in flags.items()]
 
 
 def _tool(name: str, **flags: object) -> subprocess.CompletedProcess[str]:
-    arguments = [f"--{flag}={value}" for flag, value in flags.items()]
     return subprocess.run(
-        [sys.executable, "-m", f"tools.{name}", *arguments],
+        [sys.executable, "-m", f"tools.{name}", *_arguments(flags)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -71,9 +45,17 @@ def _succeed(name: str, **flags: object) -> str:
     return done.stdout
 
 
-def _refuse(name: str, **flags: object) -> str:
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Where commands that are refused run."""
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+def _refuse(forks: Forks, name: str, **flags: object) -> str:
     """Runs a command that must exit with 2 and one line; returns that line."""
-    done = _tool(name, **flags)
+    done = forks.run(f"tools.{name}", *_arguments(flags))
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode == 2, done.stderr
     assert len(lines) == 1
@@ -88,12 +70,12 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A supernet trained for a moment."""
     folder = tmp_path_factory.mktemp("digits")
     (folder / "space.yaml").write_text(yaml.safe_dump(digits.SPACE))
-    EXPERIMENT["task"]["model"] = {"search_space": str(folder / "space.yaml")}
-    (folder / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(digits.EXPERIMENT))
     printed = _succeed(
         "train",
         experiment="bignas_small",
         config_file=folder / "experiment.yaml",
+        params_override=f"task.model.search_space={folder / 'space.yaml'}",
         model_dir=folder / "run",
     )
     assert f"step {STEPS}/{STEPS}" in printed
@@ -207,96 +189,102 @@ def test_predict_answers_as_the_session_does(
 
 
 def test_predict_refuses_what_is_no_image_or_no_export(
-    version_dir: pathlib.Path, run_dir: pathlib.Path
+    forks: Forks, version_dir: pathlib.Path, run_dir: pathlib.Path
 ) -> None:
-    error = _refuse("predict", export_dir=version_dir, images=run_dir / "params.yaml")
+    error = _refuse(forks, "predict", export_dir=version_dir, images=run_dir / "params.yaml")
     assert "params.yaml is not a PNG or JPEG image" in error
-    error = _refuse("predict", export_dir=run_dir, images="a.png")
+    error = _refuse(forks, "predict", export_dir=run_dir, images="a.png")
     assert f"--export_dir: {run_dir} is no folder of an exported version" in error
 
 
-def test_a_missing_run_is_refused(tmp_path: pathlib.Path) -> None:
-    error = _refuse("evaluate", model_dir=tmp_path / "none", architecture="smallest")
+def test_a_missing_run_is_refused(forks: Forks, tmp_path: pathlib.Path) -> None:
+    error = _refuse(forks, "evaluate", model_dir=tmp_path / "none", architecture="smallest")
     assert f"{tmp_path / 'none'} is not the folder of a training run" in error
 
 
 @pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
-def test_a_corrupt_checkpoint_is_refused(copy_dir: pathlib.Path, suffix: str) -> None:
+def test_a_corrupt_checkpoint_is_refused(forks: Forks, copy_dir: pathlib.Path, suffix: str) -> None:
     path = copy_dir / f"ckpt-{STEPS}.{suffix}"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    error = _refuse("evaluate", model_dir=copy_dir, architecture="smallest")
+    error = _refuse(forks, "evaluate", model_dir=copy_dir, architecture="smallest")
     assert f"checkpoint {copy_dir}/ckpt-{STEPS}" in error
 
 
-def test_a_run_without_a_checkpoint_is_refused(copy_dir: pathlib.Path) -> None:
+def test_a_run_without_a_checkpoint_is_refused(forks: Forks, copy_dir: pathlib.Path) -> None:
     (copy_dir / f"ckpt-{STEPS}.index").unlink()
-    error = _refuse("search", model_dir=copy_dir, budgets_mflops=0.03, output_dir=copy_dir / "s")
+    error = _refuse(
+        forks, "search", model_dir=copy_dir, budgets_mflops=0.03, output_dir=copy_dir / "s"
+    )
     assert "holds no checkpoint; train first" in error
 
 
-def test_a_checkpoint_of_another_space_is_refused(copy_dir: pathlib.Path) -> None:
+def test_a_checkpoint_of_another_space_is_refused(forks: Forks, copy_dir: pathlib.Path) -> None:
     other = digits.SPACE | {"name": "other", "head_widths": [16]}
     (copy_dir / "search_space.yaml").write_text(yaml.safe_dump(other))
-    error = _refuse("evaluate", model_dir=copy_dir, architecture="smallest")
+    error = _refuse(forks, "evaluate", model_dir=copy_dir, architecture="smallest")
     assert "was trained in another search space than 'other'" in error
 
 
 def test_an_architecture_outside_the_space_is_refused(
-    run_dir: pathlib.Path, tmp_path: pathlib.Path
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     architecture = digits.space().smallest().to_json() | {"stem_width": 5}
     path = tmp_path / "child.json"
     path.write_text(json.dumps(architecture))
-    error = _refuse("export", model_dir=run_dir, architecture=path, output_dir=tmp_path / "e")
+    error = _refuse(
+        forks, "export", model_dir=run_dir, architecture=path, output_dir=tmp_path / "e"
+    )
     assert "'stem_width' is 5; choose from [4, 8]" in error
     assert not (tmp_path / "e").exists()
 
 
 def test_a_corrupt_architecture_file_is_refused(
-    run_dir: pathlib.Path, tmp_path: pathlib.Path
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     path = tmp_path / "child.json"
     path.write_text('{"resolution": 8, ')
-    error = _refuse("evaluate", model_dir=run_dir, architecture=path)
+    error = _refuse(forks, "evaluate", model_dir=run_dir, architecture=path)
     assert f"{path} is not valid JSON" in error
 
 
 @pytest.mark.parametrize("budget", ["0.001", "50"])
 def test_an_infeasible_budget_is_refused_with_the_range(
-    run_dir: pathlib.Path, tmp_path: pathlib.Path, budget: str
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, budget: str
 ) -> None:
-    error = _refuse("search", model_dir=run_dir, budgets_mflops=budget, output_dir=tmp_path / "s")
+    error = _refuse(
+        forks, "search", model_dir=run_dir, budgets_mflops=budget, output_dir=tmp_path / "s"
+    )
     assert f"budget {budget}M multiply-adds is infeasible" in error
     assert "take from 0.014 to 0.122M" in error
     assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.parametrize("budgets", ["", "0.03,much", "-1"])
-def test_a_budget_that_is_no_number_is_refused(budgets: str) -> None:
-    error = _refuse("search", model_dir="none", budgets_mflops=budgets, output_dir="none")
+def test_a_budget_that_is_no_number_is_refused(forks: Forks, budgets: str) -> None:
+    error = _refuse(forks, "search", model_dir="none", budgets_mflops=budgets, output_dir="none")
     assert "--budgets_mflops" in error
 
 
-def test_an_empty_split_is_refused(run_dir: pathlib.Path) -> None:
-    error = _refuse("evaluate", model_dir=run_dir, architecture="smallest", split="test[:0]")
+def test_an_empty_split_is_refused(forks: Forks, run_dir: pathlib.Path) -> None:
+    error = _refuse(forks, "evaluate", model_dir=run_dir, architecture="smallest", split="test[:0]")
     assert "split 'test[:0]' is empty" in error
 
 
 @pytest.mark.parametrize("tool", ["search", "export"])
 def test_an_unwritable_output_folder_is_refused(
-    run_dir: pathlib.Path, tmp_path: pathlib.Path, tool: str
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, tool: str
 ) -> None:
     (tmp_path / "file").write_text("")
     output = tmp_path / "file" / "below"
     flags = {"budgets_mflops": 0.03} if tool == "search" else {"architecture": "smallest"}
-    error = _refuse(tool, model_dir=run_dir, output_dir=output, **flags)
+    error = _refuse(forks, tool, model_dir=run_dir, output_dir=output, **flags)
     assert f"{output} is not a writable folder" in error
 
 
 def test_the_folder_of_another_search_is_refused(
-    run_dir: pathlib.Path, search_dir: pathlib.Path
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path
 ) -> None:
     before = (search_dir / "search.json").read_text()
-    error = _refuse("search", model_dir=run_dir, budgets_mflops=0.05, output_dir=search_dir)
+    error = _refuse(forks, "search", model_dir=run_dir, budgets_mflops=0.05, output_dir=search_dir)
     assert "belongs to a search with other settings" in error
     assert (search_dir / "search.json").read_text() == before

@@ -14,6 +14,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import errors
 from bignas_tf.training import checkpoints, trainer
 from bignas_tf.training.task import BigNASTask
+from tests.modeling import replicas
 from tests.training import runs
 
 SMALL = "task.sandwich.num_random=1,"
@@ -164,7 +165,7 @@ def test_two_replicas_train_as_one_device_does(tmp_path: pathlib.Path) -> None:
     runs.space_file(tmp_path, stages=runs.ONE_STAGE)
     config = runs.parse(tmp_path, SMALL + "task.regularisation.dropout_rate=0")
     one, weights = _steps_of(config, runs.on_one_cpu(), 2)
-    two, of_two = _steps_of(config, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), 2)
+    two, of_two = _steps_of(config, replicas.two_cpus(), 2)
     for losses, losses_of_two in zip(one, two, strict=True):
         assert list(losses) == ["loss_biggest", "loss_smallest", "loss_random"]
         assert losses_of_two == pytest.approx(losses, rel=1e-5)

@@ -50,7 +50,7 @@ def bignas_small() -> SearchSpace:
         ),
         head_widths=(192, 224, 256),
         train_resolutions=(20, 24, 28, 32),
-        eval_resolutions=(20, 22, 24, 26, 28, 30, 32),
+        eval_resolutions=(20, 22, 24, 26, 28, 30, 32, 36),
         base_resolution=28,
     )
 

@@ -79,7 +79,7 @@ def test_two_updates_equal_rmsprop_with_momentum() -> None:
     for step, gradient in enumerate(([0.5, 1.0], [-0.25, 2.0])):
         optimizer.apply_gradients([(tf.constant(gradient), variable)])
         mean = 0.9 * mean + 0.1 * np.square(gradient)
-        rate = 0.016 * 0.97 ** (step / 40)
+        rate = 0.006 * 0.97 ** (step / 13)
         momentum = 0.9 * momentum + rate * np.array(gradient) / np.sqrt(mean + 1e-3)
         value = value - momentum
     np.testing.assert_allclose(variable.numpy(), value, rtol=1e-5)

@@ -140,7 +140,7 @@ def test_progress_says_step_losses_and_rate(
     for step, line in zip((3, 6), lines, strict=True):
         assert line.startswith(f"step {step}/6  loss: biggest ")
         assert "random" not in line
-        assert f"lr {0.016 * 0.97**2.5 * step / 100:.5f}" in line
+        assert f"lr {0.006 * 0.97 ** (50 / 13) * step / 50:.5f}" in line
 
 
 def _steps_of(

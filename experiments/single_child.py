@@ -39,7 +39,6 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.modeling import child as child_lib
     from bignas_tf.modeling import slicing
     from bignas_tf.selection import runner, splits
-    from bignas_tf.selection.evaluator import Evaluator
     from bignas_tf.training import checkpoints, experiment, trainer
     from bignas_tf.training.task import BigNASTask
 
@@ -74,8 +73,7 @@ def main(argv: Sequence[str]) -> None:
 
     trainer.train(config, _MODEL_DIR.value, tf.distribute.get_strategy())
     run = checkpoints.load_run(_MODEL_DIR.value)
-    calibration = runner.calibration_batches(config.task.train_data, config.task.selection)
-    evaluator = Evaluator(run.supernet, calibration)
+    evaluator = runner.build_evaluator(run.supernet, config.task.train_data, config.task.selection)
     ours, images = evaluator.top1(biggest, evaluator.statistics(biggest), test)
     result = {
         "steps": _STEPS.value,

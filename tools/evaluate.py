@@ -24,13 +24,12 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     from bignas_tf.search_space import cost
     from bignas_tf.selection import runner, splits
-    from bignas_tf.selection.evaluator import Evaluator
     from bignas_tf.training import checkpoints
 
     run = checkpoints.load_run(_MODEL_DIR.value)
     architecture = run.space.named(_ARCHITECTURE.value)
     task, net = run.config.task, run.supernet
-    evaluator = Evaluator(net, runner.calibration_batches(task.train_data, task.selection))
+    evaluator = runner.build_evaluator(net, task.train_data, task.selection)
     split = _SPLIT.value or task.selection.reporting_split
     images = splits.open_split(task.train_data, split, task.selection.batch_size)
     top1, count = evaluator.top1(architecture, evaluator.statistics(architecture), images)

@@ -31,14 +31,13 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.export import saved_model
     from bignas_tf.search_space import cost
     from bignas_tf.selection import runner, splits
-    from bignas_tf.selection.evaluator import Evaluator
     from bignas_tf.training import checkpoints
 
     run = checkpoints.load_run(_MODEL_DIR.value)
     architecture = run.space.named(_ARCHITECTURE.value)
     task, net = run.config.task, run.supernet
     selection = task.selection
-    evaluator = Evaluator(net, runner.calibration_batches(task.train_data, selection))
+    evaluator = runner.build_evaluator(net, task.train_data, selection)
     statistics = evaluator.statistics(architecture)
     reporting = splits.open_split(task.train_data, selection.reporting_split, selection.batch_size)
     top1, images = evaluator.top1(architecture, statistics, reporting)
@@ -56,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
             "split": selection.calibration_split,
             "images": selection.calibration_images,
         },
-        "source": {"search_space": run.space.name, "checkpoint": run.checkpoint, "step": run.step},
+        "source": run.source,
         "tensorflow": importlib.metadata.version("tensorflow"),
     }
     child = saved_model.sliced_child(net, architecture, statistics)

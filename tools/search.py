@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
 
     run = checkpoints.load_run(_MODEL_DIR.value)
     task = run.config.task
-    search = runner.Search(run.supernet, task.train_data, task.selection, run.checkpoint)
+    search = runner.Search(run.supernet, task.train_data, task.selection, run.source)
     result = search.run(budgets, _OUTPUT_DIR.value)
     for entry in result["selected"]:
         print(

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from bignas_tf import errors, files
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
@@ -24,14 +26,14 @@ class Search:
       supernet: trained weights.
       data: the training data, whose source holds the splits.
       selection: the run's `SelectionConfig`.
-      checkpoint: what the weights came from; a journal of another is refused.
+      source: what the weights are, as plain data; a journal of others is refused.
 
     Raises:
       UsageError: an unknown, empty or shared split.
     """
 
     def __init__(
-        self, supernet: Supernet, data: DataConfig, selection: Any, checkpoint: str
+        self, supernet: Supernet, data: DataConfig, selection: Any, source: dict[str, Any]
     ) -> None:
         if selection.ranking_split == selection.reporting_split:
             raise errors.UsageError(
@@ -40,10 +42,10 @@ class Search:
             )
         self._supernet = supernet
         self._selection = selection
-        self._checkpoint = checkpoint
+        self._source = source
         self._done = 0
         batch = selection.batch_size
-        self._evaluator = Evaluator(supernet, calibration_batches(data, selection))
+        self._evaluator = build_evaluator(supernet, data, selection)
         self._ranking = splits.open_split(data, selection.ranking_split, batch)
         self._reporting = splits.open_split(data, selection.reporting_split, batch)
 
@@ -101,8 +103,7 @@ class Search:
 
     def _settings(self, budgets: Sequence[int]) -> dict[str, Any]:
         return {
-            "search_space": self._supernet.space.name,
-            "checkpoint": self._checkpoint,
+            "source": self._source,
             "budgets_macs": list(budgets),
             "selection": self._selection.as_dict(),
         }
@@ -140,8 +141,13 @@ class Search:
         return entry
 
 
-def calibration_batches(data: DataConfig, selection: Any) -> Any:
-    """The images every child of a run is calibrated on, in full batches."""
+def build_evaluator(supernet: Supernet, data: DataConfig, selection: Any) -> Evaluator:
+    """An evaluator that calibrates every child on the run's own images."""
+    return Evaluator(supernet, calibration_batches(data, selection))
+
+
+def calibration_batches(data: DataConfig, selection: Any) -> tf.data.Dataset:
+    """The calibration images of a run, in full batches: a small one would weigh as much."""
     images = selection.calibration_images
     batch = min(selection.batch_size, images)
     return splits.open_split(data, selection.calibration_split, batch, images, full=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import pathlib
+from typing import Any
 
 import tensorflow as tf
 import yaml
@@ -33,6 +35,18 @@ class Run:
     supernet: Supernet
     checkpoint: str
     step: int
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What the weights are, plain: a path may be trained anew, its index' hash tells."""
+        with tf.io.gfile.GFile(f"{self.checkpoint}.index", "rb") as index:
+            digest = hashlib.sha256(index.read()).hexdigest()
+        return {
+            "search_space": self.space.name,
+            "checkpoint": self.checkpoint,
+            "index_sha256": digest,
+            "step": self.step,
+        }
 
 
 def latest_step(model_dir: str) -> int:

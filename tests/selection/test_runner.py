@@ -55,7 +55,7 @@ def _selection(**changes: object) -> SelectionConfig:
 
 
 def _new(net: Supernet) -> Countdown:
-    search = Countdown(net, digits.data(), _selection(), "run/ckpt-7")
+    search = Countdown(net, digits.data(), _selection(), {"checkpoint": "run/ckpt-7"})
     search.scored = []
     return search
 
@@ -104,7 +104,9 @@ def test_selected_children_fit_and_are_the_best_of_the_candidates(
 def test_budgets_are_whole_multiply_adds_and_keep_their_digits(tmp_path: pathlib.Path) -> None:
     space = dataclasses.replace(digits.space(), eval_resolutions=(8, 10, 40))
     net = Supernet(space, digits.CLASSES, input_channels=1)
-    search = Search(net, digits.data(), _selection(rounds=0, resolutions=(8,)), "run/ckpt-7")
+    search = Search(
+        net, digits.data(), _selection(rounds=0, resolutions=(8,)), {"checkpoint": "run/ckpt-7"}
+    )
     selected = search.run([1.234568, 1.0000001, 1.234567], str(tmp_path))["selected"]
     assert [entry["budget_mflops"] for entry in selected] == [1, 1.234567, 1.234568]
     names = sorted(path.name for path in tmp_path.glob("child_*.json"))
@@ -113,4 +115,4 @@ def test_budgets_are_whole_multiply_adds_and_keep_their_digits(tmp_path: pathlib
 
 def test_ranking_on_the_reporting_split_is_refused(net: Supernet) -> None:
     with pytest.raises(errors.UsageError, match=r"share the split 'test'"):
-        Search(net, digits.data(), _selection(ranking_split="test", reporting_split="test"), "c")
+        Search(net, digits.data(), _selection(ranking_split="test", reporting_split="test"), {})

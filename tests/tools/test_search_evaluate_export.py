@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pathlib
 import shutil
@@ -164,9 +165,11 @@ def test_the_card_of_an_export_says_what_it_is(
     accuracy = {"split": "test", "top1": child["reporting_top1"], "images": 360}
     assert card["accuracy"] == accuracy
     assert card["calibration"] == {"split": "train[:128]", "images": 128}
+    index = run_dir / f"ckpt-{STEPS}.index"
     assert card["source"] == {
         "search_space": "digits",
         "checkpoint": str(run_dir / f"ckpt-{STEPS}"),
+        "index_sha256": hashlib.sha256(index.read_bytes()).hexdigest(),
         "step": STEPS,
     }
     assert card["verified"]["max_difference"] <= card["verified"]["tolerance"] <= 1e-3

@@ -135,6 +135,8 @@ def _plot(result: dict[str, Any], path: pathlib.Path) -> None:
         axes, result["selected"], label="selected", s=90, facecolors="none", edgecolors="black"
     )
     axes.set(xscale="log", xlabel="multiply-adds (millions)", ylabel="ranking top-1 accuracy")
+    for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        formatter("{x:g}")  # 0.5 and 2, where a log axis would write powers of ten
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=150)

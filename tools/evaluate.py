@@ -22,7 +22,6 @@ _SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting spl
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    from bignas_tf.search_space import cost
     from bignas_tf.selection import runner, splits
     from bignas_tf.training import checkpoints
 
@@ -33,7 +32,7 @@ def main(argv: Sequence[str]) -> None:
     split = _SPLIT.value or task.selection.reporting_split
     images = splits.open_split(task.train_data, split, task.selection.batch_size)
     top1, count = evaluator.top1(architecture, evaluator.statistics(architecture), images)
-    counted = cost.count(run.space, architecture, net.num_classes, net.input_channels)
+    counted = net.cost_of(architecture)
     result = {"macs": counted.macs, "params": counted.params, "top1": top1, "images": count}
     print(json.dumps(result))
 

@@ -29,7 +29,6 @@ def main(argv: Sequence[str]) -> None:
     import importlib.metadata
 
     from bignas_tf.export import saved_model
-    from bignas_tf.search_space import cost
     from bignas_tf.selection import runner, splits
     from bignas_tf.training import checkpoints
 
@@ -46,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
         for patches, labels in reporting.take(1)
     ]
     logits, _ = next(evaluator.logits(architecture, statistics, proof))
-    counted = cost.count(run.space, architecture, net.num_classes, net.input_channels)
+    counted = net.cost_of(architecture)
     card = {
         "architecture": architecture.to_json(),
         **counted._asdict(),

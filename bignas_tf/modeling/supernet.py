@@ -14,6 +14,7 @@ from bignas_tf.layers.pointwise import ElasticPointwise
 from bignas_tf.layers.stem import ElasticStem
 from bignas_tf.modeling.mbconv import ElasticMBConv
 from bignas_tf.search_space import blocks as blocks_lib
+from bignas_tf.search_space import cost
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 
@@ -99,6 +100,14 @@ class Supernet(tf_keras.Model):
         """
         how = elastic.Pass(masked=self._masks(choice), statistics=statistics)
         return self._forward(images, choice, how, dropout_seed if training else None)
+
+    def cost_of(self, architecture: Architecture) -> cost.Cost:
+        """What a child of this supernet costs, with its classes and image channels.
+
+        Raises:
+          UsageError: the architecture lies outside the space.
+        """
+        return cost.count(self.space, architecture, self.num_classes, self.input_channels)
 
     def moments(self, images: tf.Tensor, choice: Architecture | tf.Tensor) -> tf.Tensor:
         """Means and variances that `images` give in each batch norm of a child.

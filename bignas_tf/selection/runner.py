@@ -12,7 +12,6 @@ import tensorflow as tf
 from bignas_tf import errors, files
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
-from bignas_tf.search_space import cost
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import coarse_to_fine, splits
 from bignas_tf.selection.evaluator import Evaluator
@@ -75,7 +74,7 @@ class Search:
             return candidate
 
         candidates = coarse_to_fine.search(
-            net.space, self._grid(), [*budgets], lambda a: self._cost(a).macs, score
+            net.space, self._grid(), [*budgets], lambda a: net.cost_of(a).macs, score
         )
         result = {
             "settings": settings,
@@ -108,12 +107,8 @@ class Search:
             "selection": self._selection.as_dict(),
         }
 
-    def _cost(self, architecture: Architecture) -> cost.Cost:
-        net = self._supernet
-        return cost.count(net.space, architecture, net.num_classes, net.input_channels)
-
     def _score(self, architecture: Architecture, phase: str) -> Candidate:
-        counted = self._cost(architecture)
+        counted = self._supernet.cost_of(architecture)
         statistics = self._evaluator.statistics(architecture)
         top1, _ = self._evaluator.top1(architecture, statistics, self._ranking)
         return Candidate(architecture, counted.macs, counted.params, top1, phase)

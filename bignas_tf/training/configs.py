@@ -11,9 +11,10 @@ from official.modeling import hyperparams
 from bignas_tf import errors
 from bignas_tf.data import config as data_config
 from bignas_tf.data.config import DataConfig
+from bignas_tf.modeling import supernet
 from bignas_tf.training import schedules
 
-EXECUTIONS = ("auto", "slice", "mask")
+EXECUTIONS = ("auto", *supernet.EXECUTIONS)
 REGULARISED = ("biggest", "all")
 
 

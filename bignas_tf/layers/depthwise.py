@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf.layers import elastic
+from bignas_tf.layers.depthwise_gradient import depthwise_conv2d
 
 
 class ElasticDepthwise(tf_keras.layers.Layer):
@@ -39,8 +40,10 @@ class ElasticDepthwise(tf_keras.layers.Layer):
             kernel = kernel[margin:end, margin:end, :width]
         elif not isinstance(kernel_size, int):
             kernel = kernel * _centre_mask(self.kernel_size, margin, x.dtype)
-        strides = [1, self.stride, self.stride, 1]
-        y = tf.nn.depthwise_conv2d(x, kernel, strides, "SAME")
+        if how.masked:
+            y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], "SAME")
+        else:
+            y = depthwise_conv2d(x, kernel, self.stride, self.kernel_size)
         return tf.ensure_shape(y, [None, None, None, kernel.shape[2]])
 
 

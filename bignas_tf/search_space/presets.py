@@ -42,10 +42,10 @@ def bignas_small() -> SearchSpace:
     return SearchSpace(
         name="bignas_small",
         stem_widths=(12, 16),
-        stem_stride=2,
+        stem_stride=1,
         stages=(
-            Stage((8, 12, 16), (1,), (3,), expands=(1,)),
-            Stage((24, 28, 32), (1, 2, 3), (3, 5), stride=2),
+            Stage((12, 16), (1,), (3,), stride=2, expands=(1,)),
+            Stage((24, 28, 32), (2, 3), (3, 5), stride=2),
             Stage((48, 56, 64, 72, 80, 88, 96), (1, 2, 3), (3, 5), stride=2),
         ),
         head_widths=(192, 224, 256),

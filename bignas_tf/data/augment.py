@@ -38,7 +38,7 @@ def augment(
 
 
 def shift_and_mirror(patches: tf.Tensor, draws: tf.Tensor, pad: int, flip: bool) -> tf.Tensor:
-    """Pads with zeros, crops back at random, mirrors half of the patches: two gathers.
+    """Pads with zeros, crops back at random, mirrors half of the patches.
 
     Args:
       patches: uint8 [N, S, S, C].
@@ -49,13 +49,23 @@ def shift_and_mirror(patches: tf.Tensor, draws: tf.Tensor, pad: int, flip: bool)
     Returns:
       uint8 [N, S, S, C].
     """
-    size = patches.shape[1]
-    shifts = tf.cast(draws[:, :2] * (2 * pad + 1), tf.int32)
-    mirrored = draws[:, 2:3] < (0.5 if flip else 0.0)
-    along = tf.range(size)[tf.newaxis]
-    rows = shifts[:, :1] + along
-    columns = shifts[:, 1:] + tf.where(mirrored, size - 1 - along, along)
     if pad:
+        size = patches.shape[1]
+        starts = tf.cast(draws[:, :2] * (2 * pad + 1), tf.int32)
+        places = starts[:, :, tf.newaxis] + tf.range(size)
         patches = tf.pad(patches, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
-        patches = tf.gather(patches, rows, axis=1, batch_dims=1)
-    return tf.gather(patches, columns, axis=2, batch_dims=1)
+        patches = tf.gather(patches, places[:, 0], axis=1, batch_dims=1)
+        patches = tf.gather(patches, places[:, 1], axis=2, batch_dims=1)
+    return _mirror(patches, draws[:, 2] < 0.5) if flip else patches
+
+
+def _mirror(patches: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+    """Mirrors the patches that are `chosen`, bool [N]."""
+
+    def some() -> tf.Tensor:
+        # Fast in three dimensions only; and Select takes whole patches, as tf.where does not.
+        rows = tf.reverse(tf.reshape(patches, [-1, *patches.shape[2:]]), [1])
+        mirrored = tf.reshape(rows, tf.shape(patches))
+        return tf.raw_ops.Select(condition=chosen, x=mirrored, y=patches)
+
+    return tf.ensure_shape(tf.cond(tf.reduce_any(chosen), some, lambda: patches), patches.shape)

@@ -12,7 +12,7 @@ import dataclasses
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.data import augment, decode, memory, shuffling, sources
+from bignas_tf.data import augment, decode, faults, memory, shuffling, sources
 from bignas_tf.data import config as config_lib
 
 _CROP_DOMAIN, _DRAW_DOMAIN, _POLICY_DOMAIN = 1, 2, 3
@@ -53,7 +53,8 @@ def build_dataset(
       batches are always full.
 
     Raises:
-      UsageError: the config is wrong, or the images it names are missing or broken.
+      UsageError: the config is wrong, or the images it names are missing or broken. A broken
+        image after the first shows only while the data set is read: read it in `faults.named`.
     """
     config_lib.validate(config)
     feed = _feed(config, input_context)
@@ -181,7 +182,8 @@ def _shard(config: config_lib.DataConfig, feed: Feed) -> sources.Source:
         raise errors.UsageError(
             f"data: {source.count} images cannot be shared by {feed.pipelines} input pipelines"
         )
-    sources.try_first(source, config)
+    # A wrong format shows before training begins.
+    faults.check(source, config, 1)
     return source.shard(feed.pipelines, feed.pipeline)
 
 

@@ -30,6 +30,11 @@ class Listed:
         """Number of images."""
         return len(self.labels)
 
+    def name(self, index: int) -> str:
+        """What to call an image before a user."""
+        key = self.keys[index]
+        return str(key) if isinstance(key, str) else f"image {index}"
+
     def shard(self, parts: int, index: int) -> Listed:
         """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""
         part = slice(self.count * index // parts, self.count * (index + 1) // parts)

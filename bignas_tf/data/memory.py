@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import decode, sources
+from bignas_tf.data import decode, faults, sources
 
 _LIMIT_GIB = 8
 _BATCH = 512
@@ -64,11 +64,9 @@ def _load(fields: tuple[tuple[str, object], ...]) -> tuple[np.ndarray, np.ndarra
 
     images, labels = np.empty(shape, np.uint8), np.empty(source.count, np.int64)
     batches = source.ordered().map(patch, num_parallel_calls=tf.data.AUTOTUNE).batch(_BATCH)
-    try:
+    with faults.named(config):
         for number, (pixels, classes) in enumerate(batches.as_numpy_iterator()):
             part = slice(number * _BATCH, number * _BATCH + len(classes))
             images[part], labels[part] = pixels, classes
-    except tf.errors.OpError as error:
-        raise sources.unreadable(config, error) from error
     sources.check_range(labels.min(), labels.max(), config)
     return images, (labels + config.label_offset).astype(np.int32)

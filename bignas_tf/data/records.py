@@ -43,6 +43,11 @@ class Records:
         """Number of images."""
         return sum(each.take for each in self.slices)
 
+    def name(self, index: int) -> str:
+        """What to call an image before a user."""
+        (part,) = cut(self.slices, index, index + 1)
+        return f"record {part.skip} (the first is 0) of {part.path}"
+
     def shard(self, parts: int, index: int) -> Records:
         """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""
         start, stop = self.count * index // parts, self.count * (index + 1) // parts

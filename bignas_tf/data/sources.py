@@ -60,29 +60,6 @@ def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         raise errors.UsageError(f"TFDS cannot open {name!r} ({reason})") from error
 
 
-def try_first(source: Source, config: config_lib.DataConfig) -> None:
-    """Decodes the first image, so that a wrong format shows before training begins.
-
-    Raises:
-      UsageError: it cannot be read, or its label is out of range.
-    """
-    try:
-        encoded, label = next(iter(source.ordered().take(1)))
-        tf.io.decode_image(encoded, channels=config.channels, expand_animations=False)
-    except tf.errors.OpError as error:
-        raise unreadable(config, error) from error
-    check_range(int(label), int(label), config)
-
-
-def unreadable(config: config_lib.DataConfig, error: tf.errors.OpError) -> errors.UsageError:
-    """What to tell a user whose file TensorFlow could not read."""
-    reason = " ".join(str(error.message).split())[:300]
-    wanted = "JPEG or PNG images are needed"
-    if config.source == "tfrecord":
-        wanted += " under image/encoded, and one int64 under image/class/label"
-    return errors.UsageError(f"data: source={config.source!r} cannot be read; {wanted} ({reason})")
-
-
 def check_range(smallest: int, greatest: int, config: config_lib.DataConfig) -> None:
     """Checks stored labels against `num_classes`.
 

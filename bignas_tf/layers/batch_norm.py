@@ -38,7 +38,12 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         gamma, beta = self._scale_and_offset(width, how.masked)
         if how.statistics is not None:
             mean, variance = self._given(width, how)
-            return _normalise(x, mean, variance, gamma, beta)
+            if x.dtype != tf.float32:
+                return _normalise(x, mean, variance, gamma, beta)
+            y, _, _ = tf.compat.v1.nn.fused_batch_norm(
+                x, gamma, beta, mean, variance, EPSILON, is_training=False
+            )
+            return y
         if tf.distribute.get_strategy().num_replicas_in_sync == 1 and x.dtype == tf.float32:
             # One fused op is 2.4 times as fast as moments and arithmetic.
             y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)
@@ -49,11 +54,10 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         return _normalise(x, mean, variance, gamma, beta)
 
     def _scale_and_offset(self, width: elastic.Width, masked: bool) -> tuple[tf.Tensor, tf.Tensor]:
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if masked:
             active = elastic.mask(width, self.width, tf.float32)
-            return gamma * active, beta * active
-        return gamma[:width], beta[:width]
+            return self.gamma * active, self.beta * active
+        return elastic.leading(self.gamma, width), elastic.leading(self.beta, width)
 
     def _given(self, width: elastic.Width, how: elastic.Pass) -> tuple[tf.Tensor, tf.Tensor]:
         assert how.statistics is not None

@@ -29,5 +29,5 @@ class ElasticClassifier(tf_keras.layers.Layer):
         """Maps features [N, in] to float32 logits [N, num_classes]."""
         kernel = tf.cast(self.kernel, x.dtype)
         if not how.masked:
-            kernel = kernel[:in_width]
+            kernel = elastic.leading(kernel, in_width)
         return tf.cast(tf.matmul(x, kernel), tf.float32) + tf.cast(self.bias, tf.float32)

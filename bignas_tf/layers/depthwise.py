@@ -36,15 +36,20 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         kernel = tf.cast(self.kernel, x.dtype)
         margin = (self.kernel_size - kernel_size) // 2
         if not how.masked:
-            end = margin + kernel_size
-            kernel = kernel[margin:end, margin:end, :width]
-        elif not isinstance(kernel_size, int):
-            kernel = kernel * _centre_mask(self.kernel_size, margin, x.dtype)
-        if how.masked:
-            y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], "SAME")
-        else:
+            kernel = self._cut(kernel, margin, width)
             y = depthwise_conv2d(x, kernel, self.stride, self.kernel_size)
+        else:
+            if not isinstance(kernel_size, int):
+                kernel = kernel * _centre_mask(self.kernel_size, margin, x.dtype)
+            y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], "SAME")
         return tf.ensure_shape(y, [None, None, None, kernel.shape[2]])
+
+    def _cut(self, kernel: tf.Tensor, margin: elastic.Width, width: elastic.Width) -> tf.Tensor:
+        """The centre of the kernel's first `width` channels."""
+        side = self.kernel_size
+        if isinstance(margin, int) and margin == 0:
+            return elastic.leading(kernel, side, side, width)
+        return kernel[margin : side - margin, margin : side - margin, :width]
 
 
 def _centre_mask(side: int, margin: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

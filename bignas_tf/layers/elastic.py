@@ -49,12 +49,34 @@ def mask(width: Width, widest: int, dtype: tf.DType) -> tf.Tensor:
     return tf.sequence_mask(width, widest, dtype=dtype)
 
 
+def leading(weight: tf.Tensor | tf.Variable, *widths: Width) -> tf.Tensor:
+    """The first `widths` along the first axes of a weight.
+
+    A weight in full is not sliced: the biggest child would pay for slices and their
+    gradients, which change nothing.
+    """
+    weight = tf.convert_to_tensor(weight)
+    if all(isinstance(width, int) for width in widths) and weight.shape[: len(widths)] == widths:
+        return weight
+    return weight[tuple(slice(width) for width in widths)]
+
+
 def fit_channels(x: tf.Tensor, width: Width) -> tf.Tensor:
-    """Slices or zero-pads the last axis of `x` to `width` channels."""
+    """Slices or zero-pads the last axis of [N, H, W, C] to `width` channels."""
     present = x.shape[-1]
     if isinstance(width, int) and present is not None:
         if present >= width:
             return x if present == width else x[..., :width]
         return tf.pad(x, [[0, 0]] * 3 + [[0, width - present]])
-    x = x[..., :width]
-    return tf.pad(x, [[0, 0]] * 3 + [[0, width - tf.shape(x)[-1]]])
+    # tf.slice and not x[..., :n]: where nothing is cut, it and its gradient copy nothing.
+    kept = tf.minimum(width, tf.shape(x)[3])
+    y = tf.pad(tf.slice(x, [0, 0, 0, 0], [-1, -1, -1, kept]), [[0, 0]] * 3 + [[0, width - kept]])
+    return tf.ensure_shape(y, [*x.shape[:3], None])
+
+
+def fit_batch(x: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """Cuts or zero-pads the first axis of [N, H, W, C] to `images`; free where N is kept."""
+    kept = tf.minimum(images, tf.shape(x)[0])
+    y = tf.slice(x, [0, 0, 0, 0], [kept, -1, -1, -1])
+    y = tf.pad(y, [[0, images - kept], [0, 0], [0, 0], [0, 0]])
+    return tf.ensure_shape(y, [None, *x.shape[1:]])

@@ -28,9 +28,9 @@ class ElasticPointwise(tf_keras.layers.Layer):
         self, x: tf.Tensor, in_width: elastic.Width, out_width: elastic.Width, how: elastic.Pass
     ) -> tf.Tensor:
         """Convolves [N, H, W, in] into [N, H, W, out]."""
-        kernel = tf.cast(self.kernel, x.dtype)[0, 0]
+        kernel = tf.reshape(tf.cast(self.kernel, x.dtype), self.kernel.shape[2:])
         if not how.masked:
-            kernel = kernel[:in_width, :out_width]
+            kernel = elastic.leading(kernel, in_width, out_width)
         shape = tf.shape(x)
         y = tf.matmul(tf.reshape(x, [-1, shape[3]]), kernel)
         y = tf.reshape(y, tf.concat([shape[:3], [tf.shape(kernel)[1]]], 0))

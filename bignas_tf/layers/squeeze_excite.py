@@ -34,8 +34,10 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
             tf.cast(weight, x.dtype) for weight in weights
         )
         if not how.masked:
-            reduce_kernel, reduce_bias = reduce_kernel[:width, :units], reduce_bias[:units]
-            expand_kernel, expand_bias = expand_kernel[:units, :width], expand_bias[:width]
+            reduce_kernel = elastic.leading(reduce_kernel, width, units)
+            reduce_bias = elastic.leading(reduce_bias, units)
+            expand_kernel = elastic.leading(expand_kernel, units, width)
+            expand_bias = elastic.leading(expand_bias, width)
         squeezed = tf.reduce_mean(x, [1, 2])
         hidden = tf.nn.silu(tf.matmul(squeezed, reduce_kernel) + reduce_bias)
         if how.masked:

@@ -28,5 +28,5 @@ class ElasticStem(tf_keras.layers.Layer):
         """Convolves [N, H, W, in] into [N, H / stride, W / stride, out]."""
         kernel = tf.cast(self.kernel, x.dtype)
         if not how.masked:
-            kernel = kernel[..., :out_width]
+            kernel = elastic.leading(kernel, *kernel.shape[:3], out_width)
         return tf.nn.conv2d(x, kernel, self.stride, "SAME")

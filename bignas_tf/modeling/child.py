@@ -78,10 +78,11 @@ def _skip(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
 
 def _squeeze_excite(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
     name = f"{block.name}/squeeze_excite"
-    gates = layers.GlobalAveragePooling2D(keepdims=True, name=_flat(f"{name}/pool"))(x)
+    # On [N, channels] a dense layer is one matrix product; on [N, 1, 1, channels] it is ten ops.
+    gates = layers.GlobalAveragePooling2D(name=_flat(f"{name}/pool"))(x)
     gates = layers.Dense(block.se_width, "swish", name=_flat(f"{name}/reduce"))(gates)
     gates = layers.Dense(block.mid_width, "sigmoid", name=_flat(f"{name}/expand"))(gates)
-    return layers.Multiply(name=_flat(f"{name}/scale"))([x, gates])
+    return layers.Multiply(name=_flat(f"{name}/scale"))([x, gates[:, tf.newaxis, tf.newaxis]])
 
 
 def _pointwise(x: tf.Tensor, width: int, name: str) -> tf.Tensor:

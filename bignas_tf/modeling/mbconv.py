@@ -68,12 +68,11 @@ class ElasticMBConv(tf_keras.layers.Layer):
         norm; one image and not none, for oneDNN's convolution returns a wrong
         shape for an empty batch.
         """
-        skip = self._skip(x, block, how)
         batch = tf.shape(x)[0]
         kept = batch * tf.cast(block.active, tf.int32)
-        residual = self._residual(x[: tf.maximum(kept, 1)], block, how)
-        y = tf.concat([skip[:kept] + residual[:kept], skip[kept:]], 0)
-        return tf.ensure_shape(y, skip.shape)
+        residual = self._residual(elastic.fit_batch(x, tf.maximum(kept, 1)), block, how)
+        residual = elastic.fit_batch(elastic.fit_batch(residual, kept), batch)
+        return self._skip(x, block, how) + residual
 
     def _skip(self, x: tf.Tensor, block: Block, how: elastic.Pass) -> tf.Tensor:
         if not block.projects:

@@ -20,6 +20,8 @@ from bignas_tf.search_space.space import SearchSpace
 
 _FLOAT_BYTES = 4
 _BATCH_NORM_VECTORS = 4
+# So many children at a time leave the few arrays in use (32 KB each) in a core's cache.
+_CHUNK = 4096
 
 
 class Cost(NamedTuple):
@@ -53,18 +55,33 @@ def count_many(
       num_classes: outputs of the classifier.
       input_channels: channels of the images.
     """
-    table = blocks_lib.resolve(space, np.asarray(codes, np.int64).T)
-    tally = _Tally()
+    codes = np.asarray(codes)
+    chunks = [
+        _count_chunk(space, codes[start : start + _CHUNK], num_classes, input_channels)
+        for start in range(0, len(codes) or 1, _CHUNK)
+    ]
+    return Cost(*map(np.concatenate, zip(*chunks, strict=True)))
+
+
+def _count_chunk(
+    space: SearchSpace, codes: np.ndarray, num_classes: int, input_channels: int
+) -> Cost:
+    # One contiguous row a gene: every operation below then runs through its arrays in order.
+    table = blocks_lib.resolve(space, codes.T.astype(np.int64, order="C"))
+    total = _Tally()
     side = _strided(table.resolution, space.stem_stride)
-    stem = side * side * table.stem_width
-    tally.convolution(side, 9 * input_channels * table.stem_width, table.stem_width)
-    tally.alive(table.resolution**2 * input_channels + stem)
+    area = side * side
+    total.convolution(area, 9 * input_channels * table.stem_width, table.stem_width)
+    total.alive(table.resolution**2 * input_channels + area * table.stem_width)
     for block in table.blocks:
-        side = _count_block(tally, block, side)
-    tally.convolution(side, table.head_in_width * table.head_width, table.head_width)
-    tally.alive(side * side * (table.head_in_width + table.head_width))
-    tally.dense(table.head_width, num_classes)
-    return Cost(tally.macs, tally.params, tally.peak * _FLOAT_BYTES)
+        out_side = _strided(side, block.stride)
+        total.add_if(block.active, _count_block(block, side * side, out_side * out_side))
+        side = out_side
+    area = side * side
+    total.convolution(area, table.head_in_width * table.head_width, table.head_width)
+    total.alive(area * (table.head_in_width + table.head_width))
+    total.dense(table.head_width, num_classes)
+    return Cost(total.macs, total.params, total.peak * _FLOAT_BYTES)
 
 
 class _Tally:
@@ -75,43 +92,50 @@ class _Tally:
         self.params: Any = 0
         self.peak: Any = 0
 
-    def convolution(self, side: Any, weights: Any, width: Any, active: Any = 1) -> None:
-        """A convolution without bias, with batch normalisation."""
-        self.macs = self.macs + active * side * side * weights
-        self.params = self.params + active * (weights + _BATCH_NORM_VECTORS * width)
+    def convolution(self, area: Any, weights: Any, width: Any) -> None:
+        """A convolution without bias, with batch normalisation; `area` is its output's."""
+        self.macs += area * weights
+        self.params += weights + _BATCH_NORM_VECTORS * width
 
-    def dense(self, inputs: Any, outputs: Any, active: Any = 1) -> None:
+    def dense(self, inputs: Any, outputs: Any) -> None:
         """A dense layer with bias."""
-        self.macs = self.macs + active * inputs * outputs
-        self.params = self.params + active * (inputs + 1) * outputs
+        weights = inputs * outputs
+        self.macs += weights
+        self.params += weights + outputs
 
     def alive(self, elements: Any) -> None:
         self.peak = np.maximum(self.peak, elements)
 
+    def add_if(self, active: np.ndarray, other: _Tally) -> None:
+        """Adds what another tally counted, for the children where `active` is true."""
+        factor = active.astype(np.int64)
+        self.macs += factor * other.macs
+        self.params += factor * other.params
+        self.alive(factor * other.peak)
 
-def _count_block(tally: _Tally, block: blocks_lib.Block, side: Any) -> Any:
-    """Adds a block that reads maps of `side`; returns its output's side."""
-    out_side = _strided(side, block.stride)
-    active = np.asarray(block.active, np.int64)
-    entering = side * side * block.in_width
-    expanded, filtered = side * side * block.mid_width, out_side**2 * block.mid_width
+
+def _count_block(block: blocks_lib.Block, in_area: Any, out_area: Any) -> _Tally:
+    """Counts a block that reads maps of `in_area` pixels and writes `out_area`."""
+    tally = _Tally()
+    entering, expanded = in_area * block.in_width, in_area * block.mid_width
+    filtered, leaving = out_area * block.mid_width, out_area * block.out_width
     if block.expands:
-        tally.convolution(side, block.in_width * block.mid_width, block.mid_width, active)
-        tally.alive(active * (entering + expanded))
-    tally.convolution(out_side, block.kernel**2 * block.mid_width, block.mid_width, active)
+        tally.convolution(in_area, block.in_width * block.mid_width, block.mid_width)
+        tally.alive(entering + expanded)
+    tally.convolution(out_area, block.kernel**2 * block.mid_width, block.mid_width)
     held = entering if block.expands else 0
-    tally.alive(active * (held + expanded + filtered))
+    tally.alive(held + expanded + filtered)
     if not isinstance(block.se_width, int):
-        tally.dense(block.mid_width, block.se_width, active)
-        tally.dense(block.se_width, block.mid_width, active)
-    tally.convolution(out_side, block.mid_width * block.out_width, block.out_width, active)
-    tally.alive(active * (entering + filtered + out_side**2 * block.out_width))
+        tally.dense(block.mid_width, block.se_width)
+        tally.dense(block.se_width, block.mid_width)
+    tally.convolution(out_area, block.mid_width * block.out_width, block.out_width)
+    tally.alive(entering + filtered + leaving)
     if block.projects:
-        tally.convolution(out_side, block.in_width * block.out_width, block.out_width, active)
+        tally.convolution(out_area, block.in_width * block.out_width, block.out_width)
         # The residual's output waits while the skip is convolved.
-        tally.alive(active * out_side**2 * (block.in_width + 2 * block.out_width))
-    return out_side
+        tally.alive(out_area * block.in_width + 2 * leaving)
+    return tally
 
 
 def _strided(side: Any, stride: int) -> Any:
-    return (side + stride - 1) // stride
+    return side if stride == 1 else (side + stride - 1) // stride

@@ -92,7 +92,7 @@ def compute_gradients(
     """
     variables = supernet.trainable_variables
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    total: list[tf.Tensor] = []
+    total: list[tf.Tensor | None] = [None] * len(variables)
     child_losses: dict[str, tf.Tensor] = {}
     first_logits = None
     teacher = None
@@ -110,12 +110,16 @@ def compute_gradients(
             if regularised and regularisation.weight_decay:
                 objective += regularisation.weight_decay * losses.weight_decay(variables)
             objective /= replicas
-        total = _add(total, tape.gradient(objective, variables, unconnected_gradients="zero"))
+        total = _add(total, tape.gradient(objective, variables))
         child_losses[child.role] = loss
         if index == 0:
             first_logits = logits
             teacher = logits if sandwich.distillation else None
-    return StepResult(total, child_losses, first_logits)
+    gradients = [
+        tf.zeros_like(variable) if gradient is None else gradient
+        for variable, gradient in zip(variables, total, strict=True)
+    ]
+    return StepResult(gradients, child_losses, first_logits)
 
 
 def _dropout_seed(step: tf.Tensor, child: int, seed: int) -> tf.Tensor:
@@ -126,7 +130,10 @@ def _dropout_seed(step: tf.Tensor, child: int, seed: int) -> tf.Tensor:
     return tf.stack([tf.cast(step, tf.int32), salt])
 
 
-def _add(total: Sequence[tf.Tensor], gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    if not total:
-        return list(gradients)
-    return [a + b for a, b in zip(total, gradients, strict=True)]
+def _add(
+    total: Sequence[tf.Tensor | None], gradients: Sequence[tf.Tensor | None]
+) -> list[tf.Tensor | None]:
+    """Sums; None stands for the zeros of a weight that a child does not have."""
+    return [
+        b if a is None else a if b is None else a + b for a, b in zip(total, gradients, strict=True)
+    ]

@@ -39,9 +39,16 @@ def write_folder(root: pathlib.Path, count: int = 12) -> pathlib.Path:
     return root
 
 
-def write_records(folder: pathlib.Path, files: int = 3, each: int = 5) -> str:
-    """TFRecords whose label is the example's number modulo CLASSES; returns their pattern."""
+def write_records(
+    folder: pathlib.Path, files: int = 3, each: int = 5, broken: int | None = None
+) -> str:
+    """TFRecords whose label is the example's number modulo CLASSES; returns their pattern.
+
+    The JPEG of example `broken` is cut short.
+    """
     encoded = [tf.io.encode_jpeg(picture).numpy() for picture in pictures(files * each)]
+    if broken is not None:
+        encoded[broken] = encoded[broken][:300]
     for number in range(files):
         with tf.io.TFRecordWriter(str(folder / f"part-{number}.tfrecord")) as writer:
             for index in range(number * each, (number + 1) * each):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import inputs
+from bignas_tf.data import faults, inputs
 from tests.data import samples
 
 
@@ -89,3 +89,39 @@ def test_folder_with_a_broken_or_no_image(tmp_path: pathlib.Path, cache: bool) -
 def test_batch_that_replicas_cannot_share() -> None:
     with pytest.raises(errors.UsageError, match="multiple of the 3 replicas"):
         inputs.build_dataset(samples.digits(), tf.distribute.InputContext(1, 0, 3))
+
+
+def _spoil(folder: pathlib.Path) -> dict[str, config_lib.DataConfig]:
+    """A folder and TFRecords whose images are whole but for one JPEG in their midst, cut short."""
+    root = samples.write_folder(folder / "root")
+    path = root / "train" / "class_2" / "6.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    records = folder / "records"
+    records.mkdir()
+    samples.write_records(records, broken=8)
+    fields = {"channels": 3, "num_classes": samples.CLASSES, "global_batch_size": 4}
+    return {
+        "class_2/6.jpg": samples.digits(source="folder", input_path=str(root), **fields),
+        # Five records a file: the ninth is the fourth of the second.
+        "record 3 (the first is 0) of": _records(records / "part-*", **fields),
+    }
+
+
+@pytest.mark.parametrize("changes", [{}, {"is_training": False}, {"cache": True}])
+def test_a_broken_image_is_named(tmp_path: pathlib.Path, changes: dict[str, object]) -> None:
+    for name, config in _spoil(tmp_path).items():
+        config = config.replace(**changes)
+        with pytest.raises(errors.UsageError) as caught, faults.named(config):
+            samples.batches(inputs.build_dataset(config), 4)
+        message = str(caught.value)
+        assert name in message
+        assert "take it out" in message
+        assert "\n" not in message
+
+
+def test_an_error_that_no_image_caused_passes() -> None:
+    with (
+        pytest.raises(tf.errors.InvalidArgumentError, match="not the images"),
+        faults.named(samples.digits()),
+    ):
+        tf.debugging.Assert(tf.constant(False), ["not the images"])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from tensorflow.core.protobuf import saved_model_pb2
 
 from bignas_tf import errors
 from bignas_tf.data import resize
@@ -120,9 +121,20 @@ def test_the_card_lies_beside_the_graph(exported: pathlib.Path) -> None:
     assert {"child.json", "saved_model.pb", "variables"} <= {p.name for p in exported.iterdir()}
     card = json.loads((exported / saved_model.CARD_FILE).read_text())
     verified = card.pop("verified")
+    assert card.pop("graph").startswith("batch norms folded")
     assert card == CARD
     assert verified["images"] == IMAGES
     assert 0 <= verified["max_difference"] <= verified["tolerance"]
+
+
+def test_the_graph_has_no_batch_norm_and_no_variable(exported: pathlib.Path) -> None:
+    saved = saved_model_pb2.SavedModel.FromString((exported / "saved_model.pb").read_bytes())
+    graph = saved.meta_graphs[0].graph_def
+    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
+    operations = {node.op for nodes in bodies for node in nodes}
+    assert "Conv2D" in operations
+    unwanted = ("FusedBatchNorm", "Rsqrt", "VarHandleOp", "ReadVariableOp")
+    assert [name for name in operations if name.startswith(unwanted)] == []
 
 
 def test_versions_count_on_from_the_highest(case: Case, tmp_path: pathlib.Path) -> None:

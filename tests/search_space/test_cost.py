@@ -50,6 +50,18 @@ def test_counting_many_equals_counting_each(space: SearchSpace) -> None:
         assert all(type(value) is int for value in one)
 
 
+@pytest.mark.parametrize("number", [0, 1, 4095, 4096, 4097, 10_000])
+def test_the_chunks_of_a_long_array_are_seamless(number: int) -> None:
+    space = spaces.tiny()
+    rng = np.random.default_rng(0)
+    distinct = np.stack([rng.choice(choices, 7) for choices in space.genes], axis=1)
+    columns = cost.count_many(space, distinct, num_classes=10)
+    repeated = cost.count_many(space, np.resize(distinct, (number, space.code_length)), 10)
+    for column, long in zip(columns, repeated, strict=True):
+        assert long.dtype == np.int64
+        np.testing.assert_array_equal(long, np.resize(column, number))
+
+
 def _by_hand() -> SearchSpace:
     return SearchSpace(
         name="by hand",

@@ -1,0 +1,70 @@
+"""Which image cannot be read, and what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import tensorflow as tf
+from absl import logging
+
+from bignas_tf import errors
+from bignas_tf.data import config as config_lib
+from bignas_tf.data import sources
+
+_OF_IMAGES = (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.NotFoundError)
+_NODES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\].*")  # where in the graph it happened
+
+
+@contextlib.contextmanager
+def named(config: config_lib.DataConfig) -> Iterator[None]:
+    """Wraps whatever consumes the data set of `config`: names the image that stopped it.
+
+    TensorFlow does not say which one it was, so the split is read once more, in order.
+
+    Raises:
+      UsageError: an image cannot be read or has a wrong label. Other errors pass.
+    """
+    try:
+        yield
+    except _OF_IMAGES as error:
+        logging.warning("looking for an image that cannot be read")
+        try:
+            check(sources.open_source(config), config)
+        except errors.UsageError as found:
+            raise found from error
+        raise
+
+
+def check(source: sources.Source, config: config_lib.DataConfig, count: int = -1) -> None:
+    """Decodes the first `count` images, or all, in order.
+
+    Raises:
+      UsageError: one of them cannot be read, or its label is out of range.
+    """
+
+    def decoded(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = tf.io.decode_image(encoded, channels=config.channels, expand_animations=False)
+        return label, tf.size(image)
+
+    dataset = source.ordered().take(count).map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
+    number = 0
+    try:
+        for label, _ in dataset.as_numpy_iterator():
+            sources.check_range(label, label, config)
+            number += 1
+    except tf.errors.OpError as error:
+        raise _unreadable(source.name(number), config, error) from error
+
+
+def _unreadable(
+    name: str, config: config_lib.DataConfig, error: tf.errors.OpError
+) -> errors.UsageError:
+    reason = " ".join(_NODES.sub("", str(error.message)).split())[:200]
+    wanted = "JPEG or PNG images are needed"
+    if config.source == "tfrecord":
+        wanted += " under image/encoded, and one int64 under image/class/label"
+    return errors.UsageError(
+        f"data: {name} cannot be read; {wanted}: mend it or take it out ({reason})"
+    )

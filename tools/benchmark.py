@@ -1,0 +1,68 @@
+"""How fast is it? Prints ours against a reference, and writes every figure as JSON.
+
+  python -m tools.benchmark [step|candidate|cost|child|input|startup|all] [--repeats=7]
+
+Both sides of a comparison alternate in one process after a warm-up of each.
+The measure comes first, then the flags; without one, all are made. A reference
+that is not installed is named as skipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from tools.benchmarks import MEASURES
+from tools.cli import launch, no_chatter
+
+_REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each side.", lower_bound=1)
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file; runs/benchmark/<measure>.json if unset.")
+_SEARCH_SPACE = flags.DEFINE_string(
+    "search_space", None, "step, candidate: this space instead of the two presets."
+)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "step: images of a step.", lower_bound=1)
+_IMAGES = flags.DEFINE_integer(
+    "images", None, "candidate: images scored; input: images read for a sample.", lower_bound=1
+)
+
+
+def main(name: str, argv: Sequence[str]) -> None:
+    """Makes the measure called `name`, or all."""
+    del argv
+    no_chatter()
+    import dataclasses
+    import importlib
+    import pathlib
+
+    from bignas_tf import errors, files
+    from tools.benchmarks import harness, report
+
+    if name not in (*MEASURES, "all"):
+        raise errors.UsageError(f"no measure {name!r}; choose from {[*MEASURES, 'all']}")
+    output = pathlib.Path(_OUTPUT.value or f"runs/benchmark/{name}.json")
+    files.ensure_writable(output.parent)
+    settings = harness.Settings(
+        _REPEATS.value, _SEARCH_SPACE.value, _BATCH_SIZE.value, _IMAGES.value
+    )
+    result = {"machine": report.machine(), "settings": dataclasses.asdict(settings)}
+    measures: dict[str, list[dict[str, object]]] = {}
+    print(report.LEGEND)
+    for each in MEASURES if name == "all" else [name]:
+        rows = importlib.import_module(f"tools.benchmarks.{each}").measure(settings)
+        print(f"\n{each}: {MEASURES[each]}\n{report.table(rows)}", flush=True)
+        measures[each] = [row.to_json() for row in rows]
+        # After each, so that a later failure loses nothing.
+        files.write_json(output, result | {"measures": measures})
+    print(f"\n{output}")
+
+
+def _take_name(argv: list[str]) -> str:
+    """Takes the measure off the command line, for `launch` accepts flags alone."""
+    return argv.pop(1) if len(argv) > 1 and not argv[1].startswith("-") else "all"
+
+
+if __name__ == "__main__":
+    launch(functools.partial(main, _take_name(sys.argv)))

@@ -1,0 +1,96 @@
+"""One candidate of a search: calibrated and scored."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.data import resize
+from bignas_tf.modeling import child as child_lib
+from bignas_tf.modeling import slicing
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection.evaluator import Batches, Evaluator
+from tools.benchmarks import cases, harness
+
+_BATCH_SIZE = 250
+_LEAST_AGAINST_STATIC = 2.0
+
+
+def measure(settings: harness.Settings) -> list[harness.Row]:
+    """The small space against static children, the paper's alone."""
+    rows = _rows(cases.SMALL.given(settings), settings.repeats, compared=True)
+    if not settings.search_space:
+        rows += _rows(cases.PAPER.given(settings), settings.repeats, compared=False)
+    return rows
+
+
+def _rows(case: cases.Case, repeats: int, compared: bool) -> list[harness.Row]:
+    supernet = case.supernet()
+    architecture = _candidate(supernet)
+    calibration = [case.images(case.calibrated)]
+    scored = list(tf.data.Dataset.from_tensor_slices(case.images(case.scored)).batch(_BATCH_SIZE))
+    ours = functools.partial(evaluate, Evaluator(supernet, calibration), architecture, scored)
+    static = functools.partial(evaluate_static, supernet, architecture, calibration, scored)
+    first = harness.once(ours)
+    samples = harness.alternate([ours, static] if compared else [ours], repeats)
+    name = f"{case.search_space} at {architecture.resolution} px"
+    macs = supernet.cost_of(architecture).macs
+    note = (
+        f"{name}: a random child of {harness.figure(macs / 1e6)}M multiply-adds, calibrated on "
+        f"{case.calibrated} and scored on {case.scored} images"
+    )
+    reference = "static Keras child, built, traced and run" if compared else ""
+    target = _LEAST_AGAINST_STATIC if compared else None
+    return [
+        harness.Row(f"candidate, {name}", "s", samples, reference, least_ratio=target, note=note),
+        harness.Row(f"trace and first candidate, {name}", "s", [[first]]),
+    ]
+
+
+def _candidate(supernet: Supernet) -> Architecture:
+    space = supernet.space
+    return space.with_resolution(space.sample(np.random.default_rng(0)), space.base_resolution)
+
+
+def evaluate(evaluator: Evaluator, architecture: Architecture, scored: Batches) -> float:
+    """Top-1 accuracy as the search finds it."""
+    return evaluator.top1(architecture, evaluator.statistics(architecture), scored)[0]
+
+
+def evaluate_static(
+    supernet: Supernet, architecture: Architecture, calibration: Batches, scored: Batches
+) -> float:
+    """The same from a model of stock layers made for this child alone.
+
+    Args:
+      supernet: the shared weights.
+      architecture: the child.
+      calibration: one batch, for without momentum a batch norm keeps the last one's moments.
+      scored: batches to score.
+    """
+    child = child_lib.build_child(
+        supernet.space, architecture, supernet.num_classes, supernet.input_channels
+    )
+    untouched = np.stack([np.zeros(supernet.statistics_width), np.ones(supernet.statistics_width)])
+    slicing.transfer(supernet, architecture, untouched, child)
+    for layer in child.layers:
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    images = tf.TensorSpec([None, *child.input_shape[1:]], tf.float32)
+    convert = tf.autograph.experimental.do_not_convert
+    calibrate, logits = (
+        tf.function(convert(functools.partial(child, training=training)), input_signature=[images])
+        for training in (True, False)
+    )
+    for patches, _ in calibration:
+        calibrate(resize.resize_patches(patches, architecture.resolution))
+    right = total = 0
+    for patches, labels in scored:
+        given = logits(resize.resize_patches(patches, architecture.resolution)).numpy()
+        right += int((given.argmax(-1) == labels.numpy()).sum())
+        total += len(labels)
+    return right / total

@@ -1,0 +1,124 @@
+"""One sandwich step, gradients only: against its children alone, and slices against masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from bignas_tf.data import resize
+from bignas_tf.modeling import child as child_lib
+from bignas_tf.search_space import cost, presets
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.training import losses, sandwich
+from tools.benchmarks import cases, harness
+
+_STEP = 1  # timed again and again, for it always draws the same random children
+_SEED = 0
+_FURTHER_STEPS = 10
+_TRACE_S = 60.0
+_LEAST_AGAINST_STATIC = 1 / 1.15
+_LEAST_AGAINST_MASKS = 1.6
+
+
+def measure(settings: harness.Settings) -> list[harness.Row]:
+    """The paper's space against static children, the small one against masks."""
+    return [
+        *_against_static(cases.PAPER.given(settings), settings.repeats),
+        _against_masks(cases.SMALL.given(settings), settings.repeats),
+    ]
+
+
+def _against_static(case: cases.Case, repeats: int) -> list[harness.Row]:
+    children = _children(case)
+    ours = Sandwich(case, "slice")
+    runs = [_static_step(case, child) for child in children]
+
+    def static() -> None:
+        for run in runs:
+            run()
+
+    first = [[harness.once(ours)], [harness.once(static)]]
+    samples = harness.alternate([ours, static], repeats)
+    for step in range(_STEP + 1, _STEP + 1 + _FURTHER_STEPS):
+        ours(step)
+    name, reference = f"{case.search_space}, batch {case.batch_size}", "static Keras children"
+    space = presets.get(case.search_space)
+    millions = [
+        cost.count(space, each, case.classes, case.channels).macs / 1e6 for each in children
+    ]
+    note = (
+        f"{name}: children of {', '.join(map(harness.figure, millions))}M multiply-adds; forward, "
+        "loss and gradients of all in one step, or of each alone"
+    )
+    return [
+        harness.Row(
+            f"sandwich step, {name}", "s", samples, reference,
+            least_ratio=_LEAST_AGAINST_STATIC, note=note,
+        ),
+        harness.Row(
+            f"trace and first step, {name}", "s", first, reference, bound=_TRACE_S
+        ),
+        harness.Row(f"traces, {_FURTHER_STEPS} steps later", "traces", [[ours.traces]], bound=1),
+    ]  # fmt: skip
+
+
+def _against_masks(case: cases.Case, repeats: int) -> harness.Row:
+    samples = harness.alternate([Sandwich(case, "slice"), Sandwich(case, "mask")], repeats)
+    name = f"sandwich step, {case.search_space}, batch {case.batch_size}"
+    return harness.Row(
+        name, "ms", harness.milliseconds(samples), "masks", least_ratio=_LEAST_AGAINST_MASKS
+    )
+
+
+class Sandwich:
+    """A traced sandwich step; call it with the step's number."""
+
+    def __init__(self, case: cases.Case, execution: str) -> None:
+        supernet, config = case.supernet(execution), case.config(execution)
+        self._batch = case.images(case.batch_size)
+
+        def run(patches: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
+            return sandwich.compute_gradients(
+                supernet, patches, labels, step, config.sandwich, config.regularisation, _SEED
+            ).gradients
+
+        self._run = tf.function(tf.autograph.experimental.do_not_convert(run))
+
+    @property
+    def traces(self) -> int:
+        return self._run.experimental_get_tracing_count()
+
+    def __call__(self, step: int = _STEP) -> None:
+        _wait(self._run(*self._batch, tf.constant(step, tf.int64)))
+
+
+def _children(case: cases.Case) -> list[Architecture]:
+    """The children that `_STEP` runs, the random ones decoded."""
+    space, config = presets.get(case.search_space), case.config().sandwich
+    drawn = sandwich.children(space, config, tf.constant(_STEP, tf.int64), _SEED)
+    return [
+        each.choice if isinstance(each.choice, Architecture) else space.decode(each.choice.numpy())
+        for each in drawn
+    ]
+
+
+def _static_step(case: cases.Case, architecture: Architecture) -> Callable[[], None]:
+    """One child of stock layers, trained on labels at its resolution."""
+    space = presets.get(case.search_space)
+    model = child_lib.build_child(space, architecture, case.classes, case.channels)
+    batch = case.images(case.batch_size)
+
+    def run(patches: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
+        images = resize.resize_patches(patches, architecture.resolution)
+        with tf.GradientTape() as tape:
+            loss = losses.supervised(labels, model(images, training=True), 0.0)
+        return tape.gradient(loss, model.trainable_variables)
+
+    traced = tf.function(tf.autograph.experimental.do_not_convert(run))
+    return lambda: _wait(traced(*batch))
+
+
+def _wait(gradients: list[tf.Tensor]) -> None:
+    """Devices work on after a call has returned: fetching a value waits for them."""
+    gradients[-1].numpy()

@@ -15,6 +15,7 @@ from official.core import base_trainer, train_lib
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors, files
+from bignas_tf.data import faults
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import checkpoints, configs
@@ -120,7 +121,8 @@ def train(config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.
             trainer=trainer,
             train_actions=[progress],
         )
-        runner.controller.train(steps=config.trainer.train_steps)
+        with faults.named(config.task.train_data):
+            runner.controller.train(steps=config.trainer.train_steps)
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:

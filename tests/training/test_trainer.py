@@ -14,6 +14,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import errors
 from bignas_tf.training import checkpoints, trainer
 from bignas_tf.training.task import BigNASTask
+from tests.data import samples
 from tests.modeling import replicas
 from tests.training import runs
 
@@ -106,6 +107,21 @@ def _damage(folder: pathlib.Path, how: str) -> str:
     data = next(folder.glob("ckpt-1.data*"))
     data.write_bytes(data.read_bytes()[:100])
     return "ckpt-1 (is corrupt|cannot be restored)"
+
+
+@pytest.mark.slow
+def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
+    root = samples.write_folder(tmp_path / "photos")
+    (broken,) = root.glob("train/*/6.jpg")
+    broken.write_bytes(broken.read_bytes()[:300])
+    config = runs.parse(
+        tmp_path,
+        f"{ONE_STEP},trainer.train_steps=4,task.train_data.source=folder,"
+        f"task.train_data.input_path={root},task.train_data.channels=3,"
+        f"task.train_data.num_classes={samples.CLASSES},task.train_data.global_batch_size=4",
+    )
+    with pytest.raises(errors.UsageError, match=r"6\.jpg cannot be read; .* take it out"):
+        trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
 
 
 @pytest.mark.slow

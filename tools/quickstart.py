@@ -22,7 +22,7 @@ from tools.cli import launch
 
 _RUN_DIR = flags.DEFINE_string("run_dir", "runs/quickstart", "Where everything goes.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
-_BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "2.5", "5.5", "9"], "Millions, ascending.")
+_BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "9"], "Millions, ascending.")
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
 _FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",

@@ -30,13 +30,11 @@ _ALONE = (
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    import numpy as np
     import tensorflow as tf
     import tf_keras
 
     from bignas_tf import files
     from bignas_tf.data import inputs, resize
-    from bignas_tf.modeling import child as child_lib
     from bignas_tf.modeling import slicing
     from bignas_tf.selection import runner, splits
     from bignas_tf.training import checkpoints, experiment, trainer
@@ -49,14 +47,8 @@ def main(argv: Sequence[str]) -> None:
     task = BigNASTask(config.task)
     supernet = task.build_model()  # the same seed, and so the same weights, as the run below
     biggest = supernet.space.biggest()
-    model = child_lib.build_child(
-        supernet.space, biggest, supernet.num_classes, supernet.input_channels
-    )
-    untouched = np.stack([np.zeros(supernet.statistics_width), np.ones(supernet.statistics_width)])
-    slicing.transfer(supernet, biggest, untouched, model)
-    for layer in model.layers:
-        if isinstance(layer, tf_keras.layers.BatchNormalization):
-            layer.momentum = 0.9  # 0.99 would not have caught up after so few steps
+    # Keras' own momentum of 0.99 would not have caught up after so few steps.
+    model = slicing.trainable_child(supernet, biggest, momentum=0.9)
 
     def prepare(patches: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return resize.resize_patches(patches, biggest.resolution), labels

@@ -3,14 +3,12 @@
   python -m tools.benchmark [step|candidate|cost|child|input|startup|all] [--repeats=7]
 
 Both sides of a comparison alternate in one process after a warm-up of each.
-The measure comes first, then the flags; without one, all are made. A reference
-that is not installed is named as skipped.
+Without a measure, all are made. A reference that is not installed is named as
+skipped.
 """
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Sequence
 
 from absl import flags
@@ -29,9 +27,9 @@ _IMAGES = flags.DEFINE_integer(
 )
 
 
-def main(name: str, argv: Sequence[str]) -> None:
-    """Makes the measure called `name`, or all."""
-    del argv
+def main(argv: Sequence[str]) -> None:
+    """Makes the measure that `argv` names, or all."""
+    name = argv[1] if len(argv) > 1 else "all"
     no_chatter()
     import dataclasses
     import importlib
@@ -59,10 +57,5 @@ def main(name: str, argv: Sequence[str]) -> None:
     print(f"\n{output}")
 
 
-def _take_name(argv: list[str]) -> str:
-    """Takes the measure off the command line, for `launch` accepts flags alone."""
-    return argv.pop(1) if len(argv) > 1 and not argv[1].startswith("-") else "all"
-
-
 if __name__ == "__main__":
-    launch(functools.partial(main, _take_name(sys.argv)))
+    launch(main, most_arguments=1)

@@ -14,11 +14,17 @@ from bignas_tf import errors
 USAGE, FAILURE = 2, 1
 
 
-def launch(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs `main` under absl: 0 success, 1 the run failed, 2 the user's mistake."""
+def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> None:
+    """Runs `main` under absl: 0 success, 1 the run failed, 2 the user's mistake.
+
+    Args:
+      main: takes what absl leaves of the command line, the program's name first.
+      most_arguments: how many arguments that are no flags it takes, before or after the flags.
+    """
     # TensorFlow reads this when it is imported, which happens inside `main`.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+    flags.FLAGS.set_gnu_getopt()
+    app.run(lambda argv: _guarded(main, argv, most_arguments), flags_parser=_parse)
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
@@ -31,10 +37,13 @@ def _parse(argv: Sequence[str]) -> list[str]:
         raise SystemExit(0) from None
 
 
-def _guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
+def _guarded(
+    main: Callable[[Sequence[str]], None], argv: Sequence[str], most_arguments: int
+) -> None:
     try:
-        if len(argv) > 1:
-            raise errors.UsageError(f"unexpected arguments {list(argv[1:])}; see --help")
+        unexpected = list(argv[1 + most_arguments :])
+        if unexpected:
+            raise errors.UsageError(f"unexpected arguments {unexpected}; see --help")
         main(argv)
     except errors.UsageError as error:
         _exit(error, USAGE)

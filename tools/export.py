@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> None:
     import importlib.metadata
 
     from bignas_tf.export import saved_model
+    from bignas_tf.modeling import slicing
     from bignas_tf.selection import runner, splits
     from bignas_tf.training import checkpoints
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
         "source": run.source,
         "tensorflow": importlib.metadata.version("tensorflow"),
     }
-    child = saved_model.sliced_child(net, architecture, statistics)
+    child = slicing.sliced_child(net, architecture, statistics)
     print(saved_model.export(child, card, _OUTPUT_DIR.value, proof[0][0].numpy(), logits))
 
 

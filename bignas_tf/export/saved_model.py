@@ -16,10 +16,6 @@ from tensorflow.python.framework import convert_to_constants
 from bignas_tf import errors, files
 from bignas_tf.data import resize
 from bignas_tf.export import folding, verify
-from bignas_tf.modeling import child as child_lib
-from bignas_tf.modeling import slicing
-from bignas_tf.modeling.supernet import Supernet
-from bignas_tf.search_space.architecture import Architecture
 
 # The graph is the supernet's with other sums, and kernels that the batch norms have scaled:
 # float32 rounding, some 1e-6 of the largest logit.
@@ -62,23 +58,6 @@ class ServedChild(tf.Module):
         self.serve = tf.function(serve, input_signature=[spec])
 
 
-def sliced_child(
-    supernet: Supernet, architecture: Architecture, statistics: np.ndarray
-) -> tf_keras.Model:
-    """A standalone child with its slice of the shared weights.
-
-    Args:
-      supernet: trained weights.
-      architecture: the child's choices.
-      statistics: float32 [2, supernet.statistics_width], calibrated for it.
-    """
-    child = child_lib.build_child(
-        supernet.space, architecture, supernet.num_classes, supernet.input_channels
-    )
-    slicing.transfer(supernet, architecture, statistics, child)
-    return child
-
-
 def export(
     child: tf_keras.Model,
     card: dict[str, Any],
@@ -89,7 +68,7 @@ def export(
     """Writes `output_dir/<version>/`, which appears only once it is verified.
 
     Args:
-      child: from `sliced_child`.
+      child: from `slicing.sliced_child`.
       card: architecture, cost (of the child as trained, batch norms counted), accuracy and
         source, written as `child.json`.
       output_dir: base folder of the model's versions, as TF Serving takes it.

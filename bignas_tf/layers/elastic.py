@@ -68,15 +68,18 @@ def fit_channels(x: tf.Tensor, width: Width) -> tf.Tensor:
         if present >= width:
             return x if present == width else x[..., :width]
         return tf.pad(x, [[0, 0]] * 3 + [[0, width - present]])
-    # tf.slice and not x[..., :n]: where nothing is cut, it and its gradient copy nothing.
-    kept = tf.minimum(width, tf.shape(x)[3])
-    y = tf.pad(tf.slice(x, [0, 0, 0, 0], [-1, -1, -1, kept]), [[0, 0]] * 3 + [[0, width - kept]])
-    return tf.ensure_shape(y, [*x.shape[:3], None])
+    return _fit(x, 3, width)
 
 
 def fit_batch(x: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """Cuts or zero-pads the first axis of [N, H, W, C] to `images`; free where N is kept."""
-    kept = tf.minimum(images, tf.shape(x)[0])
-    y = tf.slice(x, [0, 0, 0, 0], [kept, -1, -1, -1])
-    y = tf.pad(y, [[0, images - kept], [0, 0], [0, 0], [0, 0]])
-    return tf.ensure_shape(y, [None, *x.shape[1:]])
+    """Slices or zero-pads the first axis of [N, H, W, C] to `images`."""
+    return _fit(x, 0, images)
+
+
+def _fit(x: tf.Tensor, axis: int, size: Width) -> tf.Tensor:
+    """Slices or zero-pads an axis of [N, H, W, C]; where it fits, no copy is made."""
+    kept = tf.minimum(size, tf.shape(x)[axis])
+    sizes, paddings, shape = [-1] * 4, [[0, 0]] * 4, x.shape.as_list()
+    sizes[axis], paddings[axis], shape[axis] = kept, [0, size - kept], None
+    # tf.slice and not x[:n]: its gradient, too, copies nothing where nothing is cut.
+    return tf.ensure_shape(tf.pad(tf.slice(x, [0] * 4, sizes), paddings), shape)

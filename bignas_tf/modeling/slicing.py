@@ -1,4 +1,4 @@
-"""Copies a child's slice of the shared weights into a standalone model."""
+"""Standalone models with a child's slice of the shared weights."""
 
 from __future__ import annotations
 
@@ -8,12 +8,42 @@ import numpy as np
 import tf_keras
 
 from bignas_tf.layers.batch_norm import ElasticBatchNorm
+from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling.mbconv import ElasticMBConv
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space.architecture import Architecture
 
 NamedWeights = tuple[str, list[np.ndarray]]
+
+
+def sliced_child(
+    supernet: Supernet, architecture: Architecture, statistics: np.ndarray
+) -> tf_keras.Model:
+    """A standalone child with its slice of the shared weights.
+
+    Args:
+      supernet: trained weights.
+      architecture: the child's choices.
+      statistics: float32 [2, supernet.statistics_width], calibrated for it.
+    """
+    child = child_lib.build_child(
+        supernet.space, architecture, supernet.num_classes, supernet.input_channels
+    )
+    transfer(supernet, architecture, statistics, child)
+    return child
+
+
+def trainable_child(
+    supernet: Supernet, architecture: Architecture, momentum: float
+) -> tf_keras.Model:
+    """The same before any calibration: batch norms average what they see, by `momentum`."""
+    width = supernet.statistics_width
+    child = sliced_child(supernet, architecture, np.stack([np.zeros(width), np.ones(width)]))
+    for layer in child.layers:
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
+            layer.momentum = momentum
+    return child
 
 
 def transfer(

@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 from sklearn import datasets
 
 from bignas_tf.data import config
+from tools.benchmarks.input import example
 
 CLASSES = 4
 
@@ -52,16 +53,8 @@ def write_records(
     for number in range(files):
         with tf.io.TFRecordWriter(str(folder / f"part-{number}.tfrecord")) as writer:
             for index in range(number * each, (number + 1) * each):
-                writer.write(_example(encoded[index], index % CLASSES))
+                writer.write(example(encoded[index], index % CLASSES))
     return str(folder / "part-*.tfrecord")
-
-
-def _example(encoded: bytes, label: int) -> bytes:
-    features = {
-        "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded])),
-        "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-    }
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
 def write_tfds(folder: pathlib.Path, count: int = 10) -> str:

@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from bignas_tf import errors
 from bignas_tf.data import resize
 from bignas_tf.export import saved_model, verify
+from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from tests.modeling import helpers
@@ -57,7 +58,7 @@ def _case(supernet: Supernet, architecture: Architecture) -> Case:
     statistics = evaluator.statistics(architecture)
     batches = list(digits.batches(f"test[:{IMAGES}]", IMAGES))
     ((logits, _),) = evaluator.logits(architecture, statistics, batches)
-    child = saved_model.sliced_child(supernet, architecture, statistics)
+    child = slicing.sliced_child(supernet, architecture, statistics)
     return Case(supernet, architecture, statistics, child, batches[0][0].numpy(), logits)
 
 

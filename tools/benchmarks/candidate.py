@@ -6,10 +6,8 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf.data import resize
-from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
@@ -72,14 +70,7 @@ def evaluate_static(
       calibration: one batch, for without momentum a batch norm keeps the last one's moments.
       scored: batches to score.
     """
-    child = child_lib.build_child(
-        supernet.space, architecture, supernet.num_classes, supernet.input_channels
-    )
-    untouched = np.stack([np.zeros(supernet.statistics_width), np.ones(supernet.statistics_width)])
-    slicing.transfer(supernet, architecture, untouched, child)
-    for layer in child.layers:
-        if isinstance(layer, tf_keras.layers.BatchNormalization):
-            layer.momentum = 0.0
+    child = slicing.trainable_child(supernet, architecture, momentum=0.0)
     images = tf.TensorSpec([None, *child.input_shape[1:]], tf.float32)
     convert = tf.autograph.experimental.do_not_convert
     calibrate, logits = (

@@ -66,11 +66,12 @@ def write_records(folder: pathlib.Path) -> str:
                 top = rng.integers(photo.shape[0] - _HEIGHT + 1)
                 left = rng.integers(photo.shape[1] - _WIDTH + 1)
                 picture = photo[top : top + _HEIGHT, left : left + _WIDTH]
-                writer.write(_example(tf.io.encode_jpeg(picture).numpy(), index))
+                writer.write(example(tf.io.encode_jpeg(picture).numpy(), index))
     return str(folder / "train-*")
 
 
-def _example(encoded: bytes, label: int) -> bytes:
+def example(encoded: bytes, label: int) -> bytes:
+    """A serialised example with the features that the input reads."""
     features = {
         "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded])),
         "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),

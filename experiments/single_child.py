@@ -19,7 +19,7 @@ from tools.cli import launch, no_chatter
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps Fashion-MNIST.")
 _MODEL_DIR = flags.DEFINE_string("model_dir", "runs/single_child", "Folder of our run.")
 _OUTPUT = flags.DEFINE_string("output", "experiments/results/single_child.json", "Result file.")
-_STEPS = flags.DEFINE_integer("steps", 400, "Updates of each model.")
+_STEPS = flags.DEFINE_integer("steps", 1000, "Updates of each model.")
 
 _ALONE = (
     "task.sandwich.smallest=false,task.sandwich.num_random=0,task.sandwich.distillation=false,"

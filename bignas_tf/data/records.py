@@ -66,6 +66,9 @@ class Records:
             deterministic=True,
         )
         fixed = tf.constant(seed, tf.int64) * 1_000_003 + tf.cast(epoch, tf.int64) + 1
+        # TensorFlow mixes its global seed into this one: the order would depend on who built what
+        # before, and where that seed is 0, it asks in Python whether this tensor is 0 too.
+        tf.compat.v1.get_default_graph().seed = None
         return mixed.shuffle(min(buffer, self.count), seed=fixed, reshuffle_each_iteration=False)
 
     def decode(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

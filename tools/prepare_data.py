@@ -15,6 +15,9 @@ DATASET = flags.DEFINE_string("dataset", None, "TFDS name, such as fashion_mnist
 DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Where TFDS keeps its data sets; its own default is ~/tensorflow_datasets."
 )
+MANUAL_DIR = flags.DEFINE_string(
+    "manual_dir", None, "Folder of files that TFDS cannot download, such as ImageNet's archives."
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -22,7 +25,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     from bignas_tf.data import prepare
 
-    prepare.prepare(DATASET.value, DATA_DIR.value)
+    prepare.prepare(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
+
+class Centre(NamedTuple):
+    """A centred square of an image, resized to the patch.
+
+    Attributes:
+      fraction: of the short side; the square's side is rounded down.
+      antialias: when a larger square is resized.
+    """
+
+    fraction: float
+    antialias: bool
+
+
+# Small patches of large photographs: without antialiasing most pixels would go unread.
+WHOLE = Centre(1.0, antialias=True)
 # EfficientNet's and the Model Garden's settings for ImageNet.
-CENTRE_FRACTION = 0.875
+SEVEN_EIGHTHS = Centre(0.875, antialias=False)
 _AREA = (0.08, 1.0)
 _ASPECT = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
@@ -15,30 +31,36 @@ _ATTEMPTS = 10
 Window = Callable[[tf.Tensor], tf.Tensor]
 
 
-def whole_patch(encoded: tf.Tensor, size: int, channels: int) -> tf.Tensor:
-    """The biggest centred square, resized.
+def evaluation_centre(crop: str) -> Centre:
+    """What is evaluated, and served, after training with that `crop` of the data config."""
+    return SEVEN_EIGHTHS if crop == "inception" else WHOLE
+
+
+def centred_patch(encoded: tf.Tensor, size: int, channels: int, centre: Centre) -> tf.Tensor:
+    """Decodes an image and cuts its centre out.
 
     Args:
       encoded: scalar string, JPEG or PNG.
       size: side of the patch in pixels.
       channels: 1 or 3; grey is repeated to 3, colour turned grey for 1.
+      centre: what to take of the image.
 
     Returns:
       uint8 [size, size, channels].
     """
-    image = _cut(encoded, lambda shape: _centre(shape, 1.0), channels)
-    # Small patches of large photographs: without antialiasing most pixels would go unread.
-    return _resize(image, size, antialias=True)
+    image = _cut(encoded, lambda shape: _centre(shape, centre.fraction), channels)
+    return _resize(image, size, centre.antialias)
 
 
-def centre_patch(encoded: tf.Tensor, size: int, channels: int) -> tf.Tensor:
-    """The centred square of 7/8 of the short side, resized; see `whole_patch`."""
-    image = _cut(encoded, lambda shape: _centre(shape, CENTRE_FRACTION), channels)
-    return _resize(image, size, antialias=False)
+def centred_patches(images: tf.Tensor, size: int, centre: Centre) -> tf.Tensor:
+    """As `centred_patch`, of decoded images: uint8 [N, H, W, C] to uint8 [N, size, size, C]."""
+    window = _centre(tf.shape(images)[1:], centre.fraction)
+    top, left, height, width = tf.unstack(window, num=4)
+    return _resize(images[:, top : top + height, left : left + width], size, centre.antialias)
 
 
 def random_patch(encoded: tf.Tensor, size: int, channels: int, seed: tf.Tensor) -> tf.Tensor:
-    """A random area of 8% to 100% of the image, resized; see `whole_patch`.
+    """A random area of 8% to 100% of the image, resized; see `centred_patch`.
 
     Args:
       seed: int64 [2].
@@ -84,17 +106,18 @@ def _random(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     )
     found = tf.reduce_any(size[:2] < shape[:2])
     window = tf.concat([begin[:2], size[:2]], axis=0)
-    return tf.where(found, window, _centre(shape, CENTRE_FRACTION))
+    return tf.where(found, window, _centre(shape, SEVEN_EIGHTHS.fraction))
 
 
-def _resize(image: tf.Tensor, size: int, antialias: bool) -> tf.Tensor:
-    """Bicubic to uint8 [size, size, channels]; untouched where it has that size."""
+def _resize(images: tf.Tensor, size: int, antialias: bool) -> tf.Tensor:
+    """Bicubic, uint8 [..., H, W, C] to [..., size, size, C]; untouched where it has that size."""
 
     def resized() -> tf.Tensor:
         # The op takes bytes too, and twice the time over them.
-        pixels = tf.cast(image, tf.float32)
+        pixels = tf.cast(images, tf.float32)
         pixels = tf.image.resize(pixels, [size, size], "bicubic", antialias=antialias)
         return tf.saturate_cast(tf.round(pixels), tf.uint8)
 
-    same = tf.reduce_all(tf.equal(tf.shape(image)[:2], size))
-    return tf.ensure_shape(tf.cond(same, lambda: image, resized), [size, size, image.shape[-1]])
+    same = tf.reduce_all(tf.equal(tf.shape(images)[-3:-1], size))
+    shape = [*images.shape[:-3], size, size, images.shape[-1]]
+    return tf.ensure_shape(tf.cond(same, lambda: images, resized), shape)

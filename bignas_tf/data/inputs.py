@@ -39,6 +39,7 @@ def build_dataset(
     config: config_lib.DataConfig,
     input_context: tf.distribute.InputContext | None = None,
     start_step: int = 0,
+    patches: int | None = None,
 ) -> tf.data.Dataset:
     """Makes the data set of one input pipeline.
 
@@ -47,10 +48,11 @@ def build_dataset(
         in order over centre patches.
       input_context: given by `strategy.distribute_datasets_from_function`.
       start_step: first training step; those before are skipped without decoding.
+      patches: of each training image, every one cut and augmented by itself; None for one.
 
     Returns:
       uint8 [B, base, base, C] and int32 [B] a batch, B = global batch / replicas. Training
-      batches are always full.
+      batches are always full. Where `patches` is given, they are [B, patches, base, base, C].
 
     Raises:
       UsageError: the config is wrong, or the images it names are missing or broken. A broken
@@ -61,9 +63,9 @@ def build_dataset(
     if not config.is_training:
         dataset = _evaluation(config, feed)
     elif memory.kept(config):
-        dataset = _training_from_memory(config, feed, start_step)
+        dataset = _training_from_memory(config, feed, start_step, patches)
     else:
-        dataset = _training_stream(config, feed, start_step)
+        dataset = _training_stream(config, feed, start_step, patches)
     options = tf.data.Options()
     options.deterministic = True
     # The pipelines are told apart above, exactly; TensorFlow must not do it again.
@@ -75,6 +77,12 @@ def count_images(config: config_lib.DataConfig) -> int:
     """How many images the config's split holds; see `build_dataset` for what it raises."""
     config_lib.validate(config)
     return sources.open_source(config).count
+
+
+def count_shared(config: config_lib.DataConfig, other: config_lib.DataConfig) -> int:
+    """How many images are in the splits of both configs; see `build_dataset` for what it raises."""
+    first, second = sources.open_source(config), sources.open_source(other)
+    return len(first.members() & second.members())
 
 
 def _feed(config: config_lib.DataConfig, context: tf.distribute.InputContext | None) -> Feed:
@@ -96,7 +104,7 @@ def _feed(config: config_lib.DataConfig, context: tf.distribute.InputContext | N
 
 
 def _training_from_memory(
-    config: config_lib.DataConfig, feed: Feed, start_step: int
+    config: config_lib.DataConfig, feed: Feed, start_step: int, patches: int | None
 ) -> tf.data.Dataset:
     """Every batch computed from its number: shuffling and resuming cost nothing."""
     images, labels = memory.load(config)
@@ -110,19 +118,24 @@ def _training_from_memory(
         first = replica * feed.batch
         positions = step * total + first + tf.range(feed.batch, dtype=tf.int64)
         chosen = shuffling.permute(positions % count, count, seed, positions // count)
-        # Drawn for the global batch, then cut: as many replicas as there are see one stream.
-        key = tf.stack([tf.constant(seed, tf.int64) * 8 + _DRAW_DOMAIN, step])
-        draws = tf.random.stateless_uniform([total, augment.DRAWS], key)
-        draws = tf.ensure_shape(draws[first : first + feed.batch], [feed.batch, augment.DRAWS])
-        seeds = _seeds(seed, _POLICY_DOMAIN, positions)
-        patches = augment.augment(tf.gather(images, chosen), draws, seeds, config)
-        return patches, tf.gather(labels, chosen)
+        found = []
+        for each in _patch_seeds(seed, patches):
+            # Drawn for the global batch, then cut: as many replicas as there are see one stream.
+            key = tf.stack([tf.constant(each, tf.int64) * 8 + _DRAW_DOMAIN, step])
+            draws = tf.random.stateless_uniform([total, augment.DRAWS], key)
+            draws = tf.ensure_shape(draws[first : first + feed.batch], [feed.batch, augment.DRAWS])
+            policy = _seeds(each, _POLICY_DOMAIN, positions)
+            found.append(augment.augment(tf.gather(images, chosen), draws, policy, config))
+        pixels = found[0] if patches is None else tf.stack(found, 1)
+        return pixels, tf.gather(labels, chosen)
 
     numbers = tf.data.Dataset.range(start_step * feed.replicas, shuffling.FOREVER)
     return numbers.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _training_stream(config: config_lib.DataConfig, feed: Feed, start_step: int) -> tf.data.Dataset:
+def _training_stream(
+    config: config_lib.DataConfig, feed: Feed, start_step: int, patches: int | None
+) -> tf.data.Dataset:
     """Shuffled epochs read from files, decoded and augmented image by image."""
     source = _shard(config, feed)
     first = start_step * feed.replicas * feed.batch
@@ -132,27 +145,36 @@ def _training_stream(config: config_lib.DataConfig, feed: Feed, start_step: int)
         parts = element if isinstance(element, tuple) else (element,)
         encoded, label = source.decode(*parts)
         everywhere = (position * feed.pipelines + feed.pipeline)[tf.newaxis]
-        return _training_patch(encoded, seed, everywhere, config), _label(label, config)
+        found = _training_patches(encoded, _patch_seeds(seed, patches), everywhere, config)
+        return found[0] if patches is None else found, _label(label, config)
 
     epochs = tf.data.Dataset.range(first // source.count, shuffling.FOREVER)
     stream = epochs.flat_map(lambda epoch: source.epoch(epoch, seed, buffer))
     stream = stream.skip(first % source.count).enumerate(first)
-    patches = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE)
-    return patches.batch(feed.batch, drop_remainder=True)
+    examples = stream.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    return examples.batch(feed.batch, drop_remainder=True)
 
 
-def _training_patch(
-    encoded: tf.Tensor, seed: int, position: tf.Tensor, config: config_lib.DataConfig
+def _training_patches(
+    encoded: tf.Tensor, seeds: list[int], position: tf.Tensor, config: config_lib.DataConfig
 ) -> tf.Tensor:
-    """uint8 [base, base, C] of the image at `position` (int64 [1]) of the stream."""
+    """uint8 [seeds, base, base, C] of the image at `position` (int64 [1]) of the stream."""
+    size, channels = config.base_size, config.channels
     if config.crop == "inception":
-        key = _seeds(seed, _CROP_DOMAIN, position)[0]
-        patch = decode.random_patch(encoded, config.base_size, config.channels, key)
+        keys = [_seeds(seed, _CROP_DOMAIN, position)[0] for seed in seeds]
+        patches = [decode.random_patch(encoded, size, channels, key) for key in keys]
     else:
-        patch = decode.whole_patch(encoded, config.base_size, config.channels)
-    draws = tf.random.stateless_uniform([1, augment.DRAWS], _seeds(seed, _DRAW_DOMAIN, position)[0])
-    policy = _seeds(seed, _POLICY_DOMAIN, position)
-    return augment.augment(patch[tf.newaxis], draws, policy, config)[0]
+        patches = [decode.centred_patch(encoded, size, channels, decode.WHOLE)] * len(seeds)
+    keys = [_seeds(seed, _DRAW_DOMAIN, position)[0] for seed in seeds]
+    draws = [tf.random.stateless_uniform([1, augment.DRAWS], key) for key in keys]
+    policy = [_seeds(seed, _POLICY_DOMAIN, position) for seed in seeds]
+    return augment.augment(tf.stack(patches), tf.concat(draws, 0), tf.concat(policy, 0), config)
+
+
+def _patch_seeds(seed: int, patches: int | None) -> list[int]:
+    """A seed for each patch of an image, the first that of a single one."""
+    # Further apart than the seeds of two runs.
+    return [seed + (number << 32) for number in range(patches or 1)]
 
 
 def _evaluation(config: config_lib.DataConfig, feed: Feed) -> tf.data.Dataset:
@@ -166,10 +188,11 @@ def _evaluation(config: config_lib.DataConfig, feed: Feed) -> tf.data.Dataset:
         with tf.device("CPU"):
             dataset = tf.data.Dataset.from_tensor_slices((images[part], labels[part]))
         return dataset.batch(feed.batch, drop_remainder=config.drop_remainder)
-    cut = decode.centre_patch if config.crop == "inception" else decode.whole_patch
+    centre = decode.evaluation_centre(config.crop)
 
     def example(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return cut(encoded, config.base_size, config.channels), _label(label, config)
+        patch = decode.centred_patch(encoded, config.base_size, config.channels, centre)
+        return patch, _label(label, config)
 
     dataset = _shard(config, feed).ordered().map(example, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(feed.batch, drop_remainder=config.drop_remainder)

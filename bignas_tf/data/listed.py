@@ -35,6 +35,10 @@ class Listed:
         key = self.keys[index]
         return str(key) if isinstance(key, str) else f"image {index}"
 
+    def members(self) -> set[bytes | str]:
+        """What tells its images from all others: their keys."""
+        return set(self.keys.tolist())
+
     def shard(self, parts: int, index: int) -> Listed:
         """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""
         part = slice(self.count * index // parts, self.count * (index + 1) // parts)

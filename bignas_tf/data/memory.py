@@ -60,7 +60,8 @@ def _load(fields: tuple[tuple[str, object], ...]) -> tuple[np.ndarray, np.ndarra
         )
 
     def patch(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return decode.whole_patch(encoded, config.base_size, config.channels), label
+        size, channels = config.base_size, config.channels
+        return decode.centred_patch(encoded, size, channels, decode.WHOLE), label
 
     images, labels = np.empty(shape, np.uint8), np.empty(source.count, np.int64)
     batches = source.ordered().map(patch, num_parallel_calls=tf.data.AUTOTUNE).batch(_BATCH)

@@ -32,29 +32,30 @@ _HEAD_REFUSED = (405, 501)  # the site is there, it only answers no HEAD
 _FALL_BACK = "train on the embedded digits instead: --params_override=task.train_data.source=digits"
 
 
-def prepare(dataset: str, data_dir: str | None = None) -> pathlib.Path:
+def prepare(dataset: str, data_dir: str | None = None, manual_dir: str | None = None) -> None:
     """Prepares a TFDS data set, unless it is there already.
 
     Args:
       dataset: TFDS name, such as "fashion_mnist".
       data_dir: where TFDS keeps its data sets; None is TFDS' own default.
-
-    Returns:
-      The folder that holds the prepared records.
+      manual_dir: a folder of files that a user has to get by hand, such as ImageNet's; None
+        to download.
 
     Raises:
       UsageError: TFDS has no such data set, or the folder cannot be written to.
       RunError: it could not be had from anywhere.
     """
     builder = sources.tfds_builder(dataset, data_dir)
-    folder = pathlib.Path(builder.data_dir)
+    folder = str(builder.data_dir)
     if builder.is_prepared():
         print(f"{dataset} is already prepared in {folder}")
-        return folder
-    files.ensure_writable(folder.parent)
-    _fetch(builder)
+        return
+    files.make_folder(os.path.dirname(folder))
+    if manual_dir is None:
+        _fetch(builder)
+    else:
+        _prepare_from(builder, manual_dir)
     print(f"{dataset} is prepared in {folder}")
-    return folder
 
 
 def restore_gzip_header(stripped: bytes, name: str, packed_at: int) -> bytes:
@@ -86,11 +87,22 @@ def _fetch(builder: tfds.core.DatasetBuilder) -> None:
         try:
             _prepare_from_debian(builder)
             return
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
+        except (OSError, subprocess.SubprocessError, errors.RunError) as error:
             problems.append(f"Debian's package failed ({_first_line(error)})")
     raise errors.RunError(
         f"{builder.name} could not be prepared: {'; '.join(problems)}; {_FALL_BACK}"
     )
+
+
+def _prepare_from(builder: tfds.core.DatasetBuilder, manual_dir: str) -> None:
+    try:
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
+        )
+    except Exception as error:  # TFDS raises whatever it met: a missing file, another checksum
+        raise errors.RunError(
+            f"{builder.name} could not be prepared from {manual_dir}: {_first_line(error)}"
+        ) from error
 
 
 def _unreachable(builder: tfds.core.DatasetBuilder) -> str | None:
@@ -126,12 +138,7 @@ def _prepare_from_debian(builder: tfds.core.DatasetBuilder) -> None:
                 (stripped / name).read_bytes(), name.removesuffix(".gz"), packed_at
             )
             (manual / name).write_bytes(restored)
-        try:
-            builder.download_and_prepare(
-                download_config=tfds.download.DownloadConfig(manual_dir=manual)
-            )
-        except Exception as error:  # a checksum that differs, a full disk
-            raise ValueError(_first_line(error)) from error
+        _prepare_from(builder, str(manual))
 
 
 def _download_package(work: pathlib.Path) -> pathlib.Path:

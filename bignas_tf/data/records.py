@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import struct
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -47,6 +48,14 @@ class Records:
         """What to call an image before a user."""
         (part,) = cut(self.slices, index, index + 1)
         return f"record {part.skip} (the first is 0) of {part.path}"
+
+    def members(self) -> set[tuple[str, int]]:
+        """What tells its images from all others: file and position in it."""
+        return {
+            (each.path, record)
+            for each in self.slices
+            for record in range(each.skip, each.skip + each.take)
+        }
 
     def shard(self, parts: int, index: int) -> Records:
         """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""
@@ -118,6 +127,7 @@ def count_all(paths: Sequence[str]) -> list[int]:
         return list(pool.map(_count, paths))
 
 
+@functools.cache  # a run opens its files once for each split, and buckets are slow
 def _count(path: str) -> int:
     number, position = 0, 0
     with tf.io.gfile.GFile(path, "rb") as stream:

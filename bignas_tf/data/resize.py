@@ -7,6 +7,7 @@ an identity matrix gives the weights once and for all.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -34,10 +35,36 @@ def resize_patches(patches: tf.Tensor, size: int, dtype: tf.DType = tf.float32) 
     Returns:
       [N, size, size, C], about [-1, 1] (bicubic overshoots at edges).
     """
-    pixels = tf.cast(patches, tf.float32) / 127.5 - 1.0
-    source = patches.shape[1]
+    pixels, source = _normalise(patches), patches.shape[1]
     if source != size:
-        weights = tf.constant(bicubic_matrix(source, size))
-        pixels = tf.einsum("is,nshc->nihc", weights, pixels)
-        pixels = tf.einsum("js,nisc->nijc", weights, pixels)
+        pixels = _resize(pixels, tf.constant(bicubic_matrix(source, size)))
     return tf.cast(pixels, dtype)
+
+
+def resize_to_one_of(patches: tf.Tensor, size: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
+    """As `resize_patches`, to a side that is known only when the graph runs.
+
+    Args:
+      patches: uint8 [N, S, S, C]; S must be static.
+      size: int32 scalar, one of `sizes`.
+      sizes: every side there may be.
+
+    Returns:
+      float32 [N, size, size, C].
+    """
+    pixels, source, largest = _normalise(patches), patches.shape[1], max(sizes)
+    table = np.stack(
+        [np.pad(bicubic_matrix(source, each), [(0, largest - each), (0, 0)]) for each in sizes]
+    )
+    weights = tf.gather(table, tf.where(tf.equal(sizes, size))[0, 0])[:size]
+    return tf.cond(tf.equal(size, source), lambda: pixels, lambda: _resize(pixels, weights))
+
+
+def _normalise(patches: tf.Tensor) -> tf.Tensor:
+    return tf.cast(patches, tf.float32) / 127.5 - 1.0
+
+
+def _resize(pixels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Applies weights [size, S] to both axes of [N, S, S, C]."""
+    pixels = tf.einsum("is,nshc->nihc", weights, pixels)
+    return tf.einsum("js,nisc->nijc", weights, pixels)

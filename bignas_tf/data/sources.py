@@ -60,6 +60,23 @@ def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         raise errors.UsageError(f"TFDS cannot open {name!r} ({reason})") from error
 
 
+def class_names(config: config_lib.DataConfig) -> list[str]:
+    """The name of each of the `num_classes` classes; its number where the source has none.
+
+    Raises:
+      UsageError: see `open_source`.
+    """
+    stored: list[str] = []
+    if config.source == "tfds":
+        info = tfds_builder(str(config.tfds_name), config.tfds_data_dir).info
+        stored = info.features[_feature_keys(info, info.name)[1]].names
+    elif config.source == "folder":
+        root = os.path.expanduser(str(config.input_path))
+        stored = tfds.folder_dataset.ImageFolder(root).info.features["label"].names
+    names = {index + config.label_offset: name for index, name in enumerate(stored)}
+    return [names.get(label, str(label)) for label in range(config.num_classes)]
+
+
 def check_range(smallest: int, greatest: int, config: config_lib.DataConfig) -> None:
     """Checks stored labels against `num_classes`.
 

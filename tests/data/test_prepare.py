@@ -48,9 +48,8 @@ def test_prepared_data_set_is_left_alone(
 ) -> None:
     name = samples.write_tfds(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    folder = prepare.prepare(name, str(tmp_path))
-    assert folder == tmp_path / name / "1.0.0"
-    assert "already prepared" in capsys.readouterr().out
+    prepare.prepare(name, str(tmp_path))
+    assert f"already prepared in {tmp_path / name / '1.0.0'}" in capsys.readouterr().out
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -65,6 +64,11 @@ def test_unreachable_data_set_exits_with_1_and_names_the_fall_back(tmp_path: pat
     assert result.returncode == 1
     assert "source=digits" in result.stderr.splitlines()[-1]
     assert "cannot be reached" in result.stderr.splitlines()[-1]
+
+
+def test_files_that_a_user_must_bring_are_asked_for(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.RunError, match="could not be prepared from .*empty"):
+        prepare.prepare("imagenet2012", str(tmp_path / "data"), str(tmp_path / "empty"))
 
 
 def test_folder_that_cannot_be_written(tmp_path: pathlib.Path) -> None:

@@ -21,6 +21,17 @@ def test_equals_bicubic_image_resize(size: int) -> None:
     np.testing.assert_allclose(resize.resize_patches(patches, size), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [20, 24, 32])
+def test_a_side_may_be_known_only_when_the_graph_runs(size: int) -> None:
+    resized = tf.function(
+        lambda patches, side: resize.resize_to_one_of(patches, side, (32, 20, 24)),
+        input_signature=[tf.TensorSpec([None, 24, 24, 3], tf.uint8), tf.TensorSpec([], tf.int32)],
+    )
+    found = resized(_patches(24), tf.constant(size))
+    # The same products; a graph may only sum them in another order.
+    np.testing.assert_allclose(found, resize.resize_patches(_patches(24), size), atol=1e-6)
+
+
 def test_same_size_only_normalises() -> None:
     black_to_white = tf.constant([0, 255, 51], tf.uint8)[tf.newaxis, tf.newaxis, :, tf.newaxis]
     found = resize.resize_patches(tf.tile(black_to_white, [1, 3, 1, 1]), 3)

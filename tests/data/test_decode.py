@@ -1,0 +1,23 @@
+"""What evaluation takes of an image, where no resizing blurs it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bignas_tf.data import decode
+
+
+@pytest.mark.parametrize(
+    ("crop", "side", "top", "left"),
+    [("inception", 21, 1, 4), ("pad", 24, 0, 3), ("none", 24, 0, 3)],  # 7/8 of 24 is 21
+)
+def test_evaluation_takes_the_centre(crop: str, side: int, top: int, left: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (24, 30, 3)).astype(np.uint8)
+    expected = picture[top : top + side, left : left + side]
+    centre = decode.evaluation_centre(crop)
+    patch = decode.centred_patch(tf.io.encode_png(picture), side, 3, centre)
+    np.testing.assert_array_equal(patch, expected)
+    patches = decode.centred_patches(np.stack([picture, 255 - picture]), side, centre)
+    np.testing.assert_array_equal(patches, np.stack([expected, 255 - expected]))

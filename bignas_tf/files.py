@@ -1,11 +1,13 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, on this machine or in a bucket (gs://bucket/run)."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from bignas_tf import errors
@@ -17,6 +19,13 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     Raises:
       UsageError: the folder cannot be made or written to.
     """
+    if _is_remote(path):
+        name = os.fspath(path)
+        with _remote(path) as gfile:
+            with gfile.GFile(f"{name}.part", "w") as stream:
+                stream.write(text)
+            gfile.rename(f"{name}.part", name, overwrite=True)
+        return
     target = pathlib.Path(path)
     ensure_writable(target.parent)
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -37,6 +46,34 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a file.
+
+    Raises:
+      UsageError: a bucket cannot be reached.
+    """
+    if _is_remote(path):
+        with _remote(path) as gfile:
+            return gfile.exists(os.fspath(path)) and not gfile.isdir(os.fspath(path))
+    return os.path.isfile(path)
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Reads a UTF-8 file.
+
+    Raises:
+      UsageError: the file is missing or unreadable.
+      UnicodeDecodeError: it is not text.
+    """
+    if _is_remote(path):
+        with _remote(path) as gfile, gfile.GFile(os.fspath(path)) as stream:
+            return stream.read()
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise _usage_error(path, f"cannot be read ({error.strerror})") from error
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Reads a JSON file.
 
@@ -44,19 +81,30 @@ def read_json(path: str | os.PathLike[str]) -> Any:
       UsageError: the file is missing, unreadable or not JSON.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _usage_error(path, f"cannot be read ({error.strerror})") from error
+        return json.loads(read_text(path))
+    except errors.UsageError:
+        raise
     except ValueError as error:
         raise _usage_error(path, f"is not valid JSON ({error})") from error
 
 
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """Makes a folder that may be remote; see `ensure_writable`."""
+    if not _is_remote(folder):
+        ensure_writable(folder)
+        return
+    with _remote(folder) as gfile:
+        gfile.makedirs(os.fspath(folder))
+
+
 def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
-    """Makes `folder` and checks that files can be created in it.
+    """Makes a folder of this machine and checks that files can be created in it.
 
     Raises:
-      UsageError: it cannot be made or written to.
+      UsageError: it cannot be made or written to, or is remote.
     """
+    if _is_remote(folder):
+        raise _usage_error(folder, "is remote; here a folder of this machine is needed")
     path = pathlib.Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -65,6 +113,22 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
     except OSError as error:
         raise _usage_error(path, f"is not a writable folder ({error.strerror})") from error
     return path
+
+
+def _is_remote(path: str | os.PathLike[str]) -> bool:
+    return "://" in os.fspath(path)
+
+
+@contextlib.contextmanager
+def _remote(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Gives TensorFlow's `tf.io.gfile`; its errors name the path."""
+    import tensorflow as tf  # seconds; who stays on this machine does without
+
+    try:
+        yield tf.io.gfile
+    except tf.errors.OpError as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise _usage_error(path, f"cannot be read or written ({reason})") from error
 
 
 def _usage_error(path: str | os.PathLike[str], problem: str) -> errors.UsageError:

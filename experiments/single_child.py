@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
     batches = inputs.build_dataset(config.task.train_data).map(prepare)
     model.fit(batches, steps_per_epoch=_STEPS.value, epochs=1, verbose=2)
     test = splits.open_split(config.task.train_data, "test", 500)
-    _, theirs = model.evaluate(test.map(prepare), verbose=0)
+    _, theirs = model.evaluate(test.dataset.map(prepare), verbose=0)
 
     trainer.train(config, _MODEL_DIR.value, tf.distribute.get_strategy())
     run = checkpoints.load_run(_MODEL_DIR.value)

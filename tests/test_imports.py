@@ -19,7 +19,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "data": frozenset(),
     "training": frozenset({"search_space", "layers", "modeling", "data"}),
     "selection": frozenset({"search_space", "layers", "modeling", "data"}),
-    "export": frozenset({"search_space", "layers", "modeling", "data.resize"}),
+    "export": frozenset({"search_space", "layers", "modeling", "data.decode", "data.resize"}),
 }
 
 TENSORFLOW = frozenset({"tensorflow", "tf_keras", "keras", "official", "orbit"})

@@ -10,6 +10,7 @@ interrupted goes on from its journal when the same command is given again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -20,6 +21,10 @@ _BUDGETS = flags.DEFINE_list(
     "budgets_mflops", None, "Most multiply-adds of each child, in millions.", required=True
 )
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the results.", required=True)
+_NUM_GPUS = flags.DEFINE_integer(
+    "num_gpus", 1, "GPUs that evaluate side by side, a child each.", lower_bound=1
+)
+_TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate side by side, by name or address.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -33,7 +38,8 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.selection import runner
     from bignas_tf.training import checkpoints
 
-    run = checkpoints.load_run(_MODEL_DIR.value)
+    with _strategy().scope():
+        run = checkpoints.load_run(_MODEL_DIR.value)
     task = run.config.task
     search = runner.Search(run.supernet, task.train_data, task.selection, run.source)
     result = search.run(budgets, _OUTPUT_DIR.value)
@@ -43,6 +49,23 @@ def main(argv: Sequence[str]) -> None:
             f"{entry['params']} parameters, ranking {entry['ranking_top1']:.4f}, "
             f"reporting {entry['reporting_top1']:.4f}"
         )
+
+
+def _strategy() -> Any:
+    """A `tf.distribute.Strategy` with a replica on each device that the flags ask for."""
+    import tensorflow as tf
+    from official.common import distribute_utils
+
+    from bignas_tf import errors
+
+    if _TPU.value:
+        return distribute_utils.get_distribution_strategy("tpu", tpu_address=_TPU.value)
+    gpus, found = _NUM_GPUS.value, len(tf.config.list_logical_devices("GPU"))
+    if gpus > max(found, 1):
+        raise errors.UsageError(f"--num_gpus is {gpus}; TensorFlow finds {found}")
+    if gpus == 1:
+        return tf.distribute.get_strategy()
+    return distribute_utils.get_distribution_strategy("mirrored", num_gpus=gpus)
 
 
 def _positive(text: str) -> float:

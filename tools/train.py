@@ -35,6 +35,7 @@ def main(argv: Sequence[str]) -> None:
     from official.modeling import performance
 
     from bignas_tf import errors
+    from bignas_tf.selection import named_children, splits
     from bignas_tf.training import experiment, trainer
 
     config = experiment.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
@@ -42,6 +43,8 @@ def main(argv: Sequence[str]) -> None:
     if runtime.mixed_precision_dtype:
         performance.set_mixed_precision_policy(runtime.mixed_precision_dtype)
     try:
+        # TF_CONFIG, where it is set, goes before the hosts of the configuration.
+        distribute_utils.configure_cluster(runtime.worker_hosts, runtime.task_index)
         strategy = distribute_utils.get_distribution_strategy(
             distribution_strategy=runtime.distribution_strategy,
             all_reduce_alg=runtime.all_reduce_alg,
@@ -50,7 +53,11 @@ def main(argv: Sequence[str]) -> None:
         )
     except ValueError as error:
         raise errors.UsageError(f"runtime: {error}") from error
-    trainer.train(config, _MODEL_DIR.value, strategy)
+    # Before training, for mistakes that would show only after it.
+    task = config.task
+    splits.check_apart(task.train_data, task.selection)
+    children = named_children.NamedChildren(task) if task.evaluation.children else None
+    trainer.train(config, _MODEL_DIR.value, strategy, children.of if children else None)
 
 
 if __name__ == "__main__":

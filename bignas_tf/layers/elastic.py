@@ -37,11 +37,14 @@ class Pass:
         variances to normalise with; None for the batch's own moments.
       recorded: where each batch norm puts its moments, float32 [2, its widest
         channels], under its offset; None to record nothing.
+      local: take moments of this replica's images alone, not of all replicas': in
+        calibration every replica runs a child of its own.
     """
 
     masked: bool = False
     statistics: tf.Tensor | None = None
     recorded: dict[int, tf.Tensor] | None = None
+    local: bool = False
 
 
 def mask(width: Width, widest: int, dtype: tf.DType) -> tf.Tensor:

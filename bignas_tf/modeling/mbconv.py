@@ -14,7 +14,7 @@ from bignas_tf.search_space.blocks import Block
 
 
 class ElasticMBConv(tf_keras.layers.Layer):
-    """Inverted residual with squeeze-and-excite; every block is residual (Section 3.2).
+    """Inverted residual with squeeze-and-excite; every block is residual (Section 3.1).
 
     The skip of a stage's first block is a 2x2 average pool, where it strides,
     and a 1x1 convolution with batch norm. Within a stage the identity is

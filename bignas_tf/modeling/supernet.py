@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf.layers import elastic
+from bignas_tf.layers import elastic, stateless
 from bignas_tf.layers.batch_norm import ElasticBatchNorm
 from bignas_tf.layers.classifier import ElasticClassifier
 from bignas_tf.layers.pointwise import ElasticPointwise
@@ -93,7 +93,7 @@ class Supernet(tf_keras.Model):
           training: whether dropout may act.
           statistics: float32 [2, statistics_width] calibrated means and
             variances; None to normalise with the batch's own moments.
-          dropout_seed: int32 [2]; no dropout without it.
+          dropout_seed: integer [2], equal on all replicas; no dropout without it.
 
         Returns:
           float32 logits, [N, num_classes].
@@ -112,12 +112,14 @@ class Supernet(tf_keras.Model):
     def moments(self, images: tf.Tensor, choice: Architecture | tf.Tensor) -> tf.Tensor:
         """Means and variances that `images` give in each batch norm of a child.
 
+        On several replicas they are of each one's own images and child.
+
         Returns:
           float32 [2, statistics_width]. Past a layer's width, and in blocks left out,
           are values that no pass of this child reads.
         """
         recorded: dict[int, tf.Tensor] = {}
-        how = elastic.Pass(masked=self._masks(choice), recorded=recorded)
+        how = elastic.Pass(masked=self._masks(choice), recorded=recorded, local=True)
         self._forward(images, choice, how, None)
         return self._assemble(recorded)
 
@@ -155,5 +157,22 @@ class Supernet(tf_keras.Model):
         x = tf.nn.silu(self.head_norm(x, table.head_width, how))
         x = tf.reduce_mean(x, [1, 2])
         if dropout_seed is not None and self.dropout_rate:
-            x = tf.nn.experimental.stateless_dropout(x, self.dropout_rate, dropout_seed)
+            x = self._drop(x, dropout_seed)
         return self.classifier(x, table.head_width, how)
+
+    def _drop(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Dropout of [N, C] features, a function of the place in the global batch.
+
+        Drawn for all images and the widest head, then cut: any number of replicas, slices
+        and masks drop the same.
+        """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+
+        def uniform(shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+            everywhere = [replicas * shape[0], self.head_norm.width]
+            draws = tf.cast(stateless.uniform(everywhere, seed), dtype)
+            return tf.slice(draws, [replica * shape[0], 0], shape)
+
+        return tf.nn.experimental.general_dropout(x, self.dropout_rate, uniform)

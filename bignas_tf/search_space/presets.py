@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
 from collections.abc import Callable
 from typing import Any
 
 import yaml
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace, Stage
 
@@ -69,10 +68,9 @@ def get(name: str) -> SearchSpace:
     """
     if name in PRESETS:
         return PRESETS[name]()
-    if os.path.isfile(name):
+    if files.is_file(name):
         try:
-            with open(name, encoding="utf-8") as stream:
-                return from_dict(yaml.safe_load(stream), name)
+            return from_dict(yaml.safe_load(files.read_text(name)), name)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             problem = str(error).replace("\n", " ")
             raise errors.UsageError(f"{name} is not valid YAML: {problem}") from error
@@ -223,6 +221,19 @@ def published(name: str) -> Architecture:
         expands=spread((1, 6, 6, 6, 6, 6, 6)),
         head_width=widths[-1],
     )
+
+
+def child(space: SearchSpace, name: str) -> Architecture:
+    """A published child by its name, or the one that `space.named` knows.
+
+    Raises:
+      UsageError: no such child, or one outside the space.
+    """
+    if name not in _PUBLISHED:
+        return space.named(name)
+    architecture = published(name)
+    space.validate(architecture)
+    return architecture
 
 
 def published_names() -> tuple[str, ...]:

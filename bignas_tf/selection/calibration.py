@@ -1,4 +1,4 @@
-"""Batch norm statistics of one child, from training images (paper, Section 3.1)."""
+"""Batch norm statistics of children, from training images (paper, Section 3.1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class PooledMoments:
 
     Variances include how far the batches' means lie apart, so that the result
     does not depend on how images were grouped. Sums are float64, and start
-    afresh with each child: nothing carries over.
+    afresh with each instance: nothing carries over to the next children.
     """
 
     def __init__(self) -> None:
@@ -19,14 +19,14 @@ class PooledMoments:
         self._square: np.ndarray | float = 0.0
 
     def add(self, moments: np.ndarray) -> None:
-        """Adds a batch's means and variances, float32 [2, channels]."""
-        mean, variance = np.asarray(moments, np.float64)
+        """Adds a batch's means and variances, float32 [..., 2, channels]."""
+        mean, variance = np.moveaxis(np.asarray(moments, np.float64), -2, 0)
         self._batches += 1
         self._mean = self._mean + mean
         self._square = self._square + variance + mean**2
 
     def result(self) -> np.ndarray:
-        """Means and variances of all images, float32 [2, channels].
+        """Means and variances of all images, float32 [..., 2, channels].
 
         Raises:
           ValueError: no batch was added.
@@ -35,4 +35,4 @@ class PooledMoments:
             raise ValueError("no batch to calibrate on")
         mean = self._mean / self._batches
         variance = np.maximum(self._square / self._batches - mean**2, 0.0)
-        return np.stack([mean, variance]).astype(np.float32)
+        return np.stack([mean, variance], -2).astype(np.float32)

@@ -17,7 +17,7 @@ from bignas_tf.selection.journal import Candidate
 KERNEL_PATTERNS = ("smallest", "largest", "largest_early", "largest_late")
 _ATTEMPTS = 200  # draws for one new mutant within a budget, before the neighbourhood is done
 
-Score = Callable[[Architecture, str], Candidate]
+Scores = Callable[[Sequence[Architecture], str], list[Candidate]]
 Macs = Callable[[Architecture], int]
 
 
@@ -105,7 +105,7 @@ def _kernel(space: SearchSpace, stage: int, pattern: str) -> int:
 
 
 def search(
-    space: SearchSpace, settings: Settings, budgets: Sequence[int], macs: Macs, score: Score
+    space: SearchSpace, settings: Settings, budgets: Sequence[int], macs: Macs, scores: Scores
 ) -> list[Candidate]:
     """Scores the coarse grid, then mutants of each budget's best.
 
@@ -114,21 +114,24 @@ def search(
       settings: grid and mutations.
       budgets: most multiply-adds, one for each child wanted.
       macs: counts a child's multiply-adds.
-      score: gives a child's candidate; called again for one it knows already.
+      scores: gives the candidates of children, in their order; several replicas share
+        the children of one call. Called again for one it knows already.
 
     Returns:
       Every candidate, in order of first scoring.
     """
-    candidates = {a: score(a, "coarse") for a in coarse_grid(space, settings)}
+    grid = list(coarse_grid(space, settings))
+    candidates = dict(zip(grid, scores(grid, "coarse"), strict=True))
     for index, budget in enumerate(budgets):
         rng = np.random.default_rng([settings.seed, index])
         parent = best(candidates.values(), budget)
         if parent is None:
-            parent = candidates[_fallback(space)] = score(_fallback(space), "coarse")
+            (parent,) = scores([_fallback(space)], "coarse")
+            candidates[parent.architecture] = parent
         for _ in range(settings.rounds):
             parent = best(candidates.values(), budget) or parent
-            for mutant in _mutants(space, settings, parent, budget, rng, candidates, macs):
-                candidates[mutant] = score(mutant, "fine")
+            mutants = _mutants(space, settings, parent, budget, rng, candidates, macs)
+            candidates.update(zip(mutants, scores(mutants, "fine"), strict=True))
     return list(candidates.values())
 
 

@@ -2,84 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import collections
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.data import resize
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.calibration import PooledMoments
+from bignas_tf.selection.graphs import ChildGraphs
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
 
 
+class Score(NamedTuple):
+    """The fraction of images whose best class is right, and their number."""
+
+    top1: float
+    images: int
+
+
 class Evaluator:
-    """Runs children as dynamic slices of the shared weights, which it never changes.
+    """Runs children of the shared weights, which it never changes, as dynamic slices.
+
+    Each replica of the supernet's strategy has a child of its own. Masks (for TPUs) need
+    static shapes: there each resolution and each size of batch has traces of its own, and
+    only children of one resolution run side by side.
 
     Args:
       supernet: trained weights.
       calibration: batches of uint8 [N, S, S, C] patches and labels, iterated
-        anew for each child.
+        anew for each group of children; S is the space's `base_resolution`.
     """
 
     def __init__(self, supernet: Supernet, calibration: Batches) -> None:
-        self._space = supernet.space
+        self._supernet = supernet
         self._calibration = calibration
-        # Sides and batch stay open: no child, resolution or last batch traces again.
-        images = tf.TensorSpec([None, None, None, supernet.input_channels], tf.float32)
-        code = tf.TensorSpec([self._space.code_length], tf.int32)
-        statistics = tf.TensorSpec([2, supernet.statistics_width], tf.float32)
-        convert = tf.autograph.experimental.do_not_convert
-        self._moments = tf.function(convert(supernet.moments), input_signature=[images, code])
-        self._logits = tf.function(
-            convert(lambda x, choice, given: supernet(x, choice, statistics=given)),
-            input_signature=[images, code, statistics],
-        )
+        self._replicas = supernet.distribute_strategy.num_replicas_in_sync
+        self._graphs: dict[int | None, ChildGraphs] = {}
 
     @property
     def traces(self) -> int:
-        """How often a graph was traced: at most 2."""
-        return (
-            self._moments.experimental_get_tracing_count()
-            + self._logits.experimental_get_tracing_count()
-        )
+        """How often a graph was traced: at most 2, but for masks."""
+        return sum(graphs.traces for graphs in self._graphs.values())
+
+    def scores(
+        self, architectures: Iterable[Architecture], batches: Batches
+    ) -> Iterator[tuple[Architecture, Score]]:
+        """Calibrates and scores children, and yields them as they are done.
+
+        Raises:
+          RunError: a logit is NaN or infinite.
+        """
+        for group in self._groups(architectures):
+            scores = self._score(group, self._calibrate(group), batches)
+            yield from zip(group, scores, strict=True)
 
     def statistics(self, architecture: Architecture) -> np.ndarray:
         """Calibrates a child: float32 [2, supernet.statistics_width]."""
-        code = self._code(architecture)
-        pooled = PooledMoments()
-        for patches, _ in self._calibration:
-            images = resize.resize_patches(patches, architecture.resolution)
-            pooled.add(self._moments(images, code).numpy())
-        return pooled.result()
+        return self._calibrate([architecture])[0]
+
+    def top1(self, architecture: Architecture, statistics: np.ndarray, batches: Batches) -> Score:
+        """Scores a calibrated child.
+
+        Raises:
+          RunError: a logit is NaN or infinite.
+        """
+        return self._score([architecture], statistics[np.newaxis], batches)[0]
 
     def logits(
         self, architecture: Architecture, statistics: np.ndarray, batches: Batches
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields float32 logits [N, classes] and int32 labels [N], batch by batch."""
-        code = self._code(architecture)
+        graphs = self._graphs_of(architecture)
+        codes, spread = graphs.codes([architecture]), graphs.spread(statistics[np.newaxis])
         for patches, labels in batches:
-            images = resize.resize_patches(patches, architecture.resolution)
-            yield self._logits(images, code, statistics).numpy(), labels.numpy()
+            yield graphs.logits(patches, labels, codes, spread), labels.numpy()
 
-    def top1(
-        self, architecture: Architecture, statistics: np.ndarray, batches: Batches
-    ) -> tuple[float, int]:
-        """Returns the fraction of images whose best class is right, and their number.
+    def _calibrate(self, group: Sequence[Architecture]) -> np.ndarray:
+        """Statistics of each child, float32 [children, 2, supernet.statistics_width]."""
+        graphs = self._graphs_of(group[0])
+        codes, pooled = graphs.codes(group), PooledMoments()
+        for patches, _ in self._calibration:
+            pooled.add(graphs.moments(patches, codes)[: len(group)])
+        return pooled.result()
 
-        Raises:
-          RunError: a logit is NaN or infinite.
-        """
-        right = images = 0
-        for logits, labels in self.logits(architecture, statistics, batches):
-            if not np.isfinite(logits).all():
-                raise errors.RunError(f"child {architecture} gives logits that are not finite")
-            right += int((logits.argmax(-1) == labels).sum())
+    def _score(
+        self, group: Sequence[Architecture], statistics: np.ndarray, batches: Batches
+    ) -> list[Score]:
+        graphs = self._graphs_of(group[0])
+        codes, spread = graphs.codes(group), graphs.spread(statistics)
+        right, images = np.zeros(len(group)), 0
+        for patches, labels in batches:
+            right += graphs.right(patches, labels, codes, spread)[: len(group)]
             images += len(labels)
-        return right / images, images
+            if np.isnan(right).any():
+                child = group[int(np.isnan(right).argmax())]
+                raise errors.RunError(f"child {child} gives logits that are not finite")
+        return [Score(float(count) / images, images) for count in right]
 
-    def _code(self, architecture: Architecture) -> tf.Tensor:
-        return tf.constant(self._space.encode(architecture))
+    def _groups(self, architectures: Iterable[Architecture]) -> Iterator[list[Architecture]]:
+        """Yields children that run side by side, at most one a replica."""
+        alike: dict[int | None, list[Architecture]] = collections.defaultdict(list)
+        for architecture in architectures:
+            alike[self._static_side(architecture)].append(architecture)
+        for members in alike.values():
+            for first in range(0, len(members), self._replicas):
+                yield members[first : first + self._replicas]
+
+    def _graphs_of(self, architecture: Architecture) -> ChildGraphs:
+        side = self._static_side(architecture)
+        if side not in self._graphs:
+            self._graphs[side] = ChildGraphs(self._supernet, side)
+        return self._graphs[side]
+
+    def _static_side(self, architecture: Architecture) -> int | None:
+        return architecture.resolution if self._supernet.execution == "mask" else None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import tensorflow as tf
 
 from bignas_tf import errors, files
 from bignas_tf.data.config import DataConfig
@@ -28,17 +26,13 @@ class Search:
       source: what the weights are, as plain data; a journal of others is refused.
 
     Raises:
-      UsageError: an unknown, empty or shared split.
+      UsageError: an unknown or empty split, or ranking and reporting share images.
     """
 
     def __init__(
         self, supernet: Supernet, data: DataConfig, selection: Any, source: dict[str, Any]
     ) -> None:
-        if selection.ranking_split == selection.reporting_split:
-            raise errors.UsageError(
-                f"ranking and reporting share the split {selection.ranking_split!r}; an accuracy "
-                "that chose a child cannot judge it: name two splits"
-            )
+        splits.check_apart(data, selection)
         self._supernet = supernet
         self._selection = selection
         self._source = source
@@ -65,24 +59,23 @@ class Search:
         journal = Journal(os.path.join(output_dir, "journal.jsonl"), settings)
         began = time.monotonic()
 
-        def score(architecture: Architecture, phase: str) -> Candidate:
-            candidate = journal.get(architecture)
-            if candidate is None:
-                candidate = self._score(architecture, phase)
+        def scores(architectures: Sequence[Architecture], phase: str) -> list[Candidate]:
+            found = {a: known for a in architectures if (known := journal.get(a))}
+            for candidate in found.values():
+                self._report(candidate, time.monotonic() - began)
+            for candidate in self._score([a for a in architectures if a not in found], phase):
                 journal.add(candidate)
-            self._report(candidate, time.monotonic() - began)
-            return candidate
+                self._report(candidate, time.monotonic() - began)
+                found[candidate.architecture] = candidate
+            return [found[architecture] for architecture in architectures]
 
         candidates = coarse_to_fine.search(
-            net.space, self._grid(), [*budgets], lambda a: net.cost_of(a).macs, score
+            net.space, self._grid(), [*budgets], lambda a: net.cost_of(a).macs, scores
         )
         result = {
             "settings": settings,
             "candidates": [candidate.to_json() for candidate in candidates],
-            "selected": [
-                self._select(candidates, budget, label, output_dir)
-                for budget, label in budgets.items()
-            ],
+            "selected": self._select(candidates, budgets, output_dir),
         }
         files.write_json(os.path.join(output_dir, "search.json"), result)
         return result
@@ -107,11 +100,10 @@ class Search:
             "selection": self._selection.as_dict(),
         }
 
-    def _score(self, architecture: Architecture, phase: str) -> Candidate:
-        counted = self._supernet.cost_of(architecture)
-        statistics = self._evaluator.statistics(architecture)
-        top1, _ = self._evaluator.top1(architecture, statistics, self._ranking)
-        return Candidate(architecture, counted.macs, counted.params, top1, phase)
+    def _score(self, architectures: Sequence[Architecture], phase: str) -> Iterator[Candidate]:
+        for architecture, score in self._evaluator.scores(architectures, self._ranking):
+            counted = self._supernet.cost_of(architecture)
+            yield Candidate(architecture, counted.macs, counted.params, score.top1, phase)
 
     def _report(self, candidate: Candidate, seconds: float) -> None:
         self._done += 1
@@ -123,26 +115,27 @@ class Search:
         )
 
     def _select(
-        self, candidates: Sequence[Candidate], budget: int, label: str, output_dir: str
-    ) -> dict[str, Any]:
-        chosen = coarse_to_fine.best(candidates, budget)
-        if chosen is None:
-            raise errors.RunError(f"no candidate within {label}M multiply-adds was scored")
-        statistics = self._evaluator.statistics(chosen.architecture)
-        top1, _ = self._evaluator.top1(chosen.architecture, statistics, self._reporting)
-        entry = {"budget_mflops": float(label)} | chosen.to_json() | {"reporting_top1": top1}
-        del entry["phase"]
-        files.write_json(os.path.join(output_dir, f"child_{label}.json"), entry)
-        return entry
+        self, candidates: Sequence[Candidate], budgets: Mapping[int, str], output_dir: str
+    ) -> list[dict[str, Any]]:
+        """Reports on each budget's best child, and writes its file."""
+        chosen: dict[str, Candidate] = {}
+        for budget, label in budgets.items():
+            best = coarse_to_fine.best(candidates, budget)
+            if best is None:
+                raise errors.RunError(f"no candidate within {label}M multiply-adds was scored")
+            chosen[label] = best
+        children = dict.fromkeys(candidate.architecture for candidate in chosen.values())
+        reported = dict(self._evaluator.scores(children, self._reporting))
+        entries = []
+        for label, candidate in chosen.items():
+            entry = {"budget_mflops": float(label)} | candidate.to_json()
+            del entry["phase"]
+            entry["reporting_top1"] = reported[candidate.architecture].top1
+            files.write_json(os.path.join(output_dir, f"child_{label}.json"), entry)
+            entries.append(entry)
+        return entries
 
 
 def build_evaluator(supernet: Supernet, data: DataConfig, selection: Any) -> Evaluator:
     """An evaluator that calibrates every child on the run's own images."""
-    return Evaluator(supernet, calibration_batches(data, selection))
-
-
-def calibration_batches(data: DataConfig, selection: Any) -> tf.data.Dataset:
-    """The calibration images of a run, in full batches: a small one would weigh as much."""
-    images = selection.calibration_images
-    batch = min(selection.batch_size, images)
-    return splits.open_split(data, selection.calibration_split, batch, images, full=True)
+    return Evaluator(supernet, splits.calibration_batches(data, selection))

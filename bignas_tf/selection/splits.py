@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.data import inputs
+from bignas_tf.data import faults, inputs
 from bignas_tf.data.config import DataConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Batches of a split's images, the same ones in each iteration.
+
+    Iterating yields uint8 patches [N, S, S, C] and int32 labels [N].
+
+    Attributes:
+      config: names the images.
+      dataset: gives the batches; an image that cannot be read stays nameless there.
+
+    Raises (when iterated):
+      UsageError: an image cannot be read or has a wrong label; names it.
+    """
+
+    config: DataConfig
+    dataset: tf.data.Dataset
+
+    def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        with faults.named(self.config):
+            yield from self.dataset
 
 
 def open_split(
     data: DataConfig, split: str, batch_size: int, images: int | None = None, full: bool = False
-) -> tf.data.Dataset:
+) -> Split:
     """Opens a split as evaluation sees it: centre crops, in order, no augmentation.
 
     Args:
@@ -24,7 +50,7 @@ def open_split(
     Raises:
       UsageError: an unknown or empty split, or fewer images than one full batch.
     """
-    config = data.replace(tfds_split=split, is_training=False, global_batch_size=batch_size)
+    config = _evaluated(data, split).replace(global_batch_size=batch_size)
     available = inputs.count_images(config)
     count = min(images or available, available)
     if count < (batch_size if full else 1):
@@ -32,4 +58,32 @@ def open_split(
             f"split {split!r} gives {count} images; at least {batch_size if full else 1} needed"
         )
     dataset = inputs.build_dataset(config).unbatch().take(count)
-    return dataset.batch(batch_size, drop_remainder=full).cache().prefetch(tf.data.AUTOTUNE)
+    batches = dataset.batch(batch_size, drop_remainder=full).cache()
+    return Split(config, batches.prefetch(tf.data.AUTOTUNE))
+
+
+def calibration_batches(data: DataConfig, selection: Any) -> Split:
+    """The calibration images of a run, in full batches: a small one would weigh as much."""
+    images = selection.calibration_images
+    batch = min(selection.batch_size, images)
+    return open_split(data, selection.calibration_split, batch, images, full=True)
+
+
+def check_apart(data: DataConfig, selection: Any) -> None:
+    """Refuses to report an accuracy on images that rank children.
+
+    Raises:
+      UsageError: the ranking and the reporting split share images, or one cannot be opened.
+    """
+    ranking, reporting = selection.ranking_split, selection.reporting_split
+    shared = inputs.count_shared(_evaluated(data, ranking), _evaluated(data, reporting))
+    if shared:
+        raise errors.UsageError(
+            f"task.selection: ranking_split {ranking!r} and reporting_split {reporting!r} have "
+            f"images in common ({shared}); an accuracy that chose a child cannot judge it: name "
+            "splits that lie apart"
+        )
+
+
+def _evaluated(data: DataConfig, split: str) -> DataConfig:
+    return data.replace(tfds_split=split, is_training=False)

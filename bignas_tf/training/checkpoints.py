@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import pathlib
 from typing import Any
 
 import tensorflow as tf
 import yaml
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
@@ -95,7 +94,7 @@ def check_space(checkpoint: str, space: SearchSpace) -> None:
 
 def _read(checkpoint: str, name: str) -> int:
     try:
-        return tf.train.load_checkpoint(checkpoint).get_tensor(name + _VALUE)
+        return tf.compat.v1.train.NewCheckpointReader(checkpoint).get_tensor(name + _VALUE)
     except _UNREADABLE as error:
         raise errors.UsageError(
             f"checkpoint {checkpoint} is corrupt or not of a supernet: {_line(error)}"
@@ -103,15 +102,14 @@ def _read(checkpoint: str, name: str) -> int:
 
 
 def _read_config(model_dir: str) -> cfg.ExperimentConfig:
-    path = pathlib.Path(model_dir) / PARAMS_FILE
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        config = configs.blank_experiment()
-        config.override(values, is_strict=True)
-    except OSError as error:
+    path = os.path.join(model_dir, PARAMS_FILE)
+    if not files.is_file(path):
         raise errors.UsageError(
             f"{model_dir} is not the folder of a training run: no {PARAMS_FILE}"
-        ) from error
+        )
+    try:
+        config = configs.blank_experiment()
+        config.override(yaml.safe_load(files.read_text(path)), is_strict=True)
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise errors.UsageError(f"{path} is not a run's configuration: {_line(error)}") from error
     return config

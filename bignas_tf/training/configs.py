@@ -1,11 +1,10 @@
-"""Everything a training run can be told, and the registered experiments."""
+"""Everything a training run can be told."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from official.core import config_definitions as cfg
-from official.core import exp_factory
 from official.modeling import hyperparams
 
 from bignas_tf import errors
@@ -25,7 +24,7 @@ class SupernetConfig(hyperparams.Config):
     Attributes:
       search_space: a preset's name or the path of a YAML file.
       execution: "mask" (TPU), "slice" (CPU, GPU) or "auto".
-      zero_init_gamma: start the last batch norm of each residual at 0 (Section 3.2).
+      zero_init_gamma: start the last batch norm of each residual at 0 (Section 3.1).
     """
 
     search_space: str = "bignas_imagenet"
@@ -40,29 +39,39 @@ class SandwichConfig(hyperparams.Config):
     Attributes:
       biggest: train the biggest child, on the highest resolution.
       smallest: train the smallest child, on the lowest resolution.
-      num_random: random children, on the resolutions between.
+      num_random: random children, on the resolutions that the extremes leave.
+      same_patch: show all children the same patch of an image; else each its own.
       distillation: train all but the biggest on its soft labels only.
       label_steps: first steps in which all children see labels. The paper has
         none; in a run of a few epochs (ours) a teacher that knows nothing yet
         is copied, mistakes and all, and holds its students back.
+      check_replicas: compare the random children of all replicas in every step, and stop
+        the run where they differ (for debugging; one reduction more a child).
     """
 
     biggest: bool = True
     smallest: bool = True
     num_random: int = 2
+    same_patch: bool = True
     distillation: bool = True
     label_steps: int = 0
+    check_replicas: bool = False
+
+    @property
+    def num_children(self) -> int:
+        """Children of a step."""
+        return self.biggest + self.smallest + self.num_random
 
 
 @dataclasses.dataclass
 class RegularisationConfig(hyperparams.Config):
-    """Weight decay and friends (Section 3.2).
+    """Weight decay and friends (Section 3.1).
 
     Attributes:
-      children: "biggest", or "all" for the ablation.
+      children: whom all that follows is for: "biggest", or "all" for the ablation.
       weight_decay: factor of half the squared norm of the kernels.
       dropout_rate: before the classifier.
-      label_smoothing: where a child is trained on labels.
+      label_smoothing: where the child is trained on labels.
     """
 
     children: str = "biggest"
@@ -107,6 +116,25 @@ class SelectionConfig(hyperparams.Config):
 
 
 @dataclasses.dataclass
+class EvaluationConfig(hyperparams.Config):
+    """Which children are calibrated and scored while the supernet is trained.
+
+    That happens every `trainer.validation_interval` steps and after the last, and changes
+    nothing of the training. Calibration is that of `SelectionConfig`.
+
+    Attributes:
+      children: "smallest", "biggest", names of published children, or paths of JSON
+        files; empty for no evaluation.
+      split: images to score on.
+      images: how many of them, from the start; 0 for all.
+    """
+
+    children: tuple[str, ...] = ()
+    split: str = "train[90%:]"
+    images: int = 0
+
+
+@dataclasses.dataclass
 class BigNASConfig(cfg.TaskConfig):
     """The task: supernet, rules of training, and data."""
 
@@ -115,16 +143,23 @@ class BigNASConfig(cfg.TaskConfig):
     regularisation: RegularisationConfig = dataclasses.field(default_factory=RegularisationConfig)
     train_data: DataConfig = dataclasses.field(default_factory=DataConfig)
     selection: SelectionConfig = dataclasses.field(default_factory=SelectionConfig)
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
     seed: int = 0
 
 
 @dataclasses.dataclass
 class TrainerConfig(cfg.TrainerConfig):
-    """The Model Garden's trainer with our schedules among its choices."""
+    """The Model Garden's trainer with our schedules among its choices.
+
+    Attributes:
+      preemption_on_demand_checkpoint: its answer to SIGTERM, for some strategies and
+        platforms; off, for `training.workers` has one for all.
+    """
 
     optimizer_config: schedules.OptimizationConfig = dataclasses.field(
         default_factory=schedules.OptimizationConfig
     )
+    preemption_on_demand_checkpoint: bool = False
 
 
 def validate(config: cfg.ExperimentConfig) -> None:
@@ -136,38 +171,52 @@ def validate(config: cfg.ExperimentConfig) -> None:
     task, trainer = config.task, config.trainer
     _one_of("task.model.execution", task.model.execution, EXECUTIONS)
     _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
+    _check_sandwich(task.sandwich)
     _check_regularisation(task.regularisation)
     _check_optimisation(trainer.optimizer_config)
-    sandwich = task.sandwich
-    if sandwich.num_random < 0 or not (
-        sandwich.biggest or sandwich.smallest or sandwich.num_random
-    ):
-        raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
-    if sandwich.label_steps < 0:
+    _check_steps(trainer, task.evaluation)
+    data = task.train_data
+    data_config.validate(data)
+    if not (task.sandwich.same_patch or data.crop != "none" or data.flip or data.autoaugment):
         raise errors.UsageError(
-            f"task.sandwich.label_steps is {sandwich.label_steps}; it takes 0 or more"
+            "task.sandwich.same_patch is False, but all patches of an image are alike; set "
+            "crop, flip or autoaugment of task.train_data"
         )
-    if sandwich.distillation and not sandwich.biggest:
+
+
+def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> None:
+    intervals = ["checkpoint_interval"]
+    if evaluation.children:
+        intervals.append("validation_interval")
+    for name in ("train_steps", "steps_per_loop", *intervals):
+        value = getattr(trainer, name)
+        if not isinstance(value, int) or value < 1:
+            raise errors.UsageError(f"trainer.{name} is {value!r}; it takes a positive integer")
+    for name in intervals:
+        if getattr(trainer, name) % trainer.steps_per_loop:
+            raise errors.UsageError(
+                f"trainer.{name} is {getattr(trainer, name)}; checkpoints and evaluations come "
+                "at the end of a loop, so it must be a multiple of steps_per_loop "
+                f"({trainer.steps_per_loop})"
+            )
+    if evaluation.images < 0:
+        raise errors.UsageError(
+            f"task.evaluation.images is {evaluation.images}; it takes 0 (all) or more"
+        )
+
+
+def _check_sandwich(config: SandwichConfig) -> None:
+    if config.num_random < 0 or not config.num_children:
+        raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
+    if config.label_steps < 0:
+        raise errors.UsageError(
+            f"task.sandwich.label_steps is {config.label_steps}; it takes 0 or more"
+        )
+    if config.distillation and not config.biggest:
         raise errors.UsageError(
             "task.sandwich.distillation needs the biggest child as its teacher; "
             "set sandwich.biggest=true or sandwich.distillation=false"
         )
-    for name in ("train_steps", "steps_per_loop", "checkpoint_interval"):
-        value = getattr(trainer, name)
-        if not isinstance(value, int) or value < 1:
-            raise errors.UsageError(f"trainer.{name} is {value!r}; it takes a positive integer")
-    if trainer.checkpoint_interval % trainer.steps_per_loop:
-        raise errors.UsageError(
-            f"trainer.checkpoint_interval is {trainer.checkpoint_interval}; checkpoints come at "
-            f"the end of a loop, so it must be a multiple of steps_per_loop "
-            f"({trainer.steps_per_loop})"
-        )
-    if task.selection.ranking_split == task.selection.reporting_split:
-        raise errors.UsageError(
-            f"task.selection ranks and reports on the same split "
-            f"{task.selection.ranking_split!r}; an accuracy that chose a child cannot judge it"
-        )
-    data_config.validate(task.train_data)
 
 
 def _check_regularisation(config: RegularisationConfig) -> None:
@@ -205,62 +254,4 @@ def blank_experiment() -> cfg.ExperimentConfig:
         task=BigNASConfig(),
         trainer=TrainerConfig(),
         runtime=cfg.RuntimeConfig(distribution_strategy="one_device", num_gpus=0),
-    )
-
-
-@exp_factory.register_config_factory("bignas_small")
-def bignas_small() -> cfg.ExperimentConfig:
-    """Small images (20 to 32 px) on one CPU or GPU; Fashion-MNIST unless told otherwise."""
-    experiment = blank_experiment()
-    task, trainer = experiment.task, experiment.trainer
-    task.model.search_space = "bignas_small"
-    task.train_data.override(
-        {
-            "source": "tfds",
-            "tfds_name": "fashion_mnist",
-            "tfds_split": "train[:90%]",
-            "base_size": 28,
-            "channels": 1,
-            "num_classes": 10,
-            "crop": "pad",
-            "cache": True,
-            "global_batch_size": 128,
-            "is_training": True,
-            "seed": 0,
-        }
-    )
-    trainer.train_steps = 1200
-    trainer.steps_per_loop = 20
-    trainer.summary_interval = 20
-    trainer.checkpoint_interval = 200
-    trainer.max_to_keep = 3
-    set_optimisation(experiment, learning_rate=0.006, decay_steps=13, warmup_steps=50)
-    return experiment
-
-
-def set_optimisation(
-    experiment: cfg.ExperimentConfig, learning_rate: float, decay_steps: int, warmup_steps: int
-) -> None:
-    """RMSProp as EfficientNet's, x0.97 every `decay_steps`, 5% constant ending."""
-    experiment.trainer.optimizer_config.override(
-        {
-            "optimizer": {
-                "type": "rmsprop",
-                "rmsprop": {"rho": 0.9, "momentum": 0.9, "epsilon": 1e-3},
-            },
-            "learning_rate": {
-                "type": "constant_ending",
-                "constant_ending": {
-                    "initial_learning_rate": learning_rate,
-                    "decay_rate": 0.97,
-                    "decay_steps": decay_steps,
-                    "staircase": False,
-                    "floor": 0.05,
-                },
-            },
-            "warmup": {
-                "type": "linear",
-                "linear": {"warmup_steps": warmup_steps, "warmup_learning_rate": 0.0},
-            },
-        }
     )

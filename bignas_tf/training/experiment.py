@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
@@ -13,7 +14,7 @@ from official.core import exp_factory
 from official.modeling import hyperparams
 
 from bignas_tf import errors
-from bignas_tf.training import configs
+from bignas_tf.training import configs, experiments
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,9 +52,8 @@ def _registered(name: str) -> cfg.ExperimentConfig:
     try:
         return exp_factory.get_exp_config(name)
     except LookupError:
-        ours = [known for known in exp_factory._REGISTERED_CONFIGS if known.startswith("bignas")]
         raise errors.UsageError(
-            f"unknown experiment {name!r}; choose from {sorted(ours)}"
+            f"unknown experiment {name!r}; choose from {experiments.names()}"
         ) from None
 
 
@@ -63,7 +63,7 @@ def _override(config: cfg.ExperimentConfig, source: str) -> None:
     except (yaml.YAMLError, ValueError, OSError, UnicodeDecodeError) as error:
         problem = re.sub(r"\s+", " ", str(error))
         raise errors.UsageError(f"cannot read overrides {source!r}: {problem}") from error
-    _check_keys(config.as_dict(), values, source, "")
+    _check_keys(config, values, source, "")
     try:
         config.override(values, is_strict=True)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -86,18 +86,24 @@ def _values(source: str) -> dict[str, object]:
 
 
 def _check_keys(
-    known: dict[str, object], values: dict[str, object], source: str, path: str
+    known: hyperparams.Config, values: dict[str, object], source: str, path: str
 ) -> None:
-    """Refuses unknown keys and values of another type, naming the nearest key."""
+    """Refuses unknown keys and values of another type, naming the nearest key.
+
+    Asks the class for its fields: of a choice, `as_dict` would give the chosen one alone.
+    """
+    names = [field.name for field in dataclasses.fields(known)]
     for key, value in values.items():
         where = f"{path}{key}"
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1, 0.0)
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, 1, 0.0)
             raise errors.UsageError(
                 f"{source}: unknown key {where!r}; nearest is '{path}{near[0] if near else '?'}'"
             )
-        default = known[key]
-        if isinstance(default, dict) and isinstance(value, dict):
+        default = getattr(known, key)
+        if isinstance(default, hyperparams.Config):
+            if not isinstance(value, dict):
+                raise errors.UsageError(f"{source}: {where} is {value!r}; expected dict")
             _check_keys(default, value, source, f"{where}.")
         elif not _fits(default, value):
             raise errors.UsageError(

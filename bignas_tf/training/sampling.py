@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from bignas_tf.layers import stateless
 from bignas_tf.search_space import space as space_lib
 from bignas_tf.search_space.space import SearchSpace
 
@@ -25,7 +26,7 @@ def sample_code(space: SearchSpace, seed: tf.Tensor, resolution: int) -> tf.Tens
     table = np.zeros([len(counts), counts.max()], np.int32)
     for row, choices in zip(table, space.genes, strict=True):
         row[: len(choices)] = choices
-    uniform = tf.random.stateless_uniform([len(counts)], seed)
+    uniform = stateless.uniform([len(counts)], seed)
     picked = tf.cast(uniform * counts.astype(np.float32), tf.int32)
     # Rounding may lift a product to the count itself.
     picked = tf.minimum(picked, counts.astype(np.int32) - 1)

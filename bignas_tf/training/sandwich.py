@@ -36,16 +36,20 @@ def children(
     """Yields a step's children, the teacher first.
 
     The biggest is paired with the highest training resolution, the smallest
-    with the lowest, and random ones with those between in turn (Section 4.2).
+    with the lowest, and random ones in turn with those between (Appendix B), then
+    with that of an extreme that is not trained.
     """
     resolutions = space.train_resolutions
     if config.biggest:
         yield Child("biggest", resolutions[-1], space.biggest())
     if config.smallest:
         yield Child("smallest", resolutions[0], space.smallest())
-    between = resolutions[1:-1] or resolutions
+    free = resolutions[1:-1]
+    free += () if config.smallest else resolutions[:1]
+    free += () if config.biggest else resolutions[-1:]
+    free = free or resolutions
     for index in range(config.num_random):
-        resolution = between[index % len(between)]
+        resolution = free[index % len(free)]
         # Every replica and every restart knows the step, and so draws the same.
         step_seed = tf.stack([tf.cast(step, tf.int32), seed * 1000 + index])
         code = sampling.sample_code(space, step_seed, resolution)
@@ -61,11 +65,14 @@ class StepResult:
         scaled so that their sum over replicas is the global mean's.
       losses: this replica's mean loss by role.
       logits: of the first child, float32 [N, classes].
+      different_choices: of the random children, those that this replica has drawn otherwise
+        than the first, an int64 scalar; 0 where `check_replicas` does not ask for it.
     """
 
     gradients: list[tf.Tensor]
     losses: dict[str, tf.Tensor]
     logits: tf.Tensor
+    different_choices: tf.Tensor | int = 0
 
 
 def compute_gradients(
@@ -79,11 +86,13 @@ def compute_gradients(
 ) -> StepResult:
     """Runs the children of a step one after another, each with a tape of its own.
 
-    One tape a child keeps one child's activations at a time in memory.
+    One tape a child frees its activations once its gradients are there; nothing but the device's
+    scheduling keeps two children from overlapping.
 
     Args:
       supernet: the shared weights.
-      patches: uint8 [N, S, S, C]; every child sees them, at its own resolution.
+      patches: uint8 [N, S, S, C], which every child sees at its own resolution; or
+        [N, children, S, S, C], of which each child sees its own (`same_patch` off).
       labels: int32 [N].
       step: global step, a scalar integer tensor.
       sandwich: which children, and what they learn from.
@@ -96,13 +105,18 @@ def compute_gradients(
     child_losses: dict[str, tf.Tensor] = {}
     first_logits = None
     teacher = None
-    for index, child in enumerate(children(supernet.space, sandwich, step, seed)):
-        images = resize.resize_patches(patches, child.resolution)
+    drawn, different = list(children(supernet.space, sandwich, step, seed)), 0
+    if sandwich.check_replicas:
+        drawn, different = _agreed(drawn)
+    for index, child in enumerate(drawn):
+        seen = patches if sandwich.same_patch else patches[:, index]
+        images = resize.resize_patches(seen, child.resolution)
         regularised = regularisation.children == "all" or child.role == "biggest"
         dropout_seed = _dropout_seed(step, index, seed) if regularised else None
+        smoothing = regularisation.label_smoothing if regularised else 0.0
         with tf.GradientTape() as tape:
             logits = supernet(images, child.choice, training=True, dropout_seed=dropout_seed)
-            loss = losses.supervised(labels, logits, regularisation.label_smoothing)
+            loss = losses.supervised(labels, logits, smoothing)
             if teacher is not None:
                 taught = losses.distilled(teacher, logits)
                 loss = tf.where(step < sandwich.label_steps, loss, taught)
@@ -119,15 +133,31 @@ def compute_gradients(
         tf.zeros_like(variable) if gradient is None else gradient
         for variable, gradient in zip(variables, total, strict=True)
     ]
-    return StepResult(gradients, child_losses, first_logits)
+    return StepResult(gradients, child_losses, first_logits, different)
 
 
 def _dropout_seed(step: tf.Tensor, child: int, seed: int) -> tf.Tensor:
-    """Differs between steps, children and replicas, for replicas hold different images."""
+    """Differs between steps and children, and from the seeds of the random children."""
+    salt = tf.constant((seed * 100 + child + 1) * 10_000, tf.int64)
+    return tf.stack([tf.cast(step, tf.int64), salt])
+
+
+def _agreed(drawn: Sequence[Child]) -> tuple[list[Child], tf.Tensor]:
+    """The children that the first replica has drawn, and in how many choices mine differ.
+
+    All run the same even where they have drawn different ones: slices of different sizes
+    would end the step by an error of the first batch norm's, which says nothing of children.
+    """
     context = tf.distribute.get_replica_context()
-    replica = context.replica_id_in_sync_group if context else 0
-    salt = tf.cast(replica, tf.int32) + (seed * 100 + child + 1) * 10_000
-    return tf.stack([tf.cast(step, tf.int32), salt])
+    is_first = tf.cast(context.replica_id_in_sync_group == 0, tf.int32)
+    agreed, different = [], tf.constant(0, tf.int64)
+    for child in drawn:
+        if not isinstance(child.choice, Architecture):
+            first = context.all_reduce(tf.distribute.ReduceOp.SUM, child.choice * is_first)
+            different += tf.math.count_nonzero(child.choice - first)
+            child = dataclasses.replace(child, choice=first)
+        agreed.append(child)
+    return agreed, different
 
 
 def _add(

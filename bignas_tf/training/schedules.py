@@ -1,4 +1,4 @@
-"""Exponential decay that ends in a constant (paper, Section 3.2)."""
+"""Exponential decay that ends in a constant (paper, Section 3.1)."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ from bignas_tf.search_space import presets
 from bignas_tf.training import checkpoints, models, sandwich
 from bignas_tf.training.configs import BigNASConfig
 
+DIFFERENT_CHOICES = "different_choices"
+
 
 @task_factory.register_task_cls(BigNASConfig)
 class BigNASTask(base_task.Task):
@@ -30,16 +32,21 @@ class BigNASTask(base_task.Task):
         self, params: DataConfig, input_context: tf.distribute.InputContext | None = None
     ) -> tf.data.Dataset:
         """Patches and labels from where the latest checkpoint stopped reading."""
-        start = checkpoints.latest_step(self.logging_dir) if params.is_training else 0
-        return inputs.build_dataset(params, input_context, start)
+        if not params.is_training:
+            return inputs.build_dataset(params, input_context)
+        config = self.task_config.sandwich
+        patches = None if config.same_patch else config.num_children
+        start = checkpoints.latest_step(self.logging_dir)
+        return inputs.build_dataset(params, input_context, start, patches)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
-        """Mean loss of each role, and accuracy of the first child on training images."""
+        """Mean loss of each role, accuracy of the first child on training images, and checks."""
         config = self.task_config.sandwich
         roles = [role for role in ("biggest", "smallest") if getattr(config, role)]
         roles += ["random"] if config.num_random else []
         means = [tf_keras.metrics.Mean(f"loss_{role}") for role in roles]
-        return [*means, tf_keras.metrics.SparseCategoricalAccuracy("train_accuracy")]
+        checks = [tf_keras.metrics.Sum(DIFFERENT_CHOICES)] if config.check_replicas else []
+        return [*means, tf_keras.metrics.SparseCategoricalAccuracy("train_accuracy"), *checks]
 
     # Conversion would trace half as slowly again, and there is nothing to convert.
     @tf.autograph.experimental.do_not_convert
@@ -53,7 +60,7 @@ class BigNASTask(base_task.Task):
         """One update from all children of the step.
 
         Args:
-          inputs: uint8 [N, S, S, C] patches and int32 [N] labels of one replica.
+          inputs: patches and labels of one replica; see `sandwich.compute_gradients`.
           model: the supernet.
           optimizer: its `iterations` is the step that seeds the children.
           metrics: those of `build_metrics`.
@@ -73,6 +80,8 @@ class BigNASTask(base_task.Task):
         for metric in metrics or []:
             if metric.name == "train_accuracy":
                 metric.update_state(labels, result.logits)
+            if metric.name == DIFFERENT_CHOICES:
+                metric.update_state(result.different_choices)
             for role, loss in result.losses.items():
                 if metric.name == f"loss_{role.rstrip('0123456789')}":
                     metric.update_state(loss)

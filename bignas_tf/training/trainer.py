@@ -1,10 +1,12 @@
-"""Runs a training experiment on Orbit: progress, checkpoints, and a stop on NaN."""
+"""Runs a training experiment on Orbit: progress, checkpoints, and a stop on NaN or SIGTERM."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import math
 import os
+import shutil
 import sys
 import time
 from typing import Any
@@ -18,8 +20,9 @@ from bignas_tf import errors, files
 from bignas_tf.data import faults
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, configs
-from bignas_tf.training.task import BigNASTask
+from bignas_tf.training import checkpoints, configs, workers
+from bignas_tf.training.learning_curves import Evaluation, LearningCurves
+from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
 
 
 class SupernetTrainer(base_trainer.Trainer):
@@ -47,11 +50,40 @@ class SupernetTrainer(base_trainer.Trainer):
         return logs | {"images_per_second": images / seconds, "steps_per_second": steps / seconds}
 
 
+class Runner(train_lib.OrbitExperimentRunner):
+    """The Model Garden's runner, every worker of which goes on where the chief does.
+
+    All workers take part in a save, but only the chief's lands in the folder of the run. The
+    others save into a folder of their own, and the Model Garden would restore them from it.
+    """
+
+    def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
+        manager = super()._maybe_build_checkpoint_manager()
+        if workers.is_chief(self.strategy):
+            return manager
+        atexit.register(shutil.rmtree, manager.directory, ignore_errors=True)
+        checkpoint = tf.train.latest_checkpoint(self.model_dir)
+        if not checkpoint:
+            return manager
+        # In the scope, as the chief's is: it makes a variable, which all workers make together.
+        with self.strategy.scope():
+            self.trainer.checkpoint.restore(checkpoint)
+        return tf.train.CheckpointManager(
+            self.trainer.checkpoint,
+            manager.directory,
+            max_to_keep=1,
+            step_counter=self.trainer.global_step,
+            checkpoint_interval=manager.checkpoint_interval,
+            last_checkpoint_step=int(self.trainer.global_step.numpy()),
+        )
+
+
 class Progress:
-    """Prints one line a loop; stops the run where a loss or a weight is not finite.
+    """Prints one line a loop; stops a run that has gone wrong.
 
     Raises (when called):
-      RunError: names the step and the last good checkpoint.
+      RunError: a loss or a weight is not finite (the step and the last good checkpoint are
+        named), or the replicas drew different children.
     """
 
     def __init__(self, trainer: SupernetTrainer, model_dir: str) -> None:
@@ -59,7 +91,8 @@ class Progress:
         self._model_dir = model_dir
         self._weights = trainer.model.trainable_variables
         self._total = trainer.config.trainer.train_steps
-        self._stream = sys.stdout
+        # Without a stream of its own it prints to Orbit's log: all but the chief do.
+        self._stream = sys.stdout if workers.is_chief(trainer.strategy) else None
 
     def __call__(self, logs: dict[str, Any]) -> None:
         values = {name: float(value) for name, value in logs.items()}
@@ -73,6 +106,11 @@ class Progress:
                 f"the loss or a weight is not finite at step {step}: {losses}; "
                 f"last good checkpoint: {good}; lower the learning rate or lengthen the warm-up"
             )
+        if values.get(DIFFERENT_CHOICES):
+            raise errors.RunError(
+                f"the replicas drew different children in the loop that ended at step {step}; "
+                "the draw must follow from the step and the seed alone"
+            )
         left = (self._total - step) / values["steps_per_second"]
         shown = "  ".join(f"{role} {loss:.3f}" for role, loss in losses.items())
         print(
@@ -83,15 +121,22 @@ class Progress:
         )
 
 
-def train(config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.Strategy) -> None:
+def train(
+    config: cfg.ExperimentConfig,
+    model_dir: str,
+    strategy: tf.distribute.Strategy,
+    evaluation: Evaluation | None = None,
+) -> None:
     """Trains to `config.trainer.train_steps`, from the latest checkpoint if there is one.
 
     Writes checkpoints, TensorBoard summaries, `params.yaml` and
-    `search_space.yaml` into `model_dir`.
+    `search_space.yaml` into `model_dir`, which all workers must see and may be
+    remote, and `learning_curves.json` if there is an evaluation. A SIGTERM is
+    answered by a checkpoint when the loop in flight ends.
 
     Raises:
       UsageError: a bad configuration, or a checkpoint of another space.
-      RunError: the loss became NaN or infinite.
+      RunError: the loss became NaN or infinite, or SIGTERM came.
     """
     configs.validate(config)
     space = presets.get(config.task.model.search_space)
@@ -100,29 +145,67 @@ def train(config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.
             f"task.train_data.base_size is {config.task.train_data.base_size}; patches of space "
             f"{space.name!r} are {space.base_resolution} pixels"
         )
-    files.ensure_writable(model_dir)
+    files.make_folder(model_dir)
     checkpoint = tf.train.latest_checkpoint(model_dir)
     if checkpoint:
         checkpoints.check_space(checkpoint, space)
-        print(f"resuming from {checkpoint}", flush=True)
-    _describe(config, space, model_dir)
+    _check_shared(model_dir, strategy)
+    if workers.is_chief(strategy):
+        if checkpoint:
+            print(f"resuming from {checkpoint}", flush=True)
+        _describe(config, space, model_dir)
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
         trainer = SupernetTrainer(config, task)
-    progress = Progress(trainer, model_dir)
-    # Orbit prints every metric of every loop; the progress lines say it shorter.
-    with open(os.path.join(model_dir, "orbit.log"), "a") as log, contextlib.redirect_stdout(log):
-        runner = train_lib.OrbitExperimentRunner(
-            strategy,
-            task,
-            "train",
-            config,
-            model_dir,
-            trainer=trainer,
-            train_actions=[progress],
+    _run(trainer, model_dir, evaluation)
+
+
+def _check_shared(model_dir: str, strategy: tf.distribute.Strategy) -> None:
+    """Refuses workers that would start at different steps."""
+    step = checkpoints.latest_step(model_dir)
+    if workers.averaging(strategy)(step) != step:
+        raise errors.UsageError(
+            f"{model_dir} holds a checkpoint of step {step} here and not on every worker; name "
+            "one folder that all of them see"
         )
-        with faults.named(config.task.train_data):
-            runner.controller.train(steps=config.trainer.train_steps)
+
+
+def _run(trainer: SupernetTrainer, model_dir: str, evaluation: Evaluation | None) -> None:
+    """Trains to the end, or to the end of the loop in which a worker gets SIGTERM."""
+    settings, chief = trainer.config.trainer, workers.is_chief(trainer.strategy)
+    progress = Progress(trainer, model_dir)
+    curves = [LearningCurves(trainer, evaluation, model_dir)] if evaluation else []
+    # Orbit prints every metric of every loop; the progress lines say it shorter.
+    log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
+    with (
+        tf.io.gfile.GFile(log_file, "a") as log,
+        contextlib.redirect_stdout(log),
+        workers.sigterm_noted(trainer.strategy) as sigterm,
+        workers.loss_explained(trainer.strategy),
+        faults.named(trainer.config.task.train_data),
+    ):
+        controller = Runner(
+            trainer.strategy,
+            trainer.task,
+            "train",
+            trainer.config,
+            model_dir,
+            save_summary=chief,
+            trainer=trainer,
+            train_actions=[progress, *curves],
+        ).controller
+        for step in range(
+            int(trainer.global_step.numpy()), settings.train_steps, settings.steps_per_loop
+        ):
+            if sigterm():
+                controller.save_checkpoint()
+                raise errors.RunError(
+                    f"stopped by SIGTERM; step {step} is saved, and the same command goes on "
+                    "from there"
+                )
+            end = min(step + settings.steps_per_loop, settings.train_steps)
+            controller.train(end, checkpoint_at_completion=False)
+        controller.save_checkpoint()
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.layers import batch_norm, elastic
+from tests.modeling import replicas
 
 WIDTH, OFFSET, TOTAL = 6, 3, 12
 
@@ -58,6 +59,28 @@ def test_recorded_moments_are_biased_and_zero_past_the_width(masked: bool, dtype
     # Means of 100 values around 2 with a variance of 9, in float32.
     np.testing.assert_allclose(moments, expected, rtol=0, atol=1e-5)
     assert not moments.numpy()[:, width:].any()
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_a_local_pass_takes_the_moments_of_its_own_replica(dtype: tf.DType) -> None:
+    # Again the fused op and the moments. Each replica has half of the images.
+    strategy, x = replicas.two_cpus(), tf.cast(_input(WIDTH), dtype)
+    with strategy.scope():
+        layer = _layer()
+
+    @tf.function
+    def moments() -> tuple[tf.Tensor, ...]:
+        def on_one() -> tf.Tensor:
+            start = 2 * tf.distribute.get_replica_context().replica_id_in_sync_group
+            recorded: dict[int, tf.Tensor] = {}
+            layer(x[start : start + 2], WIDTH, elastic.Pass(recorded=recorded, local=True))
+            return recorded[OFFSET]
+
+        return strategy.experimental_local_results(strategy.run(on_one))
+
+    for found, own in zip(moments(), np.split(tf.cast(x, tf.float64).numpy(), 2), strict=True):
+        expected = np.stack([own.mean((0, 1, 2)), own.var((0, 1, 2))])
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_a_large_mean_costs_no_digits() -> None:

@@ -104,6 +104,21 @@ def test_dropout_needs_training_and_a_seed() -> None:
     assert not np.allclose(dropped, logits(training=True, dropout_seed=tf.constant([1, 3])))
 
 
+def test_slices_and_masks_drop_the_same() -> None:
+    space = spaces.tiny()
+    sliced, masked = (helpers.supernet_of(space, execution) for execution in ("slice", "mask"))
+    code = helpers.code_of(space, space.with_resolution(space.smallest(), 12))
+
+    def logits(supernet: Supernet) -> np.ndarray:
+        supernet.dropout_rate = 0.5
+        return supernet(
+            helpers.images_for(12), code, training=True, dropout_seed=tf.constant([1, 2])
+        ).numpy()
+
+    # Float32 sums of other lengths; a single feature dropped by one alone moves a logit by 0.01.
+    np.testing.assert_allclose(logits(sliced), logits(masked), atol=1e-4)
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_images_may_have_other_channels(channels: int) -> None:
     space = presets.bignas_small()

@@ -44,6 +44,14 @@ def test_an_unknown_published_child_is_refused() -> None:
         presets.published("BigNASModel-XL")
 
 
+def test_a_child_is_named_or_published_and_lies_in_the_space() -> None:
+    space = presets.bignas_imagenet()
+    assert presets.child(space, "BigNASModel-S") == presets.published("BigNASModel-S")
+    assert presets.child(space, "biggest") == space.biggest()
+    with pytest.raises(errors.UsageError, match=r"'resolution' is 192; choose from \[20"):
+        presets.child(presets.bignas_small(), "BigNASModel-S")
+
+
 def test_a_yaml_file_is_read(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(_plain(spaces.tiny())), encoding="utf-8")

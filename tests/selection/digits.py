@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
 import tf_keras
 
 from bignas_tf.data.config import DataConfig
@@ -11,6 +10,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.selection.splits import Split
 from tests.modeling import helpers
 
 CLASSES = 10
@@ -42,6 +42,7 @@ EXPERIMENT = {
             "crop": "pad",
             "global_batch_size": 64,
         },
+        "evaluation": {"children": ["smallest", "biggest"], "split": "train[1200:]"},
         "selection": {
             "calibration_split": "train[:128]",
             "calibration_images": 128,
@@ -59,6 +60,7 @@ EXPERIMENT = {
         "steps_per_loop": STEPS,
         "checkpoint_interval": STEPS,
         "summary_interval": STEPS,
+        "validation_interval": STEPS,
     },
 }
 
@@ -87,7 +89,7 @@ def data() -> DataConfig:
     )
 
 
-def batches(split: str, batch_size: int = 32) -> tf.data.Dataset:
+def batches(split: str, batch_size: int = 32) -> Split:
     return splits.open_split(data(), split, batch_size)
 
 

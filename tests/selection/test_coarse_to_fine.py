@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
@@ -45,9 +46,9 @@ class Scores:
     def __init__(self) -> None:
         self.asked: list[tuple[Architecture, str]] = []
 
-    def __call__(self, architecture: Architecture, phase: str) -> Candidate:
-        self.asked.append((architecture, phase))
-        return Candidate(architecture, _macs(architecture), 1, _accuracy(architecture), phase)
+    def __call__(self, architectures: Sequence[Architecture], phase: str) -> list[Candidate]:
+        self.asked += [(architecture, phase) for architecture in architectures]
+        return [Candidate(a, _macs(a), 1, _accuracy(a), phase) for a in architectures]
 
 
 def _everything() -> list[Architecture]:

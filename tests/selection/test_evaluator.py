@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -61,8 +63,17 @@ def test_labels_come_back_with_the_logits(net: Supernet, evaluator: Evaluator) -
     pairs = evaluator.logits(child, evaluator.statistics(child), digits.batches("test[:40]"))
     logits, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
     assert (logits.shape, logits.dtype) == ((40, digits.CLASSES), np.float32)
-    expected = [int(label) for _, label in digits.batches("test[:40]").unbatch()]
+    expected = [int(label) for _, label in digits.batches("test[:40]").dataset.unbatch()]
     assert labels.tolist() == expected
+
+
+def test_children_are_scored_as_each_is_alone(net: Supernet, evaluator: Evaluator) -> None:
+    children = helpers.children_of(net.space, 3)
+    found = dict(evaluator.scores(children, digits.batches(f"test[:{IMAGES}]")))
+    assert list(found) == children
+    for child in children:
+        images = digits.batches(f"test[:{IMAGES}]")
+        assert found[child] == evaluator.top1(child, evaluator.statistics(child), images)
 
 
 def test_logits_that_are_not_finite_stop_the_run() -> None:
@@ -71,5 +82,6 @@ def test_logits_that_are_not_finite_stop_the_run() -> None:
     child = net.space.smallest()
     statistics = evaluator.statistics(child)
     net.classifier.bias.assign(tf.fill([digits.CLASSES], np.nan))
-    with pytest.raises(errors.RunError, match="logits that are not finite"):
+    message = re.escape(f"child {child} gives logits that are not finite")
+    with pytest.raises(errors.RunError, match=message):
         evaluator.top1(child, statistics, digits.batches("test[:8]"))

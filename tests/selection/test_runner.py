@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+from collections.abc import Iterator, Sequence
 
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
@@ -15,6 +16,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.journal import Candidate
 from bignas_tf.selection.runner import Search
 from bignas_tf.training.configs import SelectionConfig
+from tests.modeling import replicas
 from tests.selection import digits
 
 BUDGETS = [0.03, 0.08]
@@ -26,12 +28,13 @@ class Countdown(Search):
     scored: list[Architecture]
     left = 1000
 
-    def _score(self, architecture: Architecture, phase: str) -> Candidate:
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        self.scored.append(architecture)
-        return super()._score(architecture, phase)
+    def _score(self, architectures: Sequence[Architecture], phase: str) -> Iterator[Candidate]:
+        for candidate in super()._score(architectures, phase):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            self.scored.append(candidate.architecture)
+            yield candidate
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,19 @@ def test_budgets_are_whole_multiply_adds_and_keep_their_digits(tmp_path: pathlib
     assert names == ["child_1.234567.json", "child_1.234568.json", "child_1.json"]
 
 
-def test_ranking_on_the_reporting_split_is_refused(net: Supernet) -> None:
-    with pytest.raises(errors.UsageError, match=r"share the split 'test'"):
-        Search(net, digits.data(), _selection(ranking_split="test", reporting_split="test"), {})
+def test_ranking_on_reporting_images_is_refused(net: Supernet) -> None:
+    shared = _selection(ranking_split="test", reporting_split="test[300:]")
+    with pytest.raises(errors.UsageError, match=r"in common \(60\)"):
+        Search(net, digits.data(), shared, {})
+
+
+@pytest.mark.slow
+def test_a_search_on_two_replicas_ends_as_on_one(
+    straight: tuple[str, int], tmp_path: pathlib.Path
+) -> None:
+    with replicas.two_cpus().scope():
+        net = digits.supernet()
+    search = _new(net)
+    search.run(BUDGETS, str(tmp_path))
+    assert (tmp_path / "search.json").read_text() == straight[0]
+    assert len(search.scored) == straight[1]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.selection import runner, splits
+from bignas_tf.data.config import DataConfig
+from bignas_tf.selection import splits
+from bignas_tf.selection.splits import Split
 from bignas_tf.training.configs import SelectionConfig
+from tests.data import samples
 from tests.selection import digits
 
 
-def _sizes(dataset: tf.data.Dataset) -> list[int]:
-    return [len(labels) for _, labels in dataset]
+def _sizes(batches: Split) -> list[int]:
+    return [len(labels) for _, labels in batches]
 
 
 def test_scoring_keeps_the_ragged_batch_and_calibration_leaves_it_out() -> None:
@@ -23,8 +27,8 @@ def test_scoring_keeps_the_ragged_batch_and_calibration_leaves_it_out() -> None:
 
 
 def test_a_split_comes_in_order_each_time() -> None:
-    dataset = digits.batches("train[1200:1300]", 50)
-    first, again = ([patches.numpy() for patches, _ in dataset] for _ in range(2))
+    batches = digits.batches("train[1200:1300]", 50)
+    first, again = ([patches.numpy() for patches, _ in batches] for _ in range(2))
     np.testing.assert_array_equal(first, again)
     (later, _), *_ = digits.batches("train[1250:1300]", 50)
     np.testing.assert_array_equal(first[1], later)
@@ -32,7 +36,7 @@ def test_a_split_comes_in_order_each_time() -> None:
 
 def test_fewer_calibration_images_than_a_batch_make_one_batch() -> None:
     selection = SelectionConfig(calibration_split="train", calibration_images=20, batch_size=32)
-    assert _sizes(runner.calibration_batches(digits.data(), selection)) == [20]
+    assert _sizes(splits.calibration_batches(digits.data(), selection)) == [20]
 
 
 @pytest.mark.parametrize(
@@ -47,3 +51,64 @@ def test_an_empty_or_unknown_split_is_refused(split: str, message: str) -> None:
 def test_too_few_images_for_a_full_batch_are_refused() -> None:
     with pytest.raises(errors.UsageError, match="gives 20 images; at least 32 needed"):
         splits.open_split(digits.data(), "train[:20]", 32, images=32, full=True)
+
+
+def _photos(root: pathlib.Path, **changes: object) -> DataConfig:
+    """A folder, streamed: images decoded anew in each iteration."""
+    fields = {"source": "folder", "input_path": str(root), "num_classes": samples.CLASSES}
+    return digits.data().replace(**fields | changes)
+
+
+def test_an_image_that_cannot_be_read_is_named_in_each_iteration(tmp_path: pathlib.Path) -> None:
+    root = samples.write_folder(tmp_path)
+    broken = root / "train" / "class_2" / "6.jpg"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:300])
+    batches = splits.open_split(_photos(root), "train", 2)
+    seen = 0
+    for _ in range(2):
+        with pytest.raises(errors.UsageError, match=r"class_2/6\.jpg cannot be read; .* mend it"):
+            seen += sum(1 for _ in batches)
+    broken.write_bytes(whole)
+    assert _sizes(batches) == [2] * 6
+
+
+@pytest.mark.parametrize(
+    ("ranking", "reporting", "shared"),
+    [
+        ("test", "test", 360),
+        ("train[80%:]", "train[90%:]", 144),
+        ("test", "test[:50]", 50),
+        ("train[1000:]+test[:40]", "test[30:50]+test[30:]", 10),
+    ],
+)
+def test_reporting_on_images_that_rank_is_refused(
+    ranking: str, reporting: str, shared: int
+) -> None:
+    selection = SelectionConfig(ranking_split=ranking, reporting_split=reporting)
+    with pytest.raises(errors.UsageError) as caught:
+        splits.check_apart(digits.data(), selection)
+    for words in (repr(ranking), repr(reporting), f"in common ({shared})"):
+        assert words in str(caught.value)
+
+
+def test_splits_of_every_source_are_told_apart(tmp_path: pathlib.Path) -> None:
+    names = {"tfrecord": "all", "tfds": "train", "folder": "train", "digits": "train"}
+    configs = {
+        "tfrecord": {"input_path": samples.write_records(tmp_path)},
+        "tfds": {
+            "tfds_name": samples.write_tfds(tmp_path / "tfds"),
+            "tfds_data_dir": str(tmp_path / "tfds"),
+        },
+        "folder": {"input_path": str(samples.write_folder(tmp_path / "root"))},
+        "digits": {"num_classes": digits.CLASSES},
+    }
+    for source, fields in configs.items():
+        data = _photos(tmp_path, source=source, **fields)
+        name = names[source]
+        apart = SelectionConfig(ranking_split=f"{name}[4:6]", reporting_split=f"{name}[6:8]")
+        splits.check_apart(data, apart)
+        # The boundary between two files of TFRecords lies at 5.
+        nested = SelectionConfig(ranking_split=f"{name}[3:7]", reporting_split=f"{name}[6:8]")
+        with pytest.raises(errors.UsageError, match=r"in common \(1\)"):
+            splits.check_apart(data, nested)

@@ -33,6 +33,8 @@ _SPACE: dict[str, Any] = {
 }
 # Where tracing for two replicas would take too long.
 ONE_STAGE = [{"widths": [8, 12], "depths": [1, 2], "kernels": [3, 5], "expands": [2], "stride": 2}]
+# For runs that are started again and again.
+ONE_BLOCK = [{"widths": [8, 12], "depths": [1], "kernels": [3, 5], "expands": [2], "stride": 2}]
 
 
 def write_yaml(path: pathlib.Path, values: dict[str, Any]) -> str:
@@ -78,7 +80,7 @@ def train(config: cfg.ExperimentConfig, folder: pathlib.Path) -> dict[str, np.nd
 
 
 def tensors(checkpoint: str) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(checkpoint)
+    reader = tf.compat.v1.train.NewCheckpointReader(checkpoint)
     names = set(reader.get_variable_to_shape_map())
     left_out = {name for name in names if name.startswith(("_CHECKPOINTABLE", "save_counter"))}
     return {name: reader.get_tensor(name) for name in sorted(names - left_out)}

@@ -34,6 +34,8 @@ def test_an_unknown_experiment_lists_ours() -> None:
         ("task.sandwich.num_randoms", "task.sandwich.num_random"),
         ("trainer.train_step", "trainer.train_steps"),
         (f"{OPTIMISER}optimizer.rmsprop.ro", f"{OPTIMISER}optimizer.rmsprop.rho"),
+        # Not the chosen schedule: the fields of all of them are known.
+        (f"{OPTIMISER}learning_rate.cosine.alpa", f"{OPTIMISER}learning_rate.cosine.alpha"),
     ],
 )
 def test_an_unknown_key_names_the_nearest(key: str, nearest: str) -> None:
@@ -61,6 +63,11 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
     ("override", "words"),
     [
         ("trainer.steps_per_loop=30", "200; .* multiple of steps_per_loop \\(30\\)"),
+        (
+            "task.evaluation.children=[smallest],trainer.validation_interval=50",
+            "validation_interval is 50; .* multiple of steps_per_loop \\(20\\)",
+        ),
+        ("task.evaluation.images=-1", "evaluation.images is -1; it takes 0"),
         ("trainer.train_steps=0", "train_steps is 0; it takes a positive integer"),
         ("task.sandwich.biggest=false", "distillation needs the biggest child as its teacher"),
         (
@@ -69,7 +76,10 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
             "trains no child",
         ),
         ("task.sandwich.num_random=-1", "num_random"),
-        ("task.selection.ranking_split=test", "same split 'test'"),
+        (
+            "task.sandwich.same_patch=false,task.train_data.crop=none,task.train_data.flip=false",
+            "all patches of an image are alike; set crop",
+        ),
         ("task.model.execution=fast", r"'fast'; choose from \['auto', 'slice', 'mask'\]"),
         ("task.regularisation.children=none", r"'none'; choose from \['biggest', 'all'\]"),
         ("task.regularisation.dropout_rate=1", "dropout_rate is 1.*less than 1"),

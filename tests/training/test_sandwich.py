@@ -36,10 +36,12 @@ def _run(
     config: SandwichConfig | None = None,
     shift: int = 0,
     step: int = STEP,
+    patches: tf.Tensor | None = None,
     **regularisation: Any,
 ) -> StepResult:
+    patches = runs.patches() if patches is None else patches
     return sandwich.compute_gradients(
-        supernet, runs.patches(), runs.labels(shift), tf.constant(step, tf.int64),
+        supernet, patches, runs.labels(shift), tf.constant(step, tf.int64),
         config or SandwichConfig(), RegularisationConfig(**BARE | regularisation), SEED,
     )  # fmt: skip
 
@@ -72,8 +74,17 @@ def test_children_are_paired_with_resolutions(tmp_path: pathlib.Path) -> None:
 
 
 def test_more_random_children_take_turns(tmp_path: pathlib.Path) -> None:
-    config = SandwichConfig(biggest=False, smallest=False, num_random=3, distillation=False)
-    assert _pairs(tmp_path, config) == [("random1", 12), ("random2", 14), ("random3", 12)]
+    pairs = _pairs(tmp_path, SandwichConfig(num_random=3))
+    assert pairs[2:] == [("random1", 12), ("random2", 14), ("random3", 12)]
+
+
+def test_random_children_take_the_resolution_of_an_extreme_left_out(
+    tmp_path: pathlib.Path,
+) -> None:
+    config = SandwichConfig(biggest=False, smallest=False, num_random=4, distillation=False)
+    assert [resolution for _, resolution in _pairs(tmp_path, config)] == [12, 14, 8, 16]
+    config = SandwichConfig(smallest=False, num_random=3)
+    assert [resolution for _, resolution in _pairs(tmp_path, config)] == [16, 12, 14, 8]
 
 
 def test_two_resolutions_leave_none_between(tmp_path: pathlib.Path) -> None:
@@ -198,6 +209,34 @@ def test_dropout_differs_between_steps(supernet: Supernet) -> None:
     supernet.dropout_rate = 0.5
     alone = SandwichConfig(smallest=False, num_random=0)
     assert _losses(_run(supernet, alone, step=1)) != _losses(_run(supernet, alone, step=2))
+
+
+@pytest.mark.parametrize(
+    ("children", "expected"),
+    [("biggest", {"biggest"}), ("all", {"biggest", "smallest", "random1", "random2"})],
+)
+def test_label_smoothing_is_for_the_regularised_children(
+    supernet: Supernet, children: str, expected: set[str]
+) -> None:
+    config = SandwichConfig(distillation=False)
+    plain, smoothed = (
+        _losses(_run(supernet, config, children=children, label_smoothing=smoothing))
+        for smoothing in (0.0, 0.2)
+    )
+    assert {role for role in plain if smoothed[role] != plain[role]} == expected
+
+
+def test_each_child_may_see_a_patch_of_its_own(supernet: Supernet) -> None:
+    """Against runs in which all see the same patch."""
+    flipped = tf.reverse(runs.patches(), [0])
+    views = [runs.patches(), flipped, runs.patches() // 2, flipped // 3]
+    config = SandwichConfig(distillation=False, same_patch=False)
+    found = _losses(_run(supernet, config, patches=tf.stack(views, 1)))
+    shared = SandwichConfig(distillation=False)
+    expected = [_losses(_run(supernet, shared, patches=view)) for view in views]
+    for index, role in enumerate(["biggest", "smallest", "random1", "random2"]):
+        assert found[role] == pytest.approx(expected[index][role], rel=1e-6)
+        assert len({losses_of[role] for losses_of in expected}) == len(views)
 
 
 def test_label_smoothing_reaches_the_biggest(supernet: Supernet) -> None:

@@ -7,14 +7,14 @@ import pytest
 import tensorflow as tf
 from official.modeling.optimization import optimizer_factory
 
-from bignas_tf.training import configs, experiment, schedules
+from bignas_tf.training import configs, experiment, experiments, schedules
 
 START, DECAY_STEPS, WARMUP = 0.016, 40, 100
 
 
 def _factory() -> optimizer_factory.OptimizerFactory:
     config = configs.blank_experiment()
-    configs.set_optimisation(config, START, DECAY_STEPS, WARMUP)
+    experiments.set_optimisation(config, START, DECAY_STEPS, WARMUP)
     return optimizer_factory.OptimizerFactory(config.trainer.optimizer_config)
 
 
@@ -58,8 +58,9 @@ def test_no_floor_decays_for_ever() -> None:
     assert float(schedule(tf.constant(20))) == pytest.approx(0.5**20)
 
 
-def test_the_experiment_builds_rmsprop_as_efficientnet_has_it() -> None:
-    config = experiment.parse("bignas_small", [], "")
+@pytest.mark.parametrize("name", experiments.names())
+def test_the_experiments_build_rmsprop_as_efficientnet_has_it(name: str) -> None:
+    config = experiment.parse(name, [], "")
     factory = optimizer_factory.OptimizerFactory(config.trainer.optimizer_config)
     schedule = factory.build_learning_rate()
     optimizer = factory.build_optimizer(schedule)

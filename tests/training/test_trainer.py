@@ -1,4 +1,4 @@
-"""Whole runs: resuming, refusing, stopping, reloading, and two replicas."""
+"""Whole runs: resuming, refusing, stopping, reloading."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from official.core import config_definitions as cfg
 
 from bignas_tf import errors
 from bignas_tf.training import checkpoints, trainer
-from bignas_tf.training.task import BigNASTask
 from tests.data import samples
-from tests.modeling import replicas
 from tests.training import runs
 
 SMALL = "task.sandwich.num_random=1,"
@@ -157,33 +154,3 @@ def test_progress_says_step_losses_and_rate(
         assert line.startswith(f"step {step}/6  loss: biggest ")
         assert "random" not in line
         assert f"lr {0.006 * 0.97 ** (50 / 13) * step / 50:.5f}" in line
-
-
-def _steps_of(
-    config: cfg.ExperimentConfig, strategy: tf.distribute.Strategy, steps: int
-) -> tuple[list[dict[str, float]], list[np.ndarray]]:
-    """Losses of each step, and all weights and slots after the last."""
-    with strategy.scope():
-        task = BigNASTask(config.task)
-        run = trainer.SupernetTrainer(config, task)
-    logs = [run.train(tf.constant(1)) for _ in range(steps)]
-    kept = [
-        {name: float(value) for name, value in log.items() if name.startswith("loss_")}
-        for log in logs
-    ]
-    variables = [*run.model.trainable_variables, *run.optimizer.variables()]
-    return kept, [variable.numpy() for variable in variables]
-
-
-@pytest.mark.slow
-def test_two_replicas_train_as_one_device_does(tmp_path: pathlib.Path) -> None:
-    """Without dropout: each replica draws for its own images, which one device cannot do."""
-    runs.space_file(tmp_path, stages=runs.ONE_STAGE)
-    config = runs.parse(tmp_path, SMALL + "task.regularisation.dropout_rate=0")
-    one, weights = _steps_of(config, runs.on_one_cpu(), 2)
-    two, of_two = _steps_of(config, replicas.two_cpus(), 2)
-    for losses, losses_of_two in zip(one, two, strict=True):
-        assert list(losses) == ["loss_biggest", "loss_smallest", "loss_random"]
-        assert losses_of_two == pytest.approx(losses, rel=1e-5)
-    for value, value_of_two in zip(weights, of_two, strict=True):
-        np.testing.assert_allclose(value_of_two, value, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,46 @@
+"""Named children, scored again and again while their supernet is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space import presets
+from bignas_tf.selection import splits
+from bignas_tf.selection.evaluator import Evaluator
+
+
+class NamedChildren:
+    """Scores children on statistics calibrated for the weights of the moment.
+
+    Args:
+      task: the run's `BigNASConfig`; its `evaluation` names the children and the images.
+
+    Raises:
+      UsageError: an unknown child, one outside the space, or an unknown or empty split.
+    """
+
+    def __init__(self, task: Any) -> None:
+        own, data = task.evaluation, task.train_data
+        space = presets.get(task.model.search_space)
+        self._children = {name: presets.child(space, name) for name in own.children}
+        self._calibration = splits.calibration_batches(data, task.selection)
+        self._images = splits.open_split(
+            data, own.split, task.selection.batch_size, own.images or None
+        )
+
+    def of(self, supernet: Supernet) -> Callable[[], dict[str, float]]:
+        """Returns what gives each child's top-1 accuracy by its name, whenever it is called.
+
+        Raises (when that is called):
+          UsageError: an image cannot be read.
+          RunError: a logit is NaN or infinite.
+        """
+        evaluator = Evaluator(supernet, self._calibration)
+
+        def top1() -> dict[str, float]:
+            scores = dict(evaluator.scores(self._children.values(), self._images))
+            return {name: scores[child].top1 for name, child in self._children.items()}
+
+        return top1

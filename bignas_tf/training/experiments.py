@@ -1,0 +1,137 @@
+"""The registered experiments: the rules and numbers that YAML files override."""
+
+from __future__ import annotations
+
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+
+from bignas_tf.search_space import presets
+from bignas_tf.training import configs
+
+_IMAGENET_IMAGES = 1_281_167
+
+
+def names() -> list[str]:
+    """The experiments of this project, among all that the Model Garden has registered."""
+    return sorted(name for name in exp_factory._REGISTERED_CONFIGS if name.startswith("bignas"))
+
+
+@exp_factory.register_config_factory("bignas_small")
+def bignas_small() -> cfg.ExperimentConfig:
+    """Small images (20 to 32 px) on one CPU or GPU; Fashion-MNIST unless told otherwise."""
+    experiment = configs.blank_experiment()
+    task, trainer = experiment.task, experiment.trainer
+    task.model.search_space = "bignas_small"
+    task.train_data.override(
+        {
+            "source": "tfds",
+            "tfds_name": "fashion_mnist",
+            "tfds_split": "train[:90%]",
+            "base_size": 28,
+            "channels": 1,
+            "num_classes": 10,
+            "crop": "pad",
+            "cache": True,
+            "global_batch_size": 128,
+            "is_training": True,
+            "seed": 0,
+        }
+    )
+    trainer.train_steps = 1200
+    trainer.steps_per_loop = 20
+    trainer.summary_interval = 20
+    trainer.checkpoint_interval = 200
+    trainer.max_to_keep = 3
+    set_optimisation(experiment, learning_rate=0.006, decay_steps=13, warmup_steps=50)
+    return experiment
+
+
+@exp_factory.register_config_factory("bignas_imagenet")
+def bignas_imagenet() -> cfg.ExperimentConfig:
+    """The paper's run on ImageNet (Sections 3.1 and 4.2, Appendix B), for any hardware.
+
+    The paper trains with EfficientNet's settings, so what it leaves open is EfficientNet's: 5
+    epochs of warm-up, RMSProp's epsilon, label smoothing of 0.1. Ours are the splits of
+    selection (that they hold training images is the paper's rule), the length of a loop, and a
+    rate that falls smoothly where EfficientNet's falls in stairs: it meets the floor after
+    2.4 * log(0.05) / log(0.97) = 236 epochs, the stairs would after 237.6.
+    """
+    experiment = configs.blank_experiment()
+    task, trainer = experiment.task, experiment.trainer
+    task.model.search_space = "bignas_imagenet"
+    task.regularisation.label_smoothing = 0.1
+    batch = 4096
+    task.train_data.override(
+        {
+            "source": "tfds",
+            "tfds_name": "imagenet2012",
+            "tfds_split": "train",
+            "base_size": 224,
+            "channels": 3,
+            "num_classes": 1000,
+            "crop": "inception",
+            "flip": True,
+            "autoaugment": True,
+            "global_batch_size": batch,
+            "is_training": True,
+            "seed": 0,
+        }
+    )
+    task.selection.override(
+        {
+            "calibration_split": "train[:8192]",
+            "calibration_images": 8192,
+            "ranking_split": "train[8192:58192]",
+            "reporting_split": "validation",
+            "batch_size": 256,
+            "resolutions": (192, 224, 256, 288, 320),
+        }
+    )
+    task.evaluation.override(
+        {
+            "children": ("smallest", "biggest", *presets.published_names()),
+            "split": task.selection.reporting_split,  # as the paper's learning curves
+        }
+    )
+    trainer.train_steps = 125_000
+    trainer.steps_per_loop = 250
+    trainer.summary_interval = 250
+    trainer.checkpoint_interval = 1250
+    trainer.validation_interval = 5000
+    trainer.max_to_keep = 3
+    epoch = _IMAGENET_IMAGES / batch
+    set_optimisation(
+        experiment,
+        learning_rate=0.256,
+        decay_steps=round(2.4 * epoch),
+        warmup_steps=round(5 * epoch),
+    )
+    return experiment
+
+
+def set_optimisation(
+    experiment: cfg.ExperimentConfig, learning_rate: float, decay_steps: int, warmup_steps: int
+) -> None:
+    """RMSProp as EfficientNet's, x0.97 every `decay_steps`, 5% constant ending."""
+    experiment.trainer.optimizer_config.override(
+        {
+            "optimizer": {
+                "type": "rmsprop",
+                "rmsprop": {"rho": 0.9, "momentum": 0.9, "epsilon": 1e-3},
+            },
+            "learning_rate": {
+                "type": "constant_ending",
+                "constant_ending": {
+                    "initial_learning_rate": learning_rate,
+                    "decay_rate": 0.97,
+                    "decay_steps": decay_steps,
+                    "staircase": False,
+                    "floor": 0.05,
+                },
+            },
+            "warmup": {
+                "type": "linear",
+                "linear": {"warmup_steps": warmup_steps, "warmup_learning_rate": 0.0},
+            },
+        }
+    )

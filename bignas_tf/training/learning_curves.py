@@ -1,0 +1,76 @@
+"""The accuracy of named children while their supernet is trained."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orbit
+import tensorflow as tf
+from official.core import base_trainer
+
+from bignas_tf import files
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.training import workers
+
+FILE = "learning_curves.json"
+
+# Given the supernet, returns what scores its named children whenever it is called.
+Evaluation = Callable[[Supernet], Callable[[], Mapping[str, float]]]
+
+
+class LearningCurves:
+    """After a loop of training, evaluates children where `trainer.validation_interval` asks.
+
+    Each evaluation is a line of progress, TensorBoard summaries, and a row of
+    `learning_curves.json`: a list of {"step": 1000, "top1": {"smallest": 0.61, …}}.
+    All workers evaluate, and the chief writes.
+
+    Args:
+      trainer: trains the supernet.
+      evaluation: of the children, top-1 accuracy by name.
+      model_dir: folder of the run; may be remote.
+
+    Raises:
+      UsageError: the folder's `learning_curves.json` is damaged.
+    """
+
+    def __init__(
+        self, trainer: base_trainer.Trainer, evaluation: Evaluation, model_dir: str
+    ) -> None:
+        self._trainer = trainer
+        self._evaluate = evaluation(trainer.model)
+        self._path = os.path.join(model_dir, FILE)
+        self._rows = files.read_json(self._path) if files.is_file(self._path) else []
+        self._chief = workers.is_chief(trainer.strategy)
+        self._stream = sys.stdout if self._chief else None
+        folder = os.path.join(model_dir, trainer.config.trainer.validation_summary_subdir)
+        self._summaries = orbit.utils.SummaryManager(
+            folder if self._chief else None, tf.summary.scalar, trainer.global_step
+        )
+
+    def __call__(self, logs: dict[str, Any]) -> None:
+        """Called by Orbit with the logs of each loop."""
+        del logs
+        settings, step = self._trainer.config.trainer, int(self._trainer.global_step.numpy())
+        if step % settings.validation_interval and step < settings.train_steps:
+            return
+        began = time.monotonic()
+        top1 = dict(self._evaluate())
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in top1.items())
+        print(
+            f"step {step}/{settings.train_steps}  top-1: {shown}  "
+            f"({time.monotonic() - began:.0f} s)",
+            file=self._stream,
+            flush=True,
+        )
+        self._summaries.write_summaries({f"top1/{name}": value for name, value in top1.items()})
+        self._summaries.flush()
+        if self._chief:
+            # A run that was killed repeats steps it has evaluated before.
+            self._rows = [row for row in self._rows if row["step"] < step]
+            self._rows.append({"step": step, "top1": top1})
+            files.write_json(self._path, self._rows)

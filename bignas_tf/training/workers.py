@@ -1,0 +1,74 @@
+"""The processes of one run: which of them writes, what they agree on, and how they stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import tensorflow as tf
+
+from bignas_tf import errors
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process prints and writes the folder of the run; one of its workers does."""
+    return strategy.extended.should_checkpoint
+
+
+def averaging(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
+    """Returns what averages a number over the workers; all must call it at the same point."""
+    if not _many(strategy):
+        return lambda value: value
+
+    @tf.function
+    def mean(value: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce(tf.distribute.ReduceOp.MEAN, strategy.run(lambda: value), axis=None)
+
+    return lambda value: float(mean(tf.constant(value, tf.float64)))
+
+
+@contextlib.contextmanager
+def sigterm_noted(strategy: tf.distribute.Strategy) -> Iterator[Callable[[], bool]]:
+    """Turns SIGTERM, a preemption's notice, into a note, so that the loop in flight may end.
+
+    For the main thread only, as Python's signals are.
+
+    Yields:
+      Whether any worker has got the signal; all of them must ask at the same point.
+    """
+    noted = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal noted
+        noted = True
+
+    average = averaging(strategy)
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield lambda: average(float(noted)) > 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def loss_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Wraps what all workers do together.
+
+    Raises:
+      RunError: one of them has gone, so that the others cannot go on.
+    """
+    try:
+        yield
+    except tf.errors.UnavailableError as error:
+        if not _many(strategy):
+            raise
+        raise errors.RunError(
+            "another worker has gone; start all of them again, and training goes on from the "
+            "latest checkpoint"
+        ) from error
+
+
+def _many(strategy: tf.distribute.Strategy) -> bool:
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

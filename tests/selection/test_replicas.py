@@ -1,0 +1,98 @@
+"""With several replicas each runs a child of its own, and finds what one device does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection.evaluator import Evaluator, Score
+from tests.modeling import helpers, replicas
+from tests.selection import digits
+
+pytestmark = pytest.mark.slow
+
+# Masks sum zeros along with a channel's values, and so in another order; a calibrated variance
+# of 0.1 and a dozen batch norms enlarge that.
+MASKED = 1e-5
+IMAGES = "test[:64]"  # full batches alone: under masks a smaller one would be traced anew
+
+
+class Found(NamedTuple):
+    """What one evaluator says of children."""
+
+    scores: dict[Architecture, Score]
+    statistics: list[np.ndarray]
+    logits: list[np.ndarray]
+    traces: int
+
+
+@pytest.fixture(scope="module")
+def children() -> list[Architecture]:
+    """An odd number: the last group is not full. Neighbours differ in their resolution."""
+    space = digits.space()
+    found = [*helpers.children_of(space, 3), space.biggest(), space.smallest()]
+    sides = itertools.cycle(space.eval_resolutions)
+    return [space.with_resolution(child, side) for child, side in zip(found, sides, strict=False)]
+
+
+def _find(net: Supernet, children: list[Architecture]) -> Found:
+    evaluator, before = digits.evaluator(net), net.get_weights()
+    scores = dict(evaluator.scores(children, digits.batches(IMAGES)))
+    statistics = [evaluator.statistics(child) for child in children]
+    logits = [
+        np.concatenate([part for part, _ in _logits(evaluator, child, given)])
+        for child, given in zip(children, statistics, strict=True)
+    ]
+    for weight, value in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    return Found(scores, statistics, logits, evaluator.traces)
+
+
+def _logits(
+    evaluator: Evaluator, child: Architecture, statistics: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return evaluator.logits(child, statistics, digits.batches(IMAGES))
+
+
+@pytest.fixture(scope="module")
+def alone(children: list[Architecture]) -> Found:
+    """What slices find on one device."""
+    return _find(digits.supernet(), children)
+
+
+def test_two_replicas_find_what_one_device_does(children: list[Architecture], alone: Found) -> None:
+    with replicas.two_cpus().scope():
+        net = digits.supernet()
+    found = _find(net, children)
+    assert found.scores == alone.scores
+    assert len({score.top1 for score in alone.scores.values()}) > 1
+    assert found.traces == alone.traces == 2
+    for one, two in zip(alone.statistics, found.statistics, strict=True):
+        np.testing.assert_array_equal(two, one)
+    for one, two in zip(alone.logits, found.logits, strict=True):
+        np.testing.assert_array_equal(two, one)
+
+
+@pytest.mark.parametrize(("strategy", "sides"), [(tf.distribute.get_strategy, {8, 9}),
+                                                 (replicas.two_cpus, {8})])  # fmt: skip
+def test_masks_find_what_slices_do(
+    children: list[Architecture],
+    alone: Found,
+    strategy: Callable[[], tf.distribute.Strategy],
+    sides: set[int],
+) -> None:
+    with strategy().scope():
+        net = digits.supernet("mask")
+    chosen = [index for index, child in enumerate(children) if child.resolution in sides]
+    found = _find(net, [children[index] for index in chosen])
+    assert found.traces == 2 * len(sides)
+    assert found.scores == {children[index]: alone.scores[children[index]] for index in chosen}
+    for index, masked in zip(chosen, found.logits, strict=True):
+        np.testing.assert_allclose(masked, alone.logits[index], rtol=0, atol=MASKED)

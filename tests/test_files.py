@@ -1,0 +1,53 @@
+"""Files of this machine and of TensorFlow's file systems, with the same errors."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import tensorflow as tf
+
+from bignas_tf import errors, files
+
+
+@pytest.fixture(params=["local", "remote"])
+def folder(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> str:
+    """An empty folder, here or in TensorFlow's file system in memory."""
+    if request.param == "local":
+        return str(tmp_path)
+    remote = f"ram://{tmp_path.name}"
+    tf.io.gfile.makedirs(remote)
+    return remote
+
+
+def test_what_is_written_can_be_read(folder: str) -> None:
+    assert not files.is_file(f"{folder}/a/text")
+    files.make_folder(f"{folder}/a")
+    for text in ("longer than what replaces it", "größer\n"):
+        files.write_text(f"{folder}/a/text", text)
+        assert files.read_text(f"{folder}/a/text") == text
+    files.write_json(f"{folder}/a/value.json", {"x": [1, None]})
+    assert files.read_json(f"{folder}/a/value.json") == {"x": [1, None]}
+    assert files.is_file(f"{folder}/a/text")
+    assert not files.is_file(f"{folder}/a")
+    assert sorted(tf.io.gfile.listdir(f"{folder}/a")) == ["text", "value.json"]
+
+
+def test_a_file_that_is_missing_or_not_json_is_named(folder: str) -> None:
+    for read in (files.read_text, files.read_json):
+        with pytest.raises(errors.UsageError, match=f"{folder}/none cannot be read"):
+            read(f"{folder}/none")
+    files.write_text(f"{folder}/cut.json", "[1,")
+    with pytest.raises(errors.UsageError, match=f"{folder}/cut.json is not valid JSON"):
+        files.read_json(f"{folder}/cut.json")
+
+
+def test_what_cannot_be_reached_is_named() -> None:
+    for write in (files.make_folder, lambda path: files.write_text(path, "")):
+        with pytest.raises(errors.UsageError, match=r"nowhere://a/b cannot be .*'nowhere' not"):
+            write("nowhere://a/b")
+
+
+def test_where_only_this_machine_will_do_a_remote_folder_is_refused() -> None:
+    with pytest.raises(errors.UsageError, match=r"ram://a is remote; .* of this machine"):
+        files.ensure_writable("ram://a")

@@ -1,0 +1,129 @@
+"""One step on one device, on two replicas and in two processes is the same step."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.training import sampling, trainer
+from bignas_tf.training.task import BigNASTask
+from tests.modeling import helpers, replicas
+from tests.training import processes, runs
+
+# All that replicas must agree on is on: dropout, weight decay, a random child.
+RULES = (
+    "task.sandwich.num_random=1,task.sandwich.check_replicas=true,"
+    "task.regularisation.children=all,task.regularisation.dropout_rate=0.3,"
+    "task.regularisation.weight_decay=0.01,task.model.zero_init_gamma=false"
+)
+# Float32 sums in another order, enlarged by batch norms and by one update after another.
+LOSS, WEIGHTS, SLOTS = 1e-5, 1e-4, 1e-3
+
+
+def _steps_of(
+    config: cfg.ExperimentConfig, strategy: tf.distribute.Strategy, steps: int
+) -> tuple[list[dict[str, float]], list[np.ndarray], list[np.ndarray]]:
+    """Logs of each step, and the weights and the optimiser's slots after the last."""
+    with strategy.scope():
+        run = trainer.SupernetTrainer(config, BigNASTask(config.task))
+        helpers.randomise(run.model)
+    logs = [
+        {name: float(value) for name, value in run.train(tf.constant(1)).items()}
+        for _ in range(steps)
+    ]
+    iterations, *slots = [variable.numpy() for variable in run.optimizer.variables()]
+    assert iterations == steps
+    return logs, [variable.numpy() for variable in run.model.trainable_variables], slots
+
+
+@pytest.mark.slow
+def test_two_replicas_train_as_one_device_does(tmp_path: pathlib.Path) -> None:
+    """The slots hold what the gradients were: their squares, and the steps made of them."""
+    runs.space_file(tmp_path, stages=runs.ONE_STAGE)
+    config = runs.parse(tmp_path, RULES)
+    one, weights, slots = _steps_of(config, runs.on_one_cpu(), 2)
+    two, weights_of_two, slots_of_two = _steps_of(config, replicas.two_cpus(), 2)
+    for logs, logs_of_two in zip(one, two, strict=True):
+        for name in ("loss_biggest", "loss_smallest", "loss_random", "train_accuracy"):
+            assert logs_of_two[name] == pytest.approx(logs[name], rel=LOSS)
+        assert logs_of_two["different_choices"] == 0
+    assert helpers.relative_difference(weights_of_two, weights) < WEIGHTS
+    assert helpers.relative_difference(slots_of_two, slots) < SLOTS
+
+
+@pytest.mark.slow
+def test_replicas_that_draw_different_children_stop_the_run(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = sampling.sample_code
+
+    def by_replica(space: SearchSpace, seed: tf.Tensor, resolution: int) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return right(space, seed + replica, resolution)
+
+    monkeypatch.setattr(sampling, "sample_code", by_replica)
+    runs.space_file(tmp_path, stages=runs.ONE_STAGE)
+    only_random = "biggest=false,task.sandwich.smallest=false,task.sandwich.distillation=false"
+    config = runs.parse(tmp_path, f"{RULES},task.sandwich.{only_random}")
+    with replicas.two_cpus().scope():
+        run = trainer.SupernetTrainer(config, BigNASTask(config.task))
+        progress = trainer.Progress(run, str(tmp_path))
+    with pytest.raises(errors.RunError, match=r"drew different children .* at step 1;"):
+        progress(run.train(tf.constant(1)))
+
+
+def _losses(model_dir: pathlib.Path) -> dict[tuple[str, int], float]:
+    """What TensorBoard would show of the losses, by tag and step."""
+    found = {}
+    for path in (model_dir / "train").glob("events.*"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                if value.tag.startswith("loss_"):
+                    found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    return found
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does_though_a_worker_dies(tmp_path: pathlib.Path) -> None:
+    """The first run of two loses a worker to SIGKILL; the second, resumed, one to SIGTERM."""
+    runs.space_file(tmp_path, stages=runs.ONE_BLOCK)
+    loops = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval=4"
+    overrides = f"{RULES},task.sandwich.smallest=false,trainer.train_steps=20,{loops}"
+    config = runs.parse(tmp_path, overrides)
+    two = tmp_path / "two"
+    with processes.two_workers(tmp_path, two, overrides) as (chief, other):
+        chief.until("step 6/")
+        other.send(signal.SIGKILL)
+        code, stderr = chief.end()
+        assert (code, "error: another worker has gone; start all" in stderr) == (1, True)
+    with processes.two_workers(tmp_path, two, overrides) as (chief, other):
+        chief.until(f"resuming from {two / 'ckpt-5'}")
+        chief.until("step 7/")
+        other.send(signal.SIGTERM)
+        ends = [chief.end(), other.end()]
+        assert other.lines == []
+    assert [code for code, _ in ends] == [1, 1]
+    (step,) = {
+        int(found) for _, stderr in ends for found in re.findall(r"SIGTERM; step (\d+) is", stderr)
+    }
+    config.trainer.train_steps = step
+    expected = runs.train(config, tmp_path / "one")
+    found = runs.tensors(str(two / f"ckpt-{step}"))
+    assert list(found) == list(expected)
+    floats = [name for name in found if found[name].dtype == np.float32]
+    slots = [name for name in floats if "/.OPTIMIZER_SLOT/" in name]
+    for names, tolerance in ((set(floats) - set(slots), WEIGHTS), (slots, SLOTS)):
+        assert len(names) > 20
+        both = ([tensors[name] for name in names] for tensors in (found, expected))
+        assert helpers.relative_difference(*both) < tolerance
+    assert _losses(two) == pytest.approx(_losses(tmp_path / "one"), rel=LOSS)
+    assert sorted(path.name for path in two.glob("*.yaml")) == ["params.yaml", "search_space.yaml"]

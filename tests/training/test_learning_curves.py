@@ -1,0 +1,108 @@
+"""Children are evaluated while their supernet trains, which changes nothing of the training."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bignas_tf import errors
+from bignas_tf.selection import runner, splits
+from bignas_tf.selection.named_children import NamedChildren
+from bignas_tf.training import checkpoints, trainer
+from tests.training import processes, runs
+
+# Loops of 3 steps, of which the second and the last are followed by an evaluation.
+PLAIN = "task.sandwich.smallest=false,task.sandwich.num_random=0,trainer.train_steps=9,"
+EVALUATED = PLAIN + (
+    "trainer.validation_interval=6,task.evaluation.children=[smallest,biggest],"
+    "task.evaluation.split=test,task.evaluation.images=100,task.selection.batch_size=64,"
+    "task.selection.calibration_split=train,task.selection.calibration_images=64"
+)
+
+
+def _summaries(folder: pathlib.Path) -> dict[tuple[str, int], float]:
+    """What TensorBoard would show, by tag and step."""
+    found = {}
+    for path in folder.glob("events.*"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    return found
+
+
+def _top1_of_the_last(folder: pathlib.Path) -> dict[str, float]:
+    """What the last checkpoint's children reach, found on one device."""
+    run = checkpoints.load_run(str(folder))
+    task = run.config.task
+    evaluator = runner.build_evaluator(run.supernet, task.train_data, task.selection)
+    children = {"smallest": run.space.smallest(), "biggest": run.space.biggest()}
+    images = splits.open_split(task.train_data, "test", 64, 100)
+    scores = dict(evaluator.scores(children.values(), images))
+    return {name: scores[child].top1 for name, child in children.items()}
+
+
+@pytest.mark.slow
+def test_evaluation_is_recorded_and_leaves_the_training_as_it_is(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = runs.train(runs.parse(tmp_path, PLAIN), tmp_path / "plain")
+    capsys.readouterr()
+    config, folder = runs.parse(tmp_path, EVALUATED), tmp_path / "run"
+    folder.mkdir()
+    # A run that was killed at step 12 and starts at 0 again.
+    before = [{"step": step, "top1": {"biggest": 0.5}} for step in (3, 6, 12)]
+    (folder / "learning_curves.json").write_text(json.dumps(before))
+    trainer.train(config, str(folder), runs.on_one_cpu(), NamedChildren(config.task).of)
+
+    evaluated = runs.tensors(tf.train.latest_checkpoint(str(folder)))
+    assert [name for name in plain if not np.array_equal(plain[name], evaluated[name])] == []
+    first, *rows = json.loads((folder / "learning_curves.json").read_text())
+    assert (first, [row["step"] for row in rows]) == (before[0], [6, 9])
+    assert rows[-1]["top1"] == _top1_of_the_last(folder)
+    assert len({*rows[0]["top1"].values(), *rows[1]["top1"].values()}) > 1
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if "top-1" in line]
+    for row, line in zip(rows, lines, strict=True):
+        top1 = row["top1"]
+        shown = f"smallest {top1['smallest']:.4f}  biggest {top1['biggest']:.4f}"
+        assert line.startswith(f"step {row['step']}/9  top-1: {shown}  (")
+    expected = {
+        (f"top1/{name}", row["step"]): value for row in rows for name, value in row["top1"].items()
+    }
+    assert _summaries(folder / "validation") == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_two_workers_share_the_children_and_the_chief_records(tmp_path: pathlib.Path) -> None:
+    runs.space_file(tmp_path, stages=runs.ONE_STAGE)
+    overrides = f"{EVALUATED},trainer.train_steps=3"
+    runs.parse(tmp_path, overrides)
+    folder = tmp_path / "run"
+    with processes.two_workers(tmp_path, folder, overrides) as (chief, other):
+        for worker in (chief, other):
+            code, stderr = worker.end()
+            assert code == 0, stderr
+    assert ["top-1" in line for line in chief.lines] == [False, True]
+    assert other.lines == []
+    (row,) = json.loads((folder / "learning_curves.json").read_text())
+    assert row == {"step": 3, "top1": _top1_of_the_last(folder)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ("task.evaluation.children=[smallest,no_such.json]", "no_such.json cannot be read"),
+        ("task.evaluation.children=[BigNASModel-S]", "'resolution' is 192; choose from"),
+        ("task.evaluation.split=validation", "validation"),
+        ("task.evaluation.split='test[:0]'", "is empty"),
+    ],
+)
+def test_mistakes_show_before_training(tmp_path: pathlib.Path, changes: str, words: str) -> None:
+    config = runs.parse(tmp_path, f"{EVALUATED},{changes}")
+    with pytest.raises(errors.UsageError, match=words):
+        NamedChildren(config.task)

@@ -1,0 +1,65 @@
+"""A run that is killed at any moment, and started again, ends as one that never was."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import signal
+
+import numpy as np
+import pytest
+
+from tests.training import runs
+from tests.training.processes import Training
+
+SMALL = "task.sandwich.smallest=false,task.sandwich.num_random=1,trainer.train_steps=40"
+EVERY_STEP = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval="
+
+
+def _is_saving(model_dir: pathlib.Path) -> bool:
+    """Whether files of a checkpoint are there that the folder's list does not name yet."""
+    names = " ".join(path.name for path in model_dir.iterdir())
+    newest = max(map(int, re.findall(r"ckpt-(\d+)", names)))
+    return f'"ckpt-{newest}"' not in (model_dir / "checkpoint").read_text()
+
+
+def _kill_in_a_save(run: Training) -> None:
+    """Stops the process at the sight of a half written checkpoint; kills it if it still is."""
+    while run.running:
+        if _is_saving(run.model_dir):
+            run.stand_still()
+            if _is_saving(run.model_dir):
+                run.send(signal.SIGKILL)
+                return
+            run.send(signal.SIGCONT)
+    raise AssertionError(f"no save was seen: {run.end()}")
+
+
+@pytest.mark.slow
+def test_killed_runs_end_bit_equal_to_one_never_interrupted(tmp_path: pathlib.Path) -> None:
+    runs.space_file(tmp_path, stages=runs.ONE_BLOCK)
+    runs.parse(tmp_path)
+    model_dir, always = tmp_path / "run", f"{SMALL},{EVERY_STEP}1,trainer.max_to_keep=40"
+    with Training(tmp_path, tmp_path / "whole", always) as whole:
+        with Training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}4") as run:
+            run.until("step 7/")
+            run.send(signal.SIGKILL)
+            assert run.end()[0] == -signal.SIGKILL
+        with Training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}1") as run:
+            # Steps 6 and 7 are lost.
+            run.until(f"resuming from {model_dir / 'ckpt-5'}")
+            _kill_in_a_save(run)
+            assert run.end()[0] == -signal.SIGKILL
+        with Training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}100") as run:
+            run.until("step ")
+            run.send(signal.SIGTERM)
+            code, errors = run.end()
+        assert whole.end()[0] == 0
+    assert code == 1
+    (stopped,) = re.findall(r"^error: stopped by SIGTERM; step (\d+) is saved", errors, re.M)
+    assert run.lines[-1].startswith(f"step {stopped}/40")
+    expected = runs.tensors(str(tmp_path / "whole" / f"ckpt-{stopped}"))
+    found = runs.tensors(str(model_dir / f"ckpt-{stopped}"))
+    assert list(found) == list(expected)
+    assert sum("/.OPTIMIZER_SLOT/" in name for name in found) > 20
+    assert [name for name in found if not np.array_equal(found[name], expected[name])] == []

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev quickstart lint types test test-fast clean
+.PHONY: help env env-dev env-runtimes env-tpu quickstart lint types test test-fast clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,12 +12,17 @@ env: .venv/installed  ## make .venv with the pinned requirements
 
 env-dev: .venv/installed-dev  ## add the tools that the tests need
 
+env-runtimes: .venv/installed-runtimes  ## add ONNX and the runtimes that verify_export knows
+
+env-tpu: .venv-tpu/installed  ## make .venv-tpu, the TPU compiler of tools.tpu_compile
+
 quickstart: env  ## data, training, search, export, a prediction and a plot: runs/quickstart
 	$(BIN)/python -m tools.quickstart
 
 lint: env-dev  ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/shellcheck --external-sources .ci/run tools/gcp/*.sh tools/gcp/host/*.sh
 
 types: env-dev  ## static types
 	$(BIN)/mypy bignas_tf tools
@@ -28,8 +33,8 @@ test: lint types  ## lint, types and every test
 test-fast: lint types  ## the same without the tests marked slow
 	$(BIN)/python -m pytest -m 'not slow'
 
-clean:  ## remove .venv and the caches; runs/ is kept
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+clean:  ## remove .venv, .venv-tpu and the caches; runs/ is kept
+	rm -rf .venv .venv-tpu .mypy_cache .pytest_cache .ruff_cache
 
 # The stamps are newer than the requirements only if the install came through.
 .venv/bin/python:
@@ -42,4 +47,13 @@ clean:  ## remove .venv and the caches; runs/ is kept
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+.venv/installed-runtimes: requirements-runtimes.txt .venv/installed
+	$(BIN)/python -m pip install --quiet --requirement requirements-runtimes.txt
+	touch $@
+
+.venv-tpu/installed: requirements-tpu.txt
+	$(PYTHON) -m venv .venv-tpu
+	.venv-tpu/bin/python -m pip install --quiet --requirement requirements-tpu.txt
 	touch $@

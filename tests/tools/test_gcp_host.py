@@ -1,0 +1,91 @@
+"""The scripts that run on a TPU's hosts: one run at a time, with what drives the chips."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tools.shells import bash, path_with, program
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ODD = """a='x y',b="$HOME";c=`id`\\"""
+
+# Stands in for the programs of .venv, which need a TPU: says how it was called to the pipe `said`,
+# and ends when the pipe `go` lets it.
+PROGRAM = """#!/usr/bin/env bash
+if [[ ${1-} == -c ]]; then
+  echo /of/libtpu.so
+  exit
+fi
+printf '%s\\n' "$@" "library ${TF_PLUGGABLE_DEVICE_LIBRARY_PATH-}" \\
+  "load ${TPU_LOAD_LIBRARY-}" > said
+read -r < go
+"""
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The code's folder on a host."""
+    shutil.copytree(ROOT / "tools" / "gcp" / "host", tmp_path / "tools" / "gcp" / "host")
+    program(tmp_path / ".venv" / "bin" / "python", PROGRAM)
+    program(tmp_path / ".venv" / "bin" / "start_grpc_tpu_worker", PROGRAM)
+    program(tmp_path / "bin" / "sudo", '#!/bin/sh\necho "$@" >> sudo.log\nexit 1\n')
+    os.mkfifo(tmp_path / "said")
+    os.mkfifo(tmp_path / "go")
+    yield tmp_path
+    _stop(tmp_path, "train")
+    _stop(tmp_path, "server")
+
+
+def _stop(host: pathlib.Path, name: str) -> int:
+    return bash(host, "-euc", f"source tools/gcp/host/lib.sh; stop {name}").returncode
+
+
+def _said(host: pathlib.Path) -> list[str]:
+    """How the program was called; waits until it says so."""
+    return bash(host, "-c", "cat said").stdout.splitlines()
+
+
+def _is_free(host: pathlib.Path, name: str) -> bool:
+    return bash(host, "-c", f"flock --nonblock {name}.lock true").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("tpu", "library", "load"), [("local", "/of/libtpu.so", ""), ("a-slice", "", "0")]
+)
+def test_one_training_run_at_a_time(host: pathlib.Path, tpu: str, library: str, load: str) -> None:
+    def start() -> subprocess.CompletedProcess[str]:
+        return bash(host, "tools/gcp/host/train.sh", f"--tpu={tpu}", f"--params_override={ODD}")
+
+    assert start().returncode == 0
+    said = _said(host)
+    assert said[:4] == ["-m", "tools.train", f"--tpu={tpu}", f"--params_override={ODD}"]
+    assert said[4:] == [f"library {library}", f"load {load}"]
+    second = start()
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr.startswith("error: a training run is under way here")
+    assert bash(host, "-c", "echo > go; flock train.lock true").returncode == 0
+
+    assert start().returncode == 0  # the first has ended
+    assert _said(host) == said
+    assert _stop(host, "train") == 0
+    assert _is_free(host, "train")
+
+
+def test_one_server_a_host(host: pathlib.Path) -> None:
+    def serve() -> int:
+        path = path_with(host / "bin")
+        return bash(host, "tools/gcp/host/serve.sh", PATH=path).returncode
+
+    assert _stop(host, "server") == 0  # none runs
+    assert serve() == 0
+    assert _said(host) == ["library /of/libtpu.so", "load "]
+    assert serve() == 0  # leaves the first alone
+    assert (host / "sudo.log").read_text() == "systemctl stop tpu-runtime\n"
+    assert _stop(host, "server") == 0
+    assert _is_free(host, "server")

@@ -1,0 +1,87 @@
+"""The TPU compiler's tool: mistakes, the search for a batch, and a real compilation."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from bignas_tf import files
+from tools.tpu import fitting
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+needs_libtpu = pytest.mark.skipif(
+    not (ROOT / ".venv-tpu" / "installed").exists(),
+    reason="the TPU compiler is not installed; make it with `make env-tpu`",
+)
+
+
+def _compile(*arguments: str, timeout_s: int = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tools.tpu_compile", "--experiment=bignas_small", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=timeout_s,
+    )  # fmt: skip
+
+
+@needs_libtpu
+@pytest.mark.slow
+def test_the_small_space_compiles_for_eight_cores(tmp_path: pathlib.Path) -> None:
+    output = tmp_path / "result.json"
+    done = _compile(
+        "--topology=v3:2x2", "--per_core_batch=8", f"--output={output}",
+        "--params_override=runtime.mixed_precision_dtype=bfloat16",
+        timeout_s=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = files.read_json(output)
+    assert (result["cores"], result["largest_batch"], result["out_of_memory"]) == (8, 8, None)
+    compiled, parameters = result["compiled"], 437_322
+    # Weights, RMSProp's mean square and momentum are float32 arguments; little else is.
+    assert 12 * parameters < compiled["arguments_bytes"] < 20 * parameters
+    assert compiled["arguments_bytes"] + compiled["temporaries_bytes"] < compiled["peak_bytes"]
+    # Every gradient crosses the cores once; the moments of batch norms are less than they.
+    assert 4 * parameters < compiled["all_reduce_bytes"] < 8 * parameters
+    # Forward and backward of the biggest child alone are 3 x 2 x its multiply-adds an image.
+    assert compiled["flops"] > 6 * 8 * 8_553_856
+    # 28 x 28 grey pixels and a label; 20, 24, 28 and 32 pixels a side in float32.
+    assert result["host_bytes"] == {
+        "sent": 8 * (784 + 4),
+        "float32_copies": 8 * 4 * (400 + 576 + 784 + 1024 + 1),
+    }
+    for named in ("v3:2x2", "peak", "all-reduces", str(output)):
+        assert named in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "largest", "tries"), [(32, 20, [16, 24, 20]), (32, 0, [16, 8, 4]), (3, 2, [1, 2])]
+)
+def test_the_largest_batch_is_found(asked: int, largest: int, tries: list[int]) -> None:
+    tried: list[int] = []
+
+    def fits(batch: int) -> bool:
+        tried.append(batch)
+        return batch <= largest
+
+    assert (fitting.largest_batch(fits, asked), tried) == (largest, tries)
+
+
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("--environment=nowhere", "make env-tpu"),
+        ("--per_core_batch=0", "per_core_batch"),
+        pytest.param("--experiment=unheard_of", "bignas_imagenet", marks=needs_libtpu),
+        pytest.param("--topology=v3:9x9", "v3:8x8", marks=needs_libtpu),
+        pytest.param("--topology=abacus", "v3:8x8", marks=needs_libtpu),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    tmp_path: pathlib.Path, argument: str, named: str
+) -> None:
+    done = _compile(f"--output={tmp_path}/result.json", argument)
+    assert done.returncode == 2
+    assert named in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

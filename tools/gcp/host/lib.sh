@@ -1,0 +1,32 @@
+# Sourced by the scripts of this folder, which run on the TPU's hosts; goes to the code's root.
+# shellcheck shell=bash
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../.." || exit
+
+# drive_chips: processes started from here on drive this host's chips, by libtpu's PJRT interface.
+drive_chips() {
+  TF_PLUGGABLE_DEVICE_LIBRARY_PATH=$(
+    .venv/bin/python -c 'import libtpu; print(libtpu.get_library_path())'
+  )
+  export TF_PLUGGABLE_DEVICE_LIBRARY_PATH NEXT_PLUGGABLE_DEVICE_USE_C_API=true
+}
+
+# running NAME: whether what in_background started under this name is alive.
+running() {
+  ! flock --nonblock "$1.lock" true
+}
+
+# in_background NAME COMMAND...: it outlives this shell, and its output goes to NAME.log.
+in_background() {
+  local name=$1
+  shift
+  setsid flock --nonblock "$name.lock" "$@" >> "$name.log" 2>&1 < /dev/null &
+  printf '%s\n' "$!" > "$name.pid"
+}
+
+# stop NAME: ends it where it runs, and waits until it is gone.
+stop() {
+  if running "$1"; then
+    kill -- "-$(< "$1.pid")"
+    flock --timeout 60 "$1.lock" true
+  fi
+}

@@ -1,0 +1,85 @@
+# Sourced by the scripts of this folder: flags, messages, and commands that a dry run only prints.
+# shellcheck shell=bash
+
+# shellcheck disable=SC2034 # the scripts use it
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
+name='' zone='' project='' dry_run=false
+exec 3>&1 # where a dry run prints, also from within $(...)
+
+# fail MESSAGE [CODE]: 2 says that the user can mend it, 1 that the run cannot go on.
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  exit "${2:-2}"
+}
+
+# parse_flags "REQUIRED..." "OPTIONAL..." ARGUMENT...: --zone=Z sets the variable zone.
+# A variable that is true or false beforehand is a switch: --spot means --spot=true.
+parse_flags() {
+  local required="name zone project${1:+ $1}" argument flag value
+  local known=" $required${2:+ $2} dry_run"
+  shift 2
+  for argument in "$@"; do
+    [[ $argument != --help ]] || show_help
+    [[ $argument =~ ^--([a-z_]+)(=(.*))?$ ]] ||
+      fail "$argument is not of the form --flag=value; see --help"
+    flag=${BASH_REMATCH[1]} value=${BASH_REMATCH[3]}
+    [[ "$known " == *" $flag "* ]] || fail "--$flag is unknown; there are${known// / --}"
+    if [[ ${!flag} == true || ${!flag} == false ]]; then
+      value=${value:-true}
+      [[ $value == true || $value == false ]] || fail "--$flag=$value: it is true or false"
+    elif [[ -z ${BASH_REMATCH[2]} ]]; then
+      fail "--$flag has no value; write --$flag=value"
+    fi
+    printf -v "$flag" %s "$value"
+  done
+  for flag in $required; do
+    [[ -n ${!flag} ]] || fail "--$flag is missing; see --help"
+  done
+  [[ $dry_run == true ]] || command -v gcloud > /dev/null ||
+    fail "gcloud is not installed; see https://cloud.google.com/sdk/docs/install"
+}
+
+# The comment at the top of the script is its help.
+show_help() {
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+  exit 0
+}
+
+# words WORD...: one line that a shell reads back as these words.
+words() {
+  local word separator='' quote="'" escaped="'\"'\"'"
+  for word in "$@"; do
+    [[ $word =~ ^[A-Za-z0-9_@%+=:,./-]+$ ]] || word="'${word//$quote/$escaped}'"
+    printf '%s%s' "$separator" "$word"
+    separator=' '
+  done
+}
+
+# run COMMAND...: shows the command and runs it; a dry run only shows it.
+run() {
+  if [[ $dry_run == true ]]; then
+    printf '%s\n' "$(words "$@")" >&3
+  else
+    printf '+ %s\n' "$(words "$@")" >&2
+    "$@"
+  fi
+}
+
+# tpus WORD...: a command of gcloud's on the TPUs of this project and zone.
+tpus() {
+  run gcloud compute tpus "$@" --zone="$zone" --project="$project"
+}
+
+# on_hosts WHICH COMMAND: on the host 0, or on all.
+on_hosts() {
+  tpus tpu-vm ssh "$name" --worker="$1" --command="$2"
+}
+
+# The state of the queued resource, such as ACTIVE or SUSPENDED; nothing where there is none.
+state() {
+  local each state
+  tpus queued-resources list --format='value(name.basename(),state.state)' |
+    while IFS=$'\t' read -r each state; do
+      [[ $each != "$name" ]] || printf '%s\n' "$state"
+    done
+}

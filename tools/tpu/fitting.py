@@ -1,0 +1,54 @@
+"""Compiles the batch asked for and, where it does not fit, finds the largest that does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+from tools.tpu.environment import Compiler
+from tools.tpu.lowering import ReplicaStep
+
+_TOO_LARGE = "out_of_memory"
+
+
+def measure(step: ReplicaStep, compiler: Compiler, images: int) -> dict[str, Any]:
+    """What the compiler says of `images` a core, or of the largest smaller batch that fits.
+
+    Returns:
+      "out_of_memory": the compiler's message for `images`, None if they fit;
+      "largest_batch": `images`, or what `largest_batch` finds;
+      "compiled": the compiler's figures for that batch, None for 0 images.
+    """
+    compiled: dict[int, dict[str, Any]] = {}
+
+    def fits(batch: int) -> bool:
+        print(f"compiling {batch} images a core", flush=True)
+        with tempfile.NamedTemporaryFile(suffix=".hlo") as hlo:
+            hlo.write(step.lower(batch))
+            hlo.flush()
+            compiled[batch] = compiler.compile(hlo.name)
+        return _TOO_LARGE not in compiled[batch]
+
+    largest = images if fits(images) else largest_batch(fits, images)
+    return {
+        _TOO_LARGE: compiled[images].get(_TOO_LARGE),
+        "largest_batch": largest,
+        "compiled": compiled.get(largest),
+    }
+
+
+def largest_batch(fits: Callable[[int], bool], too_large: int) -> int:
+    """The largest batch below `too_large` that fits, in eighths of it; 0 if none does.
+
+    Every try may take minutes: halving the interval makes them three.
+    """
+    unit = max(too_large // 8, 1)
+    low, high = 0, -(-too_large // unit)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(middle * unit):
+            low = middle
+        else:
+            high = middle
+    return low * unit

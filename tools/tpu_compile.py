@@ -1,0 +1,78 @@
+"""Compiles one core's training step for a TPU, with no TPU attached: does it fit?
+
+  python -m tools.tpu_compile --experiment=bignas_imagenet --topology=v3:2x2 \\
+      --per_core_batch=32 --config_file=experiments/imagenet_tpu.yaml
+
+Prints and saves what libtpu, the compiler of real TPUs, says: HBM a core, FLOPs,
+all-reduces, and its time. Exits with 1 where the batch does not fit, having found
+the largest that does. Says nothing of speed or of the input pipeline. `make
+env-tpu` makes the environment it needs; the paper's space takes minutes.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from tools.cli import launch, no_chatter
+
+_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_imagenet", "Registered experiment.")
+_CONFIG_FILES = flags.DEFINE_multi_string(
+    "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
+)
+_PARAMS_OVERRIDE = flags.DEFINE_string(
+    "params_override", "", "Overrides on top of the files, as tools.train takes them."
+)
+_TOPOLOGY = flags.DEFINE_string(
+    "topology", "v3:2x2", "Generation and chips, such as v3:8x8 or v5e:2x2."
+)
+_BATCH = flags.DEFINE_integer("per_core_batch", 32, "Images of a core in a step.", lower_bound=1)
+_ENVIRONMENT = flags.DEFINE_string(
+    "environment", ".venv-tpu", "Folder of the environment that `make env-tpu` makes."
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "JSON file; runs/tpu_compile/<experiment>_<topology>_<batch>.json if unset."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Lowers here, compiles in the other environment, reports."""
+    del argv
+    no_chatter()
+    from bignas_tf import errors, files
+    from tools.tpu.environment import Compiler
+
+    # Before TensorFlow is imported, so that a mistake is told at once.
+    compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
+    from bignas_tf.training import experiment
+    from tools.tpu import fitting, lowering, report
+
+    name, topology, batch = _EXPERIMENT.value, _TOPOLOGY.value, _BATCH.value
+    config = experiment.parse(name, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    file = f"{name}_{topology.replace(':', '_')}_{batch}.json"
+    output = pathlib.Path(_OUTPUT.value or f"runs/tpu_compile/{file}")
+    files.ensure_writable(output.parent)
+    step = lowering.ReplicaStep(config, compiler.cores)
+    result = {
+        "experiment": name,
+        "search_space": config.task.model.search_space,
+        "compute_type": config.runtime.mixed_precision_dtype or "float32",
+        "topology": topology,
+        "cores": compiler.cores,
+        "per_core_batch": batch,
+        **fitting.measure(step, compiler, batch),
+    }
+    largest = result["largest_batch"]
+    result["host_bytes"] = step.host_bytes(largest)
+    files.write_json(output, result)
+    if largest:
+        print(f"{report.table(result)}\n{output}")
+    if largest < batch:
+        reason = result["out_of_memory"].partition("\n")[0]
+        raise errors.RunError(f"{batch} images a core do not fit, {largest} do: {reason}")
+
+
+if __name__ == "__main__":
+    launch(main)

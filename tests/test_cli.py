@@ -10,7 +10,9 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = sorted(
-    path.stem for path in (ROOT / "tools").glob("*.py") if path.stem not in ("__init__", "cli")
+    ".".join(path.relative_to(ROOT / "tools").with_suffix("").parts)
+    for path in (ROOT / "tools").rglob("*.py")
+    if "\n    launch(main" in path.read_text()
 )
 
 TOOL = """
@@ -70,7 +72,7 @@ def test_help_names_the_flags(tool: str) -> None:
     done = _python("-X", "importtime", "-m", f"tools.{tool}", "--help")
     code = done.returncode
     assert code == 0
-    assert f"tools.{tool}" in done.stdout or f"{tool}.py" in done.stdout
+    assert f"tools.{tool}" in done.stdout or f"{tool.rpartition('.')[2]}.py" in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "absl" in imported
     early = imported & {"tensorflow", "tf_keras", "official"}

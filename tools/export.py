@@ -1,15 +1,18 @@
-"""Slices, calibrates and exports one child as a verified SavedModel.
+"""Slices, calibrates and exports children as verified SavedModels for TensorFlow Serving.
 
   python -m tools.export --model_dir=runs/fashion_mnist \\
       --architecture=runs/fashion_mnist/search/child_2.json --output_dir=runs/fashion_mnist/export
+  python -m tools.export --model_dir=runs/fashion_mnist \\
+      --search_dir=runs/fashion_mnist/search --output_dir=runs/fashion_mnist/family
 
-Writes <output_dir>/<version>/, ready for TF Serving. Signature
-'serving_default': uint8 images [N, S, S, C] to logits and probabilities.
+One child becomes <output_dir>/<version>/; the selected children of a search become
+<output_dir>/child_<budget>/<version>/ each. models.config lists them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -17,49 +20,108 @@ from tools.cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _ARCHITECTURE = flags.DEFINE_string(
-    "architecture", None, "JSON file of the child, or 'smallest' or 'biggest'.", required=True
+    "architecture",
+    None,
+    "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
+)
+_SEARCH_DIR = flags.DEFINE_string(
+    "search_dir", None, "Folder of a search whose selected children are all exported."
 )
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Base folder of versions.", required=True)
+_LABELS = flags.DEFINE_string(
+    "labels", None, "JSON list of the classes' names; by default the data set's own."
+)
+_LICENCE = flags.DEFINE_string("licence", "", "Of the model, for its card.")
 _VERIFIED_IMAGES = 64
+flags.mark_flags_as_mutual_exclusive(["architecture", "search_dir"], required=True)
 
 
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    import importlib.metadata
-
-    from bignas_tf.export import saved_model
-    from bignas_tf.modeling import slicing
-    from bignas_tf.selection import runner, splits
+    from bignas_tf.export import runtimes, saved_model
+    from bignas_tf.search_space import presets
     from bignas_tf.training import checkpoints
 
     run = checkpoints.load_run(_MODEL_DIR.value)
-    architecture = run.space.named(_ARCHITECTURE.value)
-    task, net = run.config.task, run.supernet
-    selection = task.selection
-    evaluator = runner.build_evaluator(net, task.train_data, selection)
-    statistics = evaluator.statistics(architecture)
-    reporting = splits.open_split(task.train_data, selection.reporting_split, selection.batch_size)
-    top1, images = evaluator.top1(architecture, statistics, reporting)
-    proof = [
-        (patches[:_VERIFIED_IMAGES], labels[:_VERIFIED_IMAGES])
-        for patches, labels in reporting.take(1)
-    ]
-    logits, _ = next(evaluator.logits(architecture, statistics, proof))
-    counted = net.cost_of(architecture)
-    card = {
-        "architecture": architecture.to_json(),
-        **counted._asdict(),
-        "accuracy": {"split": selection.reporting_split, "top1": top1, "images": images},
-        "calibration": {
-            "split": selection.calibration_split,
-            "images": selection.calibration_images,
-        },
-        "source": run.source,
-        "tensorflow": importlib.metadata.version("tensorflow"),
-    }
-    child = slicing.sliced_child(net, architecture, statistics)
-    print(saved_model.export(child, card, _OUTPUT_DIR.value, proof[0][0].numpy(), logits))
+    if _SEARCH_DIR.value is None:
+        architecture = presets.child(run.space, _ARCHITECTURE.value)
+        ((_, servable),) = _servables(run, {"": architecture})
+        print(saved_model.export(servable, _OUTPUT_DIR.value, runtimes.MANDATORY))
+        return
+    children = {name: presets.child(run.space, path) for name, path in _selected().items()}
+    servables = _servables(run, children)
+    for version in saved_model.export_family(servables, _OUTPUT_DIR.value, runtimes.MANDATORY):
+        print(version)
+
+
+def _selected() -> dict[str, str]:
+    """The files of a search's selected children, by names for them."""
+    import os
+
+    from bignas_tf import errors, files
+
+    result = files.read_json(os.path.join(_SEARCH_DIR.value, "search.json"))
+    try:
+        names = [f"child_{entry['budget_mflops']:.12g}" for entry in result["selected"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UsageError(
+            f"--search_dir: {_SEARCH_DIR.value}/search.json is not what tools.search writes"
+        ) from error
+    return {name: os.path.join(_SEARCH_DIR.value, f"{name}.json") for name in names}
+
+
+def _servables(run: Any, children: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Calibrates, scores and slices children, one after the other."""
+    import importlib.metadata
+
+    from bignas_tf.data import decode
+    from bignas_tf.export import saved_model
+    from bignas_tf.modeling import slicing
+    from bignas_tf.selection import runner, splits
+
+    data, selection, net = run.config.task.train_data, run.config.task.selection, run.supernet
+    names, evaluator = _names(data), runner.build_evaluator(net, data, selection)
+    reporting = splits.open_split(data, selection.reporting_split, selection.batch_size)
+    patches, labels = (part[:_VERIFIED_IMAGES] for part in next(iter(reporting)))
+    for name, architecture in children.items():
+        statistics = evaluator.statistics(architecture)
+        top1, images = evaluator.top1(architecture, statistics, reporting)
+        logits, _ = next(evaluator.logits(architecture, statistics, [(patches, labels)]))
+        card = {
+            "architecture": architecture.to_json(),
+            **net.cost_of(architecture)._asdict(),
+            "accuracy": {"split": selection.reporting_split, "top1": top1, "images": images},
+            "calibration": {
+                "split": selection.calibration_split,
+                "images": selection.calibration_images,
+            },
+            "data": data.tfds_name or data.input_path or data.source,
+            "licence": _LICENCE.value,
+            "source": run.source,
+            "tensorflow": importlib.metadata.version("tensorflow"),
+        }
+        child = slicing.sliced_child(net, architecture, statistics)
+        centre = decode.evaluation_centre(data.crop)
+        yield name, saved_model.Servable(child, card, patches.numpy(), logits, names, centre)
+
+
+def _names(data: Any) -> list[str]:
+    """The names of the classes, from --labels or the data set."""
+    from bignas_tf import errors, files
+    from bignas_tf.data import sources
+
+    if _LABELS.value is None:
+        return sources.class_names(data)
+    names = files.read_json(_LABELS.value)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise errors.UsageError(f"--labels: {_LABELS.value} is not a JSON list of strings")
+    if len(names) != data.num_classes:
+        raise errors.UsageError(
+            f"--labels: {_LABELS.value} has {len(names)} names; the run has {data.num_classes} "
+            "classes"
+        )
+    return names
 
 
 if __name__ == "__main__":

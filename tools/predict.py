@@ -1,14 +1,18 @@
-"""Classifies image files with an exported child; needs TensorFlow, not this project's layers.
+"""Classifies PNG and JPEG files with an exported child, here or on a TensorFlow Serving server.
 
-  python -m tools.predict --export_dir=EXPORT/1 --images=a.png,b.png
+  python -m tools.predict --export_dir=EXPORT/1 a.png b.jpg
+  python -m tools.predict --server=localhost:8500 [--rest] [--model=child] a.png b.jpg
 
-Prints one JSON line an image: image, label, probability.
+Prints one JSON line an image: image, label (the class' number), name, probability, and top, the
+best classes' names and probabilities. Needs TensorFlow, not this project's layers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,46 +20,46 @@ from absl import flags
 
 from bignas_tf import errors
 from tools.cli import launch, no_chatter
+from tools.serving import clients
 
-_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.", required=True)
-_IMAGES = flags.DEFINE_list("images", None, "PNG or JPEG files.", required=True)
+_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
+_SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.")
+_REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
+_MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
+_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Longest wait for an answer.", lower_bound=0)
+flags.mark_flags_as_mutual_exclusive(["export_dir", "server"], required=True)
 
 
 def main(argv: Sequence[str]) -> None:
-    del argv
+    paths = argv[1:]
+    if not paths:
+        raise errors.UsageError("no image was given; name one PNG or JPEG file or more")
     no_chatter()
-    import tensorflow as tf
+    model: clients.Client
+    if _EXPORT_DIR.value is not None:
+        model = clients.LocalClient(_EXPORT_DIR.value)
+    else:
+        model = clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
+    with contextlib.closing(model):
+        for path in paths:
+            print(json.dumps(_predict(model, path)))
 
+
+def _predict(model: clients.Client, path: str) -> dict[str, Any]:
     try:
-        model = tf.saved_model.load(_EXPORT_DIR.value)
-        signature = model.signatures["serving_default"]
-        _, side, _, channels = signature.structured_input_signature[1]["images"].shape
-    except (OSError, KeyError) as error:
-        raise errors.UsageError(
-            f"--export_dir: {_EXPORT_DIR.value} is no folder of an exported version"
-        ) from error
-    images = tf.stack([_read(tf, path, side, channels) for path in _IMAGES.value])
-    probabilities = signature(images=images)["probabilities"].numpy()
-    for path, row in zip(_IMAGES.value, probabilities, strict=True):
-        label = int(row.argmax())
-        print(json.dumps({"image": path, "label": label, "probability": float(row[label])}))
-
-
-def _read(tf: Any, path: str, side: int, channels: int) -> Any:
-    """Decodes a file to uint8 [side, side, channels]."""
-    try:
-        encoded = pathlib.Path(path).read_bytes()
-        image = tf.io.decode_image(encoded, channels, expand_animations=False)
+        (answer,) = model.predict([pathlib.Path(path).read_bytes()])
     except OSError as error:
-        raise errors.UsageError(f"--images: {path} cannot be read ({error.strerror})") from error
-    except tf.errors.InvalidArgumentError as error:
-        raise errors.UsageError(f"--images: {path} is not a PNG or JPEG image") from error
-    if image.shape[:2] == (side, side):
-        return image
-    resized = tf.image.resize_with_crop_or_pad(image, *[min(image.shape[:2])] * 2)
-    resized = tf.image.resize(resized, [side, side], "bicubic")
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+        raise errors.UsageError(f"{path} cannot be read ({error.strerror})") from error
+    except clients.RefusedError as error:
+        raise errors.UsageError(f"{path} {str(error).removeprefix('image 0 ')}") from error
+    return {
+        "image": path,
+        "label": answer.classes[0],
+        "name": answer.labels[0],
+        "probability": answer.probabilities[0],
+        "top": list(zip(answer.labels, answer.probabilities, strict=True)),
+    }
 
 
 if __name__ == "__main__":
-    launch(main)
+    launch(main, most_arguments=sys.maxsize)

@@ -24,10 +24,6 @@ _RUN_DIR = flags.DEFINE_string("run_dir", "runs/quickstart", "Where everything g
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "9"], "Millions, ascending.")
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
-_FASHION_CLASSES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-    "Ankle boot",
-)  # fmt: skip
 _SHOWN_IMAGES = 5
 
 
@@ -50,11 +46,10 @@ def main(argv: Sequence[str]) -> None:
     child = f"{search_dir}/child_{middle:g}.json"
     answer = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
     export = answer.split()[-1]
-    names = _FASHION_CLASSES if config_file == _FASHION else tuple("0123456789")
-    images = _write_test_images(config_file, override, names, pathlib.Path(run_dir, "images"))
-    for line in _run("predict", export_dir=export, images=",".join(images)).splitlines():
+    images = _write_test_images(config_file, override, pathlib.Path(run_dir, "images"))
+    for line in _run("predict", *images, export_dir=export).splitlines():
         prediction = json.loads(line)
-        print(f"{prediction['image']}: predicted {names[prediction['label']]}")
+        print(f"{prediction['image']}: predicted {prediction['name']}")
     result = json.loads(pathlib.Path(search_dir, "search.json").read_text())
     plot = pathlib.Path(run_dir, "accuracy_against_macs.png")
     _plot(result, plot)
@@ -72,9 +67,9 @@ def _prepare_data() -> str:
     return _FASHION
 
 
-def _run(tool: str, **flag_values: str) -> str:
+def _run(tool: str, *files: str, **flag_values: str) -> str:
     """Runs another tool, its output shown as it comes; returns that output."""
-    arguments = [f"--{name}={value}" for name, value in flag_values.items()]
+    arguments = [*(f"--{name}={value}" for name, value in flag_values.items()), *files]
     print(f"\n$ python -m tools.{tool} {' '.join(arguments)}", flush=True)
     command = [sys.executable, "-m", f"tools.{tool}", *arguments]
     lines = []
@@ -88,19 +83,18 @@ def _run(tool: str, **flag_values: str) -> str:
     return "".join(lines)
 
 
-def _write_test_images(
-    config_file: str, override: str, names: Sequence[str], folder: pathlib.Path
-) -> list[str]:
+def _write_test_images(config_file: str, override: str, folder: pathlib.Path) -> list[str]:
     """Saves a few test images as PNG, named after their true class; returns their paths."""
     from PIL import Image
 
+    from bignas_tf.data import sources
     from bignas_tf.selection import splits
     from bignas_tf.training import experiment
 
     task = experiment.parse("bignas_small", [config_file], override).task
-    split = task.selection.reporting_split
+    names, split = sources.class_names(task.train_data), task.selection.reporting_split
     batches = splits.open_split(task.train_data, split, _SHOWN_IMAGES, _SHOWN_IMAGES)
-    patches, labels = next(batches.as_numpy_iterator())
+    patches, labels = (part.numpy() for part in next(iter(batches)))
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for index, (patch, label) in enumerate(zip(patches, labels, strict=True)):

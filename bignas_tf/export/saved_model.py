@@ -1,79 +1,72 @@
-"""Writes a child as a verified, versioned SavedModel of stock Keras layers."""
+"""Writes children as verified, versioned SavedModels of stock Keras layers."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tensorflow.python.framework import convert_to_constants
 
 from bignas_tf import errors, files
-from bignas_tf.data import resize
-from bignas_tf.export import folding, verify
+from bignas_tf.data import decode
+from bignas_tf.export import card as card_lib
+from bignas_tf.export import proof as proof_lib
+from bignas_tf.export import runtimes, serving, signatures, verify
+from bignas_tf.export.intake import MOST_PIXELS, Intake
 
-# The graph is the supernet's with other sums, and kernels that the batch norms have scaled:
-# float32 rounding, some 1e-6 of the largest logit.
-_RELATIVE_TOLERANCE = 1e-4
-CARD_FILE = "child.json"
+CARD_FILE, LABELS_FILE = "child.json", "labels.json"
 _GRAPH = "batch norms folded into the convolutions, weights as constants; params counts them apart"
 
 
-class ServedChild(tf.Module):
-    """A child behind the signature that servers call, made quick to load and to run.
+@dataclasses.dataclass(frozen=True)
+class Servable:
+    """A child, and all that its export says and proves.
 
-    Batch norms are folded into the convolutions, and the weights are constants of the graph, so
-    that the kernels can lay them out once for good. It cannot be trained further.
-
-    Args:
-      child: what `build_child` made, weights set.
-      patch_size: side of the square images it is served, in pixels; the graph
-        resizes them to the child's own resolution.
+    Attributes:
+      child: from `slicing.sliced_child`.
+      card: architecture, cost (of the child as trained, batch norms counted), accuracy and
+        source, written as `child.json`.
+      patches: uint8 [N, S, S, C], real images to verify on.
+      expected_logits: float32 [N, classes], the calibrated supernet's for them.
+      labels: the classes' names, in their order, any text; None for their numbers.
+      centre: what evaluation takes of an image.
     """
 
-    def __init__(self, child: tf_keras.Model, patch_size: int) -> None:
-        super().__init__()
-        folded = folding.fold(child)
-        side, channels = child.input_shape[1], child.input_shape[3]
-        spec = tf.TensorSpec([None, patch_size, patch_size, channels], tf.uint8, "images")
+    child: tf_keras.Model
+    card: dict[str, Any]
+    patches: np.ndarray
+    expected_logits: np.ndarray
+    labels: Sequence[str] | None = None
+    centre: decode.Centre = decode.WHOLE
 
-        @tf.function(input_signature=[spec])
-        def answer(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            logits = folded(resize.resize_patches(images, side), training=False)
-            return logits, tf.nn.softmax(logits)
+    @property
+    def intake(self) -> Intake:
+        return Intake(self.patches.shape[1], self.patches.shape[3], self.centre)
 
-        frozen = convert_to_constants.convert_variables_to_constants_v2(
-            answer.get_concrete_function()
-        )
-
-        def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            logits, probabilities = frozen(images)
-            return {verify.LOGITS: logits, "probabilities": probabilities}
-
-        self.serve = tf.function(serve, input_signature=[spec])
+    @property
+    def names(self) -> list[str]:
+        """One for each class."""
+        return list(self.labels or map(str, range(self.expected_logits.shape[1])))
 
 
 def export(
-    child: tf_keras.Model,
-    card: dict[str, Any],
-    output_dir: str,
-    patches: np.ndarray,
-    expected_logits: np.ndarray,
+    servable: Servable, output_dir: str, through: Sequence[runtimes.Runtime] = ()
 ) -> pathlib.Path:
     """Writes `output_dir/<version>/`, which appears only once it is verified.
 
     Args:
-      child: from `slicing.sliced_child`.
-      card: architecture, cost (of the child as trained, batch norms counted), accuracy and
-        source, written as `child.json`.
-      output_dir: base folder of the model's versions, as TF Serving takes it.
-      patches: uint8 [N, S, S, C], real images to verify on.
-      expected_logits: float32 [N, classes], the calibrated supernet's for them.
+      servable: what to write.
+      output_dir: base folder of the model's versions, as TF Serving takes it. It gets the
+        server's configurations, too.
+      through: runtimes that must agree as well; the session loader always must.
 
     Returns:
       The version's folder.
@@ -83,23 +76,87 @@ def export(
       RunError: the written model does not load or gives other outputs.
     """
     base = files.ensure_writable(output_dir)
+    with _staged(servable, base, through) as scratch:
+        version = _publish(scratch, base)
+    serving.write_configs(base)
+    return version
+
+
+def export_family(
+    servables: Iterable[tuple[str, Servable]],
+    output_dir: str,
+    through: Sequence[runtimes.Runtime] = (),
+) -> list[pathlib.Path]:
+    """Writes `output_dir/<name>/<version>/` for each; none appears unless all are verified.
+
+    See `export` for the rest. `models.config` lists all models of the folder.
+    """
+    base = files.ensure_writable(output_dir)
+    versions = []
+    with contextlib.ExitStack() as stack:
+        staged = [
+            (name, stack.enter_context(_staged(servable, base, through)))
+            for name, servable in servables
+        ]
+        for name, scratch in staged:
+            (base / name).mkdir(exist_ok=True)
+            versions.append(_publish(scratch, base / name))
+    serving.write_configs(base)
+    return versions
+
+
+@contextlib.contextmanager
+def _staged(
+    servable: Servable, base: pathlib.Path, through: Sequence[runtimes.Runtime]
+) -> Iterator[pathlib.Path]:
+    """A hidden folder below `base` with all that a version holds, verified; removed at the end."""
     scratch = pathlib.Path(tempfile.mkdtemp(dir=base, prefix=".unverified-"))
     try:
-        served = ServedChild(child, patches.shape[1])
+        requests = serving.requests(servable.patches, servable.centre)
         tf.saved_model.save(
-            served,
+            tf.Module(),
             str(scratch),
-            signatures={"serving_default": served.serve},
+            signatures=signatures.build(servable.child, servable.intake, servable.names),
             options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
         )
-        tolerance = _RELATIVE_TOLERANCE * max(1.0, float(np.abs(expected_logits).max()))
-        difference = verify.verify_export(scratch, patches, expected_logits, tolerance)
-        verified = {"images": len(patches), "max_difference": difference, "tolerance": tolerance}
-        files.write_json(scratch / CARD_FILE, card | {"graph": _GRAPH, "verified": verified})
+        serving.write_warmup(scratch, requests)
+        proof = proof_lib.Proof(servable.patches, servable.expected_logits)
+        proof.write(scratch)
+        difference = verify.verify_export(scratch, requests, proof.logits, proof.tolerance)
+        verified = {
+            "images": len(proof.logits),
+            "signatures": sorted(requests),
+            "max_difference": difference,
+            "tolerance": proof.tolerance,
+        }
+        files.write_json(scratch / LABELS_FILE, servable.names)
+        card = servable.card | {"graph": _GRAPH, "input": _input_card(servable)}
+        files.write_json(scratch / CARD_FILE, card | {"verified": verified})
+        text = card_lib.render(card, servable.child, servable.names)
+        files.write_text(scratch / card_lib.CARD_FILE, text)
+        runtimes.require(scratch, through)
         os.chmod(scratch, 0o755)
-        return _publish(scratch, base)
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _input_card(servable: Servable) -> dict[str, Any]:
+    """How to call the model, for whoever has nothing but its folder."""
+    intake = servable.intake
+    return {
+        "patch_size": intake.size,
+        "channels": intake.channels,
+        "centre_fraction": intake.centre.fraction,
+        "antialias": intake.centre.antialias,
+        "most_pixels": MOST_PIXELS,
+        "signatures": {
+            "serving_default": "images: uint8 [N, H, W, channels]",
+            "float_images": "images: float32 [N, H, W, channels], 0 to 255",
+            "image_bytes": "image_bytes: string [N], JPEG or PNG",
+            "patches": "patches: uint8 [N, patch_size, patch_size, channels], cut already",
+        },
+    }
 
 
 def _publish(scratch: pathlib.Path, base: pathlib.Path) -> pathlib.Path:

@@ -4,18 +4,19 @@ Only NumPy and ctypes: Python's TensorFlow is never imported, so nothing it regi
 a model work here that would not work in a server. `verify` starts this file by its path, in a
 process of its own, so that this package is not imported either:
 
-  python -P session.py EXPORT_DIR REQUEST.json FEEDS.npz OUTPUTS.npz
+  python -P session.py EXPORT_DIR REQUESTS ANSWERS
 
-REQUEST.json is {"feeds": [...], "fetches": [...]}, names of tensors such as
-'serving_default_images:0'; the arrays of both .npz files are in that order.
+Both files are pickles. REQUESTS holds a list of (feeds, fetches): arrays by the names of tensors
+such as 'serving_default_images:0', and a list of such names. ANSWERS gets for each a list of
+arrays, or the error that it ended with, in one line. String tensors are arrays of bytes.
 """
 
 from __future__ import annotations
 
 import ctypes
 import importlib.util
-import json
 import pathlib
+import pickle
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,6 +39,7 @@ _DATA_TYPES = {
     ]
 }
 _NUMPY_TYPES = {number: dtype for dtype, number in _DATA_TYPES.items()}
+_STRING, _STRING_BYTES = 7, 24  # TF_STRING, and the size of a TF_TString
 
 
 class _Output(ctypes.Structure):
@@ -77,6 +79,10 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "TF_TensorByteSize": (ctypes.c_size_t, [_POINTER]),
     "TF_NumDims": (_INT, [_POINTER]),
     "TF_Dim": (ctypes.c_int64, [_POINTER, _INT]),
+    "TF_StringInit": (None, [_POINTER]),
+    "TF_StringCopy": (None, [_POINTER, _TEXT, ctypes.c_size_t]),
+    "TF_StringGetDataPointer": (_POINTER, [_POINTER]),
+    "TF_StringGetSize": (ctypes.c_size_t, [_POINTER]),
     "TF_SessionRun": (
         None,
         [_POINTER, _POINTER]
@@ -153,39 +159,61 @@ class Session:
         return _Output(pointer, int(index or 0))
 
     def _to_tensor(self, array: np.ndarray) -> int:
-        if array.dtype not in _DATA_TYPES:
+        strings = array.dtype.kind in "SO"
+        if not strings and array.dtype not in _DATA_TYPES:
             raise RuntimeError(f"dtype {array.dtype} cannot be fed; {list(map(str, _DATA_TYPES))}")
         array = np.asarray(array, order="C")
         shape = (ctypes.c_int64 * array.ndim)(*array.shape)
-        tensor = self._api.TF_AllocateTensor(
-            _DATA_TYPES[array.dtype], shape, array.ndim, array.nbytes
-        )
-        if array.nbytes:
-            ctypes.memmove(self._api.TF_TensorData(tensor), array.ctypes.data, array.nbytes)
+        number = _STRING if strings else _DATA_TYPES[array.dtype]
+        size = array.size * _STRING_BYTES if strings else array.nbytes
+        tensor = self._api.TF_AllocateTensor(number, shape, array.ndim, size)
+        if strings:
+            for address, value in zip(self._strings(tensor, array.size), array.flat, strict=True):
+                self._api.TF_StringInit(address)
+                self._api.TF_StringCopy(address, value, len(value))
+        elif size:
+            ctypes.memmove(self._api.TF_TensorData(tensor), array.ctypes.data, size)
         return tensor
 
     def _to_array(self, tensor: int) -> np.ndarray:
         number = self._api.TF_TensorType(tensor)
-        if number not in _NUMPY_TYPES:
-            raise RuntimeError(f"an output has the TF_DataType {number}, which cannot be read")
         dimensions = range(self._api.TF_NumDims(tensor))
         shape = [self._api.TF_Dim(tensor, dimension) for dimension in dimensions]
+        if number == _STRING:
+            array = np.empty(shape, object)
+            array.flat[:] = [self._to_bytes(each) for each in self._strings(tensor, array.size)]
+            return array
+        if number not in _NUMPY_TYPES:
+            raise RuntimeError(f"an output has the TF_DataType {number}, which cannot be read")
         size = self._api.TF_TensorByteSize(tensor)
         data = ctypes.string_at(self._api.TF_TensorData(tensor), size) if size else b""
         return np.frombuffer(data, _NUMPY_TYPES[number]).reshape(shape)
 
+    def _strings(self, tensor: int, count: int) -> list[int]:
+        """The addresses of a string tensor's elements."""
+        first = self._api.TF_TensorData(tensor) or 0
+        return [first + _STRING_BYTES * index for index in range(count)]
+
+    def _to_bytes(self, address: int) -> bytes:
+        size = self._api.TF_StringGetSize(address)
+        return ctypes.string_at(self._api.TF_StringGetDataPointer(address), size)
+
 
 def main(arguments: Sequence[str]) -> None:
     """See the module's docstring for the arguments."""
-    export_dir, request_path, feeds_path, outputs_path = arguments
-    request = json.loads(pathlib.Path(request_path).read_text(encoding="utf-8"))
-    with np.load(feeds_path) as arrays:
-        feeds = dict(zip(request["feeds"], arrays.values(), strict=True))
+    export_dir, requests_path, answers_path = arguments
+    requests = pickle.loads(pathlib.Path(requests_path).read_bytes())
+    answers: list[list[np.ndarray] | str] = []
     try:
-        outputs = Session(export_dir).run(feeds, request["fetches"])
+        session = Session(export_dir)
     except RuntimeError as error:
         sys.exit(f"error: {error}".replace("\n", " "))
-    np.savez(outputs_path, *outputs)
+    for feeds, fetches in requests:
+        try:
+            answers.append(session.run(feeds, fetches))
+        except RuntimeError as error:
+            answers.append(" ".join(str(error).split()))
+    pathlib.Path(answers_path).write_bytes(pickle.dumps(answers))
 
 
 if __name__ == "__main__":

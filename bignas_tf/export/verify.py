@@ -7,18 +7,23 @@ by `session`, in a process that has neither this project's layers nor Python's T
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from google.protobuf import message as protobuf
 
 from bignas_tf import errors
+
+# An array for each input of a signature, by the input's name.
+Feeds = Mapping[str, np.ndarray]
+# The tensor names of inputs and of outputs, by their names in the signature.
+Signature = tuple[dict[str, str], dict[str, str]]
 
 LOGITS = "logits"
 _SESSION = pathlib.Path(__file__).resolve().with_name("session.py")
@@ -27,16 +32,16 @@ _TIMEOUT_S = 600
 
 def verify_export(
     export_dir: str | os.PathLike[str],
-    images: np.ndarray,
+    requests: Mapping[str, Feeds],
     expected_logits: np.ndarray,
     atol: float,
 ) -> float:
     """Checks that the SavedModel, loaded by the C++ session loader, gives these logits.
 
     Args:
-      export_dir: the folder that holds saved_model.pb. Its 'serving_default' signature has one
-        input, and one output or one named 'logits'.
-      images: what that input takes, [N, ...], with its dtype.
+      export_dir: the folder that holds saved_model.pb.
+      requests: what to feed to each signature, by its key: the same N images, each time in
+        another form. A signature has one output, or one named 'logits'.
       expected_logits: float [N, num_classes].
       atol: the largest absolute difference allowed.
 
@@ -44,30 +49,18 @@ def verify_export(
       The largest absolute difference.
 
     Raises:
-      RunError: it does not load, does not run, or gives other logits.
+      RunError: it does not load, a signature does not run, or gives other logits.
     """
-    inputs, outputs = _signature(pathlib.Path(export_dir), "serving_default")
-    if len(inputs) != 1:
-        raise _failure(export_dir, f"its inputs are {sorted(inputs)}; one was expected")
-    if len(outputs) != 1 and LOGITS not in outputs:
-        raise _failure(export_dir, f"its outputs are {sorted(outputs)}; none is {LOGITS!r}")
-    results = session_loads(export_dir, {next(iter(inputs)): images})
-    logits = results[LOGITS] if LOGITS in results else next(iter(results.values()))
-    if logits.shape != expected_logits.shape:
-        shapes = f"{list(logits.shape)}, not {list(expected_logits.shape)}"
-        raise _failure(export_dir, f"its logits have the shape {shapes}")
-    difference = float(np.max(np.abs(logits - expected_logits), initial=0.0))
-    # Written so that NaN, which is neither above nor below `atol`, fails.
-    if not difference <= atol:
-        raise _failure(
-            export_dir, f"its logits differ by up to {difference:.3g}; {atol:.3g} is allowed"
-        )
-    return difference
+    answers = session_answers(export_dir, requests.items())
+    return max(
+        _difference(export_dir, key, answer, expected_logits, atol)
+        for key, answer in zip(requests, answers, strict=True)
+    )
 
 
 def session_loads(
     export_dir: str | os.PathLike[str],
-    feeds: Mapping[str, np.ndarray],
+    feeds: Feeds,
     signature: str = "serving_default",
 ) -> dict[str, np.ndarray]:
     """Loads a SavedModel with the C API's session loader and runs one signature of it.
@@ -83,22 +76,70 @@ def session_loads(
     Raises:
       RunError: it does not load or does not run; the message says why in one line.
     """
-    folder = pathlib.Path(export_dir).resolve()
-    inputs, outputs = _signature(folder, signature)
-    if set(feeds) != set(inputs):
-        raise _failure(folder, f"{signature!r} takes {sorted(inputs)}; given {sorted(feeds)}")
-    request = {
-        "feeds": [inputs[name] for name in feeds],
-        "fetches": list(outputs.values()),
-    }
+    (answer,) = session_answers(export_dir, [(signature, feeds)])
+    if isinstance(answer, str):
+        raise _failure(export_dir, f"the session loader says: {answer}")
+    return answer
+
+
+def session_answers(
+    export_dir: str | os.PathLike[str], requests: Iterable[tuple[str, Feeds]]
+) -> list[dict[str, np.ndarray] | str]:
+    """Runs requests, one after the other, in one session of the C API's loader.
+
+    Args:
+      export_dir: the folder that holds saved_model.pb.
+      requests: a signature's key, and an array for each of its inputs by the input's name. An
+        array of strings has the dtype object.
+
+    Returns:
+      For each request its outputs by their names, or in one line the error it ended with.
+
+    Raises:
+      RunError: it does not load, or a request does not fit its signature.
+    """
+    folder, requests = pathlib.Path(export_dir).resolve(), list(requests)
+    known = signatures(folder, [key for key, _ in requests])
+    wanted = []
+    for key, feeds in requests:
+        inputs, outputs = known[key]
+        if set(feeds) != set(inputs):
+            raise _failure(folder, f"{key!r} takes {sorted(inputs)}; given {sorted(feeds)}")
+        tensors = {inputs[name]: array for name, array in feeds.items()}
+        wanted.append((tensors, list(outputs.values())))
     with tempfile.TemporaryDirectory() as scratch:
-        names = ("request.json", "feeds.npz", "outputs.npz")
-        request_path, feeds_path, outputs_path = (pathlib.Path(scratch, name) for name in names)
-        request_path.write_text(json.dumps(request), encoding="utf-8")
-        np.savez(feeds_path, *feeds.values())
-        _run_session(folder, [request_path, feeds_path, outputs_path])
-        with np.load(outputs_path) as arrays:
-            return dict(zip(outputs, arrays.values(), strict=True))
+        paths = [pathlib.Path(scratch, name) for name in ("requests", "answers")]
+        paths[0].write_bytes(pickle.dumps(wanted))
+        _run_session(folder, paths)
+        answers = pickle.loads(paths[1].read_bytes())
+    return [
+        answer if isinstance(answer, str) else dict(zip(known[key][1], answer, strict=True))
+        for (key, _), answer in zip(requests, answers, strict=True)
+    ]
+
+
+def _difference(
+    folder: str | os.PathLike[str],
+    key: str,
+    answer: dict[str, np.ndarray] | str,
+    expected_logits: np.ndarray,
+    atol: float,
+) -> float:
+    """How far a signature's logits are from those expected; more than `atol` is refused."""
+    if isinstance(answer, str):
+        raise _failure(folder, f"{key!r}: the session loader says: {answer}")
+    if len(answer) != 1 and LOGITS not in answer:
+        raise _failure(folder, f"{key!r} has the outputs {sorted(answer)}; none is {LOGITS!r}")
+    logits = answer[LOGITS] if LOGITS in answer else next(iter(answer.values()))
+    if logits.shape != expected_logits.shape:
+        shapes = f"{list(logits.shape)}, not {list(expected_logits.shape)}"
+        raise _failure(folder, f"the logits of {key!r} have the shape {shapes}")
+    difference = float(np.max(np.abs(logits - expected_logits), initial=0.0))
+    # Written so that NaN, which is neither above nor below `atol`, fails.
+    if not difference <= atol:
+        allowed = f"{atol:.3g} is allowed"
+        raise _failure(folder, f"the logits of {key!r} differ by up to {difference:.3g}; {allowed}")
+    return difference
 
 
 def _run_session(folder: pathlib.Path, paths: list[pathlib.Path]) -> None:
@@ -122,12 +163,16 @@ def _run_session(folder: pathlib.Path, paths: list[pathlib.Path]) -> None:
         raise _failure(folder, f"the session loader says: {lines[-1].removeprefix('error: ')}")
 
 
-def _signature(folder: pathlib.Path, key: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Tensor names of a signature's inputs and outputs, by their names in the signature."""
+def signatures(folder: pathlib.Path, keys: Iterable[str]) -> dict[str, Signature]:
+    """Reads a SavedModel's signatures of these keys.
+
+    Raises:
+      RunError: it cannot be read, or has no such signature.
+    """
     from tensorflow.core.protobuf import saved_model_pb2
 
     try:
-        content = (pathlib.Path(folder) / "saved_model.pb").read_bytes()
+        content = (folder / "saved_model.pb").read_bytes()
         graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
     except OSError as error:
         raise _failure(folder, f"saved_model.pb cannot be read ({error.strerror})") from error
@@ -135,13 +180,16 @@ def _signature(folder: pathlib.Path, key: str) -> tuple[dict[str, str], dict[str
         raise _failure(folder, "saved_model.pb is damaged") from error
     serving = [graph for graph in graphs if "serve" in graph.meta_info_def.tags]
     known = dict(serving[0].signature_def) if serving else {}
-    if key not in known:
-        raise _failure(folder, f"it has no signature {key!r}, only {sorted(known)}")
-    inputs, outputs = known[key].inputs, known[key].outputs
-    return (
-        {name: inputs[name].name for name in inputs},
-        {name: outputs[name].name for name in outputs},
-    )
+    for key in keys:
+        if key not in known:
+            raise _failure(folder, f"it has no signature {key!r}, only {sorted(known)}")
+    return {
+        key: (
+            {name: known[key].inputs[name].name for name in known[key].inputs},
+            {name: known[key].outputs[name].name for name in known[key].outputs},
+        )
+        for key in keys
+    }
 
 
 def _failure(folder: str | os.PathLike[str], problem: str) -> errors.RunError:

@@ -16,8 +16,8 @@ import tf_keras
 from tensorflow.core.protobuf import saved_model_pb2
 
 from bignas_tf import errors
-from bignas_tf.data import resize
-from bignas_tf.export import saved_model, verify
+from bignas_tf.data import decode, resize
+from bignas_tf.export import saved_model, serving, verify
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
@@ -25,6 +25,8 @@ from tests.modeling import helpers
 from tests.selection import digits
 
 IMAGES = 48
+# Names are data, whatever is in them.
+LABELS = ["nought", "../one", "two\n", "\x00three", "vier 4", "\u4e94", "6/", "7\t", "8", "8"]
 CARD = {"source": {"checkpoint": "run/ckpt-7", "step": 7}, "macs": 123}
 
 # The forms differ by float32 rounding only; 3.3e-7 is the most that was seen.
@@ -37,7 +39,8 @@ sys.modules["tf_keras"] = None
 import numpy, tensorflow
 served = tensorflow.saved_model.load(sys.argv[1]).signatures["serving_default"]
 outputs = served(images=tensorflow.constant(numpy.load(sys.argv[2])))
-numpy.savez(sys.argv[3], **{name: value.numpy() for name, value in outputs.items()})
+outputs = {name: value.numpy() for name, value in outputs.items()}
+numpy.savez(sys.argv[3], **outputs)
 """
 
 
@@ -77,9 +80,13 @@ def exported(case: Case, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Pa
     return _export(case, tmp_path_factory.mktemp("export"))
 
 
+def _servable(case: Case, **changes: Any) -> saved_model.Servable:
+    servable = saved_model.Servable(case.child, CARD, case.patches, case.logits, LABELS)
+    return dataclasses.replace(servable, **changes)
+
+
 def _export(case: Case, base: pathlib.Path, **changes: Any) -> pathlib.Path:
-    expected = changes.get("expected", case.logits)
-    return saved_model.export(case.child, CARD, str(base), case.patches, expected)
+    return saved_model.export(_servable(case, **changes), str(base))
 
 
 def _architectures(net: Supernet) -> list[Architecture]:
@@ -118,11 +125,14 @@ def test_masked_and_sliced_supernets_calibrate_alike(case: Case) -> None:
 
 def test_the_card_lies_beside_the_graph(exported: pathlib.Path) -> None:
     assert exported.name == "1"
-    assert sorted(path.name for path in exported.parent.iterdir()) == ["1"]
-    assert {"child.json", "saved_model.pb", "variables"} <= {p.name for p in exported.iterdir()}
+    names = {path.name for path in exported.parent.iterdir()}
+    assert names == {"1", "models.config", "batching.config"}
+    assert {"child.json", "labels.json", "saved_model.pb"} <= {p.name for p in exported.iterdir()}
+    assert json.loads((exported / saved_model.LABELS_FILE).read_text()) == LABELS
     card = json.loads((exported / saved_model.CARD_FILE).read_text())
     verified = card.pop("verified")
     assert card.pop("graph").startswith("batch norms folded")
+    assert card.pop("input")["signatures"].keys() == set(verified["signatures"])
     assert card == CARD
     assert verified["images"] == IMAGES
     assert 0 <= verified["max_difference"] <= verified["tolerance"]
@@ -146,7 +156,7 @@ def test_versions_count_on_from_the_highest(case: Case, tmp_path: pathlib.Path) 
 
 def test_a_wrong_export_leaves_nothing_behind(case: Case, tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.RunError, match=r"differ by up to 0\.01"):
-        _export(case, tmp_path, expected=case.logits + np.float32(0.01))
+        _export(case, tmp_path, expected_logits=case.logits + np.float32(0.01))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,16 +181,45 @@ def test_an_export_answers_where_this_project_cannot_be_imported(
         [sys.executable, "-I", "-c", BARE, *arguments], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    outputs = np.load(tmp_path / "outputs.npz")
-    assert set(outputs) == {"logits", "probabilities"}
+    outputs = np.load(tmp_path / "outputs.npz", allow_pickle=True)
+    named = {"top_classes", "top_labels", "top_probabilities"}
+    assert set(outputs) == {"logits", "probabilities"} | named
     np.testing.assert_allclose(outputs["logits"], case.logits, atol=TOLERANCE)
     np.testing.assert_allclose(
         outputs["probabilities"], tf.nn.softmax(case.logits).numpy(), atol=TOLERANCE
     )
 
 
-def test_the_signature_takes_any_number_of_uint8_patches(exported: pathlib.Path) -> None:
-    signature = tf.saved_model.load(str(exported)).signatures["serving_default"]
-    images = signature.structured_input_signature[1]["images"]
-    assert images.dtype == tf.uint8
-    assert images.shape.as_list() == [None, 8, 8, 1]
+def test_every_signature_gives_the_same_answer_and_names_the_best(
+    case: Case, exported: pathlib.Path
+) -> None:
+    requests = serving.requests(case.patches, decode.WHOLE)
+    answers = verify.session_answers(exported, requests.items())
+    texts = np.array([label.encode() for label in LABELS], object)
+    for key, answer in zip(requests, answers, strict=True):
+        np.testing.assert_allclose(answer["logits"], case.logits, atol=TOLERANCE)
+        probabilities = answer["probabilities"]
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=TOLERANCE)
+        if key == "patches":
+            assert set(answer) == {"logits", "probabilities"}
+            continue
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
+        np.testing.assert_array_equal(answer["top_classes"], best)
+        np.testing.assert_array_equal(answer["top_labels"], texts[best])
+        np.testing.assert_array_equal(
+            answer["top_probabilities"], np.take_along_axis(probabilities, best, axis=1)
+        )
+
+
+def test_signatures_take_any_number_of_images(exported: pathlib.Path) -> None:
+    signatures = tf.saved_model.load(str(exported)).signatures
+    specs = {
+        key: list(signature.structured_input_signature[1].values())
+        for key, signature in signatures.items()
+    }
+    assert specs == {
+        "serving_default": [tf.TensorSpec([None, None, None, 1], tf.uint8, "images")],
+        "float_images": [tf.TensorSpec([None, None, None, 1], tf.float32, "images")],
+        "image_bytes": [tf.TensorSpec([None], tf.string, "image_bytes")],
+        "patches": [tf.TensorSpec([None, 8, 8, 1], tf.uint8, "patches")],
+    }

@@ -52,6 +52,11 @@ def broken(saved: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
     return shutil.copytree(saved, tmp_path / "broken")
 
 
+def _all(images: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """The one signature of these models, and its one input."""
+    return {"serving_default": {"images": images}}
+
+
 def _rewrite_variables(folder: pathlib.Path, changed: dict[str, np.ndarray | None]) -> None:
     """Replaces, or with None removes, each variable whose name contains a key of `changed`."""
     prefix = str(folder / "variables" / "variables")
@@ -74,14 +79,14 @@ def _rewrite_variables(folder: pathlib.Path, changed: dict[str, np.ndarray | Non
 def test_a_saved_model_passes(
     saved: pathlib.Path, images: np.ndarray, expected: np.ndarray
 ) -> None:
-    assert verify.verify_export(saved, images, expected, atol=1e-5) <= 1e-5
+    assert verify.verify_export(saved, _all(images), expected, atol=1e-5) <= 1e-5
 
 
 def test_an_exported_model_passes(
     model: tf_keras.Model, images: np.ndarray, expected: np.ndarray, tmp_path: pathlib.Path
 ) -> None:
     model.export(str(tmp_path / "1"))
-    assert verify.verify_export(tmp_path / "1", images, expected, atol=1e-5) <= 1e-5
+    assert verify.verify_export(tmp_path / "1", _all(images), expected, atol=1e-5) <= 1e-5
 
 
 def test_every_output_comes_back_by_name_and_with_its_dtype(tmp_path: pathlib.Path) -> None:
@@ -99,13 +104,39 @@ def test_every_output_comes_back_by_name_and_with_its_dtype(tmp_path: pathlib.Pa
     np.testing.assert_array_equal(results["odd"], [[True, False]] * 3)
 
 
+def test_strings_go_in_and_come_back_whole(tmp_path: pathlib.Path) -> None:
+    signature = tf.function(
+        lambda texts: {"twice": tf.strings.join([texts, texts]), "bytes": tf.strings.length(texts)},
+        input_signature=[tf.TensorSpec([None, None], tf.string, name="texts")],
+    )
+    tf.saved_model.save(tf.Module(), str(tmp_path), {"twice": signature})
+    # Empty, NUL at the end, longer than what a TF_TString holds in itself.
+    texts = np.array([[b"", b"a\0"], [b"\xff", b"x" * 100]], object)
+    results = verify.session_loads(tmp_path, {"texts": texts}, signature="twice")
+    np.testing.assert_array_equal(results["bytes"], [[0, 2], [1, 100]])
+    assert results["twice"].tolist() == [[b"", b"a\0a\0"], [b"\xff\xff", b"x" * 200]]
+
+
+def test_a_session_goes_on_after_a_request_that_failed(
+    saved: pathlib.Path, images: np.ndarray, expected: np.ndarray
+) -> None:
+    given = (images, images.astype(np.float64), images)
+    answers = verify.session_answers(saved, [("serving_default", {"images": g}) for g in given])
+    assert "double is provided" in answers[1]
+    for answer in (answers[0], answers[2]):
+        (logits,) = answer.values()
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
 def test_the_largest_difference_is_returned(
     saved: pathlib.Path, images: np.ndarray, expected: np.ndarray
 ) -> None:
     shifted = expected + np.array([0.0, 0.25, -0.5], np.float32)
-    assert verify.verify_export(saved, images, shifted, atol=1.0) == pytest.approx(0.5, abs=1e-5)
+    assert verify.verify_export(saved, _all(images), shifted, atol=1.0) == pytest.approx(
+        0.5, abs=1e-5
+    )
     with pytest.raises(errors.RunError, match=r"differ by up to 0\.5; 0\.1 is allowed"):
-        verify.verify_export(saved, images, shifted, atol=0.1)
+        verify.verify_export(saved, _all(images), shifted, atol=0.1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -114,14 +145,14 @@ def test_logits_that_are_not_finite_fail(
 ) -> None:
     _rewrite_variables(broken, {"/bias": np.full([CLASSES], value, np.float32)})
     with pytest.raises(errors.RunError, match=r"differ by up to (nan|inf)"):
-        verify.verify_export(broken, images, expected, atol=1.0)
+        verify.verify_export(broken, _all(images), expected, atol=1.0)
 
 
 def test_logits_of_another_shape_fail(
     saved: pathlib.Path, images: np.ndarray, expected: np.ndarray
 ) -> None:
     with pytest.raises(errors.RunError, match=r"shape \[4, 3\], not \[4, 2\]"):
-        verify.verify_export(saved, images, expected[:, :2], atol=1e-5)
+        verify.verify_export(saved, _all(images), expected[:, :2], atol=1e-5)
 
 
 def test_a_deleted_variables_file_fails(
@@ -130,7 +161,7 @@ def test_a_deleted_variables_file_fails(
     for path in (broken / "variables").glob("variables.data-*"):
         path.unlink()
     with pytest.raises(errors.RunError, match=r"session loader says: .*variables\.data"):
-        verify.verify_export(broken, images, expected, atol=1e-5)
+        verify.verify_export(broken, _all(images), expected, atol=1e-5)
 
 
 def test_a_missing_variable_fails(
@@ -138,7 +169,7 @@ def test_a_missing_variable_fails(
 ) -> None:
     _rewrite_variables(broken, {"/gamma": None})
     with pytest.raises(errors.RunError, match=r"session loader says: .*gamma.* not found"):
-        verify.verify_export(broken, images, expected, atol=1e-5)
+        verify.verify_export(broken, _all(images), expected, atol=1e-5)
 
 
 def test_a_changed_variable_fails(
@@ -146,7 +177,7 @@ def test_a_changed_variable_fails(
 ) -> None:
     _rewrite_variables(broken, {"/bias": np.full([CLASSES], 0.5, np.float32)})
     with pytest.raises(errors.RunError, match=r"differ by up to 0\.5; "):
-        verify.verify_export(broken, images, expected, atol=1e-5)
+        verify.verify_export(broken, _all(images), expected, atol=1e-5)
 
 
 def test_a_model_that_only_pythons_loader_accepts_fails(tmp_path: pathlib.Path) -> None:
@@ -156,8 +187,9 @@ def test_a_model_that_only_pythons_loader_accepts_fails(tmp_path: pathlib.Path) 
     images = np.ones((2, 4), np.float32)
     served = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
     (logits,) = served(tf.constant(images)).values()
+    requests = {"serving_default": dict.fromkeys(served.structured_input_signature[1], images)}
     with pytest.raises(errors.RunError, match="Could not find variable"):
-        verify.verify_export(tmp_path, images, logits.numpy(), atol=1e-5)
+        verify.verify_export(tmp_path, requests, logits.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("content", [None, b"not a protocol buffer"])
@@ -169,7 +201,7 @@ def test_a_missing_or_damaged_graph_fails(
     if content is not None:
         graph.write_bytes(content)
     with pytest.raises(errors.RunError, match=r"saved_model\.pb (cannot be read|is damaged)"):
-        verify.verify_export(broken, images, expected, atol=1e-5)
+        verify.verify_export(broken, _all(images), expected, atol=1e-5)
 
 
 def test_feeds_that_do_not_fit_the_signature_fail(saved: pathlib.Path, images: np.ndarray) -> None:

@@ -166,8 +166,9 @@ def tiny(tmp_path: pathlib.Path) -> harness.Settings:
 @pytest.mark.slow
 def test_a_step_is_compared_twice_and_traced_once(tiny: harness.Settings) -> None:
     rows = step.measure(tiny)
-    assert [row.reference_name for row in rows] == ["static Keras children"] * 2 + ["", "masks"]
-    assert [len(row.samples) for row in rows] == [2, 2, 1, 2]
+    static, masks = ["static Keras children"] * 2, ["masks for random children", "masks for all"]
+    assert [row.reference_name for row in rows] == [*static, "", *masks]
+    assert [len(row.samples) for row in rows] == [2, 2, 1, 2, 2]
     assert all(seconds > 0 for row in rows for samples in row.samples for seconds in samples)
     assert rows[2].reached
 

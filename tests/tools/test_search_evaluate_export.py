@@ -16,6 +16,7 @@ import tensorflow as tf
 import yaml
 
 from bignas_tf.export import verify
+from tests.data import samples
 from tests.selection import digits
 from tests.selection.digits import STEPS
 from tests.tools.forks import Forks
@@ -30,9 +31,9 @@ def _arguments(flags: Mapping[str, object]) -> list[str]:
     return [f"--{flag}={value}" for flag, value in flags.items()]
 
 
-def _tool(name: str, **flags: object) -> subprocess.CompletedProcess[str]:
+def _tool(name: str, *files: str, **flags: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", f"tools.{name}", *_arguments(flags)],
+        [sys.executable, "-m", f"tools.{name}", *_arguments(flags), *files],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -40,23 +41,23 @@ def _tool(name: str, **flags: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _succeed(name: str, **flags: object) -> str:
-    done = _tool(name, **flags)
+def _succeed(name: str, *files: str, **flags: object) -> str:
+    done = _tool(name, *files, **flags)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    """Where commands that are refused run."""
+    """Where commands run that are refused, or need no fresh process."""
     forks = Forks()
     yield forks
     forks.close()
 
 
-def _refuse(forks: Forks, name: str, **flags: object) -> str:
+def _refuse(forks: Forks, name: str, *files: str, **flags: object) -> str:
     """Runs a command that must exit with 2 and one line; returns that line."""
-    done = forks.run(f"tools.{name}", *_arguments(flags))
+    done = forks.run(f"tools.{name}", *_arguments(flags), *files)
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode == 2, done.stderr
     assert len(lines) == 1
@@ -79,7 +80,8 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         params_override=f"task.model.search_space={folder / 'space.yaml'}",
         model_dir=folder / "run",
     )
-    assert f"step {STEPS}/{STEPS}" in printed
+    assert f"step {STEPS}/{STEPS}  loss: " in printed
+    assert f"step {STEPS}/{STEPS}  top-1: smallest 0." in printed
     return folder / "run"
 
 
@@ -110,6 +112,12 @@ def copy_dir(run_dir: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
     # The checkpoint file names its checkpoint by a path below the folder it lies in.
     assert tf.train.latest_checkpoint(str(copy)) == str(copy / f"ckpt-{STEPS}")
     return copy
+
+
+def test_training_writes_the_learning_curves(run_dir: pathlib.Path) -> None:
+    (row,) = json.loads((run_dir / "learning_curves.json").read_text())
+    assert row["step"] == STEPS
+    assert set(row["top1"]) == {"smallest", "biggest"}
 
 
 def test_search_writes_what_it_promises(search_dir: pathlib.Path) -> None:
@@ -175,6 +183,49 @@ def test_the_card_of_an_export_says_what_it_is(
     assert card["verified"]["max_difference"] <= card["verified"]["tolerance"] <= 1e-3
 
 
+def test_a_family_holds_every_selected_child(
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    labels = ["../up", "tab\t", *"23456789"]
+    (tmp_path / "names.json").write_text(json.dumps(labels))
+    base = tmp_path / "family"
+    flags = {"search_dir": search_dir, "output_dir": base, "labels": tmp_path / "names.json"}
+    done = forks.run("tools.export", *_arguments(flags | {"model_dir": run_dir}))
+    assert done.returncode == 0, done.stderr
+    versions = [base / f"child_{budget}" / "1" for budget in BUDGETS]
+    assert done.stdout.splitlines() == list(map(str, versions))
+    config = (base / "models.config").read_text()
+    for budget, version in zip(BUDGETS, versions, strict=True):
+        child = json.loads((search_dir / f"child_{budget}.json").read_text())
+        card = json.loads((version / "child.json").read_text())
+        assert card["architecture"] == child["architecture"]
+        assert json.loads((version / "labels.json").read_text()) == labels
+        assert str(version.parent) in config
+
+
+@pytest.mark.parametrize("names", ["{}", "[1, 2]", '["a", "b"]'])
+def test_labels_that_do_not_fit_are_refused(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, names: str
+) -> None:
+    path = tmp_path / "names.json"
+    path.write_text(names)
+    flags = {"model_dir": run_dir, "architecture": "smallest", "output_dir": tmp_path / "e"}
+    error = _refuse(forks, "export", labels=path, **flags)
+    assert f"--labels: {path}" in error
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_folder_without_a_search_is_refused(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    flags = {"model_dir": run_dir, "output_dir": tmp_path / "e"}
+    error = _refuse(forks, "export", search_dir=tmp_path, **flags)
+    assert f"{tmp_path}/search.json cannot be read" in error
+    (tmp_path / "search.json").write_text("{}")
+    error = _refuse(forks, "export", search_dir=tmp_path, **flags)
+    assert "is not what tools.search writes" in error
+
+
 def test_predict_answers_as_the_session_does(
     version_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -182,11 +233,12 @@ def test_predict_answers_as_the_session_does(
     paths = [tmp_path / f"{index}.png" for index in range(2)]
     for path, patch in zip(paths, patches, strict=True):
         path.write_bytes(tf.io.encode_png(patch).numpy())
-    printed = _succeed("predict", export_dir=version_dir, images=f"{paths[0]},{paths[1]}")
+    printed = _succeed("predict", *map(str, paths), export_dir=version_dir)
     answers = [json.loads(line) for line in printed.splitlines()]
     served = verify.session_loads(version_dir, {"images": patches.numpy()})["probabilities"]
     assert [answer["image"] for answer in answers] == list(map(str, paths))
     assert [answer["label"] for answer in answers] == served.argmax(-1).tolist()
+    assert [answer["name"] for answer in answers] == list(map(str, served.argmax(-1)))
     probabilities = [answer["probability"] for answer in answers]
     np.testing.assert_allclose(probabilities, served.max(-1), atol=1e-5)
 
@@ -194,10 +246,11 @@ def test_predict_answers_as_the_session_does(
 def test_predict_refuses_what_is_no_image_or_no_export(
     forks: Forks, version_dir: pathlib.Path, run_dir: pathlib.Path
 ) -> None:
-    error = _refuse(forks, "predict", export_dir=version_dir, images=run_dir / "params.yaml")
-    assert "params.yaml is not a PNG or JPEG image" in error
-    error = _refuse(forks, "predict", export_dir=run_dir, images="a.png")
-    assert f"--export_dir: {run_dir} is no folder of an exported version" in error
+    path = str(run_dir / "params.yaml")
+    error = _refuse(forks, "predict", path, export_dir=version_dir)
+    assert f"{path} is neither JPEG nor PNG" in error
+    error = _refuse(forks, "predict", path, export_dir=run_dir)
+    assert f"{run_dir} is no folder of an exported version" in error
 
 
 def test_a_missing_run_is_refused(forks: Forks, tmp_path: pathlib.Path) -> None:
@@ -271,6 +324,48 @@ def test_a_budget_that_is_no_number_is_refused(forks: Forks, budgets: str) -> No
 def test_an_empty_split_is_refused(forks: Forks, run_dir: pathlib.Path) -> None:
     error = _refuse(forks, "evaluate", model_dir=run_dir, architecture="smallest", split="test[:0]")
     assert "split 'test[:0]' is empty" in error
+
+
+def _edit(run: pathlib.Path, part: str, **changes: object) -> None:
+    """Changes what a run's configuration says of its data or its selection."""
+    path = run / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["task"][part].update(changes)
+    path.write_text(yaml.safe_dump(values))
+
+
+def _search_in(run: pathlib.Path) -> dict[str, object]:
+    return {"model_dir": run, "budgets_mflops": 0.03, "output_dir": run / "s"}
+
+
+def test_reporting_on_images_that_rank_is_refused(forks: Forks, copy_dir: pathlib.Path) -> None:
+    _edit(copy_dir, "selection", ranking_split="test[:100]")
+    error = _refuse(forks, "search", **_search_in(copy_dir))
+    assert "'test[:100]' and reporting_split 'test' have images in common (100)" in error
+    assert not (copy_dir / "s").exists()
+
+
+@pytest.mark.parametrize("tool", ["search", "evaluate"])
+def test_an_image_that_cannot_be_read_is_named(
+    forks: Forks, copy_dir: pathlib.Path, tool: str
+) -> None:
+    root = samples.write_folder(copy_dir / "photos")
+    broken = root / "train" / "class_2" / "6.jpg"
+    broken.write_bytes(broken.read_bytes()[:300])
+    _edit(copy_dir, "train_data", source="folder", input_path=str(root), cache=False)
+    parts = {"calibration": "train[:4]", "ranking": "train[4:10]", "reporting": "train[10:]"}
+    named = {f"{use}_split": split for use, split in parts.items()}
+    _edit(copy_dir, "selection", calibration_images=4, batch_size=2, **named)
+    flags = _search_in(copy_dir)
+    if tool == "evaluate":
+        flags = {"model_dir": copy_dir, "architecture": "smallest", "split": "train"}
+    error = _refuse(forks, tool, **flags)
+    assert "class_2/6.jpg cannot be read; JPEG or PNG images are needed" in error
+
+
+def test_more_gpus_than_there_are_are_refused(forks: Forks, run_dir: pathlib.Path) -> None:
+    error = _refuse(forks, "search", **_search_in(run_dir), num_gpus=1000)
+    assert "--num_gpus is 1000; TensorFlow finds " in error
 
 
 @pytest.mark.parametrize("tool", ["search", "export"])

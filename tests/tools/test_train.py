@@ -11,6 +11,7 @@ import pytest
 # Each starts Python and imports TensorFlow.
 pytestmark = pytest.mark.slow
 
+DIGITS = "--config_file=experiments/digits.yaml"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -35,12 +36,13 @@ def _refused(done: subprocess.CompletedProcess[str], words: str) -> None:
     [
         ("--experiment=bignas_big", "unknown experiment 'bignas_big'; choose from"),
         ("--params_override=task.sandwitch.biggest=true", "nearest is 'task.sandwich'"),
+        ("--params_override=task.selection.ranking_split='test[:9]'", "images in common (9)"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_folder(
     tmp_path: pathlib.Path, argument: str, words: str
 ) -> None:
-    _refused(_train(argument, f"--model_dir={tmp_path / 'run'}"), words)
+    _refused(_train(DIGITS, argument, f"--model_dir={tmp_path / 'run'}"), words)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -48,4 +50,4 @@ def test_an_output_folder_that_cannot_be_written(tmp_path: pathlib.Path) -> None
     # Below a file, for root may write wherever permissions forbid it.
     (tmp_path / "file").write_text("")
     folder = tmp_path / "file" / "run"
-    _refused(_train(f"--model_dir={folder}"), f"{folder} is not a writable folder")
+    _refused(_train(DIGITS, f"--model_dir={folder}"), f"{folder} is not a writable folder")

@@ -28,9 +28,9 @@ def measure(settings: harness.Settings) -> list[harness.Row]:
 
 def _rows(case: cases.Case, repeats: int, compared: bool) -> list[harness.Row]:
     supernet = case.supernet()
-    architecture = _candidate(supernet)
+    architecture = random_child(supernet)
     calibration = [case.images(case.calibrated)]
-    scored = list(tf.data.Dataset.from_tensor_slices(case.images(case.scored)).batch(_BATCH_SIZE))
+    scored = scored_batches(case)
     ours = functools.partial(evaluate, Evaluator(supernet, calibration), architecture, scored)
     static = functools.partial(evaluate_static, supernet, architecture, calibration, scored)
     first = harness.once(ours)
@@ -49,9 +49,15 @@ def _rows(case: cases.Case, repeats: int, compared: bool) -> list[harness.Row]:
     ]
 
 
-def _candidate(supernet: Supernet) -> Architecture:
+def random_child(supernet: Supernet) -> Architecture:
+    """The candidate that is measured, at the resolution of the patches."""
     space = supernet.space
     return space.with_resolution(space.sample(np.random.default_rng(0)), space.base_resolution)
+
+
+def scored_batches(case: cases.Case) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Patches and labels of `case.scored` images, ready in memory."""
+    return list(tf.data.Dataset.from_tensor_slices(case.images(case.scored)).batch(_BATCH_SIZE))
 
 
 def evaluate(evaluator: Evaluator, architecture: Architecture, scored: Batches) -> float:

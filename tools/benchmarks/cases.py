@@ -25,6 +25,7 @@ class Case:
       channels: of the images.
       classes: outputs of the classifier.
       calibrated, scored: images of a candidate.
+      num_random: random children of a step.
     """
 
     search_space: str
@@ -33,6 +34,7 @@ class Case:
     classes: int
     calibrated: int
     scored: int
+    num_random: int = 2
 
     def given(self, settings: harness.Settings) -> Case:
         """This case with what the user chose instead."""
@@ -50,6 +52,7 @@ class Case:
         config = BigNASConfig()
         config.model.search_space = self.search_space
         config.model.execution = execution
+        config.sandwich.num_random = self.num_random
         config.train_data.num_classes = self.classes
         config.train_data.channels = self.channels
         return config

@@ -73,7 +73,7 @@ def _export(name: str, scratch: str) -> pathlib.Path:
     patches = _pixels(np.uint8, 4)
     images = resize.resize_patches(tf.constant(patches), architecture.resolution)
     logits = child(images, training=False).numpy()
-    return saved_model.export(child, {}, f"{scratch}/child", patches, logits)
+    return saved_model.export(saved_model.Servable(child, {}, patches, logits), f"{scratch}/child")
 
 
 def _export_reference(scratch: str) -> pathlib.Path:
@@ -108,7 +108,11 @@ def _litert(folders: list[pathlib.Path], repeats: int) -> Iterator[Timed]:
     """float32 on XNNPACK, which LiteRT uses by default."""
     from ai_edge_litert import interpreter  # the Model Garden brings it; it has no wheel everywhere
 
-    models = [tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert() for folder in folders]
+    keys = ("patches", "serving_default")  # ours without strings, which LiteRT does not know
+    models = [
+        tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[key]).convert()
+        for folder, key in zip(folders, keys, strict=True)
+    ]
     for threads in _THREADS:
         runs = []
         for model in models:

@@ -1,0 +1,58 @@
+"""Real images and the answers to expect, kept in every export: it can be checked anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from bignas_tf import errors
+
+PROOF_FILE = "proof.npz"
+# The graph is the supernet's with other sums, and kernels that the batch norms have scaled:
+# float32 rounding, some 1e-6 of the largest logit.
+RELATIVE_TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """What an export must answer.
+
+    Attributes:
+      patches: uint8 [N, S, S, C], real images.
+      logits: float32 [N, classes], the calibrated supernet's for them.
+    """
+
+    patches: np.ndarray
+    logits: np.ndarray
+
+    @property
+    def largest(self) -> float:
+        """The largest logit, at least 1: what differences are measured by."""
+        return max(1.0, float(np.abs(self.logits).max()))
+
+    @property
+    def tolerance(self) -> float:
+        """The largest difference of logits that float32 rounding explains."""
+        return RELATIVE_TOLERANCE * self.largest
+
+    def write(self, folder: pathlib.Path) -> None:
+        """Adds it to an export that is being written."""
+        np.savez_compressed(folder / PROOF_FILE, patches=self.patches, logits=self.logits)
+
+
+def read(folder: pathlib.Path) -> Proof:
+    """Reads an export's proof.
+
+    Raises:
+      UsageError: there is none, or it cannot be read.
+    """
+    path = folder / PROOF_FILE
+    try:
+        with np.load(path) as arrays:
+            return Proof(arrays["patches"], arrays["logits"])
+    except (OSError, ValueError, KeyError) as error:
+        raise errors.UsageError(
+            f"{path} cannot be read; give the folder of one version that tools.export wrote"
+        ) from error

@@ -1,0 +1,90 @@
+"""Children as LiteRT files (.tflite), in four kinds.
+
+Each takes one uint8 patch [1, S, S, C] and answers as `served.Served` does. The shapes are fixed,
+as phones and accelerators want them.
+
+- float32: the child as it is.
+- float16: weights of half the size.
+- dynamic_range: int8 weights; activations are float32, in products int8 where the kernels can.
+- int8: every operation in int8, ranges taken from real images; answers are uint8, with a scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf import errors
+from bignas_tf.export import metadata, operations, served
+
+KINDS = ("float32", "float16", "dynamic_range", "int8")
+
+
+def convert(
+    child: tf_keras.Model, kind: str, patches: np.ndarray, description: metadata.Description
+) -> bytes:
+    """Converts a child.
+
+    Args:
+      child: what `build_child` made, weights set.
+      kind: one of KINDS.
+      patches: uint8 [N, S, S, C], real images from training; int8 takes its ranges from them.
+      description: what the file says about itself.
+
+    Returns:
+      The file.
+
+    Raises:
+      RunError: it cannot be converted, or what is to be int8 is not so throughout.
+    """
+    # The ranges are found in float32; the input becomes uint8 afterwards.
+    dtype = tf.float32 if kind == "int8" else tf.uint8
+    module = served.Served(child, patches.shape[1], 1, dtype)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.serve.get_concrete_function()], module
+    )
+    if kind != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == "int8":
+        # An operation without an int8 kernel is an error, not one in float32 in between.
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: _samples(patches)
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    try:
+        model = converter.convert()
+    except Exception as error:  # the converter's own class is not public
+        reason = str(error).strip().splitlines()[-1]
+        raise errors.RunError(f"LiteRT {kind}: cannot be converted: {reason}") from error
+    if kind == "int8":
+        check_int8(model)
+    return metadata.describe(model, description)
+
+
+def _samples(patches: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """The images one by one; the first gets a black and a white pixel.
+
+    The input's range is then 0 to 255 and its scale 1: pixels go in as they are.
+    """
+    for number, patch in enumerate(patches):
+        image = patch[np.newaxis].astype(np.float32)
+        if not number:
+            image[0, 0, 0], image[0, -1, -1] = 0, 255
+        yield [image]
+
+
+def check_int8(model: bytes) -> None:
+    """Refuses a file with an operation in float, or whose input is not a plain pixel."""
+    from ai_edge_litert import interpreter
+
+    floats = operations.of(model).floats
+    if floats:
+        raise errors.RunError(f"LiteRT int8: operations in float32: {floats}")
+    (image,) = interpreter.Interpreter(model_content=model).get_input_details()
+    if image["dtype"] != np.uint8 or image["quantization"] != (1.0, 0):
+        given = image["dtype"].__name__, image["quantization"]
+        raise errors.RunError(f"LiteRT int8: the input is {given}, not uint8 of scale 1")

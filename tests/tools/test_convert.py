@@ -1,0 +1,154 @@
+"""From a run to other formats, to every runtime and to other classes, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+from bignas_tf.search_space import presets
+from bignas_tf.training import experiment
+from tests.selection import digits
+from tests.tools.forks import Forks
+
+pytestmark = pytest.mark.slow
+
+CLASSES = ("circle", "bar", "hook")  # noughts, ones and twos
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+def _run(forks: Forks, tool: str, *arguments: str, code: int = 0, **flags: object) -> str:
+    """Runs a tool that must exit with `code`; returns what it printed, or its error."""
+    given = [f"--{flag}={value}" for flag, value in flags.items()]
+    done = forks.run(f"tools.{tool}", *given, *arguments)
+    assert done.returncode == code, done.stderr
+    return f"{done.stdout}\n{done.stderr.splitlines()[-1]}" if code else done.stdout
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """What a training run leaves behind, with random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "search_space.yaml").write_text(presets.to_yaml(digits.space()))
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(digits.EXPERIMENT))
+    space = f"task.model.search_space={folder / 'search_space.yaml'}"
+    config = experiment.parse("bignas_small", [str(folder / "experiment.yaml")], space)
+    (folder / "params.yaml").write_text(yaml.safe_dump(config.as_dict()))
+    step = tf.Variable(digits.STEPS, dtype=tf.int64)
+    checkpoint = tf.train.Checkpoint(model=digits.supernet(), global_step=step)
+    checkpoint.save(str(folder / "ckpt"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def version_dir(forks: Forks, run_dir: pathlib.Path) -> pathlib.Path:
+    base = run_dir / "export"
+    flags = {"model_dir": run_dir, "output_dir": base, "licence": "CC0-1.0"}
+    assert _run(forks, "export", architecture="smallest", **flags) == f"{base}/1\n"
+    return base / "1"
+
+
+def test_an_export_has_a_card_for_people(version_dir: pathlib.Path) -> None:
+    card = json.loads((version_dir / "child.json").read_text())
+    text = (version_dir / "card.md").read_text()
+    top1 = card["accuracy"]["top1"]
+    error = 100 * np.sqrt(top1 * (1 - top1) / 360)
+    assert f"{100 * top1:.2f} ± {error:.2f}% (standard error) on 360 images of `test`" in text
+    assert f"multiply-adds: {card['macs']:,}" in text
+    assert "licence: CC0-1.0" in text
+    assert card["source"]["index_sha256"] in text
+    blocks = [line for line in text.splitlines() if line.startswith("stage")]
+    assert blocks == [
+        f"stage1_block1    {'MBConv1 3x3, squeeze-and-excite':<42} 8 x 8 x 4",
+        f"stage2_block1    {'MBConv2 3x3, stride 2, squeeze-and-excite':<42} 4 x 4 x 8",
+    ]
+
+
+def test_conversion_reports_and_verification_runs_what_is_installed(
+    forks: Forks, run_dir: pathlib.Path, version_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    flags = {"model_dir": run_dir, "export_dir": version_dir}
+    printed = _run(forks, "convert", formats="float32", **flags)
+    assert "float32: outside XNNPACK: 1 CAST" in printed
+    report = json.loads((version_dir / "converted" / "report.json").read_text())
+    assert report["images"] == 360
+    broken = shutil.copytree(version_dir, tmp_path / "1")
+    (broken / "saved_model.pb").write_bytes(b"no graph")
+    printed = _run(forks, "verify_export", str(broken), code=1)
+    lines = {line[:28].strip(): line[28:] for line in printed.splitlines()}
+    assert "saved_model.pb is damaged" in lines["C API session"]
+    assert " ok" in lines["LiteRT float32"]
+    assert "skipped: child_int8.tflite was not made" in lines["LiteRT int8"]
+    failed = "C API session, saved_model_cli, Python without this project"
+    assert printed.endswith(f"error: {broken} failed in: {failed}")
+
+
+def test_the_export_of_another_run_and_unknown_formats_are_refused(
+    forks: Forks, run_dir: pathlib.Path, version_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    card = json.loads((version_dir / "child.json").read_text())
+    card["source"]["index_sha256"] = "0"
+    (tmp_path / "child.json").write_text(json.dumps(card))
+    error = _run(forks, "convert", model_dir=run_dir, export_dir=tmp_path, code=2)
+    assert "which is not what" in error
+    flags = {"model_dir": run_dir, "export_dir": version_dir, "formats": "int4"}
+    assert "formats ['int4']: choose from" in _run(forks, "convert", code=2, **flags)
+    assert "give one folder" in _run(forks, "verify_export", code=2)
+
+
+def test_a_child_learns_other_classes(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    _write_images(tmp_path / "images", "train[:600]", "train")
+    _write_images(tmp_path / "images", "test[:100]", "test")
+    task = {
+        "train_data": digits.EXPERIMENT["task"]["train_data"]
+        | {
+            "source": "folder",
+            "input_path": str(tmp_path / "images"),
+            "tfds_split": "train",
+            "num_classes": len(CLASSES),
+        },
+        "selection": {"calibration_split": "train", "reporting_split": "test"},
+    }
+    config = tmp_path / "shapes.yaml"
+    config.write_text(yaml.safe_dump({"task": task, "trainer": {"train_steps": 200}}))
+    printed = _run(
+        forks,
+        "finetune",
+        model_dir=run_dir,
+        architecture="smallest",
+        config_file=config,
+        output_dir=tmp_path / "export",
+    )
+    assert printed.endswith(f"{tmp_path}/export/1\n")
+    version = tmp_path / "export" / "1"
+    assert json.loads((version / "labels.json").read_text()) == sorted(CLASSES)
+    card = json.loads((version / "child.json").read_text())
+    assert card["finetuned"] == {"steps": 200, "split": "train"}
+    # Chance is a third; 200 steps of 64 images tell noughts, ones and twos apart.
+    assert card["accuracy"]["top1"] > 0.7
+    error = _run(forks, "convert", model_dir=run_dir, export_dir=version, code=2)
+    assert "was fine-tuned since" in error
+
+
+def _write_images(folder: pathlib.Path, split: str, name: str) -> None:
+    """The digits of the first classes, as a folder of class folders."""
+    for number, (patches, labels) in enumerate(digits.batches(split, 1)):
+        label = int(labels[0])
+        if label < len(CLASSES):
+            path = folder / name / CLASSES[label] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(tf.io.encode_png(patches[0]).numpy())

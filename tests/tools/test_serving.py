@@ -1,0 +1,242 @@
+"""Clients, prediction and load test against a server; the commands that start one."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import pathlib
+import shutil
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bignas_tf import errors
+from bignas_tf.export import saved_model
+from tests.export import servables
+from tests.tools.forks import Forks
+from tests.tools.servers import TIMEOUT_S, RealServer, StandIn, free_port
+from tools.serving import clients
+
+pytestmark = pytest.mark.slow
+
+SERVER = "tensorflow_model_server"
+# The same graph, in other batches: float32 rounding.
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("export")
+    saved_model.export(servables.servable(servables.SPACE.biggest()), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["stand-in", SERVER])
+def server(request: pytest.FixtureRequest, base: pathlib.Path) -> Iterator[StandIn | RealServer]:
+    if request.param == SERVER and shutil.which(SERVER) is None:
+        pytest.skip(f"{SERVER} is not on the PATH: nothing here has run against the real server")
+    running = StandIn({"child": base / "1"}) if request.param == "stand-in" else RealServer(base)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[pathlib.Path]:
+    """Files of several sizes."""
+    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    paths = []
+    for side in (16, 24, 40):
+        pixels = rng.integers(0, 256, (side, side + 3, 3)).astype(np.uint8)
+        encode, ending = (tf.io.encode_jpeg, "jpg") if side == 24 else (tf.io.encode_png, "png")
+        paths.append(folder / f"{side}.{ending}")
+        paths[-1].write_bytes(encode(pixels).numpy())
+    return paths
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+def _predict(
+    server: StandIn | RealServer, rest: bool, images: list[bytes], model: str = "child"
+) -> list[clients.Prediction]:
+    client = clients.connect(server.rest if rest else server.grpc, model, rest, TIMEOUT_S)
+    with contextlib.closing(client):
+        return client.predict(images)
+
+
+def _flags(server: StandIn | RealServer, rest: bool) -> list[str]:
+    return [f"--server={server.rest}", "--rest"] if rest else [f"--server={server.grpc}"]
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
+def test_a_server_answers_as_the_saved_model(
+    server: StandIn | RealServer, rest: bool, base: pathlib.Path, images: list[pathlib.Path]
+) -> None:
+    encoded = [path.read_bytes() for path in images]
+    expected = clients.LocalClient(str(base / "1")).predict(encoded)
+    answers = _predict(server, rest, encoded)
+    assert len({answer.probabilities[0] for answer in expected}) == len(images)
+    for answer, wanted in zip(answers, expected, strict=True):
+        assert (answer.classes, answer.labels) == (wanted.classes, wanted.labels)
+        np.testing.assert_allclose(answer.probabilities, wanted.probabilities, atol=TOLERANCE)
+        assert answer.labels == [servables.LABELS[number] for number in answer.classes]
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
+def test_a_bad_image_is_named_and_the_server_lives_on(
+    server: StandIn | RealServer, rest: bool, images: list[pathlib.Path]
+) -> None:
+    good = images[0].read_bytes()
+    with pytest.raises(clients.RefusedError, match=r"^image 1 is neither JPEG nor PNG$"):
+        _predict(server, rest, [good, b"nothing"])
+    assert len(_predict(server, rest, [good])) == 1
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
+def test_an_unknown_model_is_refused(
+    server: StandIn | RealServer, rest: bool, images: list[pathlib.Path]
+) -> None:
+    with pytest.raises(errors.UsageError, match="does not serve 'other'"):
+        _predict(server, rest, [images[0].read_bytes()], "other")
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
+def test_no_server_is_an_error_of_one_line(rest: bool) -> None:
+    client = clients.connect(f"localhost:{free_port()}", "child", rest, TIMEOUT_S)
+    with pytest.raises(errors.RunError, match=r"^localhost:\d+ gave no answer: UNAVAILABLE, .+$"):
+        client.predict([b""])
+
+
+@pytest.mark.parametrize(
+    "body", [b"hello", b"[]", b'{"predictions": [{}]}', b'{"predictions": []}', b"\xff"]
+)
+def test_another_server_is_an_error(body: bytes) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Tests are quiet."""
+
+    with http.server.HTTPServer(("localhost", 0), Handler) as other:
+        thread = threading.Thread(target=other.handle_request)
+        thread.start()
+        client = clients.connect(f"localhost:{other.server_port}", "child", True, TIMEOUT_S)
+        unfit = pytest.raises(errors.RunError, match="does not answer as")
+        with contextlib.closing(client), unfit:
+            client.predict([b""])
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost", "localhost:", ":8500", "localhost:http", "h:65536"]
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(errors.UsageError, match="is not an address such as localhost:8500"):
+        clients.connect(address, "child", False, TIMEOUT_S)
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
+def test_predict_prints_what_the_server_says(
+    forks: Forks,
+    server: StandIn | RealServer,
+    rest: bool,
+    base: pathlib.Path,
+    images: list[pathlib.Path],
+) -> None:
+    paths = list(map(str, images))
+    asked = forks.run("tools.predict", *_flags(server, rest), *paths)
+    alone = forks.run("tools.predict", f"--export_dir={base / '1'}", *paths)
+    assert (asked.returncode, alone.returncode) == (0, 0), asked.stderr + alone.stderr
+    for line, wanted in zip(asked.stdout.splitlines(), alone.stdout.splitlines(), strict=True):
+        answer, expected = json.loads(line), json.loads(wanted)
+        for both in ("image", "label", "name"):
+            assert answer[both] == expected[both]
+        assert answer["probability"] == pytest.approx(expected["probability"], abs=TOLERANCE)
+        assert answer["top"][0] == [answer["name"], answer["probability"]]
+
+
+def test_predict_names_the_file_that_is_no_image(
+    forks: Forks, server: StandIn | RealServer, images: list[pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(images[1].read_bytes()[:-99])
+    done = forks.run("tools.predict", f"--server={server.grpc}", str(images[0]), str(path))
+    assert done.returncode == 2
+    assert f"error: {path} cannot be decoded: it is damaged" in done.stderr
+    assert json.loads(done.stdout)["image"] == str(images[0])
+
+
+@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
+def test_the_load_test_reports_each_concurrency(
+    forks: Forks, server: StandIn | RealServer, rest: bool, images: list[pathlib.Path]
+) -> None:
+    flags = [*_flags(server, rest), "--concurrencies=1,3", "--requests=10", "--batch=2"]
+    done = forks.run("tools.serving.load_test", *flags, *map(str, images))
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["concurrency"] for row in rows] == [1, 3]
+    for row in rows:
+        assert (row["requests"], row["failed"]) == (10, 0)
+        assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"]
+        # Little's law has the mean, and a median is at most twice that; 1% for printed digits.
+        busy = row["images_per_s"] / 2 * row["p50_ms"] / 1e3
+        assert busy <= 2 * 1.01 * row["concurrency"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("predict", ["--server=localhost:1"], "no image was given"),
+        ("predict", ["--server=localhost:1", "--export_dir=x", "a.png"], "export_dir"),
+        ("predict", ["--server=localhost:1", "/nowhere/a.png"], "/nowhere/a.png cannot be read"),
+        ("serving.load_test", ["--server=localhost:1"], "no image was given"),
+        ("serving.load_test", ["--server=localhost:1", "--concurrencies=0", "a"], "numbers from 1"),
+        ("serving.load_test", ["--server=localhost:1", "/nowhere/a.png"], "cannot be read"),
+        ("serving.start", ["--export_dir=/nowhere"], "/nowhere/models.config cannot be read"),
+    ],
+)
+def test_mistakes_are_one_line(forks: Forks, tool: str, arguments: list[str], words: str) -> None:
+    done = forks.run(f"tools.{tool}", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr.splitlines()[-1]
+
+
+def test_start_shows_its_command_line(forks: Forks, base: pathlib.Path) -> None:
+    flags = [f"--export_dir={base}", "--show"]
+    (line,) = forks.run("tools.serving.start", *flags, "--port=9").stdout.splitlines()
+    config = f"--model_config_file={base}/models.config"
+    assert line == f"{SERVER} --port=9 --rest_api_port=8501 {config}"
+    (line,) = forks.run("tools.serving.start", *flags, "--docker", "--batching").stdout.splitlines()
+    assert line == (
+        f"docker run --rm --publish=8500:8500 --publish=8501:8501 --volume={base}:{base}:ro "
+        f"tensorflow/serving {config} --enable_batching "
+        f"--batching_parameters_file={base}/batching.config"
+    )
+
+
+def test_start_refuses_an_export_that_was_moved(
+    forks: Forks, base: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    moved = shutil.copytree(base, tmp_path / "moved")
+    done = forks.run("tools.serving.start", f"--export_dir={moved}", "--show")
+    assert done.returncode == 2
+    assert "the export was moved; mend its base_path" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which(SERVER) is not None, reason=f"{SERVER} is on the PATH")
+def test_start_says_when_there_is_no_server(forks: Forks, base: pathlib.Path) -> None:
+    done = forks.run("tools.serving.start", f"--export_dir={base}")
+    assert done.returncode == 2
+    assert f"{SERVER} is not on the PATH" in done.stderr

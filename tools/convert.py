@@ -1,0 +1,88 @@
+"""Converts an exported child to LiteRT and ONNX files, and measures each on the test images.
+
+  python -m tools.convert --model_dir=runs/fashion_mnist --export_dir=runs/fashion_mnist/export/1
+
+Writes <export_dir>/converted/: child_<kind>.tflite, labels.txt and report.json, and child.onnx if
+--formats names onnx. They take uint8 patches as the signature 'patches' of the export does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from tools.cli import launch, no_chatter
+
+_MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "Folder of the run that the export was made of.", required=True
+)
+_EXPORT_DIR = flags.DEFINE_string(
+    "export_dir", None, "Folder of one version, as tools.export wrote it.", required=True
+)
+_FORMATS = flags.DEFINE_list(
+    "formats",
+    "float32,float16,dynamic_range,int8",
+    "Which: kinds of LiteRT, and onnx (needs requirements-runtimes.txt).",
+)
+_CALIBRATION_IMAGES = flags.DEFINE_integer(
+    "calibration_images", 500, "Training images that int8 takes its ranges from.", lower_bound=1
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    no_chatter()
+    import pathlib
+
+    from bignas_tf import files
+    from bignas_tf.export import conversion, measure, saved_model
+    from bignas_tf.modeling import slicing
+    from bignas_tf.search_space.architecture import Architecture
+    from bignas_tf.selection import runner, splits
+    from bignas_tf.training import checkpoints
+
+    conversion.check(_FORMATS.value)
+    folder = pathlib.Path(_EXPORT_DIR.value)
+    card = files.read_json(folder / saved_model.CARD_FILE)
+    run = checkpoints.load_run(_MODEL_DIR.value)
+    _check_source(card, run.source)
+    data, selection, net = run.config.task.train_data, run.config.task.selection, run.supernet
+    architecture = Architecture.from_json(card["architecture"])
+    evaluator = runner.build_evaluator(net, data, selection)
+    child = slicing.sliced_child(net, architecture, evaluator.statistics(architecture))
+    count, batch = _CALIBRATION_IMAGES.value, selection.batch_size
+    calibration = splits.open_split(data, selection.calibration_split, count, count)
+    report = conversion.write(
+        conversion.Conversion(
+            folder=folder,
+            child=child,
+            labels=files.read_json(folder / saved_model.LABELS_FILE),
+            calibration=next(iter(calibration))[0].numpy(),
+            split=selection.reporting_split,
+            batches=splits.open_split(data, selection.reporting_split, batch),
+        ),
+        _FORMATS.value,
+    )
+    print(measure.table(report))
+
+
+def _check_source(card: dict[str, Any], source: dict[str, Any]) -> None:
+    """Refuses a run that is not the one the export was made of."""
+    from bignas_tf import errors
+
+    if "finetuned" in card:
+        raise errors.UsageError(
+            f"{_EXPORT_DIR.value} was fine-tuned since; use --formats of tools.finetune"
+        )
+    made_of = card.get("source", {})
+    if made_of.get("index_sha256") != source["index_sha256"]:
+        raise errors.UsageError(
+            f"{_EXPORT_DIR.value} was made of checkpoint {made_of.get('checkpoint')}, which is not "
+            f"what {_MODEL_DIR.value} holds now; export again"
+        )
+
+
+if __name__ == "__main__":
+    launch(main)

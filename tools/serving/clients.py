@@ -1,0 +1,190 @@
+"""Ask an exported child to classify image files: in this process, over gRPC or over REST."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import re
+import urllib.parse
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from bignas_tf import errors
+
+SIGNATURE = "image_bytes"
+_OUTPUTS = ("top_classes", "top_labels", "top_probabilities")
+_OWN_WORDS = re.compile(r"assertion failed: \[(.*?)\]")
+
+
+class Prediction(NamedTuple):
+    """The best classes of one image, best first."""
+
+    classes: list[int]
+    labels: list[str]
+    probabilities: list[float]
+
+
+class RefusedError(errors.UsageError):
+    """The model does not take these images; the message counts them from 0."""
+
+
+class Client(Protocol):
+    """What answers to encoded images."""
+
+    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+        """Classifies JPEG or PNG files.
+
+        Raises:
+          RefusedError: an image is not one.
+          UsageError: there is no such model.
+          RunError: no answer, or none that can be read.
+        """
+
+    def close(self) -> None:
+        """Ends the connection, if there is one."""
+
+
+def connect(server: str, model: str, rest: bool, timeout_s: float) -> Client:
+    """A client of the server at 'host:port'.
+
+    Raises:
+      UsageError: the address cannot be read.
+    """
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise errors.UsageError(f"--server: {server!r} is not an address such as localhost:8500")
+    if rest:
+        return RestClient(host, int(port), model, timeout_s)
+    return GrpcClient(server, model, timeout_s)
+
+
+def reason(message: str) -> str:
+    """The graph's own words in an error of TensorFlow, or all of it in one line."""
+    own = _OWN_WORDS.search(message)
+    return own[1] if own else " ".join(message.split())[:300]
+
+
+class LocalClient:
+    """Loads a version's folder into this process; needs nothing of this project's layers."""
+
+    def __init__(self, folder: str) -> None:
+        import tensorflow as tf
+
+        try:
+            # Kept, for a signature does not keep its model.
+            self._model = tf.saved_model.load(folder)
+            self._signature = self._model.signatures[SIGNATURE]
+        except (OSError, KeyError) as error:
+            raise errors.UsageError(f"{folder} is no folder of an exported version") from error
+
+    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+        """See `Client`."""
+        import tensorflow as tf
+
+        try:
+            outputs = self._signature(tf.constant(images))
+        except tf.errors.InvalidArgumentError as error:
+            raise RefusedError(reason(str(error))) from error
+        return _predictions([outputs[name].numpy() for name in _OUTPUTS])
+
+    def close(self) -> None:
+        """See `Client`."""
+
+
+class GrpcClient:
+    """Speaks the protocol of tensorflow-serving-api."""
+
+    def __init__(self, server: str, model: str, timeout_s: float) -> None:
+        import grpc
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        limits = ("grpc.max_send_message_length", "grpc.max_receive_message_length")
+        self._channel = grpc.insecure_channel(server, [(limit, -1) for limit in limits])
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._server, self._model, self._timeout_s = server, model, timeout_s
+
+    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+        """See `Client`."""
+        import grpc
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        request = predict_pb2.PredictRequest(output_filter=_OUTPUTS)
+        request.model_spec.name = self._model
+        request.model_spec.signature_name = SIGNATURE
+        tensor = tf.make_tensor_proto(list(images), tf.string, [len(images)])
+        request.inputs[SIGNATURE].CopyFrom(tensor)
+        try:
+            response = self._stub.Predict(request, timeout=self._timeout_s)
+        except grpc.RpcError as error:
+            kind = {grpc.StatusCode.INVALID_ARGUMENT: 400, grpc.StatusCode.NOT_FOUND: 404}
+            status = kind.get(error.code(), error.code().name)
+            raise _failure(self._server, self._model, status, error.details()) from error
+        return _predictions([tf.make_ndarray(response.outputs[name]) for name in _OUTPUTS])
+
+    def close(self) -> None:
+        """See `Client`."""
+        self._channel.close()
+
+
+class RestClient:
+    """Speaks the JSON of TensorFlow Serving's REST interface, over one connection."""
+
+    def __init__(self, host: str, port: int, model: str, timeout_s: float) -> None:
+        self._connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+        self._server, self._model = f"{host}:{port}", model
+
+    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+        """See `Client`."""
+        instances = [{"b64": base64.b64encode(image).decode()} for image in images]
+        body = json.dumps({"signature_name": SIGNATURE, "instances": instances})
+        path = f"/v1/models/{urllib.parse.quote(self._model, safe='')}:predict"
+        try:
+            self._connection.request("POST", path, body, {"Content-Type": "application/json"})
+            response = self._connection.getresponse()
+            text = response.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()  # the next request opens it anew
+            problem = str(error) or type(error).__name__
+            raise _failure(self._server, self._model, "UNAVAILABLE", problem) from error
+        if response.status != http.client.OK:
+            raise _failure(self._server, self._model, response.status, text)
+        return _parse(text, len(images), self._server)
+
+    def close(self) -> None:
+        """See `Client`."""
+        self._connection.close()
+
+
+def _predictions(arrays: Sequence[Any]) -> list[Prediction]:
+    """From NumPy arrays [N, k] in the order of _OUTPUTS."""
+    return [
+        Prediction(classes, [label.decode() for label in labels], best)
+        for classes, labels, best in zip(*(array.tolist() for array in arrays), strict=True)
+    ]
+
+
+def _parse(text: str, count: int, server: str) -> list[Prediction]:
+    """Reads {"predictions": [{output: [...], ...}, ...]}, one for each image."""
+    try:
+        rows = [[row[name] for name in _OUTPUTS] for row in json.loads(text)["predictions"]]
+        if len(rows) != count or any(len({*map(len, row)}) != 1 for row in rows):
+            raise ValueError("lists of other lengths were expected")
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.RunError(
+            f"{server} does not answer as tools.export's models do: {reason(text)}"
+        ) from error
+    return [Prediction(*row) for row in rows]
+
+
+def _failure(server: str, model: str, status: Any, message: str) -> Exception:
+    """The error to raise for a status of HTTP, or for the name of one of gRPC."""
+    if status == 400:
+        return RefusedError(reason(message))
+    if status == 404:
+        return errors.UsageError(
+            f"--model: {server} does not serve {model!r} ({reason(message)}); models.config of "
+            "the export has the names"
+        )
+    return errors.RunError(f"{server} gave no answer: {status}, {reason(message)}")

@@ -1,0 +1,106 @@
+"""Measures a server: throughput and latencies at several numbers of concurrent clients.
+
+  python -m tools.serving.load_test --server=localhost:8500 [--rest] [--model=child] a.png b.jpg
+
+Prints one JSON line for each concurrency: concurrency, requests, failed, images_per_s, and the
+50th, 90th and 99th percentile of the latency in milliseconds. Every client sends its next request
+when it has the answer to the last. They are threads of one Python process, whose own work bounds
+what can be seen: to saturate a large server start several.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import sys
+import time
+from collections.abc import Sequence
+from concurrent import futures
+
+from absl import flags
+
+from bignas_tf import errors
+from tools.cli import launch, no_chatter
+from tools.serving import clients
+
+_SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.", required=True)
+_REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
+_MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
+_CONCURRENCIES = flags.DEFINE_list("concurrencies", ["1", "2", "4", "8"], "Clients at once.")
+_REQUESTS = flags.DEFINE_integer("requests", 200, "Requests for each concurrency.", lower_bound=1)
+_BATCH = flags.DEFINE_integer("batch", 1, "Images of a request.", lower_bound=1)
+_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Longest wait for an answer.", lower_bound=0)
+
+
+def main(argv: Sequence[str]) -> None:
+    if len(argv) < 2:
+        raise errors.UsageError("no image was given; name one PNG or JPEG file or more")
+    concurrencies = [int(text) if text.isdecimal() else 0 for text in _CONCURRENCIES.value]
+    if not concurrencies or min(concurrencies) < 1:
+        raise errors.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")
+    no_chatter()
+    images = itertools.cycle([_read(path) for path in argv[1:]])
+    batches = [[next(images) for _ in range(_BATCH.value)] for _ in range(_REQUESTS.value)]
+    for concurrency in concurrencies:
+        print(json.dumps(_measure(concurrency, batches)), flush=True)
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise errors.UsageError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, float]:
+    """Sends every batch once, over so many clients.
+
+    Raises:
+      UsageError, RunError: the first request of a client, which is not counted, fails.
+    """
+    import numpy as np
+
+    shares = [batches[first::concurrency] for first in range(concurrency)]
+    with contextlib.ExitStack() as stack:
+        connected = []
+        for _ in shares:
+            client = clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
+            connected.append(stack.enter_context(contextlib.closing(client)))
+            client.predict(batches[0])
+        pool = stack.enter_context(futures.ThreadPoolExecutor(concurrency))
+        began = time.perf_counter()
+        latencies = list(itertools.chain(*pool.map(_send, connected, shares)))
+        seconds = time.perf_counter() - began
+    done = [latency for latency in latencies if latency is not None]
+    if not done:
+        raise errors.RunError(f"{_SERVER.value} answered none of {len(batches)} requests")
+    p50, p90, p99 = np.percentile(done, [50, 90, 99]) * 1e3
+    return {
+        "concurrency": concurrency,
+        "requests": len(batches),
+        "failed": len(batches) - len(done),
+        "images_per_s": round(len(done) * len(batches[0]) / seconds, 1),
+        "p50_ms": round(p50, 2),
+        "p90_ms": round(p90, 2),
+        "p99_ms": round(p99, 2),
+    }
+
+
+def _send(client: clients.Client, batches: Sequence[Sequence[bytes]]) -> list[float | None]:
+    """Seconds that each answer took; None where there was none."""
+    latencies: list[float | None] = []
+    for batch in batches:
+        began = time.perf_counter()
+        try:
+            client.predict(batch)
+        except (errors.UsageError, errors.RunError):
+            latencies.append(None)
+        else:
+            latencies.append(time.perf_counter() - began)
+    return latencies
+
+
+if __name__ == "__main__":
+    launch(main, most_arguments=sys.maxsize)

@@ -1,0 +1,78 @@
+"""Starts TensorFlow Serving on what tools.export wrote: this machine's server, or Docker's.
+
+  python -m tools.serving.start --export_dir=runs/fashion_mnist/export [--docker] [--batching]
+
+Serves every model of the folder's models.config, and new versions as they appear. Prints the
+command line first; with --show it does no more.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shlex
+import shutil
+from collections.abc import Sequence
+
+from absl import flags
+
+from bignas_tf import errors, files
+from tools.cli import launch
+
+_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Output of tools.export.", required=True)
+_PORT = flags.DEFINE_integer("port", 8500, "Port for gRPC.", 1, 65535)
+_REST_PORT = flags.DEFINE_integer("rest_port", 8501, "Port for REST.", 1, 65535)
+_BATCHING = flags.DEFINE_bool(
+    "batching", False, "Answer requests together; batching.config says at what price."
+)
+_DOCKER = flags.DEFINE_bool("docker", False, "Run the server in Docker.")
+_IMAGE = flags.DEFINE_string("image", "tensorflow/serving", "Docker image.")
+_SHOW = flags.DEFINE_bool("show", False, "Only print the command line.")
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    base = pathlib.Path(_EXPORT_DIR.value).resolve()
+    _check(base)
+    command = _docker(base) if _DOCKER.value else _server(base)
+    print(shlex.join(command), flush=True)
+    if _SHOW.value:
+        return
+    if shutil.which(command[0]) is None:
+        raise errors.UsageError(
+            f"{command[0]} is not on the PATH; install it, or start the server "
+            f"{'without' if _DOCKER.value else 'with'} --docker"
+        )
+    os.execvp(command[0], command)
+
+
+def _check(base: pathlib.Path) -> None:
+    """The server itself would wait for ever for a folder that is not there."""
+    config = base / "models.config"
+    if str(base) not in files.read_text(config):
+        raise errors.UsageError(
+            f"{config} names other folders than {base}: the export was moved; mend its base_path"
+        )
+
+
+def _server(base: pathlib.Path) -> list[str]:
+    ports = [f"--port={_PORT.value}", f"--rest_api_port={_REST_PORT.value}"]
+    return ["tensorflow_model_server", *ports, *_configuration(base)]
+
+
+def _docker(base: pathlib.Path) -> list[str]:
+    """The folder lies at the same place inside, for models.config has absolute paths."""
+    ports = [f"--publish={_PORT.value}:8500", f"--publish={_REST_PORT.value}:8501"]
+    volume = f"--volume={base}:{base}:ro"
+    return ["docker", "run", "--rm", *ports, volume, _IMAGE.value, *_configuration(base)]
+
+
+def _configuration(base: pathlib.Path) -> list[str]:
+    chosen = [f"--model_config_file={base / 'models.config'}"]
+    if _BATCHING.value:
+        chosen += ["--enable_batching", f"--batching_parameters_file={base / 'batching.config'}"]
+    return chosen
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -232,7 +232,10 @@ def child(space: SearchSpace, name: str) -> Architecture:
     if name not in _PUBLISHED:
         return space.named(name)
     architecture = published(name)
-    space.validate(architecture)
+    try:
+        space.validate(architecture)
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{name} is no child of {space.name!r}: {error}") from None
     return architecture
 
 

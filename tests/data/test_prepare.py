@@ -67,7 +67,7 @@ def test_unreachable_data_set_exits_with_1_and_names_the_fall_back(tmp_path: pat
 
 
 def test_files_that_a_user_must_bring_are_asked_for(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.RunError, match="could not be prepared from .*empty"):
+    with pytest.raises(errors.RunError, match=r"could not be prepared from .*empty"):
         prepare.prepare("imagenet2012", str(tmp_path / "data"), str(tmp_path / "empty"))
 
 

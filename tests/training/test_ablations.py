@@ -141,6 +141,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
             "model": {"search_space": space},
             "train_data": data,
             "selection": {"ranking_split": "train[80%:]", "reporting_split": "test"},
+            "evaluation": {"children": []},
         },
         "trainer": {
             **dict.fromkeys(names, 1),

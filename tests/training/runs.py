@@ -103,3 +103,14 @@ def patches(side: int = 14, channels: int = 1) -> tf.Tensor:
 
 def labels(shift: int = 0) -> tf.Tensor:
     return tf.constant((np.arange(BATCH) + shift) % 10, tf.int32)
+
+
+def summaries(folder: pathlib.Path) -> dict[tuple[str, int], float]:
+    """What TensorBoard would show, by tag and step."""
+    found = {}
+    for path in folder.glob("events.*"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            for value in event.summary.value:
+                found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    return found

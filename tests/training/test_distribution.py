@@ -81,15 +81,8 @@ def test_replicas_that_draw_different_children_stop_the_run(
 
 
 def _losses(model_dir: pathlib.Path) -> dict[tuple[str, int], float]:
-    """What TensorBoard would show of the losses, by tag and step."""
-    found = {}
-    for path in (model_dir / "train").glob("events.*"):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                if value.tag.startswith("loss_"):
-                    found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
-    return found
+    found = runs.summaries(model_dir / "train")
+    return {key: value for key, value in found.items() if key[0].startswith("loss_")}
 
 
 @pytest.mark.slow

@@ -24,17 +24,6 @@ EVALUATED = PLAIN + (
 )
 
 
-def _summaries(folder: pathlib.Path) -> dict[tuple[str, int], float]:
-    """What TensorBoard would show, by tag and step."""
-    found = {}
-    for path in folder.glob("events.*"):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
-    return found
-
-
 def _top1_of_the_last(folder: pathlib.Path) -> dict[str, float]:
     """What the last checkpoint's children reach, found on one device."""
     run = checkpoints.load_run(str(folder))
@@ -74,7 +63,7 @@ def test_evaluation_is_recorded_and_leaves_the_training_as_it_is(
     expected = {
         (f"top1/{name}", row["step"]): value for row in rows for name, value in row["top1"].items()
     }
-    assert _summaries(folder / "validation") == pytest.approx(expected)
+    assert runs.summaries(folder / "validation") == pytest.approx(expected)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -12,6 +13,7 @@ from absl import app, flags
 from bignas_tf import errors
 
 USAGE, FAILURE = 2, 1
+_PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
 
 def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> None:
@@ -61,3 +63,21 @@ def no_chatter() -> None:
     from absl import logging
 
     logging.set_verbosity(logging.ERROR)
+
+
+def note_command(folder: str) -> None:
+    """Writes how a folder's content was made to its `command.json`: command line and versions."""
+    import importlib.metadata
+    import platform
+    import shlex
+
+    from bignas_tf import files
+
+    module = f"tools.{pathlib.Path(sys.argv[0]).stem}"
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        versions[package] = importlib.metadata.version(package)
+    command = shlex.join(["python", "-m", module, *sys.argv[1:]])
+    files.write_json(
+        os.path.join(folder, "command.json"), {"command": command, "versions": versions}
+    )

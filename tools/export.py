@@ -57,18 +57,11 @@ def main(argv: Sequence[str]) -> None:
 
 def _selected() -> dict[str, str]:
     """The files of a search's selected children, by names for them."""
-    import os
+    from bignas_tf.selection import result
 
-    from bignas_tf import errors, files
-
-    result = files.read_json(os.path.join(_SEARCH_DIR.value, "search.json"))
-    try:
-        names = [f"child_{entry['budget_mflops']:.12g}" for entry in result["selected"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise errors.UsageError(
-            f"--search_dir: {_SEARCH_DIR.value}/search.json is not what tools.search writes"
-        ) from error
-    return {name: os.path.join(_SEARCH_DIR.value, f"{name}.json") for name in names}
+    entries = result.read(_SEARCH_DIR.value)["selected"]
+    paths = [result.child_file(_SEARCH_DIR.value, entry["name"]) for entry in entries]
+    return {path.stem: str(path) for path in paths}
 
 
 def _servables(run: Any, children: dict[str, Any]) -> Iterator[tuple[str, Any]]:

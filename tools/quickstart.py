@@ -105,11 +105,12 @@ def _write_test_images(config_file: str, override: str, folder: pathlib.Path) ->
 
 
 def _print_table(selected: Sequence[dict[str, Any]]) -> None:
-    print("\n budget (M)  multiply-adds  parameters  test accuracy")
+    print("\nbudget (M)  multiply-adds (M)  parameters (M)  test accuracy")
     for entry in selected:
+        costs = entry["costs"]
+        accuracy = f"{entry['reporting_top1']:.2%} ± {entry['reporting_error']:.2%}"
         print(
-            f"{entry['budget_mflops']:11g}  {entry['macs']:13,}  {entry['params']:10,}  "
-            f"{entry['reporting_top1']:13.2%}"
+            f"{entry['name']:>10}  {costs['mflops']:17.3f}  {costs['params_m']:14.3f}  {accuracy}"
         )
 
 
@@ -137,7 +138,7 @@ def _plot(result: dict[str, Any], path: pathlib.Path) -> None:
 
 
 def _scatter(axes: Any, points: Sequence[dict[str, Any]], **style: Any) -> None:
-    macs = [point["macs"] / 1e6 for point in points]
+    macs = [point["costs"]["mflops"] for point in points]
     axes.scatter(macs, [point["ranking_top1"] for point in points], **style)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+from tools.cli import launch, no_chatter, note_command
 
 _EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "Registered experiment.")
 _CONFIG_FILES = flags.DEFINE_multi_string(
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     from official.common import distribute_utils
     from official.modeling import performance
 
-    from bignas_tf import errors
+    from bignas_tf import errors, workers
     from bignas_tf.selection import named_children, splits
     from bignas_tf.training import experiment, trainer
 
@@ -58,6 +58,8 @@ def main(argv: Sequence[str]) -> None:
     splits.check_apart(task.train_data, task.selection)
     children = named_children.NamedChildren(task) if task.evaluation.children else None
     trainer.train(config, _MODEL_DIR.value, strategy, children.of if children else None)
+    if workers.is_chief(strategy):
+        note_command(_MODEL_DIR.value)
 
 
 if __name__ == "__main__":

@@ -159,6 +159,13 @@ class SearchSpace:
                 code[position] = rng.choice(choices)
         return self.decode(code)
 
+    def cross(
+        self, one: Architecture, other: Architecture, rng: np.random.Generator
+    ) -> Architecture:
+        """Takes each choice from one of two children, each as likely as the other."""
+        from_one = rng.random(self.code_length) < 0.5
+        return self.decode(np.where(from_one, self.encode(one), self.encode(other)))
+
     def encode(self, architecture: Architecture) -> np.ndarray:
         """Returns the int32 code, shape [code_length].
 

@@ -55,11 +55,38 @@ class Evaluator:
         """Calibrates and scores children, and yields them as they are done.
 
         Raises:
-          RunError: a logit is NaN or infinite.
+          RunError: a logit is NaN or infinite, or memory does not suffice.
         """
+        for architecture, outcome in self.attempts(architectures, batches):
+            if isinstance(outcome, errors.RunError):
+                raise outcome
+            yield architecture, outcome
+
+    def attempts(
+        self, architectures: Iterable[Architecture], batches: Batches
+    ) -> Iterator[tuple[Architecture, Score | errors.RunError]]:
+        """As `scores`, but yields the error of a child that fails, and goes on."""
         for group in self._groups(architectures):
-            scores = self._score(group, self._calibrate(group), batches)
-            yield from zip(group, scores, strict=True)
+            outcome = self._attempt(group, batches)
+            if isinstance(outcome, list):
+                yield from zip(group, outcome, strict=True)
+            elif len(group) == 1:
+                yield group[0], outcome
+            else:
+                # Which of the replicas' children failed is seen with each of them alone.
+                for architecture in group:
+                    alone = self._attempt([architecture], batches)
+                    yield architecture, alone[0] if isinstance(alone, list) else alone
+
+    def _attempt(
+        self, group: Sequence[Architecture], batches: Batches
+    ) -> list[Score] | errors.RunError:
+        try:
+            return self._score(group, self._calibrate(group), batches)
+        except errors.RunError as error:
+            return error
+        except tf.errors.ResourceExhaustedError as error:
+            return errors.RunError(f"memory does not suffice: {str(error).splitlines()[0]}")
 
     def statistics(self, architecture: Architecture) -> np.ndarray:
         """Calibrates a child: float32 [2, supernet.statistics_width]."""

@@ -1,91 +1,152 @@
-"""An append-only record of finished candidates, so that no kill costs more than one."""
+"""What was found out about children, appended as it is found: no kill costs more than one."""
 
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
+from collections.abc import Iterable
+from types import TracebackType
 from typing import Any
 
-from bignas_tf import errors, files
+from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A child that was calibrated and scored.
+class Record:
+    """One figure of one child.
 
     Attributes:
-      architecture: its choices.
-      macs: multiply-adds of one image.
-      params: parameters, as Keras counts them.
-      ranking_top1: fraction right on the ranking split.
-      phase: "coarse" or "fine".
+      what: an objective's name, or the accuracy it is.
+      architecture: of the child.
+      value: the figure; None if it could not be had.
+      spread: of repeats, in the same unit; None for what has none.
+      failure: why it could not be had.
     """
 
+    what: str
     architecture: Architecture
-    macs: int
-    params: int
-    ranking_top1: float
-    phase: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain form; `from_json` reads it back."""
-        return dataclasses.asdict(self) | {"architecture": self.architecture.to_json()}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Candidate:
-        """Reads `to_json`'s form."""
-        return cls(**value | {"architecture": Architecture.from_json(value["architecture"])})
+    value: float | None
+    spread: float | None = None
+    failure: str | None = None
 
 
-class Journal:
-    """Candidates by architecture, kept in a JSON-lines file whose first line is `settings`.
+class Records:
+    """Records by what they are of, in memory.
 
-    A torn last line, the mark of a kill, is dropped.
+    Args:
+      lines: of records that are known already, as `lines` gives them.
 
     Raises:
-      UsageError: the file is damaged, or belongs to a search with other settings.
+      ValueError, TypeError, UsageError: a line is not a record.
     """
 
-    def __init__(self, path: str | os.PathLike[str], settings: dict[str, Any]) -> None:
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        records = map(_from_line, lines)
+        self._records = {(each.what, each.architecture): each for each in records}
+
+    def get(self, what: str, architecture: Architecture) -> Record | None:
+        """What is known of a child, if anything."""
+        return self._records.get((what, architecture))
+
+    def add(self, record: Record) -> None:
+        """Keeps a figure."""
+        self._records[record.what, record.architecture] = record
+
+    def lines(self) -> list[str]:
+        """All records, a line of JSON each."""
+        return [_to_line(record) for record in self._records.values()]
+
+
+class Journal(Records):
+    """Records in a JSON-lines file whose first line is `origin`.
+
+    A torn last line, the mark of a kill, is cut off. While it is open no other process can
+    open it.
+
+    Args:
+      path: the file; made where it is missing.
+      origin: all that the figures depend on besides the child, plain.
+
+    Raises:
+      UsageError: another process has it open, it is damaged, or of another origin.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], origin: dict[str, Any]) -> None:
+        super().__init__()
         self._path = pathlib.Path(path)
-        self._candidates: dict[Architecture, Candidate] = {}
-        head = json.dumps(settings, sort_keys=True)
-        if self._path.exists():
-            self._load(head)
-        else:
-            files.write_text(self._path, head + "\n")
+        self._stream = self._path.open("a+", encoding="utf-8")
+        try:
+            self._lock()
+            self._load(json.dumps(origin, sort_keys=True))
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+    def add(self, record: Record) -> None:
+        """Records a figure at once, on disk too."""
+        self._append(_to_line(record))
+        super().add(record)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise errors.UsageError(
+                f"{self._path} belongs to a search that is running; wait for its end, or choose "
+                "another --output_dir"
+            ) from None
 
     def _load(self, head: str) -> None:
-        text = self._path.read_text(encoding="utf-8")
+        self._stream.seek(0)
+        text = self._stream.read()
         whole = text[: text.rfind("\n") + 1]
-        first, *lines = whole.splitlines() or [""]
+        self._stream.truncate(len(whole.encode()))
+        if not whole:
+            self._append(head)
+            return
+        first, *lines = whole.splitlines()
         if first != head:
             raise errors.UsageError(
-                f"{self._path} belongs to a search with other settings or another checkpoint; "
-                "choose another --output_dir, or delete it to start anew"
+                f"{self._path} belongs to a search of another checkpoint, or with other splits or "
+                "measurements; choose another --output_dir, or delete it to start anew"
             )
-        if whole != text:
-            files.write_text(self._path, whole)
         for number, line in enumerate(lines, 2):
             try:
-                candidate = Candidate.from_json(json.loads(line))
-            except (ValueError, TypeError, KeyError) as error:
+                record = _from_line(line)
+            except (ValueError, TypeError, errors.UsageError) as error:
                 raise errors.UsageError(
                     f"{self._path}, line {number} is damaged; delete the file to start anew"
                 ) from error
-            self._candidates[candidate.architecture] = candidate
+            super().add(record)
 
-    def get(self, architecture: Architecture) -> Candidate | None:
-        """The finished candidate, if there is one."""
-        return self._candidates.get(architecture)
+    def _append(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
 
-    def add(self, candidate: Candidate) -> None:
-        """Records a candidate at once, on disk too."""
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(candidate.to_json(), sort_keys=True) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        self._candidates[candidate.architecture] = candidate
+
+def _to_line(record: Record) -> str:
+    plain = dataclasses.asdict(record) | {"architecture": record.architecture.to_json()}
+    return json.dumps(plain, sort_keys=True, allow_nan=False)
+
+
+def _from_line(line: str) -> Record:
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise ValueError("not a record")
+    return Record(**value | {"architecture": Architecture.from_json(value.get("architecture"))})

@@ -1,19 +1,35 @@
-"""A whole search: splits, budgets, journal, progress and result files."""
+"""A whole search: splits, objectives, budgets, journal, progress and result files."""
 
 from __future__ import annotations
 
+import functools
 import os
-import time
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, workers
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import coarse_to_fine, splits
+from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection import result as result_lib
+from bignas_tf.selection import sharing, splits, strategies
+from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.evaluator import Evaluator
-from bignas_tf.selection.journal import Candidate, Journal
+from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Memory, Outcome
+from bignas_tf.selection.objectives import Measurement, Objective
+from bignas_tf.selection.pool import Pool
+from bignas_tf.selection.progress import Progress
+from bignas_tf.selection.splits import Split
+
+_SEEN = (
+    "calibration_split",
+    "calibration_images",
+    "ranking_split",
+    "reporting_split",
+    "batch_size",
+)
 
 
 class Search:
@@ -24,116 +40,120 @@ class Search:
       data: the training data, whose source holds the splits.
       selection: the run's `SelectionConfig`.
       source: what the weights are, as plain data; a journal of others is refused.
+      objectives: what budgets may limit; each candidate's costs.
 
     Raises:
-      UsageError: an unknown or empty split, or ranking and reporting share images.
+      UsageError: an unknown strategy, an unknown or empty split, or ranking and reporting
+        share images.
     """
 
     def __init__(
-        self, supernet: Supernet, data: DataConfig, selection: Any, source: dict[str, Any]
+        self,
+        supernet: Supernet,
+        data: DataConfig,
+        selection: Any,
+        source: dict[str, Any],
+        objectives: Sequence[Objective],
     ) -> None:
+        self._find = strategies.of(selection)
         splits.check_apart(data, selection)
         self._supernet = supernet
         self._selection = selection
         self._source = source
-        self._done = 0
-        batch = selection.batch_size
+        self._strategy = supernet.distribute_strategy
+        self._objectives = {
+            objective.name: sharing.objective(self._strategy, objective) for objective in objectives
+        }
         self._evaluator = build_evaluator(supernet, data, selection)
-        self._ranking = splits.open_split(data, selection.ranking_split, batch)
-        self._reporting = splits.open_split(data, selection.reporting_split, batch)
+        self._splits = {
+            RANKING: splits.open_split(data, selection.ranking_split, selection.batch_size),
+            REPORTING: splits.open_split(data, selection.reporting_split, selection.batch_size),
+        }
 
-    def run(self, budgets_mflops: Sequence[float], output_dir: str) -> dict[str, Any]:
+    def run(self, budgets: Sequence[Budget], output_dir: str) -> dict[str, Any]:
         """Searches, and writes `search.json` and one `child_<budget>.json` each.
 
         An interrupted search goes on where its journal ends.
 
         Raises:
-          UsageError: an infeasible budget, or a folder that holds another search.
+          UsageError: an infeasible budget, or a folder that another search uses.
+          RunError: no candidate within a budget could be scored.
         """
-        whole = sorted({round(budget * 1e6) for budget in budgets_mflops})
-        budgets = {macs: f"{macs / 1e6:.12g}" for macs in whole}
-        net = self._supernet
-        coarse_to_fine.check_budgets(net.space, [*budgets], net.num_classes, net.input_channels)
-        settings = self._settings(list(budgets))
+        budgets = budgets_lib.ordered(budgets)
+        self._check_counted(budgets)
         files.ensure_writable(output_dir)
-        journal = Journal(os.path.join(output_dir, "journal.jsonl"), settings)
-        began = time.monotonic()
-
-        def scores(architectures: Sequence[Architecture], phase: str) -> list[Candidate]:
-            found = {a: known for a in architectures if (known := journal.get(a))}
-            for candidate in found.values():
-                self._report(candidate, time.monotonic() - began)
-            for candidate in self._score([a for a in architectures if a not in found], phase):
-                journal.add(candidate)
-                self._report(candidate, time.monotonic() - began)
-                found[candidate.architecture] = candidate
-            return [found[architecture] for architecture in architectures]
-
-        candidates = coarse_to_fine.search(
-            net.space, self._grid(), [*budgets], lambda a: net.cost_of(a).macs, scores
-        )
-        result = {
-            "settings": settings,
-            "candidates": [candidate.to_json() for candidate in candidates],
-            "selected": self._select(candidates, budgets, output_dir),
-        }
-        files.write_json(os.path.join(output_dir, "search.json"), result)
+        path = os.path.join(output_dir, "journal.jsonl")
+        with (
+            workers.loss_explained(self._strategy),
+            sharing.journal(self._strategy, path, self._origin()) as journal,
+        ):
+            result = self._search(budgets, journal)
+        if workers.is_chief(self._strategy):
+            result_lib.write(output_dir, result)
         return result
 
-    def _grid(self) -> coarse_to_fine.Settings:
-        own = self._selection
-        return coarse_to_fine.Settings(
-            resolutions=tuple(own.resolutions) or self._supernet.space.eval_resolutions,
-            depth_multipliers=tuple(own.depth_multipliers),
-            width_multipliers=tuple(own.width_multipliers),
-            kernel_patterns=tuple(own.kernel_patterns),
-            rounds=own.rounds,
-            mutants=own.mutants,
-            mutation_rate=own.mutation_rate,
-            seed=own.seed,
+    def _search(self, budgets: Sequence[Budget], journal: Memory) -> dict[str, Any]:
+        chief = workers.is_chief(self._strategy)
+        show = functools.partial(print, flush=True) if chief else lambda line: None
+        progress = Progress(self._objectives, show)
+        scores = {what: functools.partial(self._scores, what) for what in self._splits}
+        figures = Figures(self._objectives, scores, journal, progress.found)
+        space, settings = self._supernet.space, self._selection
+        measured = {name: each for name, each in self._objectives.items() if not each.counted}
+        budgets_lib.check(space, budgets, measured, figures.known_cost)
+        pool = Pool(space, budgets, figures, progress, settings.evaluations)
+        self._find(pool, settings)
+        description = self._description(budgets)
+        return result_lib.complete(description, pool.candidates, budgets, figures.reported)
+
+    def _check_counted(self, budgets: Sequence[Budget]) -> None:
+        """Refuses what can be refused before anything is measured or written."""
+        known = self._objectives
+        for name in {name for budget in budgets for name in budget.limits}:
+            if name not in known:
+                raise errors.UsageError(
+                    f"a budget limits {name!r}; objectives of this search: {list(known)}"
+                )
+        counted = {name: objective for name, objective in known.items() if objective.counted}
+        budgets_lib.check(
+            self._supernet.space,
+            budgets,
+            counted,
+            lambda name, child: counted[name].measure(child).value,
         )
 
-    def _settings(self, budgets: Sequence[int]) -> dict[str, Any]:
+    def _scores(
+        self, what: str, architectures: Sequence[Architecture]
+    ) -> Iterator[tuple[Architecture, Outcome]]:
+        for child, found in self._evaluator.attempts(architectures, self._splits[what]):
+            yield child, found if isinstance(found, errors.RunError) else Measurement(found.top1)
+
+    def _origin(self) -> dict[str, Any]:
+        """All that figures depend on besides the child."""
+        measured = {o.name: o.title for o in self._objectives.values() if not o.counted}
+        seen = {name: getattr(self._selection, name) for name in _SEEN}
+        # Times are those of a machine; accuracies may be found on several.
+        machine = f"{platform.machine()}, {os.cpu_count()} CPUs" if measured else None
+        return {"source": self._source, "seen": seen, "measured": measured, "machine": machine}
+
+    def _description(self, budgets: Sequence[Budget]) -> dict[str, Any]:
+        """What `search.json` says of the search besides its children."""
+        named = self._objectives
         return {
-            "source": self._source,
-            "budgets_macs": list(budgets),
-            "selection": self._selection.as_dict(),
+            "settings": {
+                "source": self._source,
+                "budgets": [dict(budget.limits) for budget in budgets],
+                "objectives": list(named),
+                "selection": self._selection.as_dict(),
+            },
+            "objectives": {name: {"title": o.title, "unit": o.unit} for name, o in named.items()},
+            "ranking": _plain(self._splits[RANKING]),
+            "reporting": _plain(self._splits[REPORTING]),
         }
 
-    def _score(self, architectures: Sequence[Architecture], phase: str) -> Iterator[Candidate]:
-        for architecture, score in self._evaluator.scores(architectures, self._ranking):
-            counted = self._supernet.cost_of(architecture)
-            yield Candidate(architecture, counted.macs, counted.params, score.top1, phase)
 
-    def _report(self, candidate: Candidate, seconds: float) -> None:
-        self._done += 1
-        print(
-            f"{candidate.phase} {self._done}: {candidate.macs / 1e6:.2f}M multiply-adds, "
-            f"ranking top-1 {candidate.ranking_top1:.4f}, "
-            f"{self._done / max(seconds, 1e-9) * 60:.0f} candidates/min",
-            flush=True,
-        )
-
-    def _select(
-        self, candidates: Sequence[Candidate], budgets: Mapping[int, str], output_dir: str
-    ) -> list[dict[str, Any]]:
-        """Reports on each budget's best child, and writes its file."""
-        chosen: dict[str, Candidate] = {}
-        for budget, label in budgets.items():
-            best = coarse_to_fine.best(candidates, budget)
-            if best is None:
-                raise errors.RunError(f"no candidate within {label}M multiply-adds was scored")
-            chosen[label] = best
-        children = dict.fromkeys(candidate.architecture for candidate in chosen.values())
-        reported = dict(self._evaluator.scores(children, self._reporting))
-        entries = []
-        for label, candidate in chosen.items():
-            entry = {"budget_mflops": float(label)} | candidate.to_json()
-            del entry["phase"]
-            entry["reporting_top1"] = reported[candidate.architecture].top1
-            files.write_json(os.path.join(output_dir, f"child_{label}.json"), entry)
-            entries.append(entry)
-        return entries
+def _plain(split: Split) -> Mapping[str, Any]:
+    return {"split": split.config.tfds_split, "images": split.images}
 
 
 def build_evaluator(supernet: Supernet, data: DataConfig, selection: Any) -> Evaluator:

@@ -21,6 +21,7 @@ class Split:
 
     Attributes:
       config: names the images.
+      images: how many there are.
       dataset: gives the batches; an image that cannot be read stays nameless there.
 
     Raises (when iterated):
@@ -28,6 +29,7 @@ class Split:
     """
 
     config: DataConfig
+    images: int
     dataset: tf.data.Dataset
 
     def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
@@ -59,7 +61,11 @@ def open_split(
         )
     dataset = inputs.build_dataset(config).unbatch().take(count)
     batches = dataset.batch(batch_size, drop_remainder=full).cache()
-    return Split(config, batches.prefetch(tf.data.AUTOTUNE))
+    return Split(
+        config,
+        count // batch_size * batch_size if full else count,
+        batches.prefetch(tf.data.AUTOTUNE),
+    )
 
 
 def calibration_batches(data: DataConfig, selection: Any) -> Split:

@@ -43,7 +43,7 @@ def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.E
     config = _registered(name)
     for source in [*config_files, params_override]:
         if source:
-            _override(config, source)
+            override(config, source)
     configs.validate(config)
     return config
 
@@ -57,7 +57,17 @@ def _registered(name: str) -> cfg.ExperimentConfig:
         ) from None
 
 
-def _override(config: cfg.ExperimentConfig, source: str) -> None:
+def override(config: cfg.ExperimentConfig, source: str) -> None:
+    """Overrides fields; whether their values fit together is not checked.
+
+    Args:
+      config: is changed.
+      source: "a.b=1,c.d=x", a YAML string, or a YAML file.
+
+    Raises:
+      UsageError: an unknown key (the nearest valid one is named), a value of another type, or
+        an unreadable file.
+    """
     try:
         values = _values(source)
     except (yaml.YAMLError, ValueError, OSError, UnicodeDecodeError) as error:

@@ -12,9 +12,8 @@ import orbit
 import tensorflow as tf
 from official.core import base_trainer
 
-from bignas_tf import files
+from bignas_tf import files, workers
 from bignas_tf.modeling.supernet import Supernet
-from bignas_tf.training import workers
 
 FILE = "learning_curves.json"
 

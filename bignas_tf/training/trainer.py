@@ -16,11 +16,11 @@ import yaml
 from official.core import base_trainer, train_lib
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, workers
 from bignas_tf.data import faults
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, configs, workers
+from bignas_tf.training import checkpoints, configs
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
 from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
 

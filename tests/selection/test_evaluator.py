@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import numpy as np
@@ -11,8 +12,8 @@ import tensorflow as tf
 from bignas_tf import errors
 from bignas_tf.data import resize
 from bignas_tf.modeling.supernet import Supernet
-from bignas_tf.selection.evaluator import Evaluator
-from tests.modeling import helpers
+from bignas_tf.selection.evaluator import Evaluator, Score
+from tests.modeling import helpers, replicas
 from tests.selection import digits
 
 IMAGES = 75  # two batches of 32 and a ragged one of 11
@@ -85,3 +86,23 @@ def test_logits_that_are_not_finite_stop_the_run() -> None:
     message = re.escape(f"child {child} gives logits that are not finite")
     with pytest.raises(errors.RunError, match=message):
         evaluator.top1(child, statistics, digits.batches("test[:8]"))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_child_that_fails_is_named_and_the_others_are_scored(devices: int) -> None:
+    with replicas.two_cpus().scope() if devices == 2 else contextlib.nullcontext():
+        net = digits.supernet()
+    # The optional block gives NaN: only children that have it fail.
+    gamma = net.blocks[-1].depthwise_norm.gamma
+    gamma.assign(tf.fill(gamma.shape, np.nan))
+    deep = [child for child in helpers.children_of(net.space, 6) if child.depths[1] == 2][:2]
+    shallow = [net.space.smallest(), net.space.with_resolution(net.space.smallest(), 9)]
+    children = [shallow[0], deep[0], deep[1], shallow[1]]
+    images = digits.batches("test[:16]")
+    found = dict(digits.evaluator(net).attempts(children, images))
+    assert list(found) == children
+    assert [isinstance(outcome, Score) for outcome in found.values()] == [True, False, False, True]
+    for child in deep:
+        assert str(found[child]) == f"child {child} gives logits that are not finite"
+    with pytest.raises(errors.RunError, match="not finite"):
+        list(digits.evaluator(net).scores(children, images))

@@ -3,65 +3,102 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
 from bignas_tf import errors
-from bignas_tf.selection.journal import Candidate, Journal
+from bignas_tf.selection.journal import Journal, Record
 from tests.modeling import helpers
 from tests.selection import digits
 
-SETTINGS = {"search_space": "digits", "budgets_macs": [1, 2], "selection": {"rounds": 2}}
+ORIGIN = {"checkpoint": "run/ckpt-7", "seen": {"batch_size": 64}}
 
 
-def _candidates(number: int = 3) -> list[Candidate]:
+def _records(number: int = 3) -> list[Record]:
     children = helpers.children_of(digits.space(), number)
-    return [Candidate(a, 10 + i, 5, 0.1 * i, "coarse") for i, a in enumerate(children)]
+    return [
+        Record("ranking_top1", children[0], 1 / 3),
+        Record("litert_ms", children[0], 0.25, spread=0.01),
+        Record("litert_ms", children[1], None, failure='it said "no"\nand left'),
+        *(Record("ranking_top1", child, 0.5) for child in children[3:]),
+    ]
 
 
 @pytest.fixture
 def path(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A journal of three candidates."""
-    journal = Journal(tmp_path / "journal.jsonl", SETTINGS)
-    for candidate in _candidates():
-        journal.add(candidate)
+    """A journal of three records."""
+    with Journal(tmp_path / "journal.jsonl", ORIGIN) as journal:
+        for record in _records():
+            journal.add(record)
     return tmp_path / "journal.jsonl"
 
 
-def test_a_candidate_survives_json() -> None:
-    (candidate,) = _candidates(1)
-    assert Candidate.from_json(candidate.to_json()) == candidate
+def _known(journal: Journal, records: list[Record]) -> list[Record | None]:
+    return [journal.get(record.what, record.architecture) for record in records]
 
 
-def test_candidates_survive_reopening(path: pathlib.Path) -> None:
-    journal = Journal(path, SETTINGS)
-    assert [journal.get(c.architecture) for c in _candidates()] == _candidates()
-    assert journal.get(_candidates(4)[3].architecture) is None
+def test_records_survive_reopening(path: pathlib.Path) -> None:
+    with Journal(path, ORIGIN) as journal:
+        assert _known(journal, _records()) == _records()
+        assert _known(journal, _records(4)[3:]) == [None]
+        assert journal.get("params_m", _records()[0].architecture) is None
 
 
 @pytest.mark.parametrize("torn", [1, 20])
-def test_a_torn_last_line_is_dropped_and_written_anew(path: pathlib.Path, torn: int) -> None:
+def test_a_torn_last_line_is_cut_off_and_written_anew(path: pathlib.Path, torn: int) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:-torn])
-    journal = Journal(path, SETTINGS)
-    *kept, lost = _candidates()
-    assert [journal.get(c.architecture) for c in kept] == kept
-    assert journal.get(lost.architecture) is None
-    journal.add(lost)
+    *kept, lost = _records()
+    with Journal(path, ORIGIN) as journal:
+        assert _known(journal, [*kept, lost]) == [*kept, None]
+        journal.add(lost)
     assert path.read_bytes() == whole
 
 
-def test_other_settings_are_refused_and_the_file_is_kept(path: pathlib.Path) -> None:
+@pytest.mark.parametrize("length", [0, 10])
+def test_a_torn_first_line_begins_anew(path: pathlib.Path, length: int) -> None:
+    path.write_bytes(path.read_bytes()[:length])
+    with Journal(path, ORIGIN) as journal:
+        assert _known(journal, _records()) == [None] * 3
+    with Journal(path, ORIGIN):
+        pass
+
+
+def test_another_origin_is_refused_and_the_file_is_kept(path: pathlib.Path) -> None:
     whole = path.read_bytes()
-    with pytest.raises(errors.UsageError, match=r"other settings .* choose another --output_dir"):
-        Journal(path, SETTINGS | {"budgets_macs": [1]})
+    with pytest.raises(
+        errors.UsageError, match=r"another checkpoint.* choose another --output_dir"
+    ):
+        Journal(path, ORIGIN | {"checkpoint": "run/ckpt-8"})
     assert path.read_bytes() == whole
 
 
-def test_a_damaged_journal_is_named(path: pathlib.Path) -> None:
+@pytest.mark.parametrize("line", ["{", "{}", "[]", '{"what": "ms"}'])
+def test_a_damaged_journal_is_named(path: pathlib.Path, line: str) -> None:
     lines = path.read_text().splitlines()
-    lines[2] = lines[2][:30]
+    lines[2] = line
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(errors.UsageError, match=r"journal\.jsonl, line 3"):
-        Journal(path, SETTINGS)
+        Journal(path, ORIGIN)
+
+
+def test_two_searches_never_share_a_journal(path: pathlib.Path) -> None:
+    whole = path.read_bytes()
+    with Journal(path, ORIGIN):
+        other = "from bignas_tf.selection.journal import Journal; import sys"
+        command = f"{other}; Journal(sys.argv[1], {ORIGIN!r})"
+        done = subprocess.run(
+            [sys.executable, "-c", command, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=pathlib.Path(__file__).resolve().parents[2],
+        )
+        assert "UsageError" in done.stderr
+        assert "belongs to a search that is running" in done.stderr
+    assert path.read_bytes() == whole
+    with Journal(path, ORIGIN):
+        pass

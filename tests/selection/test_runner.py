@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pathlib
+import shutil
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -13,28 +13,33 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection.journal import Candidate
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.figures import RANKING, Outcome
+from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.runner import Search
 from bignas_tf.training.configs import SelectionConfig
 from tests.modeling import replicas
 from tests.selection import digits
 
-BUDGETS = [0.03, 0.08]
+SOURCE = {"checkpoint": "run/ckpt-7"}
+BUDGETS = [Budget({"mflops": 0.03}), Budget({"mflops": 0.08})]
 
 
 class Countdown(Search):
     """Counts what it scores, and is interrupted before one candidate too many."""
 
-    scored: list[Architecture]
+    scored: list[tuple[str, Architecture]]
     left = 1000
 
-    def _score(self, architectures: Sequence[Architecture], phase: str) -> Iterator[Candidate]:
-        for candidate in super()._score(architectures, phase):
+    def _scores(
+        self, what: str, architectures: Sequence[Architecture]
+    ) -> Iterator[tuple[Architecture, Outcome]]:
+        for child, outcome in super()._scores(what, architectures):
             self.left -= 1
             if self.left < 0:
                 raise KeyboardInterrupt
-            self.scored.append(candidate.architecture)
-            yield candidate
+            self.scored.append((what, child))
+            yield child, outcome
 
 
 @pytest.fixture(scope="module")
@@ -57,35 +62,53 @@ def _selection(**changes: object) -> SelectionConfig:
     return SelectionConfig(**values | changes)  # type: ignore[arg-type]
 
 
+def _objectives(net: Supernet) -> list[Objective]:
+    """Multiply-adds, and parameters as if they had to be measured."""
+    return [
+        Objective("mflops", "multiply-adds", "M", lambda a: Measurement(net.cost_of(a).macs / 1e6)),
+        Objective(
+            "slow",
+            "parameters",
+            "",
+            lambda a: Measurement(net.cost_of(a).params, 0.5),
+            counted=False,
+        ),
+    ]
+
+
 def _new(net: Supernet) -> Countdown:
-    search = Countdown(net, digits.data(), _selection(), {"checkpoint": "run/ckpt-7"})
+    search = Countdown(net, digits.data(), _selection(), SOURCE, _objectives(net))
     search.scored = []
     return search
 
 
 @pytest.fixture(scope="module")
-def straight(net: Supernet, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, int]:
+def straight_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Where the search that was left alone lies."""
+    return tmp_path_factory.mktemp("straight")
+
+
+@pytest.fixture(scope="module")
+def straight(net: Supernet, straight_dir: pathlib.Path) -> tuple[str, int]:
     """`search.json` of a search left alone, and how many children it scored."""
-    folder = tmp_path_factory.mktemp("straight")
     search = _new(net)
-    search.run(BUDGETS, str(folder))
-    return (folder / "search.json").read_text(), len(search.scored)
+    search.run(BUDGETS, str(straight_dir))
+    return (straight_dir / "search.json").read_text(), len(search.scored)
 
 
 @pytest.mark.slow
 def test_an_interrupted_search_ends_as_the_others_do(
     net: Supernet, straight: tuple[str, int], tmp_path: pathlib.Path
 ) -> None:
-    expected, candidates = straight
+    expected, evaluations = straight
     first, second, third = _new(net), _new(net), _new(net)
-    first.left = candidates - 3
+    first.left = evaluations - 5
     with pytest.raises(KeyboardInterrupt):
         first.run(BUDGETS, str(tmp_path))
     assert not (tmp_path / "search.json").exists()
     second.run(BUDGETS, str(tmp_path))
-    scored = first.scored + second.scored
-    assert len(second.scored) == 3
-    assert len(scored) == len(set(scored)) == candidates
+    assert len(second.scored) == 5
+    assert len(first.scored) + len(second.scored) == evaluations
     assert (tmp_path / "search.json").read_text() == expected
     third.run(BUDGETS, str(tmp_path))
     assert third.scored == []
@@ -96,30 +119,54 @@ def test_selected_children_fit_and_are_the_best_of_the_candidates(
     straight: tuple[str, int],
 ) -> None:
     result = json.loads(straight[0])
-    assert [entry["budget_mflops"] for entry in result["selected"]] == BUDGETS
-    for entry in result["selected"]:
-        budget = entry["budget_mflops"] * 1e6
-        within = [c["ranking_top1"] for c in result["candidates"] if c["macs"] <= budget]
-        assert entry["macs"] <= budget
-        assert entry["ranking_top1"] == max(within)
+    assert [entry["budget"] for entry in result["selected"]] == [dict(b.limits) for b in BUDGETS]
+    for entry, budget in zip(result["selected"], BUDGETS, strict=True):
+        within = [c for c in result["candidates"] if budget.holds(c["costs"])]
+        assert budget.holds(entry["costs"])
+        assert entry["ranking_top1"] == max(candidate["ranking_top1"] for candidate in within)
+    assert result["ranking"] == {"split": "train[1300:]", "images": 137}
+    assert result["reporting"] == {"split": "test[:100]", "images": 100}
 
 
-def test_budgets_are_whole_multiply_adds_and_keep_their_digits(tmp_path: pathlib.Path) -> None:
-    space = dataclasses.replace(digits.space(), eval_resolutions=(8, 10, 40))
-    net = Supernet(space, digits.CLASSES, input_channels=1)
-    search = Search(
-        net, digits.data(), _selection(rounds=0, resolutions=(8,)), {"checkpoint": "run/ckpt-7"}
-    )
-    selected = search.run([1.234568, 1.0000001, 1.234567], str(tmp_path))["selected"]
-    assert [entry["budget_mflops"] for entry in selected] == [1, 1.234567, 1.234568]
-    names = sorted(path.name for path in tmp_path.glob("child_*.json"))
-    assert names == ["child_1.234567.json", "child_1.234568.json", "child_1.json"]
+def test_other_budgets_in_the_same_folder_reuse_what_was_found(
+    net: Supernet, straight_dir: pathlib.Path, straight: tuple[str, int], tmp_path: pathlib.Path
+) -> None:
+    folder = shutil.copytree(straight_dir, tmp_path / "copy")
+    search = _new(net)
+    search.run([Budget({"mflops": 0.08, "slow": 2000.0})], str(folder))
+    known = [c["architecture"] for c in json.loads(straight[0])["candidates"]]
+    ranked = [child.to_json() for what, child in search.scored if what == RANKING]
+    assert not [child for child in ranked if child in known]
+
+
+def test_a_child_that_fails_is_recorded_and_the_search_goes_on(
+    net: Supernet, tmp_path: pathlib.Path
+) -> None:
+    def measure(architecture: Architecture) -> Measurement:
+        if architecture.depths[1] == 2:
+            raise errors.RunError("the phone does not answer")
+        return Measurement(1.5)
+
+    slow = Objective("ms", "time", "ms", measure, counted=False)
+    objectives = [_objectives(net)[0], slow]
+    search = Search(net, digits.data(), _selection(rounds=1), SOURCE, objectives)
+    result = search.run(BUDGETS[:1], str(tmp_path))
+    failures = {c["architecture"]["depths"][1]: c["failure"] for c in result["candidates"]}
+    assert failures == {1: None, 2: "the phone does not answer"}
+    again = search.run(BUDGETS[:1], str(tmp_path))
+    assert again == result
+
+
+def test_an_objective_that_is_not_there_is_refused(net: Supernet, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.UsageError, match=r"limits 'macs'; .*\['mflops', 'slow'\]"):
+        _new(net).run([Budget({"macs": 1.0})], str(tmp_path / "s"))
+    assert not (tmp_path / "s").exists()
 
 
 def test_ranking_on_reporting_images_is_refused(net: Supernet) -> None:
     shared = _selection(ranking_split="test", reporting_split="test[300:]")
     with pytest.raises(errors.UsageError, match=r"in common \(60\)"):
-        Search(net, digits.data(), shared, {})
+        Search(net, digits.data(), shared, SOURCE, _objectives(net))
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ import signal
 import numpy as np
 import pytest
 
+from tests.processes import Process
 from tests.training import runs
-from tests.training.processes import Training
+from tests.training.processes import training
 
 SMALL = "task.sandwich.smallest=false,task.sandwich.num_random=1,trainer.train_steps=40"
 EVERY_STEP = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval="
@@ -23,12 +24,12 @@ def _is_saving(model_dir: pathlib.Path) -> bool:
     return f'"ckpt-{newest}"' not in (model_dir / "checkpoint").read_text()
 
 
-def _kill_in_a_save(run: Training) -> None:
+def _kill_in_a_save(run: Process, model_dir: pathlib.Path) -> None:
     """Stops the process at the sight of a half written checkpoint; kills it if it still is."""
     while run.running:
-        if _is_saving(run.model_dir):
+        if _is_saving(model_dir):
             run.stand_still()
-            if _is_saving(run.model_dir):
+            if _is_saving(model_dir):
                 run.send(signal.SIGKILL)
                 return
             run.send(signal.SIGCONT)
@@ -40,17 +41,17 @@ def test_killed_runs_end_bit_equal_to_one_never_interrupted(tmp_path: pathlib.Pa
     runs.space_file(tmp_path, stages=runs.ONE_BLOCK)
     runs.parse(tmp_path)
     model_dir, always = tmp_path / "run", f"{SMALL},{EVERY_STEP}1,trainer.max_to_keep=40"
-    with Training(tmp_path, tmp_path / "whole", always) as whole:
-        with Training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}4") as run:
+    with training(tmp_path, tmp_path / "whole", always) as whole:
+        with training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}4") as run:
             run.until("step 7/")
             run.send(signal.SIGKILL)
             assert run.end()[0] == -signal.SIGKILL
-        with Training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}1") as run:
+        with training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}1") as run:
             # Steps 6 and 7 are lost.
             run.until(f"resuming from {model_dir / 'ckpt-5'}")
-            _kill_in_a_save(run)
+            _kill_in_a_save(run, model_dir)
             assert run.end()[0] == -signal.SIGKILL
-        with Training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}100") as run:
+        with training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}100") as run:
             run.until("step ")
             run.send(signal.SIGTERM)
             code, errors = run.end()

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
@@ -19,7 +20,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 def averaging(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
     """Returns what averages a number over the workers; all must call it at the same point."""
-    if not _many(strategy):
+    if not many(strategy):
         return lambda value: value
 
     @tf.function
@@ -27,6 +28,30 @@ def averaging(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, strategy.run(lambda: value), axis=None)
 
     return lambda value: float(mean(tf.constant(value, tf.float64)))
+
+
+def sharing(strategy: tf.distribute.Strategy) -> Callable[[str], str]:
+    """Returns what gives all workers the chief's text; all must call it at the same point."""
+    if not many(strategy):
+        return lambda text: text
+
+    # One trace, whatever the length.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
+    def total(values: tf.Tensor) -> tf.Tensor:
+        def of_first() -> tf.Tensor:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return tf.where(replica == 0, values, 0)
+
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(of_first), axis=None)
+
+    def from_chief(text: str) -> str:
+        own = np.frombuffer(text.encode(), np.uint8) if is_chief(strategy) else np.empty(0)
+        (length,) = total(tf.constant([len(own)], tf.int32)).numpy()
+        padded = np.zeros(length, np.int32)
+        padded[: len(own)] = own
+        return total(tf.constant(padded)).numpy().astype(np.uint8).tobytes().decode()
+
+    return from_chief
 
 
 @contextlib.contextmanager
@@ -62,13 +87,14 @@ def loss_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
     try:
         yield
     except tf.errors.UnavailableError as error:
-        if not _many(strategy):
+        if not many(strategy):
             raise
         raise errors.RunError(
-            "another worker has gone; start all of them again, and training goes on from the "
-            "latest checkpoint"
+            "another worker has gone; start all of them again, and the run goes on from what it "
+            "has saved"
         ) from error
 
 
-def _many(strategy: tf.distribute.Strategy) -> bool:
+def many(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is one of several."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

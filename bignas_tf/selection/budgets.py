@@ -1,0 +1,108 @@
+"""What a child may cost: one limit or several at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from bignas_tf import errors
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection.objectives import Objective
+
+MULTIPLY_ADDS = "mflops"
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """The most that a child may cost, by the names of objectives, in their units."""
+
+    limits: Mapping[str, float]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def name(self) -> str:
+        """Of files and tables; multiply-adds, the usual objective, go without theirs."""
+        if list(self.limits) == [MULTIPLY_ADDS]:
+            return f"{self.limits[MULTIPLY_ADDS]:.12g}"
+        return "_".join(f"{name}_{limit:.12g}" for name, limit in self.limits.items())
+
+    def holds(self, costs: Mapping[str, float]) -> bool:
+        """Whether a child of these costs is within all limits."""
+        return all(costs[name] <= limit for name, limit in self.limits.items())
+
+    def order(self, costs: Mapping[str, float]) -> tuple[float, ...]:
+        """The costs that this budget limits; the cheaper child comes first."""
+        return tuple(costs[name] for name in self.limits)
+
+
+def parse(text: str) -> Budget:
+    """Reads a budget such as "mflops=4" or "litert_ms=1.5,params_m=0.2".
+
+    Raises:
+      UsageError: it is not of this form, or a limit is no positive number.
+    """
+    limits: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (name and equals) or name in limits:
+            raise errors.UsageError(
+                f"budget {text!r}: limits are written as in mflops=4,params_m=0.2, each once"
+            )
+        limits[name] = _positive(text, value)
+    return Budget(limits)
+
+
+def _positive(text: str, value: str) -> float:
+    try:
+        limit = float(value)
+    except ValueError:
+        limit = -1.0
+    if not 0 < limit < math.inf:
+        raise errors.UsageError(f"budget {text!r}: {value!r} is not a positive number")
+    return limit
+
+
+def ordered(budgets: Sequence[Budget]) -> list[Budget]:
+    """Each budget once, ascending, those of the same objectives side by side."""
+    return sorted(
+        {budget.name: budget for budget in budgets}.values(),
+        key=lambda budget: (list(budget.limits), list(budget.limits.values())),
+    )
+
+
+def cheapest(space: SearchSpace) -> Architecture:
+    """The child that costs least: the smallest, on the lowest resolution."""
+    return space.with_resolution(space.smallest(), min(space.eval_resolutions))
+
+
+def check(
+    space: SearchSpace,
+    budgets: Sequence[Budget],
+    objectives: Mapping[str, Objective],
+    cost: Callable[[str, Architecture], float],
+) -> None:
+    """Refuses limits that no child keeps, or every child.
+
+    Args:
+      space: what may be chosen.
+      budgets: whose limits are checked.
+      objectives: by name; limits on others are not checked.
+      cost: gives a child's cost, by the objective's name.
+
+    Raises:
+      UsageError: names the feasible range.
+    """
+    biggest = space.with_resolution(space.biggest(), max(space.eval_resolutions))
+    for budget in budgets:
+        for name in budget.limits.keys() & objectives.keys():
+            limit, objective = budget.limits[name], objectives[name]
+            least, most = cost(name, cheapest(space)), cost(name, biggest)
+            if not least <= limit <= most:
+                raise errors.UsageError(
+                    f"budget {name}={limit:.12g} is infeasible; {objective.title} of the "
+                    f"children of {space.name!r}: from {least:.12g} to {most:.12g} {objective.unit}"
+                )

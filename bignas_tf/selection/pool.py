@@ -1,0 +1,147 @@
+"""The candidates of one search, and what its strategy may do with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import candidates as candidates_lib
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.figures import RANKING, Figures
+
+_ATTEMPTS = 200  # draws for new children within a budget, before the neighbourhood is done
+_MEASURED_ATTEMPTS = 2  # children found beyond a budget by measuring, for each one wanted
+
+
+class Watcher(Protocol):
+    """Who is told of progress."""
+
+    def planned(self, evaluations: int) -> None:
+        """So many children will be scored at most."""
+
+    def finished(self, candidate: Candidate, pool: Pool) -> None:
+        """A candidate was scored, or failed."""
+
+
+class Pool:
+    """Scores children, each once, and compares them.
+
+    Args:
+      space: what may be chosen.
+      budgets: one for each child wanted.
+      figures: costs and accuracies of children.
+      watcher: is told of progress.
+      evaluations: how many children may be scored; 0 for any number.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        budgets: Sequence[Budget],
+        figures: Figures,
+        watcher: Watcher,
+        evaluations: int = 0,
+    ) -> None:
+        self.space = space
+        self.budgets = tuple(budgets)
+        self.evaluations = evaluations
+        self._figures = figures
+        self._watcher = watcher
+        self._candidates: dict[Architecture, Candidate] = {}
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """All of them, in the order in which they were asked for."""
+        return list(self._candidates.values())
+
+    @property
+    def spent(self) -> bool:
+        """Whether no further child may be scored."""
+        return bool(self.evaluations) and len(self._candidates) >= self.evaluations
+
+    def plan(self, evaluations: int) -> None:
+        """Says how many children the strategy will score at most."""
+        self._watcher.planned(min(evaluations, self.evaluations or evaluations))
+
+    def best(self, budget: Budget, count: int = 1) -> list[Candidate]:
+        """The most accurate candidates within a budget; see `candidates.best`."""
+        return candidates_lib.best(self._candidates.values(), budget, count)
+
+    def fresh(
+        self, draw: Callable[[], Architecture], budget: Budget, count: int
+    ) -> list[Architecture]:
+        """Draws children that are new and within a budget, before any is scored.
+
+        Args:
+          draw: gives a child.
+          budget: their limits.
+          count: how many are wanted; there may be fewer.
+        """
+        found: list[Architecture] = []
+        beyond = 0
+        for _ in range(_ATTEMPTS):
+            if len(found) == count or beyond == _MEASURED_ATTEMPTS * count:
+                break
+            child = draw()
+            new = child not in self._candidates and child not in found
+            if new and self._within(child, budget, counted=True):
+                if self._within(child, budget, counted=False):
+                    found.append(child)
+                else:
+                    beyond += 1
+        return found
+
+    def score(self, architectures: Iterable[Architecture], phase: str) -> bool:
+        """Makes candidates of children, as many as may still be scored.
+
+        A child that cannot be measured or scored becomes a candidate that failed.
+
+        Returns:
+          Whether there were any new ones among them.
+        """
+        new = [a for a in dict.fromkeys(architectures) if a not in self._candidates]
+        if self.evaluations:
+            new = new[: self.evaluations - len(self._candidates)]
+        whole = []
+        for architecture in new:
+            candidate = self._priced(architecture, phase)
+            self._candidates[architecture] = candidate
+            if candidate.failure is None:
+                whole.append(architecture)
+            else:
+                self._watcher.finished(candidate, self)
+        for record in self._figures.accuracies(RANKING, whole):
+            candidate = dataclasses.replace(
+                self._candidates[record.architecture],
+                ranking_top1=record.value,
+                failure=record.failure,
+            )
+            self._candidates[record.architecture] = candidate
+            self._watcher.finished(candidate, self)
+        return bool(new)
+
+    def _priced(self, architecture: Architecture, phase: str) -> Candidate:
+        """A candidate with its costs, not scored yet."""
+        records = self._figures.costs(architecture)
+        return Candidate(
+            architecture=architecture,
+            phase=phase,
+            costs={each.what: each.value for each in records if each.value is not None},
+            spreads={each.what: each.spread for each in records if each.spread is not None},
+            ranking_top1=None,
+            failure=next((each.failure for each in records if each.failure), None),
+        )
+
+    def _within(self, child: Architecture, budget: Budget, counted: bool) -> bool:
+        """Whether a child keeps the limits on what is counted, or on what is measured."""
+        objectives = self._figures.objectives
+        names = [name for name in budget.limits if objectives[name].counted == counted]
+        costs = (self._figures.cost(name, child).value for name in names)
+        return all(
+            cost is not None and cost <= budget.limits[name]
+            for name, cost in zip(names, costs, strict=True)
+        )

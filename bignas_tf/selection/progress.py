@@ -1,0 +1,76 @@
+"""What a search prints while it runs: done, left, time left, and the best for each budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.figures import RANKING
+from bignas_tf.selection.journal import Record
+from bignas_tf.selection.objectives import Objective
+from bignas_tf.selection.pool import Pool
+
+
+class Progress:
+    """Prints a line for each candidate, and for each cost that is measured.
+
+    Args:
+      objectives: by name, for their titles and units.
+      show: takes the lines.
+    """
+
+    def __init__(self, objectives: Mapping[str, Objective], show: Callable[[str], None]) -> None:
+        self._objectives = objectives
+        self._show = show
+        self._planned = self._done = self._scored = 0
+        self._began = time.monotonic()
+
+    def planned(self, evaluations: int) -> None:
+        """So many children will be scored at most."""
+        self._planned = evaluations
+
+    def found(self, record: Record) -> None:
+        """A figure was found that no earlier search knew."""
+        if record.what == RANKING:
+            self._scored += 1
+        elif record.what in self._objectives:
+            objective, found = self._objectives[record.what], record.failure
+            if record.value is not None:
+                found = f"{record.value:.4g} ± {record.spread or 0:.2g} {objective.unit}"
+            self._show(f"  {objective.title}: {found}")
+
+    def finished(self, candidate: Candidate, pool: Pool) -> None:
+        """A candidate was scored, or failed, or was known."""
+        self._done += 1
+        limited = dict.fromkeys(name for budget in pool.budgets for name in budget.limits)
+        costs = [
+            self._cost(name, candidate.costs[name]) for name in limited if name in candidate.costs
+        ]
+        if candidate.ranking_top1 is None:
+            found = f"failed: {candidate.failure}"
+        else:
+            found = f"top-1 {candidate.ranking_top1:.4f}"
+        self._show(
+            f"{candidate.phase} {self._done}/{self._planned}: {', '.join(costs)}, {found}  "
+            f"({self._pace()})  best {self._best(pool)}"
+        )
+
+    def _cost(self, name: str, value: float) -> str:
+        objective = self._objectives[name]
+        return f"{value:.3g} {objective.unit} {objective.title}"
+
+    def _pace(self) -> str:
+        if not self._scored:
+            return "known"
+        seconds = time.monotonic() - self._began
+        left = round(seconds / self._scored * (self._planned - self._done))
+        return f"{self._scored / seconds * 60:.0f}/min, {left // 60}:{left % 60:02d} left"
+
+    def _best(self, pool: Pool) -> str:
+        """The best accuracy so far within each budget."""
+        found = {budget.name: pool.best(budget) for budget in pool.budgets}
+        return ", ".join(
+            f"{name}: {best[0].ranking_top1:.4f}" if best else f"{name}: none"
+            for name, best in found.items()
+        )

@@ -1,0 +1,57 @@
+"""A search by several processes: they go the same way, and the chief alone measures and writes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from bignas_tf import errors, workers
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection.figures import Memory
+from bignas_tf.selection.journal import Journal, Records
+from bignas_tf.selection.objectives import Measurement, Objective
+
+
+@contextlib.contextmanager
+def journal(
+    strategy: tf.distribute.Strategy, path: str, origin: dict[str, Any]
+) -> Iterator[Memory]:
+    """Opens the journal; workers but the chief get a copy of it in memory.
+
+    Raises:
+      UsageError: see `Journal`.
+    """
+    from_chief = workers.sharing(strategy)
+    if not workers.is_chief(strategy):
+        yield Records(from_chief("").splitlines())
+        return
+    with Journal(path, origin) as opened:
+        from_chief("\n".join(opened.lines()))
+        yield opened
+
+
+def objective(strategy: tf.distribute.Strategy, own: Objective) -> Objective:
+    """The same objective, measured by the chief for all workers; they call it together."""
+    if own.counted or not workers.many(strategy):
+        return own
+    from_chief, chief = workers.sharing(strategy), workers.is_chief(strategy)
+
+    def measure(architecture: Architecture) -> Measurement:
+        found = json.loads(from_chief(_attempt(own.measure, architecture) if chief else ""))
+        if "failure" in found:
+            raise errors.RunError(found["failure"])
+        return Measurement(**found)
+
+    return dataclasses.replace(own, measure=measure)
+
+
+def _attempt(measure: Callable[[Architecture], Measurement], architecture: Architecture) -> str:
+    try:
+        return json.dumps(measure(architecture)._asdict())
+    except errors.RunError as error:
+        return json.dumps({"failure": str(error)})

@@ -1,0 +1,85 @@
+"""Budgets: read, ordered, checked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
+
+from bignas_tf import errors
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import budgets
+from bignas_tf.selection.budgets import Budget
+from tests.selection import countable
+from tests.selection.countable import SPACE, Memory
+
+
+@pytest.mark.parametrize(
+    ("text", "limits", "name"),
+    [
+        ("mflops=4", {"mflops": 4.0}, "4"),
+        ("mflops=1.234567", {"mflops": 1.234567}, "1.234567"),
+        ("litert_ms=1.50", {"litert_ms": 1.5}, "litert_ms_1.5"),
+        (" mflops = 4, params_m=.2", {"mflops": 4.0, "params_m": 0.2}, "mflops_4_params_m_0.2"),
+    ],
+)
+def test_budgets_are_read_and_named(text: str, limits: dict[str, float], name: str) -> None:
+    budget = budgets.parse(text)
+    assert budget == Budget(limits)
+    assert budget.name == name
+
+
+@pytest.mark.parametrize("text", ["", "4", "=4", "mflops", "mflops=4,mflops=5"])
+def test_what_is_no_budget_is_refused(text: str) -> None:
+    with pytest.raises(errors.UsageError, match="limits are written as in mflops=4"):
+        budgets.parse(text)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", ""])
+def test_limits_are_positive_numbers(value: str) -> None:
+    with pytest.raises(errors.UsageError, match=re.escape(f"{value!r} is not a positive number")):
+        budgets.parse(f"mflops={value}")
+
+
+def test_budgets_are_ordered_and_each_is_there_once() -> None:
+    given = [Budget({"mflops": 10}), Budget({"ms": 2}), Budget({"mflops": 2}), Budget({"ms": 2.0})]
+    assert [b.name for b in budgets.ordered(given)] == ["2", "10", "ms_2"]
+
+
+def _check(limits: dict[str, float], names: tuple[str, ...] = ("mflops", "ms")) -> None:
+    figures = countable.figures(Memory())
+    objectives = {name: figures.objectives[name] for name in names}
+    budgets.check(SPACE, [Budget(limits)], objectives, figures.known_cost)
+
+
+def _range(message: str) -> list[float]:
+    least, most = message.rpartition("from ")[2].split()[0:3:2]
+    return [float(least), float(most)]
+
+
+def test_budgets_that_no_or_every_child_fits_are_refused_with_the_range() -> None:
+    macs = sorted(map(countable.macs, countable.everything()))
+    for wrong in (macs[0] - 1, macs[-1] + 1):
+        with pytest.raises(errors.UsageError, match=r"infeasible; multiply-adds of") as caught:
+            _check({"mflops": wrong / 1e6})
+        # What is named is exact, and feasible itself.
+        assert _range(str(caught.value)) == [macs[0] / 1e6, macs[-1] / 1e6]
+    for end in (macs[0], macs[-1]):
+        _check({"mflops": end / 1e6})
+
+
+def test_one_infeasible_limit_among_several_is_named() -> None:
+    limits = {"mflops": 0.09, "ms": 0.001}
+    with pytest.raises(errors.UsageError, match=r"ms=0\.001 is infeasible; time of the children"):
+        _check(limits)
+    _check(limits, ("mflops",))
+
+
+def test_a_range_that_cannot_be_measured_ends_the_search() -> None:
+    def measure(architecture: Architecture) -> float:
+        raise errors.RunError("the phone does not answer")
+
+    figures = countable.figures(Memory(), measure=measure)
+    with pytest.raises(errors.RunError, match="the phone does not answer"):
+        budgets.check(SPACE, [Budget({"ms": 0.6})], figures.objectives, figures.known_cost)

@@ -1,0 +1,178 @@
+"""Strategies on an accuracy whose best children are known by trying them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
+
+from bignas_tf import errors
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection import strategies
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.figures import RANKING
+from bignas_tf.selection.pool import Pool
+from tests.selection import countable
+from tests.selection.countable import SPACE, Memory, Silent
+
+ALL = list(strategies.STRATEGIES)
+
+
+def _search(
+    name: str,
+    budgets: list[Budget] | None = None,
+    memory: Memory | None = None,
+    watcher: Silent | None = None,
+    score: Callable[[Architecture], float] = countable.accuracy,
+    measure: Callable[[Architecture], float] = countable.milliseconds,
+    **changes: object,
+) -> list[Candidate]:
+    if name != "coarse_to_fine":
+        changes = {"evaluations": 70, "population": 10} | changes
+    settings = countable.settings(strategy=name, **changes)
+    figures = countable.figures(memory or Memory(), score, measure)
+    pool = Pool(
+        SPACE,
+        countable.budgets() if budgets is None else budgets,
+        figures,
+        watcher or Silent(),
+        settings.evaluations,
+    )
+    strategies.of(settings)(pool, settings)
+    return pool.candidates
+
+
+def test_coarse_to_fine_finds_the_best_child_there_is_for_every_budget() -> None:
+    candidates = _search("coarse_to_fine")
+    for budget in countable.budgets():
+        limit = budget.limits["mflops"] * 1e6
+        affordable = [a for a in countable.everything() if countable.macs(a) <= limit]
+        found = [c for c in candidates if budget.holds(c.costs)]
+        assert max(c.ranking_top1 or 0 for c in found) == max(map(countable.accuracy, affordable))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_is_scored_twice_and_the_limit_is_kept(name: str) -> None:
+    memory, watcher = Memory(), Silent()
+    candidates = _search(name, memory=memory, watcher=watcher, evaluations=25)
+    assert len(candidates) == watcher.total == len(watcher.finishes) == 25
+    # `Memory.add` refuses a second figure of the same child.
+    assert set(memory.of(RANKING)) == {candidate.architecture for candidate in candidates}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_budget_has_a_child_and_so_has_the_tightest(name: str) -> None:
+    budgets = countable.budgets()
+    candidates = _search(name, evaluations=30)
+    for budget in budgets:
+        assert any(budget.holds(candidate.costs) for candidate in candidates)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_new_children_lie_within_a_budget(name: str) -> None:
+    budget = countable.budgets()[2]
+    candidates = _search(name, [budget])
+    later = [c for c in candidates if c.phase != "coarse"]
+    assert later
+    assert all(budget.holds(candidate.costs) for candidate in later)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_same_seed_gives_the_same_search_and_another_one_another(name: str) -> None:
+    few = {"rounds": 2, "mutants": 3, "evaluations": 24}
+    assert _search(name, **few) == _search(name, **few)
+    assert _search(name, **few) != _search(name, **few, seed=1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_remembered_is_not_found_again_and_changes_nothing(name: str) -> None:
+    limits = [Budget({"ms": 0.6}), Budget({"ms": 1.0, "mflops": 0.09})]
+    memory = Memory()
+    expected = _search(name, limits, memory, evaluations=24)
+    half = Memory()
+    half.records = dict(list(memory.records.items())[: len(memory.records) // 2])
+    new: list[Architecture] = []
+
+    def score(architecture: Architecture) -> float:
+        new.append(architecture)
+        return countable.accuracy(architecture)
+
+    known = set(half.of(RANKING))
+    assert _search(name, limits, half, score=score, evaluations=24) == expected
+    assert half.records == memory.records
+    assert known.isdisjoint(new)
+
+
+def test_several_limits_hold_at_once() -> None:
+    budget = Budget({"ms": 0.6, "mflops": 0.07})
+    candidates = _search("coarse_to_fine", [budget])
+    fine = [candidate for candidate in candidates if candidate.phase == "fine"]
+    assert fine
+    for candidate in fine:
+        assert candidate.costs["ms"] <= 0.6
+        assert candidate.costs["mflops"] <= 0.07
+        assert candidate.spreads == {"ms": 0.5}
+
+
+def test_the_cheapest_child_serves_a_budget_that_no_skeleton_fits() -> None:
+    tightest = countable.budgets()[0]
+    for rounds in (0, 2):
+        candidates = _search(
+            "coarse_to_fine", resolutions=(10,), width_multipliers=(1.0,), rounds=rounds
+        )
+        (found,) = [c.architecture for c in candidates if tightest.holds(c.costs)]
+        assert found == budgets_lib.cheapest(SPACE)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_children_that_fail_are_candidates_with_a_reason_and_the_search_goes_on(name: str) -> None:
+    def score(architecture: Architecture) -> float:
+        if architecture.head_width == 8:
+            raise errors.RunError("memory does not suffice")
+        return countable.accuracy(architecture)
+
+    def measure(architecture: Architecture) -> float:
+        if architecture.depths == (2,):
+            raise errors.RunError("the phone does not answer")
+        return countable.milliseconds(architecture)
+
+    candidates = _search(name, score=score, measure=measure, evaluations=40)
+    for candidate in candidates:
+        if candidate.architecture.depths == (2,):
+            assert candidate.failure == "the phone does not answer"
+            assert "ms" not in candidate.costs
+        elif candidate.architecture.head_width == 8:
+            assert candidate.failure == "memory does not suffice"
+        else:
+            assert candidate.failure is None
+        assert (candidate.ranking_top1 is None) == (candidate.failure is not None)
+    assert {candidate.failure for candidate in candidates} == {
+        None,
+        "memory does not suffice",
+        "the phone does not answer",
+    }
+
+
+def test_a_search_of_everything_ends_by_itself() -> None:
+    for name in ("evolution", "random"):
+        candidates = _search(name, [countable.budgets()[-1]], evaluations=1000)
+        assert 70 <= len(candidates) <= len(countable.everything())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strategy": "greedy"}, r"strategy is 'greedy'; choose from .*coarse"),
+        ({"strategy": "evolution"}, "evaluations is 0; it takes a positive number"),
+        ({"strategy": "random"}, "evaluations is 0; it takes a positive number"),
+        ({"evaluations": -1}, "evaluations is -1; it takes a positive number"),
+    ],
+)
+def test_unknown_and_endless_strategies_are_refused(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(errors.UsageError, match=message):
+        strategies.of(countable.settings(**changes))

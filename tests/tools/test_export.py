@@ -1,0 +1,140 @@
+"""From a search to exports and predictions, as a user types it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bignas_tf.export import verify
+from tests.selection import digits
+from tests.selection.digits import STEPS
+from tests.tools import commands
+from tests.tools.commands import BUDGETS
+from tests.tools.forks import Forks
+
+pytestmark = pytest.mark.slow
+
+
+def test_evaluate_and_cost_agree_with_search(
+    run_dir: pathlib.Path, search_dir: pathlib.Path
+) -> None:
+    path = search_dir / f"child_{BUDGETS[0]}.json"
+    child = json.loads(path.read_text())
+    (line,) = commands.succeed("evaluate", model_dir=run_dir, architecture=path).splitlines()
+    assert json.loads(line) == {
+        "macs": round(1e6 * child["costs"]["mflops"]),
+        "params": round(1e6 * child["costs"]["params_m"]),
+        "top1": child["reporting_top1"],
+        "images": 360,
+    }
+    (line,) = commands.succeed(
+        "cost",
+        search_space=run_dir / "search_space.yaml",
+        architecture=path,
+        num_classes=digits.CLASSES,
+        input_channels=1,
+    ).splitlines()
+    counted = json.loads(line)
+    for name, scale in (
+        ("mflops", "macs"),
+        ("params_m", "params"),
+        ("activation_mb", "peak_activation_bytes"),
+    ):
+        assert child["costs"][name] == counted[scale] / 1e6
+
+
+def test_the_card_of_an_export_says_what_it_is(
+    run_dir: pathlib.Path, search_dir: pathlib.Path, version_dir: pathlib.Path
+) -> None:
+    child = json.loads((search_dir / f"child_{BUDGETS[-1]}.json").read_text())
+    card = json.loads((version_dir / "child.json").read_text())
+    assert card["architecture"] == child["architecture"]
+    assert card["macs"] / 1e6 == child["costs"]["mflops"]
+    assert card["params"] / 1e6 == child["costs"]["params_m"]
+    assert card["peak_activation_bytes"] / 1e6 == child["costs"]["activation_mb"]
+    accuracy = {"split": "test", "top1": child["reporting_top1"], "images": 360}
+    assert card["accuracy"] == accuracy
+    assert card["calibration"] == {"split": "train[:128]", "images": 128}
+    index = run_dir / f"ckpt-{STEPS}.index"
+    assert card["source"] == {
+        "search_space": "digits",
+        "checkpoint": str(run_dir / f"ckpt-{STEPS}"),
+        "index_sha256": hashlib.sha256(index.read_bytes()).hexdigest(),
+        "step": STEPS,
+    }
+    assert card["verified"]["max_difference"] <= card["verified"]["tolerance"] <= 1e-3
+
+
+def test_a_family_holds_every_selected_child(
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    labels = ["../up", "tab\t", *"23456789"]
+    (tmp_path / "names.json").write_text(json.dumps(labels))
+    base = tmp_path / "family"
+    flags = {"search_dir": search_dir, "output_dir": base, "labels": tmp_path / "names.json"}
+    done = forks.run("tools.export", *commands.arguments(flags | {"model_dir": run_dir}))
+    assert done.returncode == 0, done.stderr
+    versions = [base / f"child_{budget}" / "1" for budget in BUDGETS]
+    assert done.stdout.splitlines() == list(map(str, versions))
+    config = (base / "models.config").read_text()
+    for budget, version in zip(BUDGETS, versions, strict=True):
+        child = json.loads((search_dir / f"child_{budget}.json").read_text())
+        card = json.loads((version / "child.json").read_text())
+        assert card["architecture"] == child["architecture"]
+        assert json.loads((version / "labels.json").read_text()) == labels
+        assert str(version.parent) in config
+
+
+@pytest.mark.parametrize("names", ["{}", "[1, 2]", '["a", "b"]'])
+def test_labels_that_do_not_fit_are_refused(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, names: str
+) -> None:
+    path = tmp_path / "names.json"
+    path.write_text(names)
+    flags = {"model_dir": run_dir, "architecture": "smallest", "output_dir": tmp_path / "e"}
+    error = commands.refuse(forks, "export", labels=path, **flags)
+    assert f"--labels: {path}" in error
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_folder_without_a_search_is_refused(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    flags = {"model_dir": run_dir, "output_dir": tmp_path / "e"}
+    error = commands.refuse(forks, "export", search_dir=tmp_path, **flags)
+    assert f"{tmp_path}/search.json cannot be read" in error
+    (tmp_path / "search.json").write_text("{}")
+    error = commands.refuse(forks, "export", search_dir=tmp_path, **flags)
+    assert "is not what tools.search writes" in error
+
+
+def test_predict_answers_as_the_session_does(
+    version_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    ((patches, _),) = digits.batches("test[:2]", 2)
+    paths = [tmp_path / f"{index}.png" for index in range(2)]
+    for path, patch in zip(paths, patches, strict=True):
+        path.write_bytes(tf.io.encode_png(patch).numpy())
+    printed = commands.succeed("predict", *map(str, paths), export_dir=version_dir)
+    answers = [json.loads(line) for line in printed.splitlines()]
+    served = verify.session_loads(version_dir, {"images": patches.numpy()})["probabilities"]
+    assert [answer["image"] for answer in answers] == list(map(str, paths))
+    assert [answer["label"] for answer in answers] == served.argmax(-1).tolist()
+    assert [answer["name"] for answer in answers] == list(map(str, served.argmax(-1)))
+    probabilities = [answer["probability"] for answer in answers]
+    np.testing.assert_allclose(probabilities, served.max(-1), atol=1e-5)
+
+
+def test_predict_refuses_what_is_no_image_or_no_export(
+    forks: Forks, version_dir: pathlib.Path, run_dir: pathlib.Path
+) -> None:
+    path = str(run_dir / "params.yaml")
+    error = commands.refuse(forks, "predict", path, export_dir=version_dir)
+    assert f"{path} is neither JPEG nor PNG" in error
+    error = commands.refuse(forks, "predict", path, export_dir=run_dir)
+    assert f"{run_dir} is no folder of an exported version" in error

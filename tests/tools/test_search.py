@@ -1,0 +1,207 @@
+"""Searches as a user types them: results, kills, new selections, and each mistake on the way."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import Process, free_hosts
+from tests.tools import commands
+from tests.tools.commands import BUDGETS, ROOT
+from tests.tools.forks import Forks
+
+pytestmark = pytest.mark.slow
+
+
+def _flags(run: pathlib.Path, output: pathlib.Path) -> dict[str, object]:
+    """A search for one budget."""
+    return {"model_dir": run, "budgets_mflops": 0.03, "output_dir": output}
+
+
+def _both_budgets(run: pathlib.Path, output: pathlib.Path) -> list[str]:
+    """The command line of the search in `search_dir`, for another folder."""
+    budgets = ",".join(map(str, BUDGETS))
+    return commands.arguments(_flags(run, output) | {"budgets_mflops": budgets})
+
+
+def test_search_writes_what_it_promises(run_dir: pathlib.Path, search_dir: pathlib.Path) -> None:
+    result = json.loads((search_dir / "search.json").read_text())
+    counted = {"mflops", "params_m", "activation_mb"}
+    assert set(result["objectives"]) == set(result["fronts"]) == counted
+    assert result["reporting"] == {"split": "test", "images": 360}
+    for candidate in result["candidates"]:
+        assert set(candidate["costs"]) == counted
+        assert candidate["phase"] in ("coarse", "fine")
+    assert [entry["budget"] for entry in result["selected"]] == [{"mflops": b} for b in BUDGETS]
+    for entry, budget in zip(result["selected"], BUDGETS, strict=True):
+        assert entry["costs"]["mflops"] <= budget
+        assert 0 <= entry["ranking_top1"] <= 1
+        assert 0 <= entry["reporting_top1"] <= 1
+        child = json.loads((search_dir / f"child_{budget}.json").read_text())
+        assert child == entry
+    how = json.loads((search_dir / "command.json").read_text())
+    assert how["command"].startswith(f"python -m tools.search --model_dir={run_dir}")
+    assert set(how["versions"]) >= {"python", "tensorflow"}
+
+
+def test_a_search_that_is_killed_again_and_again_ends_as_the_others_do(
+    run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    flags = _both_budgets(run_dir, tmp_path)
+    scored = 0
+    for new in (2, 3):
+        with Process("tools.search", *flags) as search:
+            for _ in range(new):
+                search.until("coarse ")
+            search.send(signal.SIGKILL)
+            assert search.end()[0] == -signal.SIGKILL
+        scored += sum("(known)" not in line for line in search.lines if "top-1" in line)
+    assert scored >= 3
+    assert not (tmp_path / "search.json").exists()
+    with Process("tools.search", *flags) as search:
+        assert search.end()[0] == 0
+    # A kill may come after the next candidate has been recorded, but not printed.
+    assert sum("(known)" in line for line in search.lines) >= scored
+    assert (tmp_path / "search.json").read_text() == (search_dir / "search.json").read_text()
+
+
+def test_two_processes_find_what_one_does(
+    run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """The second start finds a journal, which only the chief reads."""
+    flags = [*_both_budgets(run_dir, tmp_path), "--multi_worker"]
+    for start in ("killed", "finished"):
+        hosts = free_hosts(2)
+        with (
+            Process("tools.search", *flags, hosts=hosts, index=0) as chief,
+            Process("tools.search", *flags, hosts=hosts, index=1) as other,
+        ):
+            if start == "killed":
+                chief.until("coarse 4/")
+                other.send(signal.SIGKILL)
+                code, stderr = chief.end()
+                assert code == 1
+                assert "error: another worker has gone; start all" in stderr
+            else:
+                assert [chief.end()[0], other.end()[0]] == [0, 0]
+                assert other.lines == []
+                assert any("(known)" in line for line in chief.lines)
+    assert (tmp_path / "search.json").read_text() == (search_dir / "search.json").read_text()
+
+
+def test_selecting_again_takes_no_tensorflow(
+    search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    flags = {"select": search_dir, "budgets_mflops": 0.05, "output_dir": tmp_path}
+    blocked = "import sys, runpy; sys.modules['tensorflow'] = None; sys.argv = sys.argv[1:]"
+    run = f"{blocked}; runpy.run_module('tools.search', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", run, "tools/search.py", *commands.arguments(flags)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0.05: ")
+    entry = json.loads((tmp_path / "child_0.05.json").read_text())
+    candidates = json.loads((search_dir / "search.json").read_text())["candidates"]
+    within = [c["ranking_top1"] for c in candidates if c["costs"]["mflops"] <= 0.05]
+    assert entry["ranking_top1"] == max(within)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"budgets_mflops": 90}, "outside what was searched"),
+        ({"budget": "litert_ms=1"}, "no objective 'litert_ms'"),
+        ({"budgets_mflops": 0.05, "model_dir": "runs/a"}, "Exactly one of (model_dir, select)"),
+        ({}, "no budget; give --budgets_mflops"),
+    ],
+)
+def test_a_selection_that_cannot_be_made_is_refused(
+    forks: Forks,
+    search_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+    flags: dict[str, object],
+    words: str,
+) -> None:
+    error = commands.refuse(forks, "search", select=search_dir, output_dir=tmp_path, **flags)
+    assert words in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_selection_never_replaces_its_search(forks: Forks, search_dir: pathlib.Path) -> None:
+    flags = {"select": search_dir, "output_dir": search_dir, "budgets_mflops": 0.05}
+    assert "choose another" in commands.refuse(forks, "search", **flags)
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "random"])
+def test_other_strategies_are_a_setting(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, strategy: str
+) -> None:
+    override = f"task.selection.strategy={strategy},task.selection.evaluations=5"
+    flags = commands.arguments(_flags(run_dir, tmp_path) | {"params_override": override})
+    done = forks.run("tools.search", *flags)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "search.json").read_text())
+    assert result["settings"]["selection"]["strategy"] == strategy
+    assert len(result["candidates"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("task.selection.strategy=greedy", "task.selection.strategy is 'greedy'; choose from"),
+        ("task.selection.strategy=random", "task.selection.evaluations is 0; it takes"),
+        ("task.selection.sead=1", "nearest is 'task.selection.seed'"),
+        ("task.model.execution=mask", "follows its run in all but task.selection"),
+        ("task.selection.ranking_split='test[:100]'", "have images in common (100)"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, override: str, words: str
+) -> None:
+    flags = _flags(run_dir, tmp_path / "s") | {"params_override": override}
+    assert words in commands.refuse(forks, "search", **flags)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("budget", ["0.001", "50"])
+def test_an_infeasible_budget_is_refused_with_the_range(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, budget: str
+) -> None:
+    flags = _flags(run_dir, tmp_path / "s") | {"budgets_mflops": budget}
+    error = commands.refuse(forks, "search", **flags)
+    assert f"budget mflops={budget} is infeasible" in error
+    assert "multiply-adds of the children of 'digits': from 0.013" in error
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("budgets", ["0.03,much", "-1"])
+def test_a_budget_that_is_no_number_is_refused(forks: Forks, budgets: str) -> None:
+    flags = {"model_dir": "none", "budgets_mflops": budgets, "output_dir": "none"}
+    assert "is not a positive number" in commands.refuse(forks, "search", **flags)
+
+
+def test_more_gpus_than_there_are_are_refused(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    error = commands.refuse(forks, "search", **_flags(run_dir, tmp_path / "s"), num_gpus=1000)
+    assert "--num_gpus is 1000; TensorFlow finds " in error
+
+
+def test_the_folder_of_a_search_with_other_splits_is_refused(
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path
+) -> None:
+    before = (search_dir / "search.json").read_text()
+    override = "task.selection.ranking_split='train[1300:]'"
+    flags = _flags(run_dir, search_dir) | {"params_override": override}
+    error = commands.refuse(forks, "search", **flags)
+    assert "belongs to a search of another checkpoint, or with other splits" in error
+    assert (search_dir / "search.json").read_text() == before

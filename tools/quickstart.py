@@ -3,7 +3,7 @@
   python -m tools.quickstart
 
 Runs the other tools as a user would, each command printed first. Everything
-lies under --run_dir: the model itself, search/, export/, images/ and a plot.
+lies under --run_dir: the model itself, search/, export/, images/ and report.html.
 """
 
 from __future__ import annotations
@@ -50,11 +50,10 @@ def main(argv: Sequence[str]) -> None:
     for line in _run("predict", *images, export_dir=export).splitlines():
         prediction = json.loads(line)
         print(f"{prediction['image']}: predicted {prediction['name']}")
+    _run("report", model_dir=run_dir)
     result = json.loads(pathlib.Path(search_dir, "search.json").read_text())
-    plot = pathlib.Path(run_dir, "accuracy_against_macs.png")
-    _plot(result, plot)
     _print_table(result["selected"])
-    print(f"every candidate: {plot}\nexported child:  {export}")
+    print(f"report:         {run_dir}/report.html\nexported child: {export}")
 
 
 def _prepare_data() -> str:
@@ -112,34 +111,6 @@ def _print_table(selected: Sequence[dict[str, Any]]) -> None:
         print(
             f"{entry['name']:>10}  {costs['mflops']:17.3f}  {costs['params_m']:14.3f}  {accuracy}"
         )
-
-
-def _plot(result: dict[str, Any], path: pathlib.Path) -> None:
-    """Draws ranking accuracy against multiply-adds: candidates, and the selected ones."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    groups = [(phase, result["candidates"]) for phase in ("coarse", "fine")]
-    for phase, candidates in groups:
-        points = [c for c in candidates if c["phase"] == phase]
-        _scatter(axes, points, label=f"{phase} ({len(points)})", s=14, alpha=0.6)
-    _scatter(
-        axes, result["selected"], label="selected", s=90, facecolors="none", edgecolors="black"
-    )
-    axes.set(xscale="log", xlabel="multiply-adds (millions)", ylabel="ranking top-1 accuracy")
-    for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        formatter("{x:g}")  # 0.5 and 2, where a log axis would write powers of ten
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=150)
-
-
-def _scatter(axes: Any, points: Sequence[dict[str, Any]], **style: Any) -> None:
-    macs = [point["costs"]["mflops"] for point in points]
-    axes.scatter(macs, [point["ranking_top1"] for point in points], **style)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,141 @@
+"""Which strategy finds the better children with equally many evaluations?
+
+  python -m experiments.strategies --model_dir=runs/fashion_mnist_long \
+      --output_dir=runs/strategies
+
+Three strategies, three seeds, 200 evaluations each, five budgets of multiply-adds, on
+one trained supernet (experiments/fashion_mnist_long.yaml). A search that was finished
+or interrupted goes on from its journal in --output_dir. Result:
+experiments/results/strategies.json and strategies.png: for each budget the mean
+accuracy over the seeds, and how far the seeds lie apart.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags
+
+from tools.cli import launch, no_chatter
+
+_MODEL_DIR = flags.DEFINE_string("model_dir", "runs/fashion_mnist_long", "Of the training run.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", "runs/strategies", "Folder of the searches.")
+_RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Folder of the result.")
+_BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "1.5", "2.5", "4", "7"], "Millions.")
+_EVALUATIONS = flags.DEFINE_integer("evaluations", 200, "Of each search.", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Searches of each strategy.", lower_bound=1)
+
+# The grid takes 72 evaluations, the first population 64; what is left is bred in rounds.
+_SETTINGS = {
+    "resolutions": (20, 28, 32),
+    "depth_multipliers": (0.0, 0.5, 1.0),
+    "width_multipliers": (0.0, 1.0),
+    "rounds": 1000,
+    "mutants": 6,
+    "population": 64,
+    "parents": 8,
+}
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    no_chatter()
+    from bignas_tf import files
+    from bignas_tf.selection import strategies
+    from bignas_tf.training import checkpoints
+
+    run = checkpoints.load_run(_MODEL_DIR.value)
+    searches: dict[str, list[dict[str, Any]]] = {}
+    for name in strategies.STRATEGIES:
+        searches[name] = [_search(run, name, seed) for seed in range(_SEEDS.value)]
+    result = {
+        "source": run.source,
+        "evaluations": _EVALUATIONS.value,
+        "settings": _SETTINGS,
+        "budgets_mflops": [float(budget) for budget in _BUDGETS.value],
+        "strategies": {name: _summary(found) for name, found in searches.items()},
+    }
+    folder = pathlib.Path(_RESULTS_DIR.value)
+    files.write_json(folder / "strategies.json", result)
+    _plot(result, folder / "strategies.png")
+    print(_table(result))
+
+
+def _search(run: Any, name: str, seed: int) -> dict[str, Any]:
+    """One search: `search.json`'s content, and how many candidates a minute it made."""
+    from bignas_tf.selection import budgets, runner
+    from tools import objectives
+
+    task = run.config.task
+    changes = {"strategy": name, "seed": seed, "evaluations": _EVALUATIONS.value}
+    selection = task.selection.replace(**_SETTINGS, **changes)
+    costs = objectives.build(list(objectives.COUNTED), run, objectives.Options())
+    search = runner.Search(run.supernet, task.train_data, selection, run.source, costs)
+    folder = f"{_OUTPUT_DIR.value}/{name}_{seed}"
+    began = time.monotonic()
+    result = search.run([budgets.parse(f"mflops={b}") for b in _BUDGETS.value], folder)
+    minutes = (time.monotonic() - began) / 60
+    print(f"{folder}: {len(result['candidates']) / minutes:.0f} candidates a minute")
+    return result
+
+
+def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Accuracies [seeds][budgets] on both splits."""
+    return {
+        "evaluated": [len(result["candidates"]) for result in found],
+        **{
+            split: [[entry[split] for entry in result["selected"]] for result in found]
+            for split in ("ranking_top1", "reporting_top1")
+        },
+    }
+
+
+def _mean_and_spread(accuracies: Sequence[Sequence[float]]) -> tuple[Any, Any]:
+    """For each budget, over the seeds: percent, and the standard deviation in points."""
+    import numpy as np
+
+    values = 100 * np.asarray(accuracies)
+    return values.mean(0), values.std(0, ddof=1) if len(values) > 1 else 0 * values[0]
+
+
+def _table(result: Mapping[str, Any]) -> str:
+    budgets = result["budgets_mflops"]
+    lines = []
+    for split in ("ranking_top1", "reporting_top1"):
+        lines.append(f"{split:<16}" + "".join(f"{budget:>14g}M" for budget in budgets))
+        for name, found in result["strategies"].items():
+            columns = zip(*_mean_and_spread(found[split]), strict=True)
+            cells = (f"{mean:.2f} ± {spread:.2f}" for mean, spread in columns)
+            lines.append(f"{name:<16}" + "".join(f"{cell:>15}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _plot(result: Mapping[str, Any], path: pathlib.Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained", sharex=True)
+    for each, split in zip(axes, ("ranking_top1", "reporting_top1"), strict=True):
+        for name, found in result["strategies"].items():
+            mean, spread = _mean_and_spread(found[split])
+            label = name.replace("_", " ")
+            each.errorbar(
+                result["budgets_mflops"], mean, spread, marker="o", capsize=3, label=label
+            )
+        each.set(xscale="log", xlabel="budget (million multiply-adds)", ylabel=f"{split} (%)")
+        each.xaxis.set_major_formatter("{x:g}")
+        each.xaxis.set_minor_formatter("{x:g}")
+        each.grid(alpha=0.3)
+    axes[0].legend()
+    figure.suptitle(f"{result['evaluations']} evaluations, mean and deviation over seeds")
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    launch(main)

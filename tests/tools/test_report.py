@@ -1,0 +1,208 @@
+"""The report of a real run: its numbers, its words, and what a browser makes of it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.support.ui import WebDriverWait
+
+from bignas_tf.search_space import presets
+from bignas_tf.selection import result as result_lib
+from tests.selection import digits
+from tests.tools import commands
+from tests.tools.forks import Forks
+from tools.reports import figures, inputs
+
+pytestmark = pytest.mark.slow
+
+COUNTED = ("mflops", "params_m", "activation_mb")
+PLOTS = 2 + len(COUNTED)
+EVIL = '</script><script>alert(1)</script><img src="x" onerror="alert(2)">'
+
+
+@pytest.fixture(scope="module")
+def report_dir(
+    forks: Forks,
+    run_dir: pathlib.Path,
+    search_dir: pathlib.Path,
+    version_dir: pathlib.Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> pathlib.Path:
+    """The report of the run that all tests of tools share."""
+    folder = tmp_path_factory.mktemp("report")
+    flags = {"model_dir": run_dir, "search_dir": search_dir, "output_dir": folder}
+    done = forks.run("tools.report", *commands.arguments(flags))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_page_tells_what_there_is(
+    report_dir: pathlib.Path, run_dir: pathlib.Path, search_dir: pathlib.Path
+) -> None:
+    text = (report_dir / "report.html").read_text()
+    result = result_lib.read(search_dir)
+    for entry in result["selected"]:
+        assert f"child_{entry['name']}.json" in text
+        accuracy = f"{100 * entry['reporting_top1']:.2f} ± {100 * entry['reporting_error']:.2f}%"
+        assert accuracy in text
+    assert f"python -m tools.train --experiment=bignas_small --config_file={run_dir.parent}" in text
+    assert f"python -m tools.search --model_dir={run_dir}" in text
+    assert result["settings"]["source"]["index_sha256"] in text
+    assert "<td>export/1</td><td>saved_model</td>" in text
+    names = {path.name for path in (report_dir / "report").iterdir()}
+    assert names == {"accuracy.png", "loss.png", *(f"search_{name}.png" for name in COUNTED)}
+
+
+def test_figures_show_the_numbers_of_the_search(
+    run_dir: pathlib.Path, search_dir: pathlib.Path
+) -> None:
+    run = inputs.read(str(run_dir), [str(search_dir)])
+    accuracy, loss = figures.of_training(run)
+    (row,) = json.loads((run_dir / "learning_curves.json").read_text())
+    for series in accuracy.series:
+        assert (list(series.x), list(series.y)) == ([row["step"]], [100 * row["top1"][series.name]])
+    assert [series.name for series in loss.series] == ["biggest", "smallest"]
+    assert all(len(series.x) == len(series.y) >= 1 for series in loss.series)
+    result = result_lib.read(search_dir)
+    for figure, objective in zip(figures.of_search(run.searches[0]), COUNTED, strict=True):
+        shown = {series.name: series for series in figure.series}
+        found = [*shown["coarse"].x, *shown["fine"].x]
+        assert sorted(found) == sorted(c["costs"][objective] for c in result["candidates"])
+        # The front rises from its cheapest child to the most accurate one there is.
+        front = shown["front"]
+        assert list(front.x) == sorted(front.x)
+        assert list(front.y) == sorted(front.y)
+        assert max(front.y) == 100 * max(c["ranking_top1"] for c in result["candidates"])
+        assert list(shown["selected"].x) == [e["costs"][objective] for e in result["selected"]]
+
+
+@pytest.fixture
+def browser() -> Iterator[webdriver.Chrome]:
+    """Headless Chromium, which writes down every request."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium and chromedriver are not on the PATH")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--window-size=1100,900"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+def _requests(browser: webdriver.Chrome) -> list[str]:
+    events = [json.loads(each["message"])["message"] for each in browser.get_log("performance")]
+    sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
+    return [event["params"]["request"]["url"] for event in sent]
+
+
+def test_a_browser_shows_every_plot_offline_and_what_is_pointed_at(
+    browser: webdriver.Chrome, report_dir: pathlib.Path, search_dir: pathlib.Path
+) -> None:
+    address = (report_dir / "report.html").as_uri()
+    browser.get(address)
+    # Plotly draws when it has measured the page.
+    WebDriverWait(browser, 30).until(
+        lambda page: len(page.find_elements("css selector", ".js-plotly-plot .subplot")) == PLOTS
+    )
+    shown: dict[str, Any] = browser.execute_script(
+        "const p = document.getElementById('figure-search_mflops');"
+        "p.scrollIntoView();"
+        "return p.data.map(t => [t.name, t.text]).filter(t => t[0] == 'fine')[0];"
+    )
+    assert len(shown[1]) >= 1
+    points = browser.find_elements("css selector", "#figure-search_mflops .scatterlayer .point")
+    candidates = result_lib.read(search_dir)["candidates"]
+    assert len(points) == len(candidates) + len(commands.BUDGETS)
+    ActionChains(browser).move_to_element(points[0]).perform()
+    (hover,) = WebDriverWait(browser, 30).until(
+        lambda page: page.find_elements("css selector", "#figure-search_mflops .hovertext")
+    )
+    assert "top-1" in hover.text
+    assert "stage 1: MB1 3x3" in hover.text
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    asked = [url for url in _requests(browser) if not url.startswith(("data:", "blob:"))]
+    assert asked == [address]
+
+
+def _run_with(folder: pathlib.Path, **changes: Any) -> pathlib.Path:
+    """The folder of a run that was searched, made of little."""
+    (folder / "search").mkdir(parents=True)
+    (folder / "search_space.yaml").write_text(presets.to_yaml(digits.space()))
+    child = {
+        "architecture": digits.space().smallest().to_json(),
+        "costs": {"mflops": 1.0},
+        "spreads": {},
+        "ranking_top1": 0.5,
+    }
+    result = {
+        "settings": {
+            "source": {"checkpoint": EVIL, "step": 7, "index_sha256": "0"},
+            "selection": {"strategy": "random"},
+        },
+        "objectives": {"mflops": {"title": EVIL, "unit": "M"}},
+        "ranking": {"split": EVIL, "images": 10},
+        "reporting": {"split": "test", "images": 10},
+        "candidates": [
+            {**child, "phase": EVIL, "failure": None},
+            {**child, "phase": "fine", "ranking_top1": None, "failure": EVIL},
+        ],
+        "fronts": {"mflops": [0]},
+        "selected": [
+            {
+                **child,
+                "name": EVIL,
+                "budget": {"mflops": 1.0},
+                "ranking_error": 0.1,
+                "reporting_top1": None,
+                "reporting_error": None,
+            }
+        ],
+        "warnings": [EVIL],
+    }
+    (folder / "search" / "search.json").write_text(json.dumps(result | changes))
+    return folder
+
+
+def test_words_of_others_stay_data(
+    forks: Forks, browser: webdriver.Chrome, tmp_path: pathlib.Path
+) -> None:
+    run = _run_with(tmp_path / "<b>run")
+    done = forks.run("tools.report", f"--model_dir={run}")
+    assert done.returncode == 0, done.stderr
+    page = run / "report.html"
+    assert "<script>alert(1)" not in page.read_text()
+    browser.get(page.as_uri())  # an alert would fail the next command
+    assert browser.find_elements("css selector", "img") == []
+    assert browser.find_element("css selector", "h1").text == str(run)
+    assert "1 children failed" in browser.find_element("css selector", "summary").text
+
+
+def test_a_run_without_a_search_is_told_what_comes_next(
+    forks: Forks, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "search_space.yaml").write_text(presets.to_yaml(digits.space()))
+    done = forks.run("tools.report", f"--model_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert (
+        f"python -m tools.search --model_dir={tmp_path}" in (tmp_path / "report.html").read_text()
+    )
+
+
+def test_what_is_no_run_or_no_search_is_refused(forks: Forks, tmp_path: pathlib.Path) -> None:
+    error = commands.refuse(forks, "report", model_dir=tmp_path)
+    assert f"{tmp_path} is not the folder of a training run" in error
+    run = _run_with(tmp_path / "run")
+    (run / "search" / "search.json").write_text("{}")
+    error = commands.refuse(forks, "report", model_dir=run)
+    assert "search/search.json is not what tools.search writes" in error
+    assert not (run / "report.html").exists()

@@ -36,6 +36,9 @@ BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "
 
 
 def main(name: str, hlo: str | None = None) -> dict[str, Any]:
+    if name.startswith("v4:"):
+        # Of this generation alone libtpu must be told what one host has.
+        os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v4-8")
     try:
         topology = topologies.get_topology_desc(platform="tpu", topology_name=name)
     except jax.errors.JaxRuntimeError as error:

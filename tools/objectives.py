@@ -1,19 +1,27 @@
-"""The objectives of a search, by the names that budgets give them."""
+"""The objectives that searches may limit, by the names that budgets give them."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import shlex
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from bignas_tf import errors
+from bignas_tf.export import latency
+from bignas_tf.export.disposable import Disposable
+from bignas_tf.modeling import slicing
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.latency_table import LatencyTable
+from bignas_tf.search_space.parts import Family
+from bignas_tf.selection.objectives import Measurement, Objective
+from bignas_tf.training.checkpoints import Run
 
-if TYPE_CHECKING:
-    from bignas_tf.search_space.architecture import Architecture
-    from bignas_tf.search_space.cost import Cost
-    from bignas_tf.selection.objectives import Measurement, Objective
-    from bignas_tf.training.checkpoints import Run
-
+# Title, unit, and the field of `cost.Cost` of which it counts millions.
 COUNTED = {
     "mflops": ("multiply-adds", "M", "macs"),
     "params_m": ("parameters", "M", "params"),
@@ -28,7 +36,8 @@ class Options:
     Attributes:
       threads: of LiteRT.
       table: path of a latency table.
-      command: a user's own, which gets the folder of a child and prints its milliseconds.
+      command: a user's own, as it is typed; it gets the folder of a child as its last argument
+        and prints milliseconds.
     """
 
     threads: int = 1
@@ -37,26 +46,113 @@ class Options:
 
 
 def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, ...]:
-    """The objectives of those names.
+    """Makes objectives of a run's children.
+
+    Args:
+      names: which, in the order wanted.
+      run: whose supernet gives the children.
+      options: what they need.
 
     Raises:
-      UsageError: an unknown name, or one whose option is missing.
+      UsageError: an unknown name, or an option that is missing or wrong.
     """
-    return tuple(_build(name, run, options) for name in names)
+    choices = [*COUNTED, *_LATENCIES]
+    for name in names:
+        if name not in choices:
+            raise errors.UsageError(f"a budget limits {name!r}; choose from {choices}")
+    net = run.supernet
+    family = Family(run.space, net.num_classes, net.input_channels)
+    setting = _Setting(net, options, family, Disposable())
+    return tuple(
+        _counted(net, name) if name in COUNTED else _LATENCIES[name](setting) for name in names
+    )
 
 
-def _build(name: str, run: Run, options: Options) -> Objective:
-    from bignas_tf.selection.objectives import Objective
+class _Setting(NamedTuple):
+    """What latency is measured with; `elsewhere` does it in a process of its own."""
 
-    if name in COUNTED:
-        title, unit, field = COUNTED[name]
-        return Objective(name, title, unit, _counted(run.supernet.cost_of, field))
-    raise errors.UsageError(f"a budget limits {name!r}; choose from {list(COUNTED)}")
+    supernet: Supernet
+    options: Options
+    family: Family
+    elsewhere: Disposable
 
 
-def _counted(
-    cost_of: Callable[[Architecture], Cost], field: str
-) -> Callable[[Architecture], Measurement]:
-    from bignas_tf.selection.objectives import Measurement
+def _counted(supernet: Supernet, name: str) -> Objective:
+    title, unit, field = COUNTED[name]
 
-    return lambda architecture: Measurement(getattr(cost_of(architecture), field) / 1e6)
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(getattr(supernet.cost_of(architecture), field) / 1e6)
+
+    return Objective(name, title, unit, measure)
+
+
+def _table(setting: _Setting) -> Objective:
+    path, family = setting.options.table, setting.family
+    if not path:
+        raise errors.UsageError(
+            "table_ms needs --latency_table; tools.latency_table writes one, README.md has its form"
+        )
+    table = LatencyTable.load(path)
+    # All of them: mutations leave the resolutions of the coarse grid.
+    table.require(family, family.space.eval_resolutions)
+
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(table.milliseconds(family, architecture))
+
+    return Objective("table_ms", "latency by table", "ms", measure)
+
+
+def _saved_model(setting: _Setting) -> Objective:
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(*setting.elsewhere(latency.saved_model, setting.family, architecture))
+
+    return Objective("saved_model_ms", "latency in TensorFlow, CPU", "ms", measure, counted=False)
+
+
+def _litert(setting: _Setting) -> Objective:
+    if not importlib.util.find_spec("ai_edge_litert"):
+        raise errors.UsageError("litert_ms needs ai-edge-litert, which is not installed here")
+    family, threads = setting.family, setting.options.threads
+
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(*setting.elsewhere(latency.litert, family, architecture, threads))
+
+    title = f"latency in LiteRT, {threads} thread{'s' if threads > 1 else ''}"
+    return Objective("litert_ms", title, "ms", measure, counted=False)
+
+
+def _command(setting: _Setting) -> Objective:
+    words, net = _words(setting.options.command), setting.supernet
+
+    def measure(architecture: Architecture) -> Measurement:
+        weights = list(slicing.slices(net, architecture, slicing.uncalibrated(net)))
+        with tempfile.TemporaryDirectory() as folder:
+            setting.elsewhere(latency.write, setting.family, architecture, weights, folder)
+            return Measurement(latency.command(words, folder))
+
+    title = f"latency by `{setting.options.command}`"
+    return Objective("command_ms", title, "ms", measure, counted=False)
+
+
+def _words(command: str | None) -> list[str]:
+    """The words of a command that can be started."""
+    try:
+        words = shlex.split(command or "")
+    except ValueError as error:
+        raise errors.UsageError(f"--latency_command {command!r}: {error}") from error
+    if not words:
+        raise errors.UsageError(
+            "command_ms needs --latency_command: it gets the folder of a child as its last "
+            "argument and prints milliseconds"
+        )
+    if not shutil.which(words[0]):
+        raise errors.UsageError(f"--latency_command: {words[0]!r} is no program that can be run")
+    return words
+
+
+_LATENCIES: dict[str, Callable[[_Setting], Objective]] = {
+    "saved_model_ms": _saved_model,
+    "litert_ms": _litert,
+    "table_ms": _table,
+    "command_ms": _command,
+}

@@ -24,6 +24,7 @@ _AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
 _FEATURE, _IMAGE = 1, 2  # ContentProperties
 _NORMALISATION = 1  # ProcessUnitOptions
 _COLOUR_SPACES = {3: 1, 1: 2}  # channels: ColorSpaceType RGB, GRAYSCALE
+_PATCHES = "patches"
 _OFFSET = "UOffsetTRelative"
 _Field = tuple[str, int]  # how flatbuffers writes it, and the value or where it lies
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # as the zip has no other date, equal models are equal files
@@ -46,23 +47,26 @@ class Description:
     licence: str = ""
 
 
-def describe(model: bytes, description: Description) -> bytes:
-    """Names a model's tensors as its signature does, and puts metadata and labels into it.
+def describe(model: bytes, description: Description, outputs: Sequence[str]) -> bytes:
+    """Names a model's inputs and outputs, and puts metadata and labels into it.
 
     Args:
-      model: a .tflite file with one signature, whose one input is a uint8 image [1, S, S, C], and
-        whose outputs are [1, classes].
+      model: a .tflite file without a signature, whose one input is a uint8 image [1, S, S, C],
+        and whose outputs are [1, classes].
       description: what to tell.
+      outputs: their names, in their order.
 
     Returns:
       The file again; as a zip archive it holds labels.txt.
     """
     content = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
-    (graph,), (signature,) = content.subgraphs, content.signatureDefs
-    for each in [*signature.inputs, *signature.outputs]:
-        graph.tensors[each.tensorIndex].name = each.name
+    (graph,) = content.subgraphs
+    signature = schema.SignatureDefT()
+    signature.signatureKey = "serving_default"
+    signature.inputs = _name(graph, graph.inputs, [_PATCHES])
+    signature.outputs = _name(graph, graph.outputs, outputs)
+    content.signatureDefs = [signature]
     (image,) = (graph.tensors[index] for index in graph.inputs)
-    outputs = [graph.tensors[index].name.decode() for index in graph.outputs]
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(_metadata(description, list(image.shape), outputs), np.uint8)
     entry.name, entry.buffer = _FIELD, len(content.buffers)
@@ -72,6 +76,19 @@ def describe(model: bytes, description: Description) -> bytes:
     with zipfile.ZipFile(stream, "a") as archive:
         archive.writestr(zipfile.ZipInfo(LABEL_FILE, _EARLIEST), label_lines(description.labels))
     return stream.getvalue()
+
+
+def _name(
+    graph: schema.SubGraphT, tensors: Sequence[int], names: Sequence[str]
+) -> list[schema.TensorMapT]:
+    """Names tensors of a graph; returns what a signature says of them."""
+    maps = []
+    for index, name in zip(tensors, names, strict=True):
+        graph.tensors[index].name = name
+        told = schema.TensorMapT()
+        told.name, told.tensorIndex = name, index
+        maps.append(told)
+    return maps
 
 
 def label_lines(labels: Sequence[str]) -> str:
@@ -104,7 +121,7 @@ def _image(writer: _Writer, shape: Sequence[int]) -> _Field:
     properties = writer.table(("Int8", _COLOUR_SPACES[channels]), size)
     options = writer.table(writer.floats([0.0]), writer.floats([1.0]))
     return writer.table(
-        writer.text("patches"),
+        writer.text(_PATCHES),
         writer.text(f"uint8 pixels from 0 to 255, {height}x{width}x{channels}"),
         None,
         writer.table(("Uint8", _IMAGE), properties),

@@ -18,11 +18,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 Run = Callable[[np.ndarray], np.ndarray]
-_TIMED_CALLS = 50
+# Few calls of a small child are over in a moment, which any other process can spoil.
+_TIMED_CALLS, _TIMED_SECONDS = 50, 0.2
 
 
 def session(folder: str, patches: str, logits: str) -> Run:
@@ -87,6 +89,30 @@ _RUNTIMES: dict[str, Callable[..., Run]] = {
 }
 
 
+class Timing(NamedTuple):
+    """Milliseconds of a call.
+
+    Attributes:
+      median: of the calls.
+      spread: half the distance between their quartiles.
+    """
+
+    median: float
+    spread: float
+
+
+def timing(call: Callable[[], object]) -> Timing:
+    """Times calls of what has run before, for at least so many and so long."""
+    seconds: list[float] = []
+    end = time.perf_counter() + _TIMED_SECONDS
+    while len(seconds) < _TIMED_CALLS or time.perf_counter() < end:
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    low, median, high = statistics.quantiles(seconds, n=4)
+    return Timing(1000 * median, 1000 * (high - low) / 2)
+
+
 def milliseconds(run: Run, patch: np.ndarray) -> float:
     """The median time of a call; what was loaded must have run before.
 
@@ -94,12 +120,7 @@ def milliseconds(run: Run, patch: np.ndarray) -> float:
       run: what to time.
       patch: one image, uint8 [1, S, S, C].
     """
-    seconds = []
-    for _ in range(_TIMED_CALLS):
-        began = time.perf_counter()
-        run(patch)
-        seconds.append(time.perf_counter() - began)
-    return 1000 * statistics.median(seconds)
+    return timing(lambda: run(patch)).median
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -43,15 +43,25 @@ def build(
         names = tf.gather(tf.constant(texts), classes)
         return answer | {"top_classes": classes, "top_labels": names, "top_probabilities": best}
 
-    images, size, channels = [None, None, None, intake.channels], intake.size, intake.channels
+    images = [None, None, None, intake.channels]
     return {
         "serving_default": _function(intake.from_pixels, named, images, tf.uint8, "images"),
         "float_images": _function(intake.from_floats, named, images, tf.float32, "images"),
         "image_bytes": _function(intake.from_bytes, named, [None], tf.string, "image_bytes"),
-        "patches": _function(
-            intake.from_patches, numbers, [None, size, size, channels], tf.uint8, "patches"
-        ),
+        "patches": _patches(numbers, intake),
     }
+
+
+def build_light(child: tf_keras.Model, intake: Intake) -> dict[str, Callable[[tf.Tensor], Answer]]:
+    """'patches' alone; see `build`."""
+    return {"patches": _patches(_frozen(child, intake), intake)}
+
+
+def _patches(
+    numbers: Callable[[tf.Tensor], Answer], intake: Intake
+) -> Callable[[tf.Tensor], Answer]:
+    shape = [None, intake.size, intake.size, intake.channels]
+    return _function(intake.from_patches, numbers, shape, tf.uint8, "patches")
 
 
 def _function(

@@ -31,21 +31,30 @@ def build_child(
     table = blocks_lib.resolve_child(space, architecture)
     side = architecture.resolution
     images = layers.Input((side, side, input_channels), name="images")
-    x = layers.Conv2D(
-        table.stem_width, 3, space.stem_stride, "same", use_bias=False, name="stem_conv"
-    )(images)
-    x = _norm(x, "stem_norm", swish=True)
+    x = add_stem(images, table.stem_width, space.stem_stride)
     for block in table.blocks:
         if block.active:
-            x = _add_block(x, block)
-    x = _pointwise(x, table.head_width, "head_conv")
-    x = _norm(x, "head_norm", swish=True)
-    x = layers.GlobalAveragePooling2D(name="head_pool")(x)
-    logits = layers.Dense(num_classes, name="classifier")(x)
+            x = add_block(x, block)
+    logits = add_head(x, table.head_width, num_classes)
     return tf_keras.Model(images, logits, name=name)
 
 
-def _add_block(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
+def add_stem(images: tf.Tensor, width: int, stride: int) -> tf.Tensor:
+    """Images [N, R, R, C] to the first features [N, R / stride, R / stride, width]."""
+    x = layers.Conv2D(width, 3, stride, "same", use_bias=False, name="stem_conv")(images)
+    return _norm(x, "stem_norm", swish=True)
+
+
+def add_head(x: tf.Tensor, width: int, num_classes: int) -> tf.Tensor:
+    """The last features [N, H, W, in] to logits [N, num_classes]."""
+    x = _pointwise(x, width, "head_conv")
+    x = _norm(x, "head_norm", swish=True)
+    x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+    return layers.Dense(num_classes, name="classifier")(x)
+
+
+def add_block(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
+    """Features [N, H, W, in] to [N, H / stride, W / stride, out]."""
     name = block.name
     skip = _skip(x, block)
     if block.expands:

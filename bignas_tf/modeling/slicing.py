@@ -38,12 +38,17 @@ def trainable_child(
     supernet: Supernet, architecture: Architecture, momentum: float
 ) -> tf_keras.Model:
     """The same before any calibration: batch norms average what they see, by `momentum`."""
-    width = supernet.statistics_width
-    child = sliced_child(supernet, architecture, np.stack([np.zeros(width), np.ones(width)]))
+    child = sliced_child(supernet, architecture, uncalibrated(supernet))
     for layer in child.layers:
         if isinstance(layer, tf_keras.layers.BatchNormalization):
             layer.momentum = momentum
     return child
+
+
+def uncalibrated(supernet: Supernet) -> np.ndarray:
+    """Statistics that normalise nothing: means of 0 and variances of 1."""
+    width = supernet.statistics_width
+    return np.stack([np.zeros(width), np.ones(width)])
 
 
 def transfer(
@@ -57,9 +62,16 @@ def transfer(
       statistics: float32 [2, supernet.statistics_width], calibrated for this child.
       child: what `build_child` made for the same architecture.
     """
-    table = blocks_lib.resolve_child(supernet.space, architecture)
-    for name, weights in _slices(supernet, table, np.asarray(statistics)):
+    for name, weights in slices(supernet, architecture, statistics):
         child.get_layer(name).set_weights(weights)
+
+
+def slices(
+    supernet: Supernet, architecture: Architecture, statistics: np.ndarray
+) -> Iterator[NamedWeights]:
+    """The weights of each layer of a child by the layer's name; see `transfer`."""
+    table = blocks_lib.resolve_child(supernet.space, architecture)
+    return _slices(supernet, table, np.asarray(statistics))
 
 
 def _slices(

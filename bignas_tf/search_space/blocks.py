@@ -122,3 +122,8 @@ def resolve_child(space: space_lib.SearchSpace, architecture: Architecture) -> B
 def widest(space: space_lib.SearchSpace) -> BlockTable:
     """The table of the biggest child: the shapes of the shared weights."""
     return resolve_child(space, space.biggest())
+
+
+def strided(side: Count, stride: int) -> Count:
+    """The side of the map that a layer of this stride makes of one of `side`."""
+    return side if stride == 1 else (side + stride - 1) // stride

@@ -69,12 +69,12 @@ def _count_chunk(
     # One contiguous row a gene: every operation below then runs through its arrays in order.
     table = blocks_lib.resolve(space, codes.T.astype(np.int64, order="C"))
     total = _Tally()
-    side = _strided(table.resolution, space.stem_stride)
+    side = blocks_lib.strided(table.resolution, space.stem_stride)
     area = side * side
     total.convolution(area, 9 * input_channels * table.stem_width, table.stem_width)
     total.alive(table.resolution**2 * input_channels + area * table.stem_width)
     for block in table.blocks:
-        out_side = _strided(side, block.stride)
+        out_side = blocks_lib.strided(side, block.stride)
         total.add_if(block.active, _count_block(block, side * side, out_side * out_side))
         side = out_side
     area = side * side
@@ -135,7 +135,3 @@ def _count_block(block: blocks_lib.Block, in_area: Any, out_area: Any) -> _Tally
         # The residual's output waits while the skip is convolved.
         tally.alive(out_area * block.in_width + 2 * leaving)
     return tally
-
-
-def _strided(side: Any, stride: int) -> Any:
-    return side if stride == 1 else (side + stride - 1) // stride

@@ -1,0 +1,94 @@
+"""Calls in a process that is replaced from time to time.
+
+TensorFlow never frees a graph once traced (2.20: 10 MB for each child of `bignas_small`, 110 MB of
+`bignas_imagenet`), so that hundreds of conversions in one process would fill the memory.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from bignas_tf import errors
+
+_CALLS = 25
+# The GPU, if there is one, belongs to the process that searches.
+_ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1"}
+
+
+class Disposable:
+    """Calls functions one by one; the process starts with the first call.
+
+    It ends with this one, however that ends.
+
+    Args:
+      calls: after so many the process is replaced, which takes some seconds.
+    """
+
+    def __init__(self, calls: int = _CALLS) -> None:
+        self._calls = calls
+        self._left = 0
+        self._process: Any = None
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls a function of a module; arguments and result are pickled.
+
+        Raises:
+          RunError: the process died.
+          Exception: whatever the function raises.
+        """
+        if not self._left:
+            self._start()
+        self._left -= 1
+        try:
+            self._connection.send((function, arguments))
+            raised, value = self._connection.recv()
+        except (EOFError, OSError):
+            self._left = 0
+            self._process.join()
+            raise errors.RunError(
+                f"{function.__name__}: its process died with status {self._process.exitcode}"
+            ) from None
+        if raised:
+            raise value
+        return value
+
+    def close(self) -> None:
+        """Ends the process, if there is one."""
+        if self._process is not None:
+            self._connection.close()
+            self._process.join()
+
+    def _start(self) -> None:
+        self.close()
+        # Not forked: TensorFlow's threads do not survive it.
+        spawning = multiprocessing.get_context("spawn")
+        self._connection, theirs = spawning.Pipe()
+        self._process = spawning.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._left = self._calls
+
+
+def _serve(connection: Connection) -> None:
+    """Answers calls until the other end is closed. TensorFlow comes with the first function."""
+    os.environ.update(_ENVIRONMENT)
+    with open(os.devnull, "wb") as nowhere:
+        # Errors are sent; the rest is chatter, four lines a conversion, that no setting stops.
+        os.dup2(nowhere.fileno(), 2)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what it means
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except EOFError:
+            return
+        try:
+            connection.send((False, function(*arguments)))
+        except Exception as error:  # whatever it is, the caller raises it again
+            error.add_note(traceback.format_exc())
+            connection.send((True, error))

@@ -1,0 +1,148 @@
+"""A child taken apart: its stem, its blocks and its head, each with all that decides its time.
+
+Parts of different children are equal where they do the same work, so that a table of a few
+hundred of them serves every child of a space.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from bignas_tf.search_space import blocks as blocks_lib
+from bignas_tf.search_space import space as space_lib
+from bignas_tf.search_space.architecture import Architecture
+
+
+@dataclasses.dataclass(frozen=True)
+class Stem:
+    """From a patch to the first features: resizing, convolution, activation.
+
+    Attributes:
+      patch_side: side of the square uint8 patches that every child of the space takes.
+      side: the child's resolution.
+      stride: of the convolution.
+      in_width: channels of the patch.
+      out_width: channels of the features.
+    """
+
+    patch_side: int
+    side: int
+    stride: int
+    in_width: int
+    out_width: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """An inverted residual block.
+
+    Attributes:
+      side: of the features that it reads; see `blocks.Block` for the rest.
+    """
+
+    side: int
+    stride: int
+    expands: bool
+    projects: bool
+    kernel: int
+    in_width: int
+    mid_width: int
+    out_width: int
+    se_width: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """From the last features to probabilities: 1x1 convolution, pooling, classifier, softmax.
+
+    Attributes:
+      side: of the last features.
+      in_width: channels of the last features.
+      mid_width: channels before the classifier.
+      classes: outputs of the classifier.
+    """
+
+    side: int
+    in_width: int
+    mid_width: int
+    classes: int
+
+
+Part = Stem | Block | Head
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """All children that are built alike.
+
+    Attributes:
+      space: what may be chosen.
+      num_classes: outputs of the classifier.
+      input_channels: channels of the images.
+    """
+
+    space: space_lib.SearchSpace
+    num_classes: int
+    input_channels: int = 3
+
+    def parts(self, architecture: Architecture) -> list[Part]:
+        """The parts of a child, in their order.
+
+        Raises:
+          UsageError: the architecture lies outside the space.
+        """
+        return self._parts(blocks_lib.resolve_child(self.space, architecture))
+
+    def all_parts(self, resolutions: Iterable[int]) -> list[Part]:
+        """The parts of all children on some resolutions, each once."""
+        codes = itertools.chain.from_iterable(map(self._telling_codes, resolutions))
+        tables = (blocks_lib.resolve(self.space, code.tolist()) for code in codes)
+        return list(dict.fromkeys(part for table in tables for part in self._parts(table)))
+
+    def _parts(self, table: blocks_lib.BlockTable) -> list[Part]:
+        space = self.space
+        resolution, stride = table.resolution, space.stem_stride
+        stem = Stem(
+            space.base_resolution, resolution, stride, self.input_channels, table.stem_width
+        )
+        side = blocks_lib.strided(resolution, stride)
+        blocks: list[Part] = []
+        for block in table.blocks:
+            if block.active:
+                blocks.append(_block(side, block))
+                side = blocks_lib.strided(side, block.stride)
+        return [stem, *blocks, Head(side, table.head_in_width, table.head_width, self.num_classes)]
+
+    def _telling_codes(self, resolution: int) -> Iterator[np.ndarray]:
+        """Codes of children that together have every part there is on a resolution."""
+        space = self.space
+        deepest = space.encode(space.with_resolution(space.biggest(), resolution))
+        for genes in _deciding_genes(space):
+            for values in itertools.product(*(space.genes[gene] for gene in genes)):
+                code = deepest.copy()
+                code[genes] = values
+                yield code
+
+
+def _block(side: int, block: blocks_lib.Block) -> Block:
+    """The row of the block table, as far as it takes time."""
+    shared = [field.name for field in dataclasses.fields(Block) if field.name != "side"]
+    return Block(side, **{name: getattr(block, name) for name in shared})
+
+
+def _deciding_genes(space: space_lib.SearchSpace) -> Iterator[Sequence[int]]:
+    """For each block, and for the head, where a code says what it depends on.
+
+    A block depends on its own genes and on the width that enters it; so does the head.
+    """
+    entering = space_lib.STEM_WIDTH
+    for start, stage in space.stage_starts():
+        for layer in range(stage.max_depth):
+            gene = start + 1 + space_lib.GENES_PER_LAYER * layer
+            yield [entering, *range(gene, gene + space_lib.GENES_PER_LAYER)]
+            entering = gene + space_lib.WIDTH
+    yield [entering, space_lib.HEAD_WIDTH]

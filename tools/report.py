@@ -34,11 +34,13 @@ def main(argv: Sequence[str]) -> None:
     run = inputs.read(_MODEL_DIR.value, _SEARCH_DIRS.value)
     folder = pathlib.Path(_OUTPUT_DIR.value or _MODEL_DIR.value)
     files.ensure_writable(folder)
-    text, figures = page.page(run)
-    for figure in figures:
-        render.to_png(figure, folder / "report" / f"{figure.name}.png")
-    files.write_text(folder / "report.html", text)
-    print(f"{folder / 'report.html'}, and {len(figures)} plots in {folder / 'report'}")
+    report, plots = page.compose(run), folder / inputs.PLOTS_DIR
+    for figure in report.figures:
+        render.to_png(figure, plots / f"{figure.name}.png")
+    for name, drawing in report.drawings.items():
+        files.write_text(plots / f"{name}.svg", drawing)
+    files.write_text(folder / inputs.PAGE_FILE, report.text)
+    print(f"{folder / inputs.PAGE_FILE}, and {len(report.figures)} plots in {plots}")
 
 
 if __name__ == "__main__":

@@ -80,13 +80,14 @@ def _entry(
         "name": budget.name,
         "budget": dict(budget.limits),
         **{name: plain[name] for name in ("architecture", "costs", "spreads", "ranking_top1")},
-        "ranking_error": _standard_error(candidate.ranking_top1, ranked_on),
+        "ranking_error": standard_error(candidate.ranking_top1, ranked_on),
         "reporting_top1": reported,
-        "reporting_error": _standard_error(reported, reported_on),
+        "reporting_error": standard_error(reported, reported_on),
     }
 
 
-def _standard_error(top1: float | None, images: int) -> float | None:
+def standard_error(top1: float | None, images: int) -> float | None:
+    """Of a fraction right on so many images; None of None."""
     return None if top1 is None else math.sqrt(top1 * (1 - top1) / images)
 
 

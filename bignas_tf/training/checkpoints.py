@@ -37,15 +37,20 @@ class Run:
 
     @property
     def source(self) -> dict[str, Any]:
-        """What the weights are, plain: a path may be trained anew, its index' hash tells."""
-        with tf.io.gfile.GFile(f"{self.checkpoint}.index", "rb") as index:
-            digest = hashlib.sha256(index.read()).hexdigest()
-        return {
-            "search_space": self.space.name,
-            "checkpoint": self.checkpoint,
-            "index_sha256": digest,
-            "step": self.step,
-        }
+        """What the weights are, plain."""
+        return {"search_space": self.space.name, **describe(self.checkpoint)}
+
+
+def describe(checkpoint: str) -> dict[str, Any]:
+    """A checkpoint's path, hash and step: a path may be trained anew, its index' hash tells.
+
+    Raises:
+      UsageError: it cannot be read.
+    """
+    step = int(_read(checkpoint, "global_step"))
+    with tf.io.gfile.GFile(f"{checkpoint}.index", "rb") as index:
+        digest = hashlib.sha256(index.read()).hexdigest()
+    return {"checkpoint": checkpoint, "index_sha256": digest, "step": step}
 
 
 def latest_step(model_dir: str) -> int:

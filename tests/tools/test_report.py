@@ -13,10 +13,9 @@ from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
-from bignas_tf.search_space import presets
+from bignas_tf import files
 from bignas_tf.selection import result as result_lib
-from tests.selection import digits
-from tests.tools import commands
+from tests.tools import commands, made_up_searches
 from tests.tools.forks import Forks
 from tools.reports import figures, inputs
 
@@ -57,7 +56,8 @@ def test_the_page_tells_what_there_is(
     assert result["settings"]["source"]["index_sha256"] in text
     assert "<td>export/1</td><td>saved_model</td>" in text
     names = {path.name for path in (report_dir / "report").iterdir()}
-    assert names == {"accuracy.png", "loss.png", *(f"search_{name}.png" for name in COUNTED)}
+    plots = ("accuracy", "loss", *(f"search_{name}" for name in COUNTED))
+    assert names == {*(f"{name}.png" for name in plots), "search_children.svg"}
 
 
 def test_figures_show_the_numbers_of_the_search(
@@ -68,7 +68,7 @@ def test_figures_show_the_numbers_of_the_search(
     (row,) = json.loads((run_dir / "learning_curves.json").read_text())
     for series in accuracy.series:
         assert (list(series.x), list(series.y)) == ([row["step"]], [100 * row["top1"][series.name]])
-    assert [series.name for series in loss.series] == ["biggest", "smallest"]
+    assert [series.name for series in loss.series] == ["smallest", "biggest"]
     assert all(len(series.x) == len(series.y) >= 1 for series in loss.series)
     result = result_lib.read(search_dir)
     for figure, objective in zip(figures.of_search(run.searches[0]), COUNTED, strict=True):
@@ -129,54 +129,30 @@ def test_a_browser_shows_every_plot_offline_and_what_is_pointed_at(
     )
     assert "top-1" in hover.text
     assert "stage 1: MB1 3x3" in hover.text
+    buttons = browser.find_elements("css selector", "#figure-search_mflops .modebar-btn")
+    names = [button.get_attribute("data-title") for button in buttons]
+    # Plotly's own choice has one that sends the plot to its servers.
+    assert names == ["Download plot as a PNG", "Zoom", "Pan", "Reset axes"]
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     asked = [url for url in _requests(browser) if not url.startswith(("data:", "blob:"))]
     assert asked == [address]
 
 
-def _run_with(folder: pathlib.Path, **changes: Any) -> pathlib.Path:
-    """The folder of a run that was searched, made of little."""
-    (folder / "search").mkdir(parents=True)
-    (folder / "search_space.yaml").write_text(presets.to_yaml(digits.space()))
-    child = {
-        "architecture": digits.space().smallest().to_json(),
-        "costs": {"mflops": 1.0},
-        "spreads": {},
-        "ranking_top1": 0.5,
-    }
-    result = {
-        "settings": {
-            "source": {"checkpoint": EVIL, "step": 7, "index_sha256": "0"},
-            "selection": {"strategy": "random"},
-        },
-        "objectives": {"mflops": {"title": EVIL, "unit": "M"}},
-        "ranking": {"split": EVIL, "images": 10},
-        "reporting": {"split": "test", "images": 10},
-        "candidates": [
-            {**child, "phase": EVIL, "failure": None},
-            {**child, "phase": "fine", "ranking_top1": None, "failure": EVIL},
-        ],
-        "fronts": {"mflops": [0]},
-        "selected": [
-            {
-                **child,
-                "name": EVIL,
-                "budget": {"mflops": 1.0},
-                "ranking_error": 0.1,
-                "reporting_top1": None,
-                "reporting_error": None,
-            }
-        ],
-        "warnings": [EVIL],
-    }
-    (folder / "search" / "search.json").write_text(json.dumps(result | changes))
-    return folder
-
-
 def test_words_of_others_stay_data(
     forks: Forks, browser: webdriver.Chrome, tmp_path: pathlib.Path
 ) -> None:
-    run = _run_with(tmp_path / "<b>run")
+    evil = made_up_searches.result(
+        objectives={"mflops": {"title": EVIL, "unit": "M"}},
+        ranking={"split": EVIL, "images": 10},
+        warnings=[EVIL],
+    )
+    evil["candidates"][0]["phase"] = EVIL
+    evil["candidates"][9]["failure"] = EVIL
+    evil["settings"]["source"]["checkpoint"] = EVIL
+    evil["selected"] = evil["selected"][:1]  # the other's budget limits parameters
+    run = made_up_searches.run(tmp_path / "<b>run", search=evil)
+    files.write_json(run / "export" / "1" / "child.json", {})
+    files.write_json(run / "export" / "1" / "labels.json", [EVIL])
     done = forks.run("tools.report", f"--model_dir={run}")
     assert done.returncode == 0, done.stderr
     page = run / "report.html"
@@ -184,13 +160,14 @@ def test_words_of_others_stay_data(
     browser.get(page.as_uri())  # an alert would fail the next command
     assert browser.find_elements("css selector", "img") == []
     assert browser.find_element("css selector", "h1").text == str(run)
-    assert "1 children failed" in browser.find_element("css selector", "summary").text
+    folded = browser.find_elements("css selector", "details")
+    assert [each.get_attribute("textContent").count(EVIL) for each in folded] == [1, 1, 0]
 
 
 def test_a_run_without_a_search_is_told_what_comes_next(
     forks: Forks, tmp_path: pathlib.Path
 ) -> None:
-    (tmp_path / "search_space.yaml").write_text(presets.to_yaml(digits.space()))
+    made_up_searches.run(tmp_path)
     done = forks.run("tools.report", f"--model_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert (
@@ -201,7 +178,7 @@ def test_a_run_without_a_search_is_told_what_comes_next(
 def test_what_is_no_run_or_no_search_is_refused(forks: Forks, tmp_path: pathlib.Path) -> None:
     error = commands.refuse(forks, "report", model_dir=tmp_path)
     assert f"{tmp_path} is not the folder of a training run" in error
-    run = _run_with(tmp_path / "run")
+    run = made_up_searches.run(tmp_path / "run", search=made_up_searches.result())
     (run / "search" / "search.json").write_text("{}")
     error = commands.refuse(forks, "report", model_dir=run)
     assert "search/search.json is not what tools.search writes" in error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from bignas_tf.search_space import blocks
 from bignas_tf.search_space.architecture import Architecture
@@ -15,26 +16,27 @@ _COLUMN, _BOX, _GAP = 190, 22, 6
 _MOST_WIDTH = 170  # pixels of the widest block
 
 
-def to_svg(space: SearchSpace, children: Sequence[tuple[str, Architecture]]) -> str:
-    """An SVG with a column for each child.
+def to_svg(space: SearchSpace, children: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """An SVG with a column for each child, which may also stand in a file of its own.
 
     A box is a block: as wide as its output channels, coloured by its kernel. Rows are positions
     in the deepest child, so that stages lie side by side.
 
     Args:
       space: of the children.
-      children: with the name of each.
+      children: a name and the JSON form of each.
     """
     rows = [(block.stage, block.layer) for block in blocks.widest(space).blocks]
     heights = {place: _row(number, place[0]) for number, place in enumerate(rows)}
     bottom = max(heights.values()) + _BOX + _GAP
-    parts = []
+    parts: list[str] = []
     for column, (name, child) in enumerate(children):
         left = _COLUMN * column
-        parts += list(_child(space, name, child, left, heights, bottom))
+        parts += _child(space, name, Architecture.from_json(child), left, heights, bottom)
     width, height = _COLUMN * len(children), bottom + _BOX + 10
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" font-family="sans-serif" font-size="11" role="img" '
         f'aria-label="The selected children, block by block">{"".join(parts)}</svg>'
     )
 
@@ -54,16 +56,20 @@ def _child(
 ) -> Iterator[str]:
     table = blocks.resolve_child(space, child)
     widest = max(block.out_width for block in blocks.widest(space).blocks)
-    yield _text(left, 14, name, "name")
-    yield _text(left, 30, f"{child.resolution} px", "small")
-    yield _text(left, 52, f"stem 3x3, {table.stem_width}", "small")
     side = blocks.strided(child.resolution, space.stem_stride)
+    yield _text(left, 14, name, 'font-weight="600"')
+    yield _text(left, 32, f"{child.resolution} px")
+    yield _text(left, 52, f"stem 3x3, {table.stem_width}")
+    yield _side(left, 52, side)
     for block in table.blocks:
         if block.active:
+            top = heights[block.stage, block.layer]
             side = blocks.strided(side, block.stride)
             width = max(_MOST_WIDTH * block.out_width / widest, 8)
-            yield _box(left, heights[block.stage, block.layer], width, block, side)
-    yield _text(left, bottom + 14, f"head 1x1, {table.head_width}", "small")
+            yield _box(left, top, width, block, side)
+            if block.layer == 0:
+                yield _side(left, top + 15, side)
+    yield _text(left, bottom + 14, f"head 1x1, {table.head_width}")
 
 
 def _box(left: int, top: int, width: float, block: blocks.Block, side: int) -> str:
@@ -78,9 +84,14 @@ def _box(left: int, top: int, width: float, block: blocks.Block, side: int) -> s
     return (
         f"<g><title>{html.escape(told)}</title>"
         f'<rect x="{left}" y="{top}" width="{width:.0f}" height="{_BOX}" rx="3" '
-        f'fill="{colour}" fill-opacity="0.35"/>{_text(left + 5, top + 15, label, "small")}</g>'
+        f'fill="{colour}" fill-opacity="0.35"/>{_text(left + 5, top + 15, label)}</g>'
     )
 
 
-def _text(left: int, top: int, text: str, kind: str) -> str:
-    return f'<text x="{left}" y="{top}" class="{kind}">{html.escape(text)}</text>'
+def _side(left: int, top: int, side: int) -> str:
+    """The side of the features that a stage gives, at the right of its first row."""
+    return _text(left + _MOST_WIDTH - 4, top, f"{side} px", 'text-anchor="end" opacity="0.75"')
+
+
+def _text(left: int, top: int, text: str, style: str = "") -> str:
+    return f'<text x="{left}" y="{top}" {style}>{html.escape(text)}</text>'

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tools.reports.inputs import Curves, Run, Search
+from tools.reports import words
+from tools.reports.curves import Curves
+from tools.reports.inputs import Run, Search
 
-LINE, POINTS, RINGS = "line", "points", "rings"
+LINE, STEPS, POINTS, RINGS = "line", "steps", "points", "rings"
+FRONT, SELECTED = "front", "selected"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,17 +20,17 @@ class Series:
 
     Attributes:
       name: in the legend.
-      style: LINE, POINTS or RINGS.
+      style: LINE, STEPS (a line that rises only at its points), POINTS or RINGS.
       x: values.
       y: values, as many.
-      hover: a text for each point; empty for none.
+      hover: lines of text for each point; empty for none.
     """
 
     name: str
     style: str
     x: Sequence[float]
     y: Sequence[float]
-    hover: Sequence[str] = ()
+    hover: Sequence[Sequence[str]] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +62,8 @@ def of_training(run: Run) -> Iterator[Figure]:
         yield Figure(
             "accuracy",
             "Accuracy while training",
-            "Each line is a child, calibrated and scored at that step; the other children of the "
-            "space lie about between the smallest and the biggest.",
+            "Each line is a child, calibrated and scored at that step; higher is better. Most "
+            "other children lie between the smallest and the biggest.",
             "step",
             "top-1 accuracy (%)",
             _lines(run.accuracies, 100.0),
@@ -70,8 +72,8 @@ def of_training(run: Run) -> Iterator[Figure]:
         yield Figure(
             "loss",
             "Training loss",
-            "The biggest child learns from labels, the smallest from the biggest's answers, so "
-            "their losses are not of one kind: see whether each still falls.",
+            "Lower is better. The biggest child learns from labels, the smallest from the "
+            "biggest's answers, so compare each with itself: does it still fall?",
             "step",
             "loss",
             _lines(run.losses, 1.0),
@@ -88,21 +90,25 @@ def _lines(curves: Curves, scale: float) -> list[Series]:
 def of_search(search: Search) -> Iterator[Figure]:
     """Accuracy against each objective: candidates, their front, and the selected ones."""
     result = search.result
+    candidates = result["candidates"]
+    told = [words.child(each, result) if _is_scored(each) else [] for each in candidates]
+    scored = [index for index, each in enumerate(candidates) if _is_scored(each)]
+    chosen = [words.child(each, result) for each in result["selected"]]
     for name, objective in result["objectives"].items():
-        candidates = result["candidates"]
-        scored = [each for each in candidates if each["ranking_top1"] is not None]
+        points = _Points(candidates, told, name)
         series = [
-            _points(phase, POINTS, [c for c in scored if c["phase"] == phase], name)
-            for phase in dict.fromkeys(each["phase"] for each in scored)
+            points.series(phase, POINTS, [i for i in scored if candidates[i]["phase"] == phase])
+            for phase in dict.fromkeys(candidates[index]["phase"] for index in scored)
         ]
-        front = [candidates[index] for index in result["fronts"][name]]
-        series.append(_points("front", LINE, front, name))
-        series.append(_points("selected", RINGS, result["selected"], name))
+        series.append(points.series(FRONT, STEPS, result["fronts"][name]))
+        selected = _Points(result["selected"], chosen, name)
+        series.append(selected.series(SELECTED, RINGS, range(len(chosen))))
         yield Figure(
-            f"{re.sub(r'[^A-Za-z0-9]+', '_', search.name)}_{name}",
-            f"{search.name}: accuracy against {objective['title']}",
-            "Each point is a child. The line is the front: no child is both as cheap and as "
-            "accurate as one on it. Rings are the selected children; point at one to see it.",
+            f"{search.key}_{name}",
+            f"Accuracy against {objective['title']}",
+            "Each point is a child: higher is more accurate, further left is cheaper. The line is "
+            "the front: no child is both as cheap and as accurate as one on it. Rings are the "
+            "selected children. Point at one to see what it is made of.",
             f"{objective['title']} ({objective['unit']})",
             f"top-1 accuracy on {result['ranking']['split']} (%)",
             series,
@@ -110,36 +116,24 @@ def of_search(search: Search) -> Iterator[Figure]:
         )
 
 
-def _points(
-    name: str, style: str, candidates: Sequence[Mapping[str, Any]], objective: str
-) -> Series:
-    return Series(
-        name,
-        style,
-        [each["costs"][objective] for each in candidates],
-        [100 * each["ranking_top1"] for each in candidates],
-        [hover(each) for each in candidates],
-    )
+def _is_scored(candidate: Mapping[str, Any]) -> bool:
+    return candidate["ranking_top1"] is not None
 
 
-def hover(candidate: Mapping[str, Any]) -> str:
-    """A candidate in a few lines, divided by newlines: accuracy, costs, architecture."""
-    architecture = candidate["architecture"]
-    costs = (f"{name} {value:.4g}" for name, value in candidate["costs"].items())
-    stages = zip(*(architecture[name] for name in ("kernels", "expands", "widths")), strict=True)
-    return "\n".join(
-        [
-            *([f"selected for {candidate['name']}"] if "name" in candidate else []),
-            f"top-1 {100 * candidate['ranking_top1']:.2f}%",
-            ", ".join(costs),
-            f"{architecture['resolution']} px, stem {architecture['stem_width']}, "
-            f"head {architecture['head_width']}",
-            *(f"stage {number}: {_stage(*layers)}" for number, layers in enumerate(stages, 1)),
-        ]
-    )
+@dataclasses.dataclass(frozen=True)
+class _Points:
+    """Candidates, what is told of each, and the objective that places them."""
 
+    candidates: Sequence[Mapping[str, Any]]
+    told: Sequence[Sequence[str]]
+    objective: str
 
-def _stage(kernels: Sequence[int], expands: Sequence[int], widths: Sequence[int]) -> str:
-    """Its blocks, such as "MB6 5x5 24, MB4 3x3 32": expansion, kernel, output channels."""
-    layers = zip(kernels, expands, widths, strict=True)
-    return ", ".join(f"MB{expand} {kernel}x{kernel} {width}" for kernel, expand, width in layers)
+    def series(self, name: str, style: str, indices: Iterable[int]) -> Series:
+        places = list(indices)
+        return Series(
+            name,
+            style,
+            [self.candidates[index]["costs"][self.objective] for index in places],
+            [100 * self.candidates[index]["ranking_top1"] for index in places],
+            [self.told[index] for index in places],
+        )

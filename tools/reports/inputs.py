@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf import errors, files
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import result as result_lib
+from tools.reports import checks, curves, exports
 
-Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]
-_LOSSES = ("biggest", "smallest")
-_MOST_POINTS = 2000  # of a curve
+# What an earlier report left in the run's folder is no part of the next.
+PAGE_FILE, PLOTS_DIR = "report.html", "report"
 
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """A finished search: its folder's name, `search.json`, and how it was called."""
+    """A finished search.
+
+    Attributes:
+      name: its folder, below the run's where it lies there.
+      key: the name as files and places in the page have it; no other search has it.
+      result: `search.json`, checked.
+      how: the command and the versions; None where they were not noted.
+    """
 
     name: str
+    key: str
     result: Mapping[str, Any]
     how: Mapping[str, Any] | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Export:
-    """A version of an exported child: where, its card, and the report on its other formats."""
-
-    name: str
-    card: Mapping[str, Any]
-    formats: Mapping[str, Any] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,20 +43,24 @@ class Run:
     Attributes:
       name: the folder.
       space: its search space.
+      weights: the latest checkpoint, as `checkpoints.describe` has it; None without one.
       how: the command and the versions of training; None where they were not noted.
-      accuracies: of children evaluated during training, by name: steps, and top-1.
-      losses: of the biggest and the smallest child: steps, and losses.
+      accuracies: of children evaluated during training.
+      losses: of the smallest and the biggest child.
       searches: of the run.
       exports: below its folder.
+      files: of the run and its searches, with their bytes.
     """
 
     name: str
     space: SearchSpace
+    weights: Mapping[str, Any] | None
     how: Mapping[str, Any] | None
-    accuracies: Curves
-    losses: Curves
+    accuracies: curves.Curves
+    losses: curves.Curves
     searches: Sequence[Search]
-    exports: Sequence[Export]
+    exports: Sequence[exports.Export]
+    files: Sequence[tuple[str, int]]
 
 
 def read(model_dir: str, search_dirs: Sequence[str]) -> Run:
@@ -70,61 +75,74 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> Run:
     """
     folder = pathlib.Path(model_dir)
     if not (folder / "search_space.yaml").is_file():
-        raise errors.UsageError(f"{model_dir} is not the folder of a training run")
+        raise errors.UsageError(
+            f"{model_dir} is not the folder of a training run: no search_space.yaml"
+        )
+    space = presets.get(str(folder / "search_space.yaml"))
     found = [pathlib.Path(each) for each in search_dirs] or [
         path.parent for path in sorted(folder.glob(f"*/{result_lib.FILE}"))
     ]
     return Run(
         name=model_dir,
-        space=presets.get(str(folder / "search_space.yaml")),
+        space=space,
+        weights=_weights(folder),
         how=_how(folder),
-        accuracies=_accuracies(folder / "learning_curves.json"),
-        losses=_losses(folder / "train"),
-        searches=[Search(each.name, result_lib.read(each), _how(each)) for each in found],
-        exports=list(_exports(folder)),
+        accuracies=curves.accuracies(folder / "learning_curves.json"),
+        losses=curves.losses(folder / "train"),
+        searches=list(_searches(folder, found, space)),
+        exports=list(exports.below(folder)),
+        files=list(_files(folder, found)),
     )
+
+
+def _weights(folder: pathlib.Path) -> Mapping[str, Any] | None:
+    if not (folder / "checkpoint").is_file():
+        return None
+    import tensorflow as tf  # seconds; a run without weights does without
+
+    from bignas_tf.training import checkpoints
+
+    checkpoint = tf.train.latest_checkpoint(str(folder))
+    return checkpoints.describe(checkpoint) if checkpoint else None
 
 
 def _how(folder: pathlib.Path) -> Mapping[str, Any] | None:
     path = folder / "command.json"
-    return files.read_json(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    how = files.read_json(path)
+    with checks.written_by("this project", path):
+        return {"command": str(how["command"]), "versions": dict(how["versions"])}
 
 
-def _accuracies(path: pathlib.Path) -> Curves:
-    rows = files.read_json(path) if path.is_file() else []
-    names = dict.fromkeys(name for row in rows for name in row["top1"])
-    return {
-        name: (
-            [row["step"] for row in rows if name in row["top1"]],
-            [row["top1"][name] for row in rows if name in row["top1"]],
-        )
-        for name in names
-    }
+def _searches(
+    folder: pathlib.Path, found: Iterable[pathlib.Path], space: SearchSpace
+) -> Iterator[Search]:
+    keys: set[str] = set()
+    for path in found:
+        result = result_lib.read(path)
+        with checks.written_by("tools.search", path / result_lib.FILE):
+            checks.search(result, space)
+        name = _shown(path, folder)
+        key = stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "search"
+        while key in keys:
+            key = f"{stem}_{len(keys) + 1}"
+        keys.add(key)
+        yield Search(name, key, result, _how(path))
 
 
-def _losses(folder: pathlib.Path) -> Curves:
-    """The losses that training wrote for TensorBoard, thinned out where there are many."""
-    if not folder.is_dir():
-        return {}
-    from tensorboard.backend.event_processing import event_accumulator
-    from tensorboard.util import tensor_util
-
-    guidance = {event_accumulator.TENSORS: _MOST_POINTS}
-    events = event_accumulator.EventAccumulator(str(folder), guidance).Reload()
-    curves = {}
-    for name in _LOSSES:
-        if f"loss_{name}" in events.Tags()["tensors"]:
-            points = events.Tensors(f"loss_{name}")
-            values = [float(tensor_util.make_ndarray(point.tensor_proto)) for point in points]
-            curves[name] = ([point.step for point in points], values)
-    return curves
+def _files(folder: pathlib.Path, searches: Iterable[pathlib.Path]) -> Iterator[tuple[str, int]]:
+    ours = {folder / PAGE_FILE, folder / PLOTS_DIR}
+    found: dict[str, int] = {}
+    for base in (folder, *searches):
+        for path in base.rglob("*"):
+            hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
+            if path.is_file() and not hidden and not ours & {path, *path.parents}:
+                found[_shown(path, folder)] = path.stat().st_size
+    yield from sorted(found.items())
 
 
-def _exports(folder: pathlib.Path) -> Iterator[Export]:
-    for path in sorted(folder.glob("**/child.json")):
-        report = path.parent / "converted" / "report.json"
-        yield Export(
-            name=str(path.parent.relative_to(folder)),
-            card=files.read_json(path),
-            formats=files.read_json(report) if report.is_file() else None,
-        )
+def _shown(path: pathlib.Path, folder: pathlib.Path) -> str:
+    """A path as the report names it: below the run's folder where it lies there."""
+    inside = path.resolve().is_relative_to(folder.resolve())
+    return os.path.relpath(path.resolve(), folder.resolve()) if inside else str(path)

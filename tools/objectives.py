@@ -8,7 +8,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bignas_tf import errors
 from bignas_tf.export import latency
@@ -77,6 +77,17 @@ class _Setting(NamedTuple):
     elsewhere: Disposable
 
 
+def _elsewhere(setting: _Setting, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls in the other process; whatever a runtime raises there is a failure of the child."""
+    try:
+        return setting.elsewhere(function, *arguments)
+    except (errors.UsageError, errors.RunError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        raise errors.RunError(f"{type(error).__name__}: {reason}") from error
+
+
 def _counted(supernet: Supernet, name: str) -> Objective:
     title, unit, field = COUNTED[name]
 
@@ -104,7 +115,7 @@ def _table(setting: _Setting) -> Objective:
 
 def _saved_model(setting: _Setting) -> Objective:
     def measure(architecture: Architecture) -> Measurement:
-        return Measurement(*setting.elsewhere(latency.saved_model, setting.family, architecture))
+        return Measurement(*_elsewhere(setting, latency.saved_model, setting.family, architecture))
 
     return Objective("saved_model_ms", "latency in TensorFlow, CPU", "ms", measure, counted=False)
 
@@ -115,7 +126,7 @@ def _litert(setting: _Setting) -> Objective:
     family, threads = setting.family, setting.options.threads
 
     def measure(architecture: Architecture) -> Measurement:
-        return Measurement(*setting.elsewhere(latency.litert, family, architecture, threads))
+        return Measurement(*_elsewhere(setting, latency.litert, family, architecture, threads))
 
     title = f"latency in LiteRT, {threads} thread{'s' if threads > 1 else ''}"
     return Objective("litert_ms", title, "ms", measure, counted=False)
@@ -126,8 +137,8 @@ def _command(setting: _Setting) -> Objective:
 
     def measure(architecture: Architecture) -> Measurement:
         weights = list(slicing.slices(net, architecture, slicing.uncalibrated(net)))
-        with tempfile.TemporaryDirectory() as folder:
-            setting.elsewhere(latency.write, setting.family, architecture, weights, folder)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            _elsewhere(setting, latency.write, setting.family, architecture, weights, folder)
             return Measurement(latency.command(words, folder))
 
     title = f"latency by `{setting.options.command}`"

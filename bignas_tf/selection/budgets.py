@@ -53,7 +53,7 @@ def parse(text: str) -> Budget:
                 f"budget {text!r}: limits are written as in mflops=4,params_m=0.2, each once"
             )
         limits[name] = _positive(text, value)
-    return Budget(limits)
+    return Budget(dict(sorted(limits.items())))
 
 
 def _positive(text: str, value: str) -> float:
@@ -98,8 +98,11 @@ def check(
     """
     biggest = space.with_resolution(space.biggest(), max(space.eval_resolutions))
     for budget in budgets:
-        for name in budget.limits.keys() & objectives.keys():
-            limit, objective = budget.limits[name], objectives[name]
+        # In the order of the limits: several processes measure together.
+        for name, limit in budget.limits.items():
+            if name not in objectives:
+                continue
+            objective = objectives[name]
             least, most = cost(name, cheapest(space)), cost(name, biggest)
             if not least <= limit <= most:
                 raise errors.UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -45,17 +46,23 @@ class Figures:
         on_found: Callable[[Record], None],
     ) -> None:
         self.objectives = objectives
-        self._scores = scores
+        self.scores = scores
         self._memory = memory
         self._on_found = on_found
 
-    def cost(self, name: str, architecture: Architecture) -> Record:
-        """One cost of a child, or why it could not be had."""
+    def cost(self, name: str, architecture: Architecture, retry: bool = False) -> Record:
+        """One cost of a child, or why it could not be had.
+
+        Args:
+          name: of the objective.
+          architecture: the child.
+          retry: whether to measure again what has failed before.
+        """
         objective = self.objectives[name]
         if objective.counted:
             return _record(name, architecture, objective.measure(architecture))
         known = self._memory.get(name, architecture)
-        if known is None:
+        if known is None or (retry and known.failure):
             known = _record(name, architecture, _outcome(objective, architecture))
             self._keep(known)
         return known
@@ -66,7 +73,7 @@ class Figures:
         Raises:
           RunError: it could not be had.
         """
-        record = self.cost(name, architecture)
+        record = self.cost(name, architecture, retry=True)
         if record.value is None:
             raise errors.RunError(record.failure)
         return record.value
@@ -80,27 +87,20 @@ class Figures:
         unknown = []
         for architecture in architectures:
             known = self._memory.get(what, architecture)
-            if known is None:
+            # A child that was selected is tried again.
+            if known is None or (what == REPORTING and known.failure):
                 unknown.append(architecture)
             else:
                 yield known
-        for architecture, outcome in self._scores[what](unknown):
+        for architecture, outcome in self.scores[what](unknown):
             record = _record(what, architecture, outcome)
             self._keep(record)
             yield record
 
-    def reported(self, architectures: Sequence[Architecture]) -> dict[Architecture, float]:
-        """Accuracies on the reporting split, of children that have to have them.
-
-        Raises:
-          RunError: one could not be had.
-        """
-        found = {}
-        for record in self.accuracies(REPORTING, architectures):
-            if record.value is None:
-                raise errors.RunError(record.failure)
-            found[record.architecture] = record.value
-        return found
+    def reported(self, architectures: Sequence[Architecture]) -> dict[Architecture, float | None]:
+        """Accuracies on the reporting split; None where one could not be had."""
+        records = self.accuracies(REPORTING, architectures)
+        return {record.architecture: record.value for record in records}
 
     def _keep(self, record: Record) -> None:
         self._memory.add(record)
@@ -109,9 +109,15 @@ class Figures:
 
 def _outcome(objective: Objective, architecture: Architecture) -> Outcome:
     try:
-        return objective.measure(architecture)
+        found = objective.measure(architecture)
     except errors.RunError as error:
         return error
+    # Written so that NaN fails; what rounds to nothing is no cost either.
+    if not 0 < round(found.value, _DECIMALS) < math.inf:
+        return errors.RunError(
+            f"{objective.title}: measured {found.value} {objective.unit}, which is no cost"
+        )
+    return found
 
 
 def _record(what: str, architecture: Architecture, outcome: Outcome) -> Record:

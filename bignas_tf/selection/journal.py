@@ -78,7 +78,10 @@ class Journal(Records):
     def __init__(self, path: str | os.PathLike[str], origin: dict[str, Any]) -> None:
         super().__init__()
         self._path = pathlib.Path(path)
-        self._stream = self._path.open("a+", encoding="utf-8")
+        try:
+            self._stream = self._path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
         try:
             self._lock()
             self._load(json.dumps(origin, sort_keys=True))
@@ -105,7 +108,12 @@ class Journal(Records):
     def _lock(self) -> None:
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                raise errors.UsageError(
+                    f"{self._path} cannot be locked ({error.strerror}); choose an --output_dir on "
+                    "a file system with locks"
+                ) from error
             raise errors.UsageError(
                 f"{self._path} belongs to a search that is running; wait for its end, or choose "
                 "another --output_dir"
@@ -113,7 +121,12 @@ class Journal(Records):
 
     def _load(self, head: str) -> None:
         self._stream.seek(0)
-        text = self._stream.read()
+        try:
+            text = self._stream.read()
+        except UnicodeDecodeError as error:
+            raise errors.UsageError(
+                f"{self._path} is damaged; delete the file to start anew"
+            ) from error
         whole = text[: text.rfind("\n") + 1]
         self._stream.truncate(len(whole.encode()))
         if not whole:

@@ -14,7 +14,8 @@ from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.figures import RANKING, Figures
 
 _ATTEMPTS = 200  # draws for new children within a budget, before the neighbourhood is done
-_MEASURED_ATTEMPTS = 2  # children found beyond a budget by measuring, for each one wanted
+_MOST_BEYOND = 10  # children found beyond a budget by measuring, however few are wanted
+_MEASURED_AT_ONCE = 16  # children whose costs are measured before they are scored
 
 
 class Watcher(Protocol):
@@ -84,7 +85,7 @@ class Pool:
         found: list[Architecture] = []
         beyond = 0
         for _ in range(_ATTEMPTS):
-            if len(found) == count or beyond == _MEASURED_ATTEMPTS * count:
+            if len(found) >= count or beyond >= max(_MOST_BEYOND, 2 * count):
                 break
             child = draw()
             new = child not in self._candidates and child not in found
@@ -106,8 +107,16 @@ class Pool:
         new = [a for a in dict.fromkeys(architectures) if a not in self._candidates]
         if self.evaluations:
             new = new[: self.evaluations - len(self._candidates)]
+        # Measuring takes long: some children are finished before the next are measured.
+        counted = all(each.counted for each in self._figures.objectives.values())
+        step = len(new) or 1 if counted else _MEASURED_AT_ONCE
+        for first in range(0, len(new), step):
+            self._finish(new[first : first + step], phase)
+        return bool(new)
+
+    def _finish(self, architectures: Sequence[Architecture], phase: str) -> None:
         whole = []
-        for architecture in new:
+        for architecture in architectures:
             candidate = self._priced(architecture, phase)
             self._candidates[architecture] = candidate
             if candidate.failure is None:
@@ -122,7 +131,6 @@ class Pool:
             )
             self._candidates[record.architecture] = candidate
             self._watcher.finished(candidate, self)
-        return bool(new)
 
     def _priced(self, architecture: Architecture, phase: str) -> Candidate:
         """A candidate with its costs, not scored yet."""

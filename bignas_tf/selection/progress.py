@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.figures import RANKING
 from bignas_tf.selection.journal import Record
 from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.pool import Pool
@@ -23,7 +23,8 @@ class Progress:
     def __init__(self, objectives: Mapping[str, Objective], show: Callable[[str], None]) -> None:
         self._objectives = objectives
         self._show = show
-        self._planned = self._done = self._scored = 0
+        self._planned = self._done = self._new = 0
+        self._found: set[Architecture] = set()
         self._began = time.monotonic()
 
     def planned(self, evaluations: int) -> None:
@@ -32,9 +33,8 @@ class Progress:
 
     def found(self, record: Record) -> None:
         """A figure was found that no earlier search knew."""
-        if record.what == RANKING:
-            self._scored += 1
-        elif record.what in self._objectives:
+        self._found.add(record.architecture)
+        if record.what in self._objectives:
             objective, found = self._objectives[record.what], record.failure
             if record.value is not None:
                 found = f"{record.value:.4g} ± {record.spread or 0:.2g} {objective.unit}"
@@ -43,6 +43,8 @@ class Progress:
     def finished(self, candidate: Candidate, pool: Pool) -> None:
         """A candidate was scored, or failed, or was known."""
         self._done += 1
+        new = candidate.architecture in self._found
+        self._new += new
         limited = dict.fromkeys(name for budget in pool.budgets for name in budget.limits)
         costs = [
             self._cost(name, candidate.costs[name]) for name in limited if name in candidate.costs
@@ -53,7 +55,7 @@ class Progress:
             found = f"top-1 {candidate.ranking_top1:.4f}"
         self._show(
             f"{candidate.phase} {self._done}/{self._planned}: {', '.join(costs)}, {found}  "
-            f"({self._pace()})  best {self._best(pool)}"
+            f"({self._pace() if new else 'known'})  best {self._best(pool)}"
         )
 
     def _cost(self, name: str, value: float) -> str:
@@ -61,11 +63,9 @@ class Progress:
         return f"{value:.3g} {objective.unit} {objective.title}"
 
     def _pace(self) -> str:
-        if not self._scored:
-            return "known"
         seconds = time.monotonic() - self._began
-        left = round(seconds / self._scored * (self._planned - self._done))
-        return f"{self._scored / seconds * 60:.0f}/min, {left // 60}:{left % 60:02d} left"
+        left = round(seconds / self._new * (self._planned - self._done))
+        return f"{self._new / seconds * 60:.0f}/min, {left // 60}:{left % 60:02d} left"
 
     def _best(self, pool: Pool) -> str:
         """The best accuracy so far within each budget."""

@@ -92,7 +92,10 @@ def standard_error(top1: float | None, images: int) -> float | None:
 
 
 def _warnings(selected: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Says which neighbours are one child, or may as well be equally accurate."""
+    """Says whose accuracy is not known, and which neighbours may as well be equally accurate."""
+    for entry in selected:
+        if entry["reporting_top1"] is None:
+            yield f"budget {entry['name']}: the accuracy on the reporting split is not known"
     for one, other in itertools.pairwise(selected):
         pair = f"budgets {one['name']} and {other['name']}"
         if one["architecture"] == other["architecture"]:
@@ -103,7 +106,7 @@ def _warnings(selected: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
         difference = abs(other[f"{split}_top1"] - one[f"{split}_top1"])
         error = math.hypot(one[f"{split}_error"], other[f"{split}_error"])
-        if difference < _APART * error:
+        if difference <= _APART * error:
             yield (
                 f"{pair}: their children cannot be told apart, {100 * difference:.2f} points of "
                 f"{split} accuracy with a standard error of {100 * error:.2f}"
@@ -147,7 +150,7 @@ def select_again(result: dict[str, Any], budgets: Sequence[Budget]) -> dict[str,
     candidates = [Candidate.from_json(value) for value in result["candidates"]]
     scored = [candidate for candidate in candidates if candidate.ranking_top1 is not None]
     for budget in budgets:
-        _check(budget, scored, result["objectives"])
+        _check(budget, scored, result)
     known = {
         Architecture.from_json(entry["architecture"]): entry["reporting_top1"]
         for entry in result["selected"]
@@ -161,18 +164,22 @@ def select_again(result: dict[str, Any], budgets: Sequence[Budget]) -> dict[str,
     )
 
 
-def _check(budget: Budget, scored: Sequence[Candidate], objectives: Mapping[str, Any]) -> None:
+def _check(budget: Budget, scored: Sequence[Candidate], result: Mapping[str, Any]) -> None:
+    objectives = result["objectives"]
     for name, limit in budget.limits.items():
         if name not in objectives:
             raise errors.UsageError(
                 f"budget {budget.name!r}: the search has no objective {name!r}; choose from "
                 f"{list(objectives)}"
             )
-        costs = [candidate.costs[name] for candidate in scored]
-        if costs and not min(costs) <= limit <= max(costs):
+        least = min((candidate.costs[name] for candidate in scored), default=0.0)
+        # Up to its own budgets the search has looked, even if it found nothing there.
+        looked = [each[name] for each in result["settings"]["budgets"] if name in each]
+        most = max([*looked, *(candidate.costs[name] for candidate in scored)], default=0.0)
+        if not least <= limit <= most:
             raise errors.UsageError(
-                f"budget {name}={limit:.12g} is outside what was searched: candidates take from "
-                f"{min(costs):.12g} to {max(costs):.12g} {objectives[name]['unit']}"
+                f"budget {name}={limit:.12g} is outside what was searched: from {least:.12g} to "
+                f"{most:.12g} {objectives[name]['unit']}"
             )
     if not candidates_lib.best(scored, budget):
         raise errors.UsageError(f"no candidate of the search is within budget {budget.name}")

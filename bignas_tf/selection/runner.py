@@ -18,6 +18,7 @@ from bignas_tf.selection import sharing, splits, strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Memory, Outcome
+from bignas_tf.selection.journal import Records
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.pool import Pool
 from bignas_tf.selection.progress import Progress
@@ -58,6 +59,7 @@ class Search:
         self._find = strategies.of(selection)
         splits.check_apart(data, selection)
         self._supernet = supernet
+        self._data = data
         self._selection = selection
         self._source = source
         self._strategy = supernet.distribute_strategy
@@ -109,18 +111,14 @@ class Search:
     def _check_counted(self, budgets: Sequence[Budget]) -> None:
         """Refuses what can be refused before anything is measured or written."""
         known = self._objectives
-        for name in {name for budget in budgets for name in budget.limits}:
+        for name in dict.fromkeys(name for budget in budgets for name in budget.limits):
             if name not in known:
                 raise errors.UsageError(
                     f"a budget limits {name!r}; objectives of this search: {list(known)}"
                 )
         counted = {name: objective for name, objective in known.items() if objective.counted}
-        budgets_lib.check(
-            self._supernet.space,
-            budgets,
-            counted,
-            lambda name, child: counted[name].measure(child).value,
-        )
+        figures = Figures(counted, {}, Records(), lambda record: None)
+        budgets_lib.check(self._supernet.space, budgets, counted, figures.known_cost)
 
     def _scores(
         self, what: str, architectures: Sequence[Architecture]
@@ -131,10 +129,16 @@ class Search:
     def _origin(self) -> dict[str, Any]:
         """All that figures depend on besides the child."""
         measured = {o.name: o.title for o in self._objectives.values() if not o.counted}
-        seen = {name: getattr(self._selection, name) for name in _SEEN}
         # Times are those of a machine; accuracies may be found on several.
         machine = f"{platform.machine()}, {os.cpu_count()} CPUs" if measured else None
-        return {"source": self._source, "seen": seen, "measured": measured, "machine": machine}
+        return {
+            # Paths say nothing of what lies there; the checkpoint's hash does.
+            "source": {name: v for name, v in self._source.items() if name != "checkpoint"},
+            "data": {n: v for n, v in self._data.as_dict().items() if n != "tfds_data_dir"},
+            "seen": {name: getattr(self._selection, name) for name in _SEEN},
+            "measured": measured,
+            "machine": machine,
+        }
 
     def _description(self, budgets: Sequence[Budget]) -> dict[str, Any]:
         """What `search.json` says of the search besides its children."""

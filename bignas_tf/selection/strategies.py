@@ -8,7 +8,7 @@ of children alone, so that a search that was interrupted repeats its way.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from bignas_tf.selection import grid
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.pool import Pool
 
+_EMPTY_ROUNDS = 20  # in which no new child within a budget was drawn, until a search gives up
+
 
 def coarse_to_fine(pool: Pool, settings: Any) -> None:
     """Skeletons of global choices first, then mutants of each budget's best (Section 4.4).
@@ -29,12 +31,18 @@ def coarse_to_fine(pool: Pool, settings: Any) -> None:
       settings: the run's `SelectionConfig`.
 
     Raises:
-      UsageError: a kernel pattern or a multiplier that does not exist.
+      UsageError: a kernel pattern or a multiplier that does not exist, or too few evaluations
+        for the grid.
     """
     skeletons = list(grid.skeletons(pool.space, settings))
     cheapest = budgets_lib.cheapest(pool.space)
-    fine = settings.rounds * settings.mutants * len(pool.budgets)
-    pool.plan(len({*skeletons, cheapest}) + fine)
+    coarse = len({*skeletons, cheapest})
+    if 0 < pool.evaluations < coarse:
+        raise errors.UsageError(
+            f"task.selection.evaluations is {pool.evaluations}; the coarse grid alone takes "
+            f"{coarse}: allow more, or fewer resolutions, multipliers or kernel_patterns"
+        )
+    pool.plan(coarse + settings.rounds * settings.mutants * len(pool.budgets))
     pool.score(skeletons, "coarse")
     if not all(pool.best(budget) for budget in pool.budgets):
         pool.score([cheapest], "coarse")
@@ -70,10 +78,8 @@ def evolution(pool: Pool, settings: Any) -> None:
     """
     _begin(pool)
     rounds = itertools.count()
-    while len(pool.candidates) < settings.population and _random_round(pool, settings, rounds):
-        pass
-    while _generation(pool, settings, next(rounds)):
-        pass
+    _repeat(pool, settings.population, lambda: _random_round(pool, settings, next(rounds)))
+    _repeat(pool, pool.evaluations, lambda: _generation(pool, settings, next(rounds)))
 
 
 def random(pool: Pool, settings: Any) -> None:
@@ -85,8 +91,7 @@ def random(pool: Pool, settings: Any) -> None:
     """
     _begin(pool)
     rounds = itertools.count()
-    while _random_round(pool, settings, rounds):
-        pass
+    _repeat(pool, pool.evaluations, lambda: _random_round(pool, settings, next(rounds)))
 
 
 def _begin(pool: Pool) -> None:
@@ -95,9 +100,16 @@ def _begin(pool: Pool) -> None:
     pool.score([budgets_lib.cheapest(pool.space)], "random")
 
 
-def _random_round(pool: Pool, settings: Any, rounds: Iterator[int]) -> bool:
-    """Scores one child for each budget; returns whether there was any left to score."""
-    rng = np.random.default_rng([settings.seed, next(rounds)])
+def _repeat(pool: Pool, most: int, score_round: Callable[[], bool]) -> None:
+    """Scores rounds of children until there are so many, or no new ones are drawn any more."""
+    empty = 0
+    while len(pool.candidates) < most and not pool.spent and empty < _EMPTY_ROUNDS:
+        empty = 0 if score_round() else empty + 1
+
+
+def _random_round(pool: Pool, settings: Any, number: int) -> bool:
+    """Scores a child for each budget; returns whether any was new."""
+    rng = np.random.default_rng([settings.seed, number])
     children: list[Architecture] = []
     for budget in pool.budgets:
         children += pool.fresh(lambda: pool.space.sample(rng), budget, 1)
@@ -105,7 +117,7 @@ def _random_round(pool: Pool, settings: Any, rounds: Iterator[int]) -> bool:
 
 
 def _generation(pool: Pool, settings: Any, number: int) -> bool:
-    """Scores a generation for each budget; returns whether there was any left to score."""
+    """Scores a generation for each budget; returns whether any child was new."""
     any_new = False
     for index, budget in enumerate(pool.budgets):
         rng = np.random.default_rng([settings.seed, number, index])
@@ -134,6 +146,7 @@ def _offspring(
     return children + pool.fresh(mutated, budget, settings.mutants - len(children))
 
 
+_LEAST = {"evaluations": 0, "rounds": 0, "mutants": 1, "population": 1, "parents": 1, "seed": 0}
 STRATEGIES: dict[str, Callable[[Pool, Any], None]] = {
     each.__name__: each for each in (coarse_to_fine, evolution, random)
 }
@@ -143,16 +156,24 @@ def of(settings: Any) -> Callable[[Pool, Any], None]:
     """The strategy that a run's `SelectionConfig` names.
 
     Raises:
-      UsageError: there is none of that name, or it would not end.
+      UsageError: there is none of that name, it would not end, or a setting is out of range.
     """
     name = settings.strategy
     if name not in STRATEGIES:
         raise errors.UsageError(
             f"task.selection.strategy is {name!r}; choose from {list(STRATEGIES)}"
         )
-    if settings.evaluations < 0 or (name != "coarse_to_fine" and not settings.evaluations):
+    for field, least in _LEAST.items():
+        if getattr(settings, field) < least:
+            raise errors.UsageError(
+                f"task.selection.{field} is {getattr(settings, field)}; it takes {least} or more"
+            )
+    if not 0 < settings.mutation_rate <= 1:
         raise errors.UsageError(
-            f"task.selection.evaluations is {settings.evaluations}; it takes a positive number, "
-            "or 0 for as many as coarse_to_fine has rounds"
+            f"task.selection.mutation_rate is {settings.mutation_rate}; it is above 0, at most 1"
+        )
+    if name != "coarse_to_fine" and not settings.evaluations:
+        raise errors.UsageError(
+            f"the strategy {name!r} has no end of its own; set task.selection.evaluations"
         )
     return STRATEGIES[name]

@@ -21,7 +21,7 @@ from tests.selection.countable import SPACE, Memory
         ("mflops=4", {"mflops": 4.0}, "4"),
         ("mflops=1.234567", {"mflops": 1.234567}, "1.234567"),
         ("litert_ms=1.50", {"litert_ms": 1.5}, "litert_ms_1.5"),
-        (" mflops = 4, params_m=.2", {"mflops": 4.0, "params_m": 0.2}, "mflops_4_params_m_0.2"),
+        ("params_m=.2, mflops = 4 ", {"mflops": 4.0, "params_m": 0.2}, "mflops_4_params_m_0.2"),
     ],
 )
 def test_budgets_are_read_and_named(text: str, limits: dict[str, float], name: str) -> None:

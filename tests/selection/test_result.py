@@ -94,6 +94,31 @@ def test_neighbours_that_cannot_be_told_apart_are_named() -> None:
     ]
 
 
+def test_equal_accuracies_without_error_are_not_told_apart_either() -> None:
+    perfect = [_candidate(0, 20, 1.0), _candidate(1, 30, 1.0, ms=0.5)]
+    base = {
+        "settings": {"budgets": []},
+        "objectives": UNITS,
+        "ranking": {"images": 9},
+        "reporting": {"images": 9},
+    }
+    budgets = [Budget({"mflops": 20}), Budget({"ms": 0.5})]
+    found = result.complete(base, perfect, budgets, lambda children: dict.fromkeys(children, 1.0))
+    assert ["cannot be told apart" in warning for warning in found["warnings"]] == [True]
+
+
+def test_a_child_that_could_not_be_reported_is_named() -> None:
+    base = {
+        "settings": {"budgets": []},
+        "objectives": UNITS,
+        "ranking": {"images": 9},
+        "reporting": {"images": 9},
+    }
+    budgets = [Budget({"mflops": 20})]
+    found = result.complete(base, FOUND, budgets, lambda children: dict.fromkeys(children))
+    assert found["warnings"] == ["budget 20: the accuracy on the reporting split is not known"]
+
+
 def test_a_budget_without_candidates_ends_with_the_reason_of_failures() -> None:
     with pytest.raises(errors.RunError, match=r"within budget 15 .*1 failed, the first: it failed"):
         _complete(FOUND, {"mflops": 15})
@@ -102,12 +127,12 @@ def test_a_budget_without_candidates_ends_with_the_reason_of_failures() -> None:
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     """A finished search."""
-    result.write(tmp_path, _complete(FOUND, {"mflops": 40}))
+    result.write(tmp_path, _complete(FOUND, {"mflops": 50}))
     return tmp_path
 
 
 def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
-    wanted = [Budget({"mflops": 40}), Budget({"mflops": 22}), Budget({"ms": 1.0})]
+    wanted = [Budget({"mflops": 50}), Budget({"mflops": 22}), Budget({"ms": 1.0})]
     again = result.select_again(result.read(folder), wanted)
     known, cheap, fast = again["selected"]
     assert known["architecture"] == DEAREST.architecture.to_json()
@@ -115,7 +140,7 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     assert cheap["architecture"] == CHEAP.architecture.to_json()
     assert cheap["reporting_top1"] is cheap["reporting_error"] is None
     assert fast["architecture"] == DEAR.architecture.to_json()
-    assert again["settings"]["budgets"] == [{"mflops": 40}, {"mflops": 22}, {"ms": 1.0}]
+    assert again["settings"]["budgets"] == [{"mflops": 50}, {"mflops": 22}, {"ms": 1.0}]
     result.write(folder / "again", again)
     assert result.read(folder / "again") == again
     assert json.loads((folder / "again" / "child_22.json").read_text()) == cheap
@@ -125,8 +150,9 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ({"mflops": 19.0}, r"mflops=19 is outside what was searched: .* from 20 to 40 M"),
-        ({"ms": 3.5}, r"ms=3.5 is outside what was searched: .* from 1 to 3 ms"),
+        ({"mflops": 19.0}, r"mflops=19 is outside what was searched: from 20 to 50 M"),
+        ({"mflops": 51.0}, r"mflops=51 is outside what was searched: from 20 to 50 M"),
+        ({"ms": 3.5}, r"ms=3.5 is outside what was searched: from 1 to 3 ms"),
         ({"params_m": 1.0}, r"no objective 'params_m'; choose from \['mflops', 'ms'\]"),
         ({"mflops": 20.0, "ms": 1.0}, "no candidate of the search is within budget mflops_20_ms_1"),
     ],

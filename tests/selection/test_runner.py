@@ -157,6 +157,16 @@ def test_a_child_that_fails_is_recorded_and_the_search_goes_on(
     assert again == result
 
 
+def test_the_journal_of_other_images_is_refused(
+    net: Supernet, straight_dir: pathlib.Path, straight: tuple[str, int], tmp_path: pathlib.Path
+) -> None:
+    folder = shutil.copytree(straight_dir, tmp_path / "copy")
+    data = digits.data().replace(crop="none")
+    search = Search(net, data, _selection(), SOURCE, _objectives(net))
+    with pytest.raises(errors.UsageError, match="or with other splits or measurements"):
+        search.run(BUDGETS, str(folder))
+
+
 def test_an_objective_that_is_not_there_is_refused(net: Supernet, tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.UsageError, match=r"limits 'macs'; .*\['mflops', 'slow'\]"):
         _new(net).run([Budget({"macs": 1.0})], str(tmp_path / "s"))

@@ -14,6 +14,7 @@ from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.figures import RANKING
+from bignas_tf.selection.journal import Record
 from bignas_tf.selection.pool import Pool
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory, Silent
@@ -162,17 +163,61 @@ def test_a_search_of_everything_ends_by_itself() -> None:
         assert 70 <= len(candidates) <= len(countable.everything())
 
 
+@pytest.mark.parametrize("name", ["evolution", "random"])
+def test_measured_limits_that_most_children_miss_do_not_end_a_search(name: str) -> None:
+    fastest = sorted(map(countable.milliseconds, countable.everything()))
+    candidates = _search(name, [Budget({"ms": fastest[35]})], evaluations=25, mutants=2)
+    assert len(candidates) == 25
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-9, -1.0, float("nan"), float("inf")])
+def test_a_measurement_that_is_no_cost_is_a_failure(value: float) -> None:
+    (cheapest,) = [a for a in countable.everything() if a == budgets_lib.cheapest(SPACE)]
+    record = countable.figures(Memory(), measure=lambda child: value).cost("ms", cheapest)
+    assert record.value is None
+    assert "which is no cost" in (record.failure or "")
+
+
+def test_a_failure_that_would_end_the_search_is_tried_again() -> None:
+    answers = iter([errors.RunError("no phone"), 0.5])
+
+    def measure(architecture: Architecture) -> float:
+        answer = next(answers)
+        if isinstance(answer, errors.RunError):
+            raise answer
+        return answer
+
+    figures = countable.figures(_Replacing(), measure=measure)
+    child = budgets_lib.cheapest(SPACE)
+    with pytest.raises(errors.RunError, match="no phone"):
+        figures.known_cost("ms", child)
+    assert figures.cost("ms", child).failure == "no phone"
+    assert figures.known_cost("ms", child) == figures.cost("ms", child).value == 0.5
+
+
+class _Replacing(Memory):
+    def add(self, record: Record) -> None:
+        self.records[record.what, record.architecture] = record
+
+
+def test_fewer_evaluations_than_the_grid_takes_are_refused() -> None:
+    with pytest.raises(errors.UsageError, match=r"evaluations is 15; the coarse grid .* takes 16"):
+        _search("coarse_to_fine", evaluations=15)
+    assert len(_search("coarse_to_fine", evaluations=16)) == 16
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"strategy": "greedy"}, r"strategy is 'greedy'; choose from .*coarse"),
-        ({"strategy": "evolution"}, "evaluations is 0; it takes a positive number"),
-        ({"strategy": "random"}, "evaluations is 0; it takes a positive number"),
-        ({"evaluations": -1}, "evaluations is -1; it takes a positive number"),
+        ({"strategy": "evolution"}, r"'evolution' has no end of its own; set task\.selection\.eva"),
+        ({"strategy": "random"}, r"'random' has no end of its own; set task\.selection\.eva"),
+        ({"evaluations": -1}, "evaluations is -1; it takes 0 or more"),
+        ({"seed": -1}, "seed is -1; it takes 0 or more"),
+        ({"mutants": 0}, "mutants is 0; it takes 1 or more"),
+        ({"mutation_rate": 0.0}, "mutation_rate is 0.0; it is above 0, at most 1"),
     ],
 )
-def test_unknown_and_endless_strategies_are_refused(
-    changes: dict[str, object], message: str
-) -> None:
+def test_settings_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(errors.UsageError, match=message):
         strategies.of(countable.settings(**changes))

@@ -1,0 +1,46 @@
+"""What a search prints."""
+
+from __future__ import annotations
+
+import re
+
+import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
+
+from bignas_tf.selection import strategies
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.figures import RANKING, REPORTING, Figures
+from bignas_tf.selection.pool import Pool
+from bignas_tf.selection.progress import Progress
+from tests.selection import countable
+from tests.selection.countable import SPACE, Memory
+
+
+def _lines(memory: Memory) -> list[str]:
+    """A search's lines; what it finds is put into `memory`."""
+    lines: list[str] = []
+    objectives = countable.objectives()
+    progress = Progress(objectives, lines.append)
+    known = countable.figures(memory)
+    scores = {what: known.scores[what] for what in (RANKING, REPORTING)}
+    figures = Figures(objectives, scores, memory, progress.found)
+    pool = Pool(SPACE, [Budget({"ms": 0.6}), Budget({"mflops": 0.05})], figures, progress)
+    strategies.coarse_to_fine(pool, countable.settings(rounds=1, mutants=2))
+    return lines
+
+
+def test_lines_tell_done_left_pace_and_the_best_of_each_budget() -> None:
+    lines = _lines(Memory())
+    finished = [line for line in lines if "top-1" in line]
+    assert len([line for line in lines if line.startswith("  time: ")]) >= len(finished)
+    for number, line in enumerate(finished, 1):
+        assert re.match(rf"(coarse|fine) {number}/20: [\d.e-]+ ms time, [\d.e-]+ M multiply", line)
+        assert re.search(r"\(\d+/min, \d+:\d\d left\)", line)
+    assert re.search(r"best ms_0.6: 0.\d{4}, 0.05: 0.\d{4}$", finished[-1])
+
+
+def test_what_an_earlier_search_found_is_known() -> None:
+    memory = Memory()
+    first = _lines(memory)
+    again = _lines(memory)
+    assert len(again) == sum("top-1" in line for line in first)
+    assert all("(known)" in line for line in again)

@@ -12,7 +12,8 @@ from bignas_tf.search_space.space import SearchSpace
 
 _COLOURS = {1: "#9a9a9a", 3: "#0072b2", 5: "#d55e00", 7: "#009e73"}
 _OTHER = "#cc79a7"
-_COLUMN, _BOX, _GAP = 190, 22, 6
+_COLUMN, _BOX, _GAP = 190, 22, 6  # at least; a longer name widens the column
+_LETTER = 7  # pixels of a name's letter
 _MOST_WIDTH = 170  # pixels of the widest block
 
 
@@ -29,11 +30,12 @@ def to_svg(space: SearchSpace, children: Sequence[tuple[str, Mapping[str, Any]]]
     rows = [(block.stage, block.layer) for block in blocks.widest(space).blocks]
     heights = {place: _row(number, place[0]) for number, place in enumerate(rows)}
     bottom = max(heights.values()) + _BOX + _GAP
+    wide = max([_COLUMN, *(_LETTER * (len(name) + 1) for name, _ in children)])
     parts: list[str] = []
     for column, (name, child) in enumerate(children):
-        left = _COLUMN * column
+        left = wide * column
         parts += _child(space, name, Architecture.from_json(child), left, heights, bottom)
-    width, height = _COLUMN * len(children), bottom + _BOX + 10
+    width, height = wide * len(children), bottom + _BOX + 10
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="sans-serif" font-size="11" role="img" '

@@ -16,7 +16,7 @@ env-runtimes: .venv/installed-runtimes  ## add ONNX and the runtimes that verify
 
 env-tpu: .venv-tpu/installed  ## make .venv-tpu, the TPU compiler of tools.tpu_compile
 
-quickstart: env  ## data, training, search, export, a prediction and a plot: runs/quickstart
+quickstart: env  ## data, training, search, export, a prediction and a report: runs/quickstart
 	$(BIN)/python -m tools.quickstart
 
 lint: env-dev  ## style and formatting

@@ -15,6 +15,8 @@ from bignas_tf import errors
 from bignas_tf.data import prepare
 from tests.data import samples
 
+pytestmark = pytest.mark.slow
+
 _ROOT = pathlib.Path(__file__).parents[2]
 
 

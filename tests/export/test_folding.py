@@ -16,6 +16,8 @@ from bignas_tf.search_space.architecture import Architecture
 from tests.modeling import helpers
 from tests.search_space import spaces
 
+pytestmark = pytest.mark.slow
+
 # Every sum is rounded anew; 4e-7 of the largest logit is the most that was seen.
 RELATIVE_TOLERANCE = 1e-5
 

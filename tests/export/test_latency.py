@@ -23,6 +23,8 @@ from bignas_tf.search_space.parts import Family
 from tests.search_space import spaces
 from tests.selection import digits
 
+pytestmark = pytest.mark.slow
+
 TINY = Family(spaces.countable(), num_classes=3, input_channels=1)
 LIMIT_S = 30.0  # more than any command here takes, unless it hangs
 
@@ -31,7 +33,6 @@ def _plausible(timing: probe.Timing) -> bool:
     return 0 < timing.median < math.inf and 0 <= timing.spread < math.inf
 
 
-@pytest.mark.slow
 def test_a_large_child_takes_longer_in_litert_than_a_tiny_one() -> None:
     small = presets.get("bignas_small")
     large = latency.litert(Family(small, 10, 1), small.biggest(), threads=1)

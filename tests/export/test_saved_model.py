@@ -24,6 +24,8 @@ from bignas_tf.search_space.architecture import Architecture
 from tests.modeling import helpers
 from tests.selection import digits
 
+pytestmark = pytest.mark.slow
+
 IMAGES = 48
 # Names are data, whatever is in them.
 LABELS = ["nought", "../one", "two\n", "\x00three", "vier 4", "\u4e94", "6/", "7\t", "8", "8"]
@@ -93,7 +95,6 @@ def _architectures(net: Supernet) -> list[Architecture]:
     return [net.space.smallest(), net.space.biggest(), *helpers.children_of(net.space, 1, seed=3)]
 
 
-@pytest.mark.slow
 def test_mask_slice_child_and_saved_model_agree(net: Supernet, tmp_path: pathlib.Path) -> None:
     masked = digits.supernet("mask")
     largest: dict[str, float] = {}
@@ -171,7 +172,6 @@ def test_the_child_holds_stock_layers_only(case: Case) -> None:
     assert modules == {"tf_keras"}
 
 
-@pytest.mark.slow
 def test_an_export_answers_where_this_project_cannot_be_imported(
     case: Case, exported: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

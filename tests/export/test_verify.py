@@ -16,6 +16,8 @@ import tf_keras
 from bignas_tf import errors
 from bignas_tf.export import verify
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 3
 
 

@@ -23,6 +23,8 @@ from tests.modeling import helpers
 from tests.modeling.compiled import Compiled
 from tests.search_space import spaces
 
+pytestmark = pytest.mark.slow
+
 # float32 has 7 digits. A batch norm divides by the deviation of few values, and one after the
 # other up to 20 of them enlarge differences in the order of sums. Gradients are compared weight
 # by weight, and some are small sums of large terms.

@@ -16,6 +16,8 @@ from bignas_tf.selection.evaluator import Evaluator, Score
 from tests.modeling import helpers, replicas
 from tests.selection import digits
 
+pytestmark = pytest.mark.slow
+
 IMAGES = 75  # two batches of 32 and a ragged one of 11
 
 

@@ -21,6 +21,8 @@ from bignas_tf.training.configs import SelectionConfig
 from tests.modeling import replicas
 from tests.selection import digits
 
+pytestmark = pytest.mark.slow
+
 SOURCE = {"checkpoint": "run/ckpt-7"}
 BUDGETS = [Budget({"mflops": 0.03}), Budget({"mflops": 0.08})]
 
@@ -96,7 +98,6 @@ def straight(net: Supernet, straight_dir: pathlib.Path) -> tuple[str, int]:
     return (straight_dir / "search.json").read_text(), len(search.scored)
 
 
-@pytest.mark.slow
 def test_an_interrupted_search_ends_as_the_others_do(
     net: Supernet, straight: tuple[str, int], tmp_path: pathlib.Path
 ) -> None:
@@ -179,7 +180,6 @@ def test_ranking_on_reporting_images_is_refused(net: Supernet) -> None:
         Search(net, digits.data(), shared, SOURCE, _objectives(net))
 
 
-@pytest.mark.slow
 def test_a_search_on_two_replicas_ends_as_on_one(
     straight: tuple[str, int], tmp_path: pathlib.Path
 ) -> None:

@@ -16,6 +16,8 @@ from bignas_tf.selection.evaluator import Evaluator
 from tests.search_space import spaces
 from tools.benchmarks import MEASURES, candidate, cases, harness, report, step
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 Row = harness.Row
 
@@ -163,7 +165,6 @@ def tiny(tmp_path: pathlib.Path) -> harness.Settings:
     return harness.Settings(repeats=1, search_space=str(path), batch_size=2, images=24)
 
 
-@pytest.mark.slow
 def test_a_step_is_compared_twice_and_traced_once(tiny: harness.Settings) -> None:
     rows = step.measure(tiny)
     static, masks = ["static Keras children"] * 2, ["masks for random children", "masks for all"]
@@ -173,7 +174,6 @@ def test_a_step_is_compared_twice_and_traced_once(tiny: harness.Settings) -> Non
     assert rows[2].reached
 
 
-@pytest.mark.slow
 def test_both_sides_of_a_candidate_give_the_same_accuracy(tiny: harness.Settings) -> None:
     case = cases.SMALL.given(tiny)
     supernet = case.supernet()
@@ -186,7 +186,6 @@ def test_both_sides_of_a_candidate_give_the_same_accuracy(tiny: harness.Settings
     assert 0 < ours < 1
 
 
-@pytest.mark.slow
 def test_a_candidate_is_compared(tiny: harness.Settings) -> None:
     compared, traced = candidate.measure(tiny)
     assert compared.ratio is not None

@@ -17,6 +17,8 @@ from tests.search_space import spaces
 from tests.tools import commands
 from tests.tools.forks import Forks
 
+pytestmark = pytest.mark.slow
+
 # Two blocks and two heads on each of two sides, and a stem.
 SPACE = dataclasses.replace(
     spaces.countable(), stages=(Stage((4, 8), (1,), (3,), expands=(2,)),), head_widths=(8,)
@@ -24,7 +26,6 @@ SPACE = dataclasses.replace(
 FAMILY = Family(SPACE, num_classes=3, input_channels=1)
 
 
-@pytest.mark.slow
 def test_a_table_is_measured_completed_and_kept(forks: Forks, tmp_path: pathlib.Path) -> None:
     path, yaml = tmp_path / "latency" / "table.json", tmp_path / "space.yaml"
     yaml.write_text(presets.to_yaml(SPACE))

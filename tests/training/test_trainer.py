@@ -15,11 +15,12 @@ from bignas_tf.training import checkpoints, trainer
 from tests.data import samples
 from tests.training import runs
 
+pytestmark = pytest.mark.slow
+
 SMALL = "task.sandwich.num_random=1,"
 ONE_STEP = SMALL + ("trainer.train_steps=1,trainer.steps_per_loop=1,trainer.checkpoint_interval=1")
 
 
-@pytest.mark.slow
 def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(tmp_path: pathlib.Path) -> None:
     at_once = runs.train(runs.parse(tmp_path, SMALL), tmp_path / "at_once")
     runs.train(runs.parse(tmp_path, SMALL + "trainer.train_steps=3"), tmp_path / "resumed")
@@ -106,7 +107,6 @@ def _damage(folder: pathlib.Path, how: str) -> str:
     return "ckpt-1 (is corrupt|cannot be restored)"
 
 
-@pytest.mark.slow
 def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
     root = samples.write_folder(tmp_path / "photos")
     (broken,) = root.glob("train/*/6.jpg")
@@ -121,7 +121,6 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
 
 
-@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

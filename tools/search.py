@@ -54,8 +54,6 @@ _MULTI_WORKER = flags.DEFINE_bool(
 )
 flags.mark_flags_as_mutual_exclusive(["model_dir", "select"], required=True)
 
-_COUNTED = ("mflops", "params_m", "activation_mb")
-
 
 def main(argv: Sequence[str]) -> None:
     del argv
@@ -79,7 +77,7 @@ def _budgets() -> list[Any]:
     texts += _BUDGETS.value
     if not texts:
         raise errors.UsageError("no budget; give --budgets_mflops=2,4,8 or --budget=litert_ms=1")
-    return budgets.ordered([budgets.parse(text) for text in texts])
+    return [budgets.parse(text) for text in texts]
 
 
 def _search(budgets: Sequence[Any]) -> dict[str, Any] | None:
@@ -93,7 +91,9 @@ def _search(budgets: Sequence[Any]) -> dict[str, Any] | None:
     with strategy.scope():
         run = checkpoints.load_run(_MODEL_DIR.value)
     task = _overridden(run.config).task
-    names = dict.fromkeys([*_COUNTED, *(name for budget in budgets for name in budget.limits)])
+    names = dict.fromkeys(
+        [*objectives.COUNTED, *(name for budget in budgets for name in budget.limits)]
+    )
     options = objectives.Options(_THREADS.value, _LATENCY_TABLE.value, _LATENCY_COMMAND.value)
     search = runner.Search(
         run.supernet,
@@ -131,12 +131,13 @@ def _select(budgets: Sequence[Any]) -> dict[str, Any]:
     import os
 
     from bignas_tf import errors, files
+    from bignas_tf.selection import budgets as budgets_lib
     from bignas_tf.selection import result
 
     files.ensure_writable(_OUTPUT_DIR.value)
     if os.path.realpath(_SELECT.value) == os.path.realpath(_OUTPUT_DIR.value):
         raise errors.UsageError("--output_dir is the folder of --select; choose another")
-    selected = result.select_again(result.read(_SELECT.value), budgets)
+    selected = result.select_again(result.read(_SELECT.value), budgets_lib.ordered(budgets))
     result.write(_OUTPUT_DIR.value, selected)
     return selected
 

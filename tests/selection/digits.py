@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import tf_keras
+import yaml
+from official.core import config_definitions as cfg
 
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
@@ -11,6 +15,7 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.splits import Split
+from bignas_tf.training import experiment
 from tests.modeling import helpers
 
 CLASSES = 10
@@ -75,6 +80,14 @@ def supernet(execution: str = "slice") -> Supernet:
     net = Supernet(space(), CLASSES, input_channels=1, execution=execution)
     helpers.randomise(net)
     return net
+
+
+def parse(folder: pathlib.Path) -> cfg.ExperimentConfig:
+    """EXPERIMENT on SPACE as a run's configuration; writes both into the folder."""
+    (folder / "search_space.yaml").write_text(yaml.safe_dump(SPACE))
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    space = f"task.model.search_space={folder / 'search_space.yaml'}"
+    return experiment.parse("bignas_small", [str(folder / "experiment.yaml")], space)
 
 
 def data() -> DataConfig:

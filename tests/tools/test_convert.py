@@ -5,28 +5,18 @@ from __future__ import annotations
 import json
 import pathlib
 import shutil
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
 
-from bignas_tf.search_space import presets
-from bignas_tf.training import experiment
 from tests.selection import digits
 from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 
 CLASSES = ("circle", "bar", "hook")  # noughts, ones and twos
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    forks = Forks()
-    yield forks
-    forks.close()
 
 
 def _run(forks: Forks, tool: str, *arguments: str, code: int = 0, **flags: object) -> str:
@@ -41,10 +31,7 @@ def _run(forks: Forks, tool: str, *arguments: str, code: int = 0, **flags: objec
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """What a training run leaves behind, with random weights."""
     folder = tmp_path_factory.mktemp("run")
-    (folder / "search_space.yaml").write_text(presets.to_yaml(digits.space()))
-    (folder / "experiment.yaml").write_text(yaml.safe_dump(digits.EXPERIMENT))
-    space = f"task.model.search_space={folder / 'search_space.yaml'}"
-    config = experiment.parse("bignas_small", [str(folder / "experiment.yaml")], space)
+    config = digits.parse(folder)
     (folder / "params.yaml").write_text(yaml.safe_dump(config.as_dict()))
     step = tf.Variable(digits.STEPS, dtype=tf.int64)
     checkpoint = tf.train.Checkpoint(model=digits.supernet(), global_step=step)

@@ -8,13 +8,11 @@ import re
 import stat
 
 import pytest
-import yaml
 
 from bignas_tf import errors
-from bignas_tf.search_space import presets
 from bignas_tf.search_space.latency_table import LatencyTable
 from bignas_tf.search_space.parts import Family
-from bignas_tf.training import checkpoints, experiment
+from bignas_tf.training import checkpoints
 from tests.selection import digits
 from tools import objectives
 from tools.objectives import Options
@@ -24,10 +22,7 @@ from tools.objectives import Options
 def run(tmp_path_factory: pytest.TempPathFactory) -> checkpoints.Run:
     """A run as it is loaded, with random weights."""
     folder = tmp_path_factory.mktemp("run")
-    (folder / "search_space.yaml").write_text(presets.to_yaml(digits.space()))
-    (folder / "experiment.yaml").write_text(yaml.safe_dump(digits.EXPERIMENT))
-    space = f"task.model.search_space={folder / 'search_space.yaml'}"
-    config = experiment.parse("bignas_small", [str(folder / "experiment.yaml")], space)
+    config = digits.parse(folder)
     return checkpoints.Run(str(folder), config, digits.space(), digits.supernet(), "", 0)
 
 

@@ -57,13 +57,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[pathlib.Path]:
     return paths
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    forks = Forks()
-    yield forks
-    forks.close()
-
-
 def _predict(
     server: StandIn | RealServer, rest: bool, images: list[bytes], model: str = "child"
 ) -> list[clients.Prediction]:

@@ -1,6 +1,8 @@
 # The commands of this project; each begins by making .venv where it is missing or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
+# A process for each processor, and a few at most: each holds TensorFlow, 2 to 3 GB of memory.
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help env env-dev env-runtimes env-tpu quickstart lint types test test-fast clean
@@ -28,10 +30,10 @@ types: env-dev  ## static types
 	$(BIN)/mypy bignas_tf tools
 
 test: lint types  ## lint, types and every test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: lint types  ## the same without the tests marked slow
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 clean:  ## remove .venv, .venv-tpu and the caches; runs/ is kept
 	rm -rf .venv .venv-tpu .mypy_cache .pytest_cache .ruff_cache

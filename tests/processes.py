@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-_LIMIT_S = 120
+_LIMIT_S = 300
 _MOST_ERRORS = 1 << 20
 
 

@@ -19,7 +19,7 @@ import tempfile
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-_LIMIT_S = 120
+_LIMIT_S = 300
 
 
 class Forks:

@@ -159,20 +159,16 @@ def _line(entry: dict[str, Any], objectives: dict[str, Any]) -> str:
 def _strategy() -> Any:
     """A `tf.distribute.Strategy` with a replica on each device that the flags ask for."""
     import tensorflow as tf
-    from official.common import distribute_utils
 
-    from bignas_tf import errors
+    from tools import devices
 
     if _MULTI_WORKER.value:
-        return distribute_utils.get_distribution_strategy("multi_worker_mirrored")
+        return devices.strategy("multi_worker_mirrored")
     if _TPU.value:
-        return distribute_utils.get_distribution_strategy("tpu", tpu_address=_TPU.value)
-    gpus, found = _NUM_GPUS.value, len(tf.config.list_logical_devices("GPU"))
-    if gpus > max(found, 1):
-        raise errors.UsageError(f"--num_gpus is {gpus}; TensorFlow finds {found}")
-    if gpus == 1:
+        return devices.strategy("tpu", tpu=_TPU.value)
+    if _NUM_GPUS.value == 1:
         return tf.distribute.get_strategy()
-    return distribute_utils.get_distribution_strategy("mirrored", num_gpus=gpus)
+    return devices.strategy("mirrored", _NUM_GPUS.value)
 
 
 if __name__ == "__main__":

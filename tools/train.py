@@ -37,6 +37,7 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf import errors, workers
     from bignas_tf.selection import named_children, splits
     from bignas_tf.training import experiment, trainer
+    from tools import devices
 
     config = experiment.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
     runtime = config.runtime
@@ -45,14 +46,16 @@ def main(argv: Sequence[str]) -> None:
     try:
         # TF_CONFIG, where it is set, goes before the hosts of the configuration.
         distribute_utils.configure_cluster(runtime.worker_hosts, runtime.task_index)
-        strategy = distribute_utils.get_distribution_strategy(
-            distribution_strategy=runtime.distribution_strategy,
-            all_reduce_alg=runtime.all_reduce_alg,
-            num_gpus=runtime.num_gpus,
-            tpu_address=_TPU.value or runtime.tpu,
-        )
-    except ValueError as error:
-        raise errors.UsageError(f"runtime: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.UsageError(
+            f"TF_CONFIG or runtime.worker_hosts cannot be used ({error!r})"
+        ) from error
+    strategy = devices.strategy(
+        runtime.distribution_strategy,
+        runtime.num_gpus,
+        _TPU.value or runtime.tpu,
+        runtime.all_reduce_alg,
+    )
     # Before training, for mistakes that would show only after it.
     task = config.task
     splits.check_apart(task.train_data, task.selection)

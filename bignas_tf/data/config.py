@@ -11,6 +11,7 @@ from bignas_tf import errors
 
 SOURCES = ("tfds", "tfrecord", "folder", "digits")
 CROPS = ("inception", "pad", "none")
+_SEEDS = 2**32  # what is made of a seed and a position must stay an int64
 
 
 @dataclasses.dataclass
@@ -68,6 +69,8 @@ def validate(config: DataConfig) -> None:
             raise errors.UsageError(
                 f"data: {field} is {value!r}; it must be a whole number above 0"
             )
+    if not isinstance(config.seed, int | None) or abs(config.seed or 0) >= _SEEDS:
+        raise errors.UsageError(f"data: seed is {config.seed!r}; it is a whole number below 2^32")
     if config.autoaugment and config.channels != 3:
         raise errors.UsageError("data: autoaugment needs channels=3; set channels or autoaugment")
     if config.cache and config.crop == "inception":
@@ -83,6 +86,20 @@ def validate(config: DataConfig) -> None:
         raise errors.UsageError(
             f"data: source={config.source!r} needs tfds_split, such as 'train' or 'train[:90%]'"
         )
+
+
+def check_fits(config: DataConfig, **expected: int) -> None:
+    """Checks fields against what a supernet takes, such as `base_size=224`.
+
+    Raises:
+      UsageError: one of them has another value.
+    """
+    for field, value in expected.items():
+        given = getattr(config, field)
+        if given != value:
+            raise errors.UsageError(
+                f"task.train_data.{field} is {given}; the supernet is made for {value}"
+            )
 
 
 def _check_choice(field: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf import errors, files, workers
+from bignas_tf.data import config as config_lib
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
@@ -161,5 +162,15 @@ def _plain(split: Split) -> Mapping[str, Any]:
 
 
 def build_evaluator(supernet: Supernet, data: DataConfig, selection: Any) -> Evaluator:
-    """An evaluator that calibrates every child on the run's own images."""
+    """An evaluator that calibrates every child on the run's own images.
+
+    Raises:
+      UsageError: the images do not fit the supernet, or there are too few.
+    """
+    config_lib.check_fits(
+        data,
+        base_size=supernet.space.base_resolution,
+        channels=supernet.input_channels,
+        num_classes=supernet.num_classes,
+    )
     return Evaluator(supernet, splits.calibration_batches(data, selection))

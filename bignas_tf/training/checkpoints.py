@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -22,6 +24,8 @@ SPACE_FILE = "search_space.yaml"
 PARAMS_FILE = "params.yaml"
 # Whatever TensorFlow may raise for a missing, cut or foreign file.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+# No fault of a file's: another worker has gone, memory has run out.
+_OTHERS = (tf.errors.UnavailableError, tf.errors.ResourceExhaustedError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,16 +76,31 @@ def load_run(model_dir: str) -> Run:
         raise errors.UsageError(f"{model_dir} holds no checkpoint; train first")
     check_space(checkpoint, space)
     supernet = models.build_supernet(config.task, space)
-    try:
+    with restoring(model_dir):
         status = tf.train.Checkpoint(model=supernet).read(checkpoint)
         status.assert_existing_objects_matched().expect_partial()
-    except (AssertionError, *_UNREADABLE) as error:
-        raise errors.UsageError(
-            f"checkpoint {checkpoint} cannot be restored: {_line(error)}"
-        ) from error
     return Run(
         model_dir, config, space, supernet, checkpoint, int(_read(checkpoint, "global_step"))
     )
+
+
+@contextlib.contextmanager
+def restoring(model_dir: str) -> Iterator[None]:
+    """Wraps what restores the checkpoint that `model_dir` names as its latest.
+
+    Raises:
+      UsageError: it is damaged, missing, or does not fit.
+    """
+    try:
+        yield
+    except _OTHERS:
+        raise
+    except (AssertionError, *_UNREADABLE) as error:
+        state = tf.train.get_checkpoint_state(model_dir)
+        latest = state.model_checkpoint_path if state else "none"
+        raise errors.UsageError(
+            f"checkpoint {latest} cannot be restored: {_line(error)}; {_way_out(model_dir)}"
+        ) from error
 
 
 def check_space(checkpoint: str, space: SearchSpace) -> None:
@@ -102,8 +121,14 @@ def _read(checkpoint: str, name: str) -> int:
         return tf.compat.v1.train.NewCheckpointReader(checkpoint).get_tensor(name + _VALUE)
     except _UNREADABLE as error:
         raise errors.UsageError(
-            f"checkpoint {checkpoint} is corrupt or not of a supernet: {_line(error)}"
+            f"checkpoint {checkpoint} is corrupt or not of a supernet: {_line(error)}; "
+            f"{_way_out(os.path.dirname(checkpoint))}"
         ) from error
+
+
+def _way_out(model_dir: str) -> str:
+    listed = os.path.join(model_dir, "checkpoint")
+    return f"name an older one as model_checkpoint_path in {listed}"
 
 
 def _read_config(model_dir: str) -> cfg.ExperimentConfig:

@@ -7,14 +7,8 @@ import dataclasses
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
-from bignas_tf import errors
-from bignas_tf.data import config as data_config
 from bignas_tf.data.config import DataConfig
-from bignas_tf.modeling import supernet
 from bignas_tf.training import schedules
-
-EXECUTIONS = ("auto", *supernet.EXECUTIONS)
-REGULARISED = ("biggest", "all")
 
 
 @dataclasses.dataclass
@@ -161,6 +155,9 @@ class TrainerConfig(cfg.TrainerConfig):
     """The Model Garden's trainer with our schedules among its choices.
 
     Attributes:
+      loss_upper_bound: a mean sum of a step's losses above it stops the run.
+      recovery_max_trials: its answer to a loss that explodes, which restores weights but not
+        the position of the input; off, for `trainer.Progress` stops the run.
       preemption_on_demand_checkpoint: its answer to SIGTERM, for some strategies and
         platforms; off, for `workers` has one for all.
     """
@@ -168,93 +165,8 @@ class TrainerConfig(cfg.TrainerConfig):
     optimizer_config: schedules.OptimizationConfig = dataclasses.field(
         default_factory=schedules.OptimizationConfig
     )
+    recovery_max_trials: int = -1
     preemption_on_demand_checkpoint: bool = False
-
-
-def validate(config: cfg.ExperimentConfig) -> None:
-    """Checks what the configuration classes cannot.
-
-    Raises:
-      UsageError: names the field, its value and what is allowed.
-    """
-    task, trainer = config.task, config.trainer
-    _one_of("task.model.execution", task.model.execution, EXECUTIONS)
-    _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
-    _check_sandwich(task.sandwich)
-    _check_regularisation(task.regularisation)
-    _check_optimisation(trainer.optimizer_config)
-    _check_steps(trainer, task.evaluation)
-    data = task.train_data
-    data_config.validate(data)
-    if not (task.sandwich.same_patch or data.crop != "none" or data.flip or data.autoaugment):
-        raise errors.UsageError(
-            "task.sandwich.same_patch is False, but all patches of an image are alike; set "
-            "crop, flip or autoaugment of task.train_data"
-        )
-
-
-def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> None:
-    intervals = ["checkpoint_interval"]
-    if evaluation.children:
-        intervals.append("validation_interval")
-    for name in ("train_steps", "steps_per_loop", *intervals):
-        value = getattr(trainer, name)
-        if not isinstance(value, int) or value < 1:
-            raise errors.UsageError(f"trainer.{name} is {value!r}; it takes a positive integer")
-    for name in intervals:
-        if getattr(trainer, name) % trainer.steps_per_loop:
-            raise errors.UsageError(
-                f"trainer.{name} is {getattr(trainer, name)}; checkpoints and evaluations come "
-                "at the end of a loop, so it must be a multiple of steps_per_loop "
-                f"({trainer.steps_per_loop})"
-            )
-    if evaluation.images < 0:
-        raise errors.UsageError(
-            f"task.evaluation.images is {evaluation.images}; it takes 0 (all) or more"
-        )
-
-
-def _check_sandwich(config: SandwichConfig) -> None:
-    if config.num_random < 0 or not config.num_children:
-        raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
-    if config.label_steps < 0:
-        raise errors.UsageError(
-            f"task.sandwich.label_steps is {config.label_steps}; it takes 0 or more"
-        )
-    if config.distillation and not config.biggest:
-        raise errors.UsageError(
-            "task.sandwich.distillation needs the biggest child as its teacher; "
-            "set sandwich.biggest=true or sandwich.distillation=false"
-        )
-
-
-def _check_regularisation(config: RegularisationConfig) -> None:
-    for name in ("dropout_rate", "label_smoothing"):
-        value = getattr(config, name)
-        if not 0.0 <= value < 1.0:
-            raise errors.UsageError(
-                f"task.regularisation.{name} is {value}; it takes 0 or more, and less than 1"
-            )
-    if not config.weight_decay >= 0.0:
-        raise errors.UsageError(
-            f"task.regularisation.weight_decay is {config.weight_decay}; it takes 0 or more"
-        )
-
-
-def _check_optimisation(config: schedules.OptimizationConfig) -> None:
-    """Checks the names of the optimiser and the schedule, each a field of its choices."""
-    for name in ("optimizer", "learning_rate"):
-        choices = getattr(config, name)
-        _one_of(
-            f"trainer.optimizer_config.{name}.type",
-            choices.type,
-            tuple(field.name for field in dataclasses.fields(choices) if field.name != "type"),
-        )
-
-
-def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise errors.UsageError(f"{name} is {value!r}; choose from {list(allowed)}")
 
 
 def blank_experiment() -> cfg.ExperimentConfig:

@@ -13,8 +13,8 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.modeling import hyperparams
 
-from bignas_tf import errors
-from bignas_tf.training import configs, experiments
+from bignas_tf import errors, files
+from bignas_tf.training import experiments, validation
 
 
 class _Loader(yaml.SafeLoader):
@@ -44,7 +44,7 @@ def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.E
     for source in [*config_files, params_override]:
         if source:
             override(config, source)
-    configs.validate(config)
+    validation.validate(config)
     return config
 
 
@@ -81,11 +81,8 @@ def override(config: cfg.ExperimentConfig, source: str) -> None:
 
 
 def _values(source: str) -> dict[str, object]:
-    if os.path.isfile(source):
-        with open(source, encoding="utf-8") as stream:
-            values = yaml.load(stream, _Loader)
-    elif source.endswith((".yaml", ".yml")) and "=" not in source:
-        raise ValueError("no such file")
+    if os.path.isfile(source) or (source.endswith((".yaml", ".yml")) and "=" not in source):
+        values = yaml.load(files.read_text(source), _Loader)
     else:
         values = yaml.load(source, _Loader)
         if isinstance(values, str):

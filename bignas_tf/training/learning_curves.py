@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import orbit
 import tensorflow as tf
@@ -22,7 +21,7 @@ Evaluation = Callable[[Supernet], Callable[[], Mapping[str, float]]]
 
 
 class LearningCurves:
-    """After a loop of training, evaluates children where `trainer.validation_interval` asks.
+    """Evaluates children where `trainer.validation_interval` asks, and after the last step.
 
     Each evaluation is a line of progress, TensorBoard summaries, and a row of
     `learning_curves.json`: a list of {"step": 1000, "top1": {"smallest": 0.61, …}}.
@@ -51,25 +50,28 @@ class LearningCurves:
             folder if self._chief else None, tf.summary.scalar, trainer.global_step
         )
 
-    def __call__(self, logs: dict[str, Any]) -> None:
-        """Called by Orbit with the logs of each loop."""
-        del logs
-        settings, step = self._trainer.config.trainer, int(self._trainer.global_step.numpy())
-        if step % settings.validation_interval and step < settings.train_steps:
-            return
+    def due(self, step: int) -> bool:
+        """Whether the children are to be evaluated after this step, and have not been yet."""
+        settings = self._trainer.config.trainer
+        asked = step % settings.validation_interval == 0 or step >= settings.train_steps
+        # A run that was killed in an evaluation begins with it.
+        return step > 0 and asked and not (self._rows and self._rows[-1]["step"] == step)
+
+    def record(self, step: int) -> None:
+        """Evaluates the children as they are after this step."""
         began = time.monotonic()
         top1 = dict(self._evaluate())
         shown = "  ".join(f"{name} {value:.4f}" for name, value in top1.items())
         print(
-            f"step {step}/{settings.train_steps}  top-1: {shown}  "
+            f"step {step}/{self._trainer.config.trainer.train_steps}  top-1: {shown}  "
             f"({time.monotonic() - began:.0f} s)",
             file=self._stream,
             flush=True,
         )
         self._summaries.write_summaries({f"top1/{name}": value for name, value in top1.items()})
         self._summaries.flush()
+        # A run that goes on from an older checkpoint repeats steps it has evaluated before.
+        self._rows = [row for row in self._rows if row["step"] < step]
+        self._rows.append({"step": step, "top1": top1})
         if self._chief:
-            # A run that was killed repeats steps it has evaluated before.
-            self._rows = [row for row in self._rows if row["step"] < step]
-            self._rows.append({"step": step, "top1": top1})
             files.write_json(self._path, self._rows)

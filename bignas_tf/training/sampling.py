@@ -15,7 +15,7 @@ def sample_code(space: SearchSpace, seed: tf.Tensor, resolution: int) -> tf.Tens
 
     Args:
       space: what may be chosen.
-      seed: int32 [2], such as (global step, index of the child): every replica
+      seed: integer [2], such as (global step, index of the child): every replica
         that knows the step draws the same child (paper, Section 4.2).
       resolution: the input side the child is paired with.
 

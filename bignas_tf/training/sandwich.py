@@ -51,7 +51,8 @@ def children(
     for index in range(config.num_random):
         resolution = free[index % len(free)]
         # Every replica and every restart knows the step, and so draws the same.
-        step_seed = tf.stack([tf.cast(step, tf.int32), seed * 1000 + index])
+        number = tf.constant(seed * 1000 + index, tf.int64)
+        step_seed = tf.stack([tf.cast(step, tf.int64), number])
         code = sampling.sample_code(space, step_seed, resolution)
         yield Child(f"random{index + 1}", resolution, code)
 

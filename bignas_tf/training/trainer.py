@@ -9,8 +9,10 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import orbit
 import tensorflow as tf
 import yaml
 from official.core import base_trainer, train_lib
@@ -20,7 +22,7 @@ from bignas_tf import errors, files, workers
 from bignas_tf.data import faults
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, configs
+from bignas_tf.training import checkpoints, validation
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
 from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
 
@@ -30,7 +32,10 @@ class SupernetTrainer(base_trainer.Trainer):
 
     def __init__(self, config: cfg.ExperimentConfig, task: BigNASTask) -> None:
         model = task.build_model()
-        optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
+        try:
+            optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
+        except (TypeError, ValueError) as error:
+            raise errors.UsageError(f"trainer.optimizer_config cannot be used: {error}") from error
         # Slots made inside a traced replica step would crash MirroredStrategy.
         optimizer._create_all_weights(model.trainable_variables)
         super().__init__(config, task, model, optimizer, train=True, evaluate=False)
@@ -82,8 +87,8 @@ class Progress:
     """Prints one line a loop; stops a run that has gone wrong.
 
     Raises (when called):
-      RunError: a loss or a weight is not finite (the step and the last good checkpoint are
-        named), or the replicas drew different children.
+      RunError: a loss or a weight is not finite or the losses exceed `loss_upper_bound` (the
+        step and the last good checkpoint are named), or the replicas drew different children.
     """
 
     def __init__(self, trainer: SupernetTrainer, model_dir: str) -> None:
@@ -91,6 +96,7 @@ class Progress:
         self._model_dir = model_dir
         self._weights = trainer.model.trainable_variables
         self._total = trainer.config.trainer.train_steps
+        self._bound = trainer.config.trainer.loss_upper_bound
         # Without a stream of its own it prints to Orbit's log: all but the chief do.
         self._stream = sys.stdout if workers.is_chief(trainer.strategy) else None
 
@@ -101,10 +107,11 @@ class Progress:
         # A last update may have ruined weights whose loss was never computed: do not save them.
         finite = all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in self._weights)
         if not (finite and all(map(math.isfinite, losses.values()))):
-            good = tf.train.latest_checkpoint(self._model_dir) or "none was saved"
-            raise errors.RunError(
-                f"the loss or a weight is not finite at step {step}: {losses}; "
-                f"last good checkpoint: {good}; lower the learning rate or lengthen the warm-up"
+            raise self._wrong(f"the loss or a weight is not finite at step {step}: {losses}")
+        if values["training_loss"] > self._bound:
+            raise self._wrong(
+                f"the losses exceed trainer.loss_upper_bound ({self._bound:g}) at step {step}: "
+                f"{losses}"
             )
         if values.get(DIFFERENT_CHOICES):
             raise errors.RunError(
@@ -118,6 +125,12 @@ class Progress:
             f"{values['images_per_second']:.0f} images/s  {left / 60:.1f} min left",
             file=self._stream,
             flush=True,
+        )
+
+    def _wrong(self, what: str) -> errors.RunError:
+        good = tf.train.latest_checkpoint(self._model_dir) or "none was saved"
+        return errors.RunError(
+            f"{what}; last good checkpoint: {good}; lower the learning rate or lengthen the warm-up"
         )
 
 
@@ -135,16 +148,11 @@ def train(
     answered by a checkpoint when the loop in flight ends.
 
     Raises:
-      UsageError: a bad configuration, or a checkpoint of another space.
-      RunError: the loss became NaN or infinite, or SIGTERM came.
+      UsageError: a bad configuration, or a checkpoint that is damaged or of another space.
+      RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
     """
-    configs.validate(config)
+    validation.validate(config)
     space = presets.get(config.task.model.search_space)
-    if config.task.train_data.base_size != space.base_resolution:
-        raise errors.UsageError(
-            f"task.train_data.base_size is {config.task.train_data.base_size}; patches of space "
-            f"{space.name!r} are {space.base_resolution} pixels"
-        )
     files.make_folder(model_dir)
     checkpoint = tf.train.latest_checkpoint(model_dir)
     if checkpoint:
@@ -171,41 +179,69 @@ def _check_shared(model_dir: str, strategy: tf.distribute.Strategy) -> None:
 
 
 def _run(trainer: SupernetTrainer, model_dir: str, evaluation: Evaluation | None) -> None:
-    """Trains to the end, or to the end of the loop in which a worker gets SIGTERM."""
-    settings, chief = trainer.config.trainer, workers.is_chief(trainer.strategy)
+    """Restores what there is and trains on, with Orbit's own lines in a file."""
+    chief = workers.is_chief(trainer.strategy)
     progress = Progress(trainer, model_dir)
-    curves = [LearningCurves(trainer, evaluation, model_dir)] if evaluation else []
+    curves = LearningCurves(trainer, evaluation, model_dir) if evaluation else None
     # Orbit prints every metric of every loop; the progress lines say it shorter.
     log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
     with (
+        _exhaustion_explained(model_dir),
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
         workers.sigterm_noted(trainer.strategy) as sigterm,
         workers.loss_explained(trainer.strategy),
-        faults.named(trainer.config.task.train_data),
     ):
-        controller = Runner(
-            trainer.strategy,
-            trainer.task,
-            "train",
-            trainer.config,
-            model_dir,
-            save_summary=chief,
-            trainer=trainer,
-            train_actions=[progress, *curves],
-        ).controller
-        for step in range(
-            int(trainer.global_step.numpy()), settings.train_steps, settings.steps_per_loop
-        ):
-            if sigterm():
-                controller.save_checkpoint()
-                raise errors.RunError(
-                    f"stopped by SIGTERM; step {step} is saved, and the same command goes on "
-                    "from there"
-                )
-            end = min(step + settings.steps_per_loop, settings.train_steps)
-            controller.train(end, checkpoint_at_completion=False)
-        controller.save_checkpoint()
+        with checkpoints.restoring(model_dir):
+            controller = Runner(
+                trainer.strategy,
+                trainer.task,
+                "train",
+                trainer.config,
+                model_dir,
+                save_summary=chief,
+                trainer=trainer,
+                train_actions=[progress],
+            ).controller
+        with faults.named(trainer.config.task.train_data):
+            _loops(trainer, controller, curves, sigterm)
+
+
+def _loops(
+    trainer: SupernetTrainer,
+    controller: orbit.Controller,
+    curves: LearningCurves | None,
+    sigterm: Callable[[], bool],
+) -> None:
+    """Trains and evaluates to the end, or to the end of what is in flight at a SIGTERM."""
+    settings, step = trainer.config.trainer, int(trainer.global_step.numpy())
+    while (evaluate := curves is not None and curves.due(step)) or step < settings.train_steps:
+        if sigterm():
+            controller.save_checkpoint()
+            raise errors.RunError(
+                f"stopped by SIGTERM; step {step} is saved, and the same command goes on from there"
+            )
+        if curves is not None and evaluate:
+            # First, for evaluation may take longer than a preemption leaves.
+            controller.save_checkpoint()
+            curves.record(step)
+            continue
+        # A run that goes on from anywhere comes back to multiples of the loop.
+        end = step - step % settings.steps_per_loop + settings.steps_per_loop
+        step = min(end, settings.train_steps)
+        controller.train(step, checkpoint_at_completion=step == settings.train_steps)
+
+
+@contextlib.contextmanager
+def _exhaustion_explained(model_dir: str) -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        good = tf.train.latest_checkpoint(model_dir) or "none was saved"
+        raise errors.RunError(
+            f"memory or disk does not suffice: {str(error).splitlines()[0]}; last checkpoint: "
+            f"{good}, from which the same command goes on"
+        ) from error
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:

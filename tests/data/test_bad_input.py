@@ -21,6 +21,8 @@ from tests.data import samples
         ({"channels": 2}, "allowed: [1, 3]"),
         ({"global_batch_size": 0}, "global_batch_size is 0"),
         ({"base_size": "32"}, "base_size is '32'"),
+        ({"seed": "one"}, "seed is 'one'"),
+        ({"seed": 2**32}, "seed is 4294967296; it is a whole number below 2^32"),
         ({"autoaugment": True}, "autoaugment needs channels=3"),
         ({"cache": True, "crop": "inception"}, "cache=False"),
         ({"tfds_split": ""}, "needs tfds_split"),

@@ -108,6 +108,13 @@ def test_every_epoch_has_every_image_once_in_its_own_order(
     assert sorted(seen[:count]) == sorted(pixels.tobytes() for pixels, _ in expected)
 
 
+@pytest.mark.parametrize("crop", ["pad", "inception"])
+def test_an_image_is_cut_anew_in_each_epoch(crop: str) -> None:
+    one = samples.digits(tfds_split="train[:1]", global_batch_size=1, crop=crop, flip=False)
+    patches = [pixels for pixels, _ in samples.batches(inputs.build_dataset(one), 8)]
+    assert len({patch.tobytes() for patch in patches}) > 4
+
+
 def test_cached_and_streamed_evaluation_agree(configs: dict[str, config_lib.DataConfig]) -> None:
     for name in ("folder", "tfrecord", "tfds"):
         pair = [

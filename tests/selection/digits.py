@@ -50,7 +50,7 @@ EXPERIMENT = {
         "evaluation": {"children": ["smallest", "biggest"], "split": "train[1200:]"},
         "selection": {
             "calibration_split": "train[:128]",
-            "calibration_images": 128,
+            "calibration_images": 150,  # more than the split has
             "ranking_split": "train[1200:]",
             "reporting_split": "test",
             "batch_size": 64,

@@ -156,6 +156,9 @@ def test_other_strategies_are_a_setting(
         ("task.selection.sead=1", "nearest is 'task.selection.seed'"),
         ("task.model.execution=mask", "follows its run in all but task.selection"),
         ("task.selection.ranking_split='test[:100]'", "have images in common (100)"),
+        ("task.train_data.base_size=16", "base_size is 16; the supernet is made for 8"),
+        ("task.train_data.channels=3", "channels is 3; the supernet is made for 1"),
+        ("task.train_data.num_classes=11", "num_classes is 11; the supernet is made for 10"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(
@@ -187,7 +190,7 @@ def test_more_gpus_than_there_are_are_refused(
     forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     error = commands.refuse(forks, "search", **_flags(run_dir, tmp_path / "s"), num_gpus=1000)
-    assert "--num_gpus is 1000; TensorFlow finds " in error
+    assert "num_gpus is 1000; TensorFlow finds " in error
 
 
 def test_the_folder_of_a_search_with_other_splits_is_refused(

@@ -37,6 +37,11 @@ def _refused(done: subprocess.CompletedProcess[str], words: str) -> None:
         ("--experiment=bignas_big", "unknown experiment 'bignas_big'; choose from"),
         ("--params_override=task.sandwitch.biggest=true", "nearest is 'task.sandwich'"),
         ("--params_override=task.selection.ranking_split='test[:9]'", "images in common (9)"),
+        ("--params_override=runtime.num_gpus=1000", "num_gpus is 1000; TensorFlow finds "),
+        (
+            "--params_override=runtime.distribution_strategy=tpu",
+            "tpu: Please provide a TPU Name to connect to.",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_folder(

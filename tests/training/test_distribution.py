@@ -67,7 +67,7 @@ def test_replicas_that_draw_different_children_stop_the_run(
 
     def by_replica(space: SearchSpace, seed: tf.Tensor, resolution: int) -> tf.Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return right(space, seed + replica, resolution)
+        return right(space, seed + tf.cast(replica, seed.dtype), resolution)
 
     monkeypatch.setattr(sampling, "sample_code", by_replica)
     runs.space_file(tmp_path, stages=runs.ONE_STAGE)
@@ -78,6 +78,24 @@ def test_replicas_that_draw_different_children_stop_the_run(
         progress = trainer.Progress(run, str(tmp_path))
     with pytest.raises(errors.RunError, match=r"drew different children .* at step 1;"):
         progress(run.train(tf.constant(1)))
+
+
+@pytest.mark.slow
+def test_workers_that_see_different_folders_are_refused(tmp_path: pathlib.Path) -> None:
+    runs.space_file(tmp_path, stages=runs.ONE_BLOCK)
+    eager = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false"
+    config = runs.parse(tmp_path, f"{eager},trainer.train_steps=3")
+    runs.train(config, tmp_path / "mine")
+    hosts = processes.free_hosts(2)
+    overrides = f"{eager},runtime.distribution_strategy=multi_worker_mirrored"
+    with (
+        processes.training(tmp_path, tmp_path / "mine", overrides, hosts, 0) as chief,
+        processes.training(tmp_path, tmp_path / "other", overrides, hosts, 1) as other,
+    ):
+        ends = [chief.end(), other.end()]
+    assert [code for code, _ in ends] == [2, 2]
+    for step, (_, stderr) in zip((3, 0), ends, strict=True):
+        assert f"holds a checkpoint of step {step} here and not on every worker; name" in stderr
 
 
 def _losses(model_dir: pathlib.Path) -> dict[tuple[str, int], float]:

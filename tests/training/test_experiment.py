@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 import pytest
-import tensorflow as tf  # noqa: F401  (the two CPU devices must be made before it is used)
+import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.training import experiment
@@ -68,6 +68,19 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
             "validation_interval is 50; .* multiple of steps_per_loop \\(20\\)",
         ),
         ("task.evaluation.images=-1", "evaluation.images is -1; it takes 0"),
+        (
+            "trainer.steps_per_loop=40",
+            "summary_interval is 20; .* multiple of steps_per_loop \\(40\\)",
+        ),
+        ("trainer.summary_interval=0", "summary_interval is 0; it takes a positive integer"),
+        ("trainer.max_to_keep=0", "max_to_keep is 0; it takes a positive integer"),
+        ("task.seed=-1", "task.seed is -1; it takes 0 to 4294967295"),
+        ("task.train_data.base_size=32", "base_size is 32; the supernet is made for 28"),
+        ("runtime.mixed_precision_dtype=float16", r"'float16'; choose from \['float32', 'bfl"),
+        ("runtime.distribution_strategy=parameter_server", "choose from .*'one_device'"),
+        ("runtime.enable_xla=true", "anew for every child; set task.model.execution=mask"),
+        (f"{OPTIMISER}warmup.type=lin", r"'lin'; choose from \['linear', 'polynomial'\]"),
+        (f"{OPTIMISER}optimizer.type=sgd_experimental", "'sgd_experimental', which is not of"),
         ("trainer.train_steps=0", "train_steps is 0; it takes a positive integer"),
         ("task.sandwich.biggest=false", "distillation needs the biggest child as its teacher"),
         (
@@ -101,8 +114,18 @@ def test_what_cannot_be_read_is_named(source: str) -> None:
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(errors.UsageError, match=r"'nowhere\.yaml': no such file"):
+    with pytest.raises(errors.UsageError, match=r"nowhere\.yaml cannot be read \(No such file"):
         experiment.parse("bignas_small", ["nowhere.yaml"], "")
+
+
+def test_a_file_may_lie_in_a_bucket() -> None:
+    # TensorFlow's file system in memory stands for gs://.
+    with tf.io.gfile.GFile("ram://experiments/mine.yaml", "w") as stream:
+        stream.write("trainer: {max_to_keep: 7}")
+    config = experiment.parse("bignas_small", ["ram://experiments/mine.yaml"], "")
+    assert config.trainer.max_to_keep == 7
+    with pytest.raises(errors.UsageError, match=r"ram://experiments/none\.yaml cannot be read"):
+        experiment.parse("bignas_small", ["ram://experiments/none.yaml"], "")
 
 
 def test_later_sources_win(tmp_path: pathlib.Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
+from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.named_children import NamedChildren
 from bignas_tf.training import checkpoints, trainer
@@ -64,6 +66,40 @@ def test_evaluation_is_recorded_and_leaves_the_training_as_it_is(
         (f"top1/{name}", row["step"]): value for row in rows for name, value in row["top1"].items()
     }
     assert runs.summaries(folder / "validation") == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_an_evaluation_loses_no_step_and_begins_with_it(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Steps 3, 6, 9 are evaluated, and 10, the last of a run that is prolonged later."""
+    eager = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"
+    overrides = f"{PLAIN}{eager}trainer.validation_interval=3,trainer.checkpoint_interval=9,"
+    folder = tmp_path / "run"
+
+    def train(steps: int, killed_at: int = 0) -> list[int]:
+        """Trains, and returns the steps that were evaluated."""
+        config = runs.parse(tmp_path, f"{overrides}trainer.train_steps={steps}")
+
+        def evaluation(net: Supernet) -> Callable[[], dict[str, float]]:
+            def top1() -> dict[str, float]:
+                if tf.summary.experimental.get_step() == killed_at:
+                    raise KeyboardInterrupt
+                return {"smallest": float(np.linalg.norm(net.classifier.bias))}
+
+            return top1
+
+        trainer.train(config, str(folder), runs.on_one_cpu(), evaluation)
+        return [row["step"] for row in json.loads((folder / "learning_curves.json").read_text())]
+
+    with pytest.raises(KeyboardInterrupt):
+        train(10, killed_at=6)
+    assert tf.train.latest_checkpoint(str(folder)).endswith("ckpt-6")
+    assert train(10) == [3, 6, 9, 10]
+    assert train(14) == [3, 6, 9, 10, 12, 14]
+    # A loop of three steps, but back to its multiples after the tenth.
+    lines = [line.split("/")[0] for line in capsys.readouterr().out.splitlines() if "loss" in line]
+    assert lines == [f"step {step}" for step in (3, 6, 9, 10, 12, 14)]
 
 
 @pytest.mark.slow

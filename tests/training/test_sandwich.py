@@ -112,6 +112,20 @@ def test_the_seed_of_the_run_changes_the_random_children(tmp_path: pathlib.Path)
     assert _codes(runs_of[0]) != _codes(runs_of[1])
 
 
+def test_great_seeds_draw_children_of_their_own(tmp_path: pathlib.Path) -> None:
+    space, config = runs.space_of(tmp_path), SandwichConfig(num_random=8)
+
+    @tf.function
+    def codes(step: tf.Tensor, seed: int) -> list[tf.Tensor]:
+        children = list(sandwich.children(space, config, step, seed))
+        return [child.choice for child in children[2:]]
+
+    # A thousand times the last two are equal modulo 2^32.
+    seeds = (7, 2**32 - 1, 2**31, 2**31 + 2**29)
+    drawn = {tuple(np.ravel(codes(tf.constant(1), seed))) for seed in seeds}
+    assert len(drawn) == len(seeds)
+
+
 def test_only_the_biggest_sees_labels(supernet: Supernet) -> None:
     before, after = _losses(_run(supernet)), _losses(_run(supernet, shift=1))
     changed = {role for role in before if before[role] != after[role]}

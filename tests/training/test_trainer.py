@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -12,12 +13,15 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training.task import BigNASTask
 from tests.data import samples
 from tests.training import runs
 
 pytestmark = pytest.mark.slow
 
 SMALL = "task.sandwich.num_random=1,"
+# Without a graph: tracing would take many times as long as a few steps.
+EAGER = f"{SMALL}trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"
 ONE_STEP = SMALL + ("trainer.train_steps=1,trainer.steps_per_loop=1,trainer.checkpoint_interval=1")
 
 
@@ -75,6 +79,32 @@ def test_a_finished_run_stays_as_it_is(
     after = runs.train(runs.parse(trained, ONE_STEP), trained / "run")
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert "resuming from" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing"])
+def test_a_damaged_checkpoint_is_named_and_an_older_one_can_be_taken(
+    trained: pathlib.Path, tmp_path: pathlib.Path, damage: str
+) -> None:
+    config = runs.parse(trained, f"{EAGER}{ONE_STEP},trainer.train_steps=2")
+    folder = tmp_path / "run"
+    shutil.copytree(trained / "run", folder)
+    for path in folder.glob("ckpt-1.*"):
+        shutil.copy(path, path.with_name(path.name.replace("ckpt-1", "ckpt-9")))
+    state = (folder / "checkpoint").read_text()
+    (folder / "checkpoint").write_text(state.replace("ckpt-1", "ckpt-9"))
+    data = next(folder.glob("ckpt-9.data*"))
+    if damage == "cut":
+        data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    else:
+        data.unlink()
+        (folder / "ckpt-9.index").unlink()
+    with pytest.raises(errors.UsageError) as caught:
+        trainer.train(config, str(folder), runs.on_one_cpu())
+    assert f"checkpoint {folder}/ckpt-9 cannot be restored: " in str(caught.value)
+    assert str(caught.value).endswith(f"as model_checkpoint_path in {folder}/checkpoint")
+    (folder / "checkpoint").write_text(state)
+    runs.train(config, folder)
+    assert tf.train.latest_checkpoint(str(folder)).endswith("ckpt-2")
 
 
 @pytest.mark.parametrize("damage", ["no_params", "bad_params", "no_checkpoint", "cut_checkpoint"])
@@ -140,6 +170,44 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     good = tf.train.latest_checkpoint(str(folder))
     assert good.endswith(f"ckpt-{step - 1}")
     assert f"last good checkpoint: {good};" in str(caught.value)
+
+
+def test_a_weight_that_is_not_finite_stops_the_run_before_it_shows_in_a_loss(
+    tmp_path: pathlib.Path,
+) -> None:
+    config = runs.parse(tmp_path, EAGER)
+    run = trainer.SupernetTrainer(config, BigNASTask(config.task))
+    progress = trainer.Progress(run, str(tmp_path))
+    logs = dict.fromkeys(("training_loss", "loss_biggest", "learning_rate"), 1.0)
+    logs |= {"steps_per_second": 1.0, "images_per_second": 8.0}
+    progress(logs)
+    run.model.classifier.bias[3].assign(np.nan)
+    with pytest.raises(errors.RunError, match=r"a weight is not finite at step 0: .*biggest"):
+        progress(logs)
+
+
+def test_a_schedule_that_lacks_its_steps_is_refused(tmp_path: pathlib.Path) -> None:
+    schedule = "trainer.optimizer_config.learning_rate.type=stepwise"
+    config = runs.parse(tmp_path, f"{EAGER}{schedule}")
+    with pytest.raises(errors.UsageError, match=r"optimizer_config cannot be used: "):
+        trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
+
+
+def test_losses_that_explode_stop_the_run(tmp_path: pathlib.Path) -> None:
+    # Three random guesses among ten classes: 3 * log(10) is 6.9.
+    config = runs.parse(tmp_path, f"{EAGER}trainer.loss_upper_bound=3.0")
+    expected = r"exceed trainer.loss_upper_bound \(3\) at step 3: .*none was saved; lower the"
+    with pytest.raises(errors.RunError, match=expected):
+        trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
+
+
+def test_a_full_disk_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "orbit.log").symlink_to("/dev/full")
+    config = runs.parse(tmp_path, f"{EAGER}trainer.train_steps=3")
+    with pytest.raises(errors.RunError, match=r"disk does not suffice: .*ckpt-3, from which"):
+        trainer.train(config, str(folder), runs.on_one_cpu())
 
 
 def test_progress_says_step_losses_and_rate(

@@ -1,0 +1,140 @@
+"""Checks of a run's configuration that its classes cannot make."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from official.core import config_definitions as cfg
+from official.modeling.optimization import optimizer_factory
+
+from bignas_tf import errors
+from bignas_tf.data import config as data_config
+from bignas_tf.modeling import supernet
+from bignas_tf.search_space import presets
+from bignas_tf.training import schedules
+from bignas_tf.training.configs import (
+    BigNASConfig,
+    EvaluationConfig,
+    RegularisationConfig,
+    SandwichConfig,
+)
+
+EXECUTIONS = ("auto", *supernet.EXECUTIONS)
+REGULARISED = ("biggest", "all")
+STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored", "tpu")
+# Gradients of float16 would need a scaled loss; bfloat16 has the range of float32.
+COMPUTE_TYPES = ("float32", "bfloat16")
+
+
+def validate(config: cfg.ExperimentConfig) -> None:
+    """Checks what the configuration classes cannot.
+
+    Raises:
+      UsageError: names the field, its value and what is allowed.
+    """
+    task, trainer = config.task, config.trainer
+    _check_runtime(config.runtime, task.model.execution)
+    _one_of("task.model.execution", task.model.execution, EXECUTIONS)
+    _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
+    _check_sandwich(task.sandwich)
+    _check_regularisation(task.regularisation)
+    _check_optimisation(trainer.optimizer_config)
+    _check_steps(trainer, task.evaluation)
+    _check_data(task)
+
+
+def _check_data(task: BigNASConfig) -> None:
+    # Keras' limit.
+    if not 0 <= task.seed < 2**32:
+        raise errors.UsageError(f"task.seed is {task.seed}; it takes 0 to {2**32 - 1}")
+    data = task.train_data
+    data_config.validate(data)
+    space = presets.get(task.model.search_space)
+    data_config.check_fits(data, base_size=space.base_resolution)
+    if not (task.sandwich.same_patch or data.crop != "none" or data.flip or data.autoaugment):
+        raise errors.UsageError(
+            "task.sandwich.same_patch is False, but all patches of an image are alike; set "
+            "crop, flip or autoaugment of task.train_data"
+        )
+
+
+def _check_runtime(runtime: cfg.RuntimeConfig, execution: str) -> None:
+    _one_of("runtime.distribution_strategy", runtime.distribution_strategy, STRATEGIES)
+    if runtime.mixed_precision_dtype:
+        _one_of("runtime.mixed_precision_dtype", runtime.mixed_precision_dtype, COMPUTE_TYPES)
+    if runtime.enable_xla and execution != "mask":
+        raise errors.UsageError(
+            "runtime.enable_xla would compile slices anew for every child; set "
+            "task.model.execution=mask or runtime.enable_xla=false"
+        )
+
+
+def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> None:
+    intervals = ["checkpoint_interval", "summary_interval"]
+    if evaluation.children:
+        intervals.append("validation_interval")
+    for name in ("train_steps", "steps_per_loop", "max_to_keep", *intervals):
+        value = getattr(trainer, name)
+        if not isinstance(value, int) or value < 1:
+            raise errors.UsageError(f"trainer.{name} is {value!r}; it takes a positive integer")
+    for name in intervals:
+        if getattr(trainer, name) % trainer.steps_per_loop:
+            raise errors.UsageError(
+                f"trainer.{name} is {getattr(trainer, name)}; checkpoints, summaries and "
+                "evaluations come at the end of a loop, so it must be a multiple of "
+                f"steps_per_loop ({trainer.steps_per_loop})"
+            )
+    if evaluation.images < 0:
+        raise errors.UsageError(
+            f"task.evaluation.images is {evaluation.images}; it takes 0 (all) or more"
+        )
+
+
+def _check_sandwich(config: SandwichConfig) -> None:
+    if config.num_random < 0 or not config.num_children:
+        raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
+    if config.label_steps < 0:
+        raise errors.UsageError(
+            f"task.sandwich.label_steps is {config.label_steps}; it takes 0 or more"
+        )
+    if config.distillation and not config.biggest:
+        raise errors.UsageError(
+            "task.sandwich.distillation needs the biggest child as its teacher; "
+            "set sandwich.biggest=true or sandwich.distillation=false"
+        )
+
+
+def _check_regularisation(config: RegularisationConfig) -> None:
+    for name in ("dropout_rate", "label_smoothing"):
+        value = getattr(config, name)
+        if not 0.0 <= value < 1.0:
+            raise errors.UsageError(
+                f"task.regularisation.{name} is {value}; it takes 0 or more, and less than 1"
+            )
+    if not config.weight_decay >= 0.0:
+        raise errors.UsageError(
+            f"task.regularisation.weight_decay is {config.weight_decay}; it takes 0 or more"
+        )
+
+
+def _check_optimisation(config: schedules.OptimizationConfig) -> None:
+    """Checks the names of the optimiser and the schedules, each a field of its choices.
+
+    To make them would start TensorFlow, too early for the strategy of several workers.
+    """
+    for name in ("optimizer", "learning_rate", "warmup"):
+        choices = getattr(config, name)
+        allowed = tuple(field.name for field in dataclasses.fields(choices) if field.name != "type")
+        if name != "warmup" or choices.type is not None:
+            _one_of(f"trainer.optimizer_config.{name}.type", choices.type, allowed)
+    kind = optimizer_factory.LEGACY_OPTIMIZERS_CLS[config.optimizer.type]
+    if not hasattr(kind, "_create_all_weights"):
+        raise errors.UsageError(
+            f"trainer.optimizer_config.optimizer.type is {config.optimizer.type!r}, which is not "
+            "of Keras' older kind that this trainer needs; choose another, such as 'rmsprop'"
+        )
+
+
+def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise errors.UsageError(f"{name} is {value!r}; choose from {list(allowed)}")

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from bignas_tf import files
-from tools.tpu import fitting
+from bignas_tf import errors, files
+from tools.tpu import environment, fitting
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 needs_libtpu = pytest.mark.skipif(
@@ -65,6 +65,16 @@ def test_the_largest_batch_is_found(asked: int, largest: int, tries: list[int]) 
         return batch <= largest
 
     assert (fitting.largest_batch(fits, asked), tried) == (largest, tries)
+
+
+def test_a_compiler_that_is_killed_is_explained(tmp_path: pathlib.Path) -> None:
+    compiler = tmp_path / "bin" / "python"
+    compiler.parent.mkdir()
+    compiler.write_text("#!/bin/sh\nkill -KILL $$\n")
+    compiler.chmod(0o755)
+    (tmp_path / "installed").touch()
+    with pytest.raises(errors.RunError, match=r"v3:2x2.*memory ran out"):
+        environment.Compiler(str(tmp_path), "v3:2x2")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import signal
 import subprocess
 from typing import Any
 
@@ -53,6 +54,11 @@ class Compiler:
         done = subprocess.run(
             [self._python, _COMPILER, self._topology, *hlo], capture_output=True, text=True
         )
+        if done.returncode == -signal.SIGKILL:
+            raise errors.RunError(
+                f"the TPU compiler was killed for {self._topology}, most likely because memory ran "
+                "out on this machine: a large space takes 16 GB, and more than 21 GB for v4"
+            )
         if done.returncode:
             last = done.stderr.strip().rpartition("\n")[2]
             raise errors.RunError(f"the TPU compiler failed for {self._topology}: {last}")

@@ -32,25 +32,28 @@ _LABELS = flags.DEFINE_string(
     "labels", None, "JSON list of the classes' names; by default the data set's own."
 )
 _LICENCE = flags.DEFINE_string("licence", "", "Of the model, for its card.")
-_VERIFIED_IMAGES = 64
 flags.mark_flags_as_mutual_exclusive(["architecture", "search_dir"], required=True)
 
 
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
+    from bignas_tf import files
     from bignas_tf.export import runtimes, saved_model
     from bignas_tf.search_space import presets
     from bignas_tf.training import checkpoints
 
     run = checkpoints.load_run(_MODEL_DIR.value)
+    chosen = {"": _ARCHITECTURE.value} if _SEARCH_DIR.value is None else _selected()
+    children = {name: presets.child(run.space, child) for name, child in chosen.items()}
+    names = _names(run.config.task.train_data)
+    # Before the work, for mistakes that would show only after it.
+    files.ensure_writable(_OUTPUT_DIR.value)
+    servables = _servables(run, children, names)
     if _SEARCH_DIR.value is None:
-        architecture = presets.child(run.space, _ARCHITECTURE.value)
-        ((_, servable),) = _servables(run, {"": architecture})
+        ((_, servable),) = servables
         print(saved_model.export(servable, _OUTPUT_DIR.value, runtimes.MANDATORY))
         return
-    children = {name: presets.child(run.space, path) for name, path in _selected().items()}
-    servables = _servables(run, children)
     for version in saved_model.export_family(servables, _OUTPUT_DIR.value, runtimes.MANDATORY):
         print(version)
 
@@ -58,44 +61,40 @@ def main(argv: Sequence[str]) -> None:
 def _selected() -> dict[str, str]:
     """The files of a search's selected children, by names for them."""
     from bignas_tf.selection import result
+    from tools.reports import checks
 
-    entries = result.read(_SEARCH_DIR.value)["selected"]
-    paths = [result.child_file(_SEARCH_DIR.value, entry["name"]) for entry in entries]
+    folder, found = _SEARCH_DIR.value, result.read(_SEARCH_DIR.value)
+    with checks.written_by("tools.search", f"{folder}/{result.FILE}"):
+        paths = [result.child_file(folder, str(each["name"])) for each in found["selected"]]
     return {path.stem: str(path) for path in paths}
 
 
-def _servables(run: Any, children: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _servables(
+    run: Any, children: dict[str, Any], names: Sequence[str]
+) -> Iterator[tuple[str, Any]]:
     """Calibrates, scores and slices children, one after the other."""
-    import importlib.metadata
-
     from bignas_tf.data import decode
     from bignas_tf.export import saved_model
     from bignas_tf.modeling import slicing
-    from bignas_tf.selection import runner, splits
+    from bignas_tf.selection import splits
+    from tools import exporting
 
-    data, selection, net = run.config.task.train_data, run.config.task.selection, run.supernet
-    names, evaluator = _names(data), runner.build_evaluator(net, data, selection)
+    task, net, evaluator = run.config.task, run.supernet, exporting.evaluator(run)
+    data, selection = task.train_data, task.selection
     reporting = splits.open_split(data, selection.reporting_split, selection.batch_size)
-    patches, labels = (part[:_VERIFIED_IMAGES] for part in next(iter(reporting)))
+    patches, labels = exporting.verified_images(task)
+    centre = decode.evaluation_centre(data.crop)
+    # Full batches alone are taken, so it may be fewer than the configuration says.
+    images = splits.calibration_batches(data, selection).images
+    calibration = {"split": selection.calibration_split, "images": images}
     for name, architecture in children.items():
         statistics = evaluator.statistics(architecture)
-        top1, images = evaluator.top1(architecture, statistics, reporting)
+        score = evaluator.top1(architecture, statistics, reporting)
         logits, _ = next(evaluator.logits(architecture, statistics, [(patches, labels)]))
-        card = {
-            "architecture": architecture.to_json(),
-            **net.cost_of(architecture)._asdict(),
-            "accuracy": {"split": selection.reporting_split, "top1": top1, "images": images},
-            "calibration": {
-                "split": selection.calibration_split,
-                "images": selection.calibration_images,
-            },
-            "data": data.tfds_name or data.input_path or data.source,
-            "licence": _LICENCE.value,
-            "source": run.source,
-            "tensorflow": importlib.metadata.version("tensorflow"),
-        }
         child = slicing.sliced_child(net, architecture, statistics)
-        centre = decode.evaluation_centre(data.crop)
+        cost = net.cost_of(architecture)
+        card = exporting.card(run, task, architecture, cost, score, _LICENCE.value)
+        card["calibration"] = calibration
         yield name, saved_model.Servable(child, card, patches.numpy(), logits, names, centre)
 
 

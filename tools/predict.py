@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +25,7 @@ _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
 _SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.")
 _REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
 _MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
-_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Longest wait for an answer.", lower_bound=0)
+_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Longest wait for an answer.", 0.001, 86400)
 flags.mark_flags_as_mutual_exclusive(["export_dir", "server"], required=True)
 
 
@@ -46,12 +45,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _predict(model: clients.Client, path: str) -> dict[str, Any]:
-    try:
-        (answer,) = model.predict([pathlib.Path(path).read_bytes()])
-    except OSError as error:
-        raise errors.UsageError(f"{path} cannot be read ({error.strerror})") from error
-    except clients.RefusedError as error:
-        raise errors.UsageError(f"{path} {str(error).removeprefix('image 0 ')}") from error
+    answer = clients.classify(model, path, clients.read(path))
     return {
         "image": path,
         "label": answer.classes[0],

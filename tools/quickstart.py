@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
     middle = float(_BUDGETS.value[len(_BUDGETS.value) // 2])
     child = f"{search_dir}/child_{middle:g}.json"
     answer = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
-    export = answer.split()[-1]
+    export = answer.splitlines()[-1]
     images = _write_test_images(config_file, override, pathlib.Path(run_dir, "images"))
     for line in _run("predict", *images, export_dir=export).splitlines():
         prediction = json.loads(line)

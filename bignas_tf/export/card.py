@@ -33,7 +33,7 @@ def render(card: Mapping[str, Any], child: tf_keras.Model, labels: Sequence[str]
     parts = [
         f"# Model card\n\nAn image classifier, cut out of a supernet (BigNAS) and {since}.",
         "## Figures\n\n" + "\n".join(f"- {line}" for line in _figures(card)),
-        "## Classes\n\n" + _classes(labels),
+        f"## Classes\n\n```\n{_classes(labels)}\n```",
         "## Architecture\n\n```\n" + "\n".join(_drawing(child)) + "\n```",
         "## How to call it\n\n" + _CALL,
     ]
@@ -66,10 +66,11 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _classes(labels: Sequence[str]) -> str:
-    shown = ", ".join(f"{number} {' '.join(name.split())}" for number, name in enumerate(labels))
-    if len(labels) <= _MOST_LABELS:
-        return shown
-    return f"{len(labels)}, from {labels[0]} to {labels[-1]}; see labels.json."
+    """A line each; of many the first and the last. Names are escaped: they stay data."""
+    lines = [f"{number} {repr(name)[1:-1]}" for number, name in enumerate(labels)]
+    if len(lines) <= _MOST_LABELS:
+        return "\n".join(lines)
+    return f"{lines[0]}\n...\n{lines[-1]}\n(see labels.json)"
 
 
 def _drawing(child: tf_keras.Model) -> Iterator[str]:

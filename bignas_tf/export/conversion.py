@@ -15,9 +15,10 @@ import numpy as np
 import tf_keras
 
 from bignas_tf import errors, files
-from bignas_tf.export import measure, metadata, onnx, runtimes, tflite
+from bignas_tf.export import measure, metadata, onnx, proof, runtimes, tflite
 
-REPORT_FILE = "report.json"
+# The packages that formats need; the Model Garden brings LiteRT, which has no wheel everywhere.
+_LITERT, _ONNX = ("ai_edge_litert",), ("tf2onnx", "onnxruntime")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +51,14 @@ def check(formats: Sequence[str]) -> None:
     unknown = sorted(set(formats) - set(runtimes.FILES))
     if unknown or not formats:
         raise errors.UsageError(f"formats {unknown}: choose from {list(runtimes.FILES)}")
-    for package in ("tf2onnx", "onnxruntime"):
-        if "onnx" in formats and not importlib.util.find_spec(package):
-            raise errors.UsageError(f"the format onnx needs {package}; run `make env-runtimes`")
+    needed = dict.fromkeys(tflite.KINDS, _LITERT) | {"onnx": _ONNX}
+    for name in formats:
+        for package in needed[name]:
+            if not importlib.util.find_spec(package):
+                raise errors.UsageError(
+                    f"the format {name} needs {package}, which is not installed; "
+                    "`make env-runtimes` brings what onnx needs"
+                )
 
 
 def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
@@ -69,28 +75,46 @@ def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
       the SavedModel, milliseconds, and what runs how.
 
     Raises:
-      UsageError: the export's folder is not writable.
+      UsageError: the export is damaged or not writable, or has not a label for each class.
       RunError: a format cannot be made, or its logits are wrong.
     """
+    labels, classes = len(conversion.labels), conversion.child.output_shape[-1]
+    if labels != classes:
+        raise errors.UsageError(f"{conversion.folder}: {labels} labels for {classes} classes")
+    proof.read(conversion.folder)
     files.ensure_writable(conversion.folder)
     scratch = pathlib.Path(tempfile.mkdtemp(dir=conversion.folder, prefix=".unverified-"))
     try:
-        for name in formats:
-            (scratch / runtimes.FILES[name]).write_bytes(_convert(conversion, name))
-        files.write_text(
-            scratch / metadata.LABEL_FILE, "".join(f"{each}\n" for each in conversion.labels)
-        )
-        paths = {name: scratch / runtimes.FILES[name] for name in formats}
-        measured = measure.formats(conversion.folder, paths, conversion.batches)
-        report = {"split": conversion.split, **measured}
-        files.write_json(scratch / REPORT_FILE, report)
+        report = _write(conversion, formats, scratch)
         os.chmod(scratch, 0o755)
-        final = conversion.folder / runtimes.CONVERTED_DIR
-        shutil.rmtree(final, ignore_errors=True)
-        os.rename(scratch, final)
+        _replace(conversion.folder / runtimes.CONVERTED_DIR, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return report
+
+
+def _write(conversion: Conversion, formats: Sequence[str], scratch: pathlib.Path) -> dict[str, Any]:
+    """Fills a folder; returns the report."""
+    paths = {name: scratch / runtimes.FILES[name] for name in formats}
+    for name, path in paths.items():
+        path.write_bytes(_convert(conversion, name))
+    files.write_text(scratch / metadata.LABEL_FILE, metadata.label_lines(conversion.labels))
+    measured = measure.formats(conversion.folder, paths, conversion.batches)
+    for name, path in paths.items():
+        measured["formats"][name]["sha256"] = runtimes.sha256(path)
+    # The proof is the export's own, so that `runtimes` can tell whose the files are.
+    made_of = runtimes.sha256(conversion.folder / proof.PROOF_FILE)
+    report = {"split": conversion.split, "proof_sha256": made_of, **measured}
+    files.write_json(scratch / runtimes.REPORT_FILE, report)
+    return report
+
+
+def _replace(folder: pathlib.Path, scratch: pathlib.Path) -> None:
+    """Puts `scratch` in a folder's place, which is whole at any time, or not there."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".replaced-") as old:
+        if folder.exists():
+            os.rename(folder, pathlib.Path(old, folder.name))
+        os.rename(scratch, folder)
 
 
 def _convert(conversion: Conversion, name: str) -> bytes:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bignas_tf.data import decode
 
-# More than cameras of today take; decoded and as float32 it is 0.6 GB.
+# All but the largest photographs of today; decoded and as float32 it is 0.6 GB.
 MOST_PIXELS = 50_000_000
 _DECODERS = 8  # images of one request decoded at the same time
 _NAMED = 5  # images that one message names at most
@@ -90,7 +90,8 @@ class Intake:
     def from_floats(self, images: tf.Tensor) -> tf.Tensor:
         """As `from_pixels`, of float32 values from 0 to 255, which are rounded.
 
-        Values scaled to [0, 1] or [-1, 1] are refused: they would give a wrong answer.
+        Values scaled to [0, 1] or [-1, 1] are refused: they would give a wrong answer. Only an
+        image of ones and noughts cannot be told from one that is all but black.
         """
         images = tf.ensure_shape(images, [None, None, None, self.channels])
         whole = tf.round(images)

@@ -37,9 +37,10 @@ def formats(
       operations run how.
 
     Raises:
-      RunError: a format's logits are not finite, or one without loss differs.
+      RunError: the SavedModel does not load, a format's logits are not finite, or those of one
+        without loss differ.
     """
-    reference = probe.tensorflow(str(folder))
+    reference = _reference(folder)
     runs = {name: _load(name, path) for name, path in paths.items()}
     scores = {name: _Score() for name in (SAVED_MODEL, *paths)}
     largest, patches = 1.0, np.empty(0)
@@ -82,6 +83,14 @@ def table(report: Mapping[str, Any]) -> str:
             named = ", ".join(f"{count} {operation}" for operation, count in left.items())
             outside.append(f"{name}: outside XNNPACK: {named or 'nothing'}")
     return "\n".join([*lines, *outside])
+
+
+def _reference(folder: pathlib.Path) -> probe.Run:
+    try:
+        return probe.tensorflow(str(folder))
+    except Exception as error:  # whatever TensorFlow raises for a damaged file
+        reason = " ".join(str(error).split())[:300]
+        raise errors.RunError(f"{folder} does not load: {reason}") from error
 
 
 def _load(name: str, path: pathlib.Path) -> dict[int, probe.Run]:

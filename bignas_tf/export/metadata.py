@@ -92,8 +92,10 @@ def _name(
 
 
 def label_lines(labels: Sequence[str]) -> str:
-    """The content of labels.txt: a line for each class."""
-    return "".join(f"{' '.join(label.splitlines())}\n" for label in labels)
+    """The content of labels.txt: a line for each class, whatever is in its name."""
+    text = "".join(f"{' '.join(label.splitlines())}\n" for label in labels)
+    # Half a surrogate pair, which JSON and names of folders can hold, has no UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _metadata(description: Description, shape: Sequence[int], outputs: Sequence[str]) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import zipfile
+import zlib
 
 import numpy as np
 
@@ -13,6 +15,11 @@ PROOF_FILE = "proof.npz"
 # The graph is the supernet's with other sums, and kernels that the batch norms have scaled:
 # float32 rounding, some 1e-6 of the largest logit.
 RELATIVE_TOLERANCE = 1e-4
+# Whatever NumPy may raise for a missing, cut, damaged or foreign file.
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +57,17 @@ def read(folder: pathlib.Path) -> Proof:
     """
     path = folder / PROOF_FILE
     try:
-        with np.load(path) as arrays:
-            return Proof(arrays["patches"], arrays["logits"])
-    except (OSError, ValueError, KeyError) as error:
+        # Opened here, for NumPy leaves a file open that it cannot read.
+        with path.open("rb") as stream, np.load(stream) as arrays:
+            proof = Proof(arrays["patches"], arrays["logits"])
+    except _UNREADABLE as error:
         raise errors.UsageError(
             f"{path} cannot be read; give the folder of one version that tools.export wrote"
         ) from error
+    images, logits = proof.patches.shape, proof.logits.shape
+    if (len(images), len(logits)) != (4, 2) or images[0] != logits[0] or not proof.logits.size:
+        raise errors.UsageError(
+            f"{path} holds patches {list(images)} and logits {list(logits)}; [N, S, S, C] and "
+            "[N, classes] are needed: export again"
+        )
+    return proof

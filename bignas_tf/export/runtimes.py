@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.util
 import math
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bignas_tf import errors
+from bignas_tf import errors, files
+from bignas_tf.export import processes, verify
 from bignas_tf.export import proof as proof_lib
-from bignas_tf.export import verify
 
-# Where `conversion` puts files below an export, and their names by format.
-CONVERTED_DIR = "converted"
+# Where `conversion` puts files below an export, what it says of them, and their names by format.
+CONVERTED_DIR, REPORT_FILE = "converted", "report.json"
 FILES = {
     "float32": "child_float32.tflite",
     "float16": "child_float16.tflite",
@@ -30,7 +28,6 @@ FILES = {
 _SIGNATURE, _INPUT = "patches", "patches"
 _PROBE = pathlib.Path(__file__).resolve().with_name("probe.py")
 _CLI = ("-m", "tensorflow.python.tools.saved_model_cli")
-_TIMEOUT_S = 600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +41,9 @@ class Runtime:
       format: one of FILES; "" is the SavedModel.
       relative_tolerance: the largest difference from the expected logits that passes, in units of
         the largest of them; None is float32 rounding.
-      mandatory: whether an export appears only if this runtime agrees. saved_model_cli is not: it
-        loads as Python does, in twice the time.
+      mandatory: whether tools publish an export only if this runtime agrees. The C API session is
+        not: `saved_model.export` has asked it by then, through every signature. Nor is
+        saved_model_cli: it loads as Python does, in twice the time.
     """
 
     name: str
@@ -57,9 +55,9 @@ class Runtime:
 
 
 # Of the lossy kinds about twice the largest difference is allowed that was seen on trained
-# children; other weights differ by more.
+# children. Children that are near each other differ by less; so hashes tell whose a file is.
 RUNTIMES = (
-    Runtime("C API session", "tensorflow", "session", mandatory=True),
+    Runtime("C API session", "tensorflow", "session"),
     Runtime("saved_model_cli", "tensorflow", ""),
     Runtime("Python without this project", "tensorflow", "tensorflow", mandatory=True),
     Runtime("LiteRT float32", "ai_edge_litert", "litert", "float32"),
@@ -123,6 +121,9 @@ def check(folder: pathlib.Path, runtimes: Iterable[Runtime] = RUNTIMES) -> Itera
             yield Outcome(runtime, skipped=f"{runtime.package} is not installed")
         elif not model.exists():
             yield Outcome(runtime, skipped=f"{model.name} was not made; see tools.convert")
+        elif runtime.format and not _made_of(folder, runtime.format):
+            problem = f"{model.name} is not what tools.convert made of this export"
+            yield Outcome(runtime, problem=f"{problem}; convert again")
         else:
             yield _outcome(runtime, model, proof)
 
@@ -140,6 +141,23 @@ def require(folder: pathlib.Path, runtimes: Iterable[Runtime] = MANDATORY) -> No
             raise errors.RunError(
                 f"the export {folder} failed in {outcome.runtime.name}: {reason or wrong}"
             )
+
+
+def sha256(path: pathlib.Path) -> str:
+    """A file's hash."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _made_of(folder: pathlib.Path, name: str) -> bool:
+    """Whether a file in another format is what `conversion` made of this very export."""
+    converted = folder / CONVERTED_DIR
+    try:
+        report = files.read_json(converted / REPORT_FILE)
+        told = report["proof_sha256"], report["formats"][name]["sha256"]
+    except (errors.UsageError, KeyError, TypeError):
+        return False
+    return told == (sha256(folder / proof_lib.PROOF_FILE), sha256(converted / FILES[name]))
 
 
 def _outcome(runtime: Runtime, model: pathlib.Path, proof: proof_lib.Proof) -> Outcome:
@@ -175,8 +193,11 @@ def _probe(
     names = []
     if name == "session":
         inputs, outputs = verify.signatures(model, [_SIGNATURE])[_SIGNATURE]
+        if _INPUT not in inputs or verify.LOGITS not in outputs:
+            given = f"takes {sorted(inputs)} and gives {sorted(outputs)}"
+            raise errors.RunError(f"{_SIGNATURE!r} {given}, not {_INPUT!r} and {verify.LOGITS!r}")
         names = [inputs[_INPUT], outputs[verify.LOGITS]]
-    _run([str(_PROBE), name, str(model), str(patches), str(answer), *names])
+    processes.run([str(_PROBE), name, str(model), str(patches), str(answer), *names])
     with np.load(answer) as arrays:
         return arrays["logits"], float(arrays["milliseconds"])
 
@@ -186,29 +207,8 @@ def _cli(model: pathlib.Path, patches: pathlib.Path) -> np.ndarray:
     output = patches.parent / "answer"
     given = f"--inputs={_INPUT}={patches}"
     where = f"--dir={model}", "--tag_set=serve", f"--signature_def={_SIGNATURE}"
-    _run([*_CLI, "run", *where, given, f"--outdir={output}"])
-    return np.load(output / f"{verify.LOGITS}.npy")
-
-
-def _run(arguments: list[str]) -> None:
-    """Runs Python; a crash ends that process, not this one.
-
-    Raises:
-      RunError: it failed; the message is the last line that it wrote.
-    """
-    # The GPU, if there is one, belongs to the process that trains or exports.
-    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    processes.run([*_CLI, "run", *where, given, f"--outdir={output}"])
     try:
-        # -P: neither this folder nor the project's is a place to import from.
-        done = subprocess.run(
-            [sys.executable, "-P", *arguments],
-            env={**os.environ, **quiet},
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise errors.RunError(f"it took over {_TIMEOUT_S} s") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise errors.RunError(lines[-1].removeprefix("error: "))
+        return np.load(output / f"{verify.LOGITS}.npy")
+    except FileNotFoundError:
+        raise errors.RunError(f"{_SIGNATURE!r} gives no {verify.LOGITS!r}") from None

@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from bignas_tf.export import runtimes, serving, signatures, verify
 from bignas_tf.export.intake import MOST_PIXELS, Intake
 
 CARD_FILE, LABELS_FILE = "child.json", "labels.json"
+_MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 _GRAPH = "batch norms folded into the convolutions, weights as constants; params counts them apart"
 
 
@@ -38,6 +40,9 @@ class Servable:
       expected_logits: float32 [N, classes], the calibrated supernet's for them.
       labels: the classes' names, in their order, any text; None for their numbers.
       centre: what evaluation takes of an image.
+
+    Raises:
+      UsageError: there are more or fewer names than classes.
     """
 
     child: tf_keras.Model
@@ -47,6 +52,15 @@ class Servable:
     labels: Sequence[str] | None = None
     centre: decode.Centre = decode.WHOLE
 
+    def __post_init__(self) -> None:
+        if len(self.names) != self.classes:
+            raise errors.UsageError(f"{len(self.names)} labels for {self.classes} classes")
+
+    @property
+    def classes(self) -> int:
+        """How many the child tells apart."""
+        return self.child.output_shape[-1]
+
     @property
     def intake(self) -> Intake:
         return Intake(self.patches.shape[1], self.patches.shape[3], self.centre)
@@ -54,7 +68,7 @@ class Servable:
     @property
     def names(self) -> list[str]:
         """One for each class."""
-        return list(self.labels or map(str, range(self.expected_logits.shape[1])))
+        return list(map(str, range(self.classes)) if self.labels is None else self.labels)
 
 
 def export(
@@ -90,19 +104,33 @@ def export_family(
     """Writes `output_dir/<name>/<version>/` for each; none appears unless all are verified.
 
     See `export` for the rest. `models.config` lists all models of the folder.
+
+    Raises:
+      UsageError: two have one name, or one's name is no name of a model or has a file in its place.
     """
     base = files.ensure_writable(output_dir)
-    versions = []
     with contextlib.ExitStack() as stack:
-        staged = [
-            (name, stack.enter_context(_staged(servable, base, through)))
-            for name, servable in servables
-        ]
-        for name, scratch in staged:
-            (base / name).mkdir(exist_ok=True)
-            versions.append(_publish(scratch, base / name))
+        staged: dict[str, pathlib.Path] = {}
+        for name, servable in servables:
+            _check_model(name, base, staged)
+            staged[name] = stack.enter_context(_staged(servable, base, through))
+        folders = [files.ensure_writable(base / name) for name in staged]
+        versions = list(map(_publish, staged.values(), folders))
     serving.write_configs(base)
     return versions
+
+
+def _check_model(name: str, base: pathlib.Path, others: Container[str]) -> None:
+    """Refuses a name that the server would take for a version, or not see at all."""
+    taken = name in others or name == serving.ONLY_MODEL
+    if taken or name.isdecimal() or not _MODEL_NAME.fullmatch(name):
+        raise errors.UsageError(
+            f"a model cannot be called {name!r}; each needs a name of its own, of letters, digits, "
+            f"'_', '-' and '.', that is no number, not {serving.ONLY_MODEL!r} and does not begin "
+            "with '.'"
+        )
+    if (base / name).exists() and not (base / name).is_dir():
+        raise errors.UsageError(f"{base / name} is in the way of a model's folder; move it")
 
 
 @contextlib.contextmanager

@@ -75,13 +75,23 @@ def write_configs(base: pathlib.Path) -> None:
     names. The server wants absolute paths, so it must see `base` where it lies now.
     """
     base = base.resolve()
+    files.write_text(base / BATCHING_FILE, _BATCHING)
+    written = None
+    # Another export may add a model, and list it, between this one's look and its writing.
+    while written != (found := _models(base)):
+        files.write_text(base / MODELS_FILE, text_format.MessageToString(found))
+        written = found
+
+
+def _models(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
+    """Every model at and below `base`, an absolute path."""
     config = model_server_config_pb2.ModelServerConfig()
     for folder in [base, *sorted(path for path in base.glob("[!.]*") if path.is_dir())]:
-        if any(path.name.isdecimal() for path in folder.iterdir()):
+        graphs = folder.glob("[0-9]*/saved_model.pb")
+        if any(path.parent.name.isdecimal() for path in graphs):
             config.model_config_list.config.add(
                 name=ONLY_MODEL if folder == base else folder.name,
                 base_path=str(folder),
                 model_platform="tensorflow",
             )
-    files.write_text(base / MODELS_FILE, text_format.MessageToString(config))
-    files.write_text(base / BATCHING_FILE, _BATCHING)
+    return config

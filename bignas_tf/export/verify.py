@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 
@@ -19,6 +17,7 @@ import numpy as np
 from google.protobuf import message as protobuf
 
 from bignas_tf import errors
+from bignas_tf.export import processes
 
 # An array for each input of a signature, by the input's name.
 Feeds = Mapping[str, np.ndarray]
@@ -27,7 +26,6 @@ Signature = tuple[dict[str, str], dict[str, str]]
 
 LOGITS = "logits"
 _SESSION = pathlib.Path(__file__).resolve().with_name("session.py")
-_TIMEOUT_S = 600
 
 
 def verify_export(
@@ -110,7 +108,10 @@ def session_answers(
     with tempfile.TemporaryDirectory() as scratch:
         paths = [pathlib.Path(scratch, name) for name in ("requests", "answers")]
         paths[0].write_bytes(pickle.dumps(wanted))
-        _run_session(folder, paths)
+        try:
+            processes.run([str(_SESSION), str(folder), *map(str, paths)])
+        except errors.RunError as error:
+            raise _failure(folder, f"the session loader says: {error}") from error
         answers = pickle.loads(paths[1].read_bytes())
     return [
         answer if isinstance(answer, str) else dict(zip(known[key][1], answer, strict=True))
@@ -140,27 +141,6 @@ def _difference(
         allowed = f"{atol:.3g} is allowed"
         raise _failure(folder, f"the logits of {key!r} differ by up to {difference:.3g}; {allowed}")
     return difference
-
-
-def _run_session(folder: pathlib.Path, paths: list[pathlib.Path]) -> None:
-    """Runs `session` on `folder`; a crash of the C++ code ends that process, not this one."""
-    # The GPU, if there is one, belongs to the process that trains or exports.
-    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    # -P: the folder of session.py, which is this package, is not a place to import from.
-    command = [sys.executable, "-P", str(_SESSION), str(folder), *map(str, paths)]
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **quiet},
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise _failure(folder, f"the session loader took over {_TIMEOUT_S} s") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise _failure(folder, f"the session loader says: {lines[-1].removeprefix('error: ')}")
 
 
 def signatures(folder: pathlib.Path, keys: Iterable[str]) -> dict[str, Signature]:

@@ -6,6 +6,8 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -43,16 +45,25 @@ def exported(
 
 def _export(servable: saved_model.Servable, base: pathlib.Path, formats: list[str]) -> pathlib.Path:
     folder = saved_model.export(servable, str(base))
+    _convert(servable, folder, formats)
+    return folder
+
+
+def _convert(
+    servable: saved_model.Servable,
+    folder: pathlib.Path,
+    formats: list[str],
+    labels: Sequence[str] = digit_children.LABELS,
+) -> None:
     made = conversion.Conversion(
         folder=folder,
         child=servable.child,
-        labels=digit_children.LABELS,
+        labels=labels,
         calibration=digit_children.calibration(),
         split="test[:64]",
         batches=digits.batches("test[:64]"),
     )
     conversion.write(made, formats)
-    return folder
 
 
 @pytest.fixture
@@ -76,23 +87,47 @@ def test_a_good_export_passes_everywhere(exported: pathlib.Path) -> None:
         assert outcomes[runtime].agreement == 1.0
     assert not outcomes[INT8].skipped
     assert "child_float16.tflite was not made" in outcomes[FLOAT16].skipped
-    assert list(runtimes.MANDATORY) == [SESSION, PYTHON]
+    assert list(runtimes.MANDATORY) == [PYTHON]
 
 
-def test_the_weights_of_another_child_are_caught(
-    exported: pathlib.Path, broken: pathlib.Path, net: Supernet, tmp_path: pathlib.Path
+@pytest.fixture(scope="module")
+def other(net: Supernet, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Another child's export."""
+    made = digit_children.servable(net, net.space.biggest())
+    return _export(made, tmp_path_factory.mktemp("other"), ["float32"])
+
+
+def test_the_weights_of_another_child_are_caught(broken: pathlib.Path, other: pathlib.Path) -> None:
+    shutil.copy(other / "saved_model.pb", broken)
+    with pytest.raises(errors.RunError, match=r"failed in C API session: its logits differ by"):
+        runtimes.require(broken, [SESSION])
+
+
+@pytest.mark.parametrize("copied", [runtimes.FILES["float32"], "all"])
+def test_the_file_of_another_child_is_caught(
+    broken: pathlib.Path, other: pathlib.Path, copied: str
 ) -> None:
-    other = digit_children.servable(net, net.space.biggest())
-    folder = _export(other, tmp_path / "other", ["float32"])
-    shutil.copy(folder / "saved_model.pb", broken)
-    shutil.copytree(
-        folder / runtimes.CONVERTED_DIR, broken / runtimes.CONVERTED_DIR, dirs_exist_ok=True
-    )
+    folder, name = broken / runtimes.CONVERTED_DIR, runtimes.FILES["float32"]
+    for path in (other / runtimes.CONVERTED_DIR).glob("*" if copied == "all" else copied):
+        shutil.copy(path, folder)
+    outcome = _outcome(broken, FLOAT32)
+    assert f"{name} is not what tools.convert made of this export" in outcome.problem
+    assert not outcome.passed
+    with pytest.raises(errors.RunError, match="made of this export"):
+        runtimes.require(broken, [FLOAT32])
+
+
+def test_a_file_of_wrong_logits_is_caught(broken: pathlib.Path, other: pathlib.Path) -> None:
+    # As if the conversion itself had gone wrong.
+    shutil.rmtree(broken / runtimes.CONVERTED_DIR)
+    shutil.copytree(other / runtimes.CONVERTED_DIR, broken / runtimes.CONVERTED_DIR)
+    path = broken / runtimes.CONVERTED_DIR / runtimes.REPORT_FILE
+    report = json.loads(path.read_text())
+    report["proof_sha256"] = runtimes.sha256(broken / proof.PROOF_FILE)
+    path.write_text(json.dumps(report))
     outcome = _outcome(broken, FLOAT32)
     assert not outcome.problem
     assert not outcome.passed, outcome
-    with pytest.raises(errors.RunError, match=r"failed in C API session: its logits differ by"):
-        runtimes.require(broken, [SESSION])
 
 
 def test_batch_norms_that_were_not_calibrated_are_caught(
@@ -139,11 +174,24 @@ def _drop_variable(prefix: pathlib.Path, fragment: str) -> None:
 
 
 def test_a_damaged_file_is_caught(broken: pathlib.Path) -> None:
-    path = broken / runtimes.CONVERTED_DIR / "child_float32.tflite"
+    path = broken / runtimes.CONVERTED_DIR / runtimes.FILES["float32"]
     path.write_bytes(path.read_bytes()[:1000])
     outcome = _outcome(broken, FLOAT32)
     assert outcome.problem
     assert not outcome.passed
+    (path.parent / runtimes.REPORT_FILE).write_text("{}")
+    assert _outcome(broken, FLOAT32).problem
+
+
+def test_a_model_of_other_names_is_caught(tmp_path: pathlib.Path) -> None:
+    signature = tf.function(
+        lambda pixels: {"classes": tf.reduce_sum(pixels)},
+        input_signature=[tf.TensorSpec([None, 8, 8, 1], tf.uint8, "pixels")],
+    )
+    tf.saved_model.save(tf.Module(), str(tmp_path), {"patches": signature})
+    proof.Proof(np.zeros([1, 8, 8, 1], np.uint8), np.zeros([1, 2], np.float32)).write(tmp_path)
+    outcome = _outcome(tmp_path, SESSION)
+    assert "takes ['pixels'] and gives ['classes']" in outcome.problem
 
 
 def test_logits_that_are_no_numbers_fail() -> None:
@@ -162,7 +210,7 @@ def test_the_report_tells_accuracy_and_agreement(
     folder = exported / runtimes.CONVERTED_DIR
     names = {"child_float32.tflite", "child_int8.tflite", "labels.txt", "report.json"}
     assert {path.name for path in folder.iterdir()} == names
-    report = json.loads((folder / conversion.REPORT_FILE).read_text())
+    report = json.loads((folder / runtimes.REPORT_FILE).read_text())
     assert (report["split"], report["images"]) == ("test[:64]", 64)
     rows = report["formats"]
     labels = np.concatenate([each.numpy() for _, each in digits.batches("test[:64]")])
@@ -173,3 +221,33 @@ def test_the_report_tells_accuracy_and_agreement(
     lost = expected - rows["int8"]["top1"]
     assert rows["int8"]["top1_lost"] == pytest.approx(lost, abs=1e-9)
     assert str(report["images"]) in measure.table(report)
+
+
+def test_a_conversion_replaces_the_last_one(
+    broken: pathlib.Path, servable: saved_model.Servable
+) -> None:
+    labels = ["two\nlines", "half \ud800", *digit_children.LABELS[2:]]
+    _convert(servable, broken, ["float32"], labels)
+    folder = broken / runtimes.CONVERTED_DIR
+    names = {"child_float32.tflite", "labels.txt", "report.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert not list(broken.glob(".*"))
+    lines = (folder / "labels.txt").read_text().splitlines()
+    assert lines == ["two lines", "half ?", *digit_children.LABELS[2:]]
+    assert _outcome(broken, FLOAT32).passed
+
+
+def test_what_cannot_be_converted_is_refused(
+    broken: pathlib.Path, servable: saved_model.Servable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(errors.UsageError, match="9 labels for 10 classes"):
+        _convert(servable, broken, ["float32"], digit_children.LABELS[1:])
+    (broken / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(errors.RunError, match="does not load"):
+        _convert(servable, broken, ["float32"])
+    (broken / proof.PROOF_FILE).unlink()
+    with pytest.raises(errors.UsageError, match="cannot be read"):
+        _convert(servable, broken, ["float32"])
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)  # as where it has no wheel
+    with pytest.raises(errors.UsageError, match="int8 needs ai_edge_litert, which is not"):
+        conversion.check(["int8"])

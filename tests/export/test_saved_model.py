@@ -167,6 +167,32 @@ def test_an_unwritable_folder_is_refused(case: Case, tmp_path: pathlib.Path) -> 
         _export(case, tmp_path / "file" / "export")
 
 
+@pytest.mark.parametrize("name", ["2", "a/b", "..", ".hidden", "", "child", "two words"])
+def test_a_name_that_is_no_models_is_refused(case: Case, tmp_path: pathlib.Path, name: str) -> None:
+    with pytest.raises(errors.UsageError, match="a model cannot be called"):
+        saved_model.export_family([(name, _servable(case))], str(tmp_path / "base"))
+    assert list((tmp_path / "base").iterdir()) == []
+
+
+def test_two_models_of_one_name_are_refused(case: Case, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.UsageError, match="each needs a name of its own"):
+        saved_model.export_family([("a", _servable(case)), ("a", _servable(case))], str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_family_does_not_begin_where_it_could_not_end(case: Case, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "child_2").write_text("a file")
+    with pytest.raises(errors.UsageError, match=r"child_2 is in the way of a model's folder"):
+        saved_model.export_family([("child_2", _servable(case))], str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["child_2"]
+
+
+@pytest.mark.parametrize("labels", [[], LABELS[:9], [*LABELS, "ten"]])
+def test_every_class_needs_a_name(case: Case, labels: list[str]) -> None:
+    with pytest.raises(errors.UsageError, match=f"{len(labels)} labels for 10 classes"):
+        _servable(case, labels=labels)
+
+
 def test_the_child_holds_stock_layers_only(case: Case) -> None:
     modules = {type(layer).__module__.split(".")[0] for layer in case.child.layers}
     assert modules == {"tf_keras"}

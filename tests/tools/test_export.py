@@ -59,6 +59,7 @@ def test_the_card_of_an_export_says_what_it_is(
     assert card["peak_activation_bytes"] / 1e6 == child["costs"]["activation_mb"]
     accuracy = {"split": "test", "top1": child["reporting_top1"], "images": 360}
     assert card["accuracy"] == accuracy
+    # As many as there are, not as many as were asked for.
     assert card["calibration"] == {"split": "train[:128]", "images": 128}
     index = run_dir / f"ckpt-{STEPS}.index"
     assert card["source"] == {
@@ -103,7 +104,7 @@ def test_labels_that_do_not_fit_are_refused(
 
 
 def test_a_folder_without_a_search_is_refused(
-    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     flags = {"model_dir": run_dir, "output_dir": tmp_path / "e"}
     error = commands.refuse(forks, "export", search_dir=tmp_path, **flags)
@@ -111,6 +112,20 @@ def test_a_folder_without_a_search_is_refused(
     (tmp_path / "search.json").write_text("{}")
     error = commands.refuse(forks, "export", search_dir=tmp_path, **flags)
     assert "is not what tools.search writes" in error
+    result = json.loads((search_dir / "search.json").read_text()) | {"selected": [{}]}
+    (tmp_path / "search.json").write_text(json.dumps(result))
+    error = commands.refuse(forks, "export", search_dir=tmp_path, **flags)
+    assert f"{tmp_path}/search.json is damaged, or not what tools.search writes: no 'name'" in error
+
+
+def test_a_folder_that_cannot_be_written_is_refused(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    flags = {"architecture": "smallest", "output_dir": tmp_path / "file"}
+    assert "is not a writable folder" in commands.refuse(
+        forks, "export", model_dir=run_dir, **flags
+    )
 
 
 def test_predict_answers_as_the_session_does(

@@ -1,13 +1,11 @@
-"""Clients, prediction and load test against a server; the commands that start one."""
+"""Prediction and load test against a server; the commands that start one."""
 
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import pathlib
 import shutil
-import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,7 +16,7 @@ from bignas_tf import errors
 from bignas_tf.export import saved_model
 from tests.export import servables
 from tests.tools.forks import Forks
-from tests.tools.servers import TIMEOUT_S, RealServer, StandIn, free_port
+from tests.tools.servers import TIMEOUT_S, RealServer, StandIn
 from tools.serving import clients
 
 pytestmark = pytest.mark.slow
@@ -102,45 +100,6 @@ def test_an_unknown_model_is_refused(
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
-def test_no_server_is_an_error_of_one_line(rest: bool) -> None:
-    client = clients.connect(f"localhost:{free_port()}", "child", rest, TIMEOUT_S)
-    with pytest.raises(errors.RunError, match=r"^localhost:\d+ gave no answer: UNAVAILABLE, .+$"):
-        client.predict([b""])
-
-
-@pytest.mark.parametrize(
-    "body", [b"hello", b"[]", b'{"predictions": [{}]}', b'{"predictions": []}', b"\xff"]
-)
-def test_another_server_is_an_error(body: bytes) -> None:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    with http.server.HTTPServer(("localhost", 0), Handler) as other:
-        thread = threading.Thread(target=other.handle_request)
-        thread.start()
-        client = clients.connect(f"localhost:{other.server_port}", "child", True, TIMEOUT_S)
-        unfit = pytest.raises(errors.RunError, match="does not answer as")
-        with contextlib.closing(client), unfit:
-            client.predict([b""])
-        thread.join()
-
-
-@pytest.mark.parametrize(
-    "address", ["localhost", "localhost:", ":8500", "localhost:http", "h:65536"]
-)
-def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(errors.UsageError, match="is not an address such as localhost:8500"):
-        clients.connect(address, "child", False, TIMEOUT_S)
-
-
-@pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
 def test_predict_prints_what_the_server_says(
     forks: Forks,
     server: StandIn | RealServer,
@@ -169,6 +128,11 @@ def test_predict_names_the_file_that_is_no_image(
     assert done.returncode == 2
     assert f"error: {path} cannot be decoded: it is damaged" in done.stderr
     assert json.loads(done.stdout)["image"] == str(images[0])
+    done = forks.run(
+        "tools.serving.load_test", f"--server={server.grpc}", *map(str, [*images, path])
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error: {path} cannot be decoded: it is damaged" in done.stderr
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["gRPC", "REST"])
@@ -219,13 +183,23 @@ def test_start_shows_its_command_line(forks: Forks, base: pathlib.Path) -> None:
     )
 
 
+@pytest.mark.parametrize("change", ["{base}2", "{base}/gone", "/"])
 def test_start_refuses_an_export_that_was_moved(
-    forks: Forks, base: pathlib.Path, tmp_path: pathlib.Path
+    forks: Forks, base: pathlib.Path, tmp_path: pathlib.Path, change: str
 ) -> None:
     moved = shutil.copytree(base, tmp_path / "moved")
+    config = (base / "models.config").read_text().replace(str(base), change.format(base=moved))
+    (moved / "models.config").write_text(config)
     done = forks.run("tools.serving.start", f"--export_dir={moved}", "--show")
-    assert done.returncode == 2
+    assert done.returncode == 2, done.stdout
     assert "the export was moved; mend its base_path" in done.stderr
+
+
+def test_start_refuses_a_damaged_configuration(forks: Forks, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "models.config").write_text("model_config_list {")
+    done = forks.run("tools.serving.start", f"--export_dir={tmp_path}", "--show")
+    assert done.returncode == 2
+    assert "models.config is damaged" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.skipif(shutil.which(SERVER) is not None, reason=f"{SERVER} is on the PATH")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import pathlib
 import re
 import urllib.parse
 from collections.abc import Sequence
@@ -15,6 +16,11 @@ from bignas_tf import errors
 SIGNATURE = "image_bytes"
 _OUTPUTS = ("top_classes", "top_labels", "top_probabilities")
 _OWN_WORDS = re.compile(r"assertion failed: \[(.*?)\]")
+# A name, an IPv4 address or an IPv6 one in brackets; then a port.
+_ADDRESS = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", re.ASCII)
+_HTTP = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "FAILED_PRECONDITION": 412}  # gRPC's, in HTTP
+# Whatever TensorFlow may raise for a missing, cut or foreign SavedModel.
+_UNREADABLE = (OSError, KeyError, ValueError, AttributeError, RuntimeError)
 
 
 class Prediction(NamedTuple):
@@ -51,12 +57,33 @@ def connect(server: str, model: str, rest: bool, timeout_s: float) -> Client:
     Raises:
       UsageError: the address cannot be read.
     """
-    host, _, port = server.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    address = _ADDRESS.fullmatch(server)
+    if not address or int(address[2]) > 65535:
         raise errors.UsageError(f"--server: {server!r} is not an address such as localhost:8500")
     if rest:
-        return RestClient(host, int(port), model, timeout_s)
+        return RestClient(address[1].strip("[]"), int(address[2]), model, timeout_s)
     return GrpcClient(server, model, timeout_s)
+
+
+def read(path: str) -> bytes:
+    """An image file's content.
+
+    Raises:
+      UsageError: it cannot be read.
+    """
+    try:
+        return pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise errors.UsageError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def classify(client: Client, path: str, image: bytes) -> Prediction:
+    """Classifies one image; a refusal names its file. See `Client.predict`."""
+    try:
+        (answer,) = client.predict([image])
+    except RefusedError as error:
+        raise RefusedError(f"{path} {str(error).removeprefix('image 0 ')}") from error
+    return answer
 
 
 def reason(message: str) -> str:
@@ -75,7 +102,7 @@ class LocalClient:
             # Kept, for a signature does not keep its model.
             self._model = tf.saved_model.load(folder)
             self._signature = self._model.signatures[SIGNATURE]
-        except (OSError, KeyError) as error:
+        except (*_UNREADABLE, tf.errors.OpError) as error:
             raise errors.UsageError(f"{folder} is no folder of an exported version") from error
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
@@ -118,9 +145,9 @@ class GrpcClient:
         try:
             response = self._stub.Predict(request, timeout=self._timeout_s)
         except grpc.RpcError as error:
-            kind = {grpc.StatusCode.INVALID_ARGUMENT: 400, grpc.StatusCode.NOT_FOUND: 404}
-            status = kind.get(error.code(), error.code().name)
-            raise _failure(self._server, self._model, status, error.details()) from error
+            code = error.code()
+            status = _HTTP.get(code.name, code.name)
+            raise _failure(self._server, self._model, status, error.details() or "") from error
         return _predictions([tf.make_ndarray(response.outputs[name]) for name in _OUTPUTS])
 
     def close(self) -> None:
@@ -144,7 +171,7 @@ class RestClient:
             self._connection.request("POST", path, body, {"Content-Type": "application/json"})
             response = self._connection.getresponse()
             text = response.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
             self._connection.close()  # the next request opens it anew
             problem = str(error) or type(error).__name__
             raise _failure(self._server, self._model, "UNAVAILABLE", problem) from error
@@ -169,7 +196,7 @@ def _parse(text: str, count: int, server: str) -> list[Prediction]:
     """Reads {"predictions": [{output: [...], ...}, ...]}, one for each image."""
     try:
         rows = [[row[name] for name in _OUTPUTS] for row in json.loads(text)["predictions"]]
-        if len(rows) != count or any(len({*map(len, row)}) != 1 for row in rows):
+        if len(rows) != count or any(not row[0] or len({*map(len, row)}) != 1 for row in rows):
             raise ValueError("lists of other lengths were expected")
     except (ValueError, KeyError, TypeError) as error:
         raise errors.RunError(
@@ -180,8 +207,12 @@ def _parse(text: str, count: int, server: str) -> list[Prediction]:
 
 def _failure(server: str, model: str, status: Any, message: str) -> Exception:
     """The error to raise for a status of HTTP, or for the name of one of gRPC."""
-    if status == 400:
+    if status == 400 and _OWN_WORDS.search(message):
         return RefusedError(reason(message))
+    if status in (400, 412):
+        return errors.UsageError(
+            f"--model: {model!r} of {server} is not what tools.export wrote: {reason(message)}"
+        )
     if status == 404:
         return errors.UsageError(
             f"--model: {server} does not serve {model!r} ({reason(message)}); models.config of "

@@ -30,7 +30,7 @@ _MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to 
 _CONCURRENCIES = flags.DEFINE_list("concurrencies", ["1", "2", "4", "8"], "Clients at once.")
 _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests for each concurrency.", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch", 1, "Images of a request.", lower_bound=1)
-_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Longest wait for an answer.", lower_bound=0)
+_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Longest wait for an answer.", 0.001, 86400)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -40,18 +40,23 @@ def main(argv: Sequence[str]) -> None:
     if not concurrencies or min(concurrencies) < 1:
         raise errors.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")
     no_chatter()
-    images = itertools.cycle([_read(path) for path in argv[1:]])
+    images = itertools.cycle(_images(argv[1:]))
     batches = [[next(images) for _ in range(_BATCH.value)] for _ in range(_REQUESTS.value)]
     for concurrency in concurrencies:
         print(json.dumps(_measure(concurrency, batches)), flush=True)
 
 
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except OSError as error:
-        raise errors.UsageError(f"{path} cannot be read ({error.strerror})") from error
+def _images(paths: Sequence[str]) -> list[bytes]:
+    """Files that the server takes; of others every request would fail, or a share of them."""
+    images = [clients.read(path) for path in paths]
+    with contextlib.closing(_connect()) as client:
+        for path, image in zip(paths, images, strict=True):
+            clients.classify(client, path, image)
+    return images
+
+
+def _connect() -> clients.Client:
+    return clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
 
 
 def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, float]:
@@ -66,9 +71,8 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
     with contextlib.ExitStack() as stack:
         connected = []
         for _ in shares:
-            client = clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
-            connected.append(stack.enter_context(contextlib.closing(client)))
-            client.predict(batches[0])
+            connected.append(stack.enter_context(contextlib.closing(_connect())))
+            connected[-1].predict(batches[0])
         pool = stack.enter_context(futures.ThreadPoolExecutor(concurrency))
         began = time.perf_counter()
         latencies = list(itertools.chain(*pool.map(_send, connected, shares)))

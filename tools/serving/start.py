@@ -48,11 +48,22 @@ def main(argv: Sequence[str]) -> None:
 
 def _check(base: pathlib.Path) -> None:
     """The server itself would wait for ever for a folder that is not there."""
-    config = base / "models.config"
-    if str(base) not in files.read_text(config):
-        raise errors.UsageError(
-            f"{config} names other folders than {base}: the export was moved; mend its base_path"
-        )
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    path, config = base / "models.config", model_server_config_pb2.ModelServerConfig()
+    try:
+        text_format.Parse(files.read_text(path), config)
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise errors.UsageError(f"{path} is damaged ({error}); export again") from error
+    for model in config.model_config_list.config:
+        folder = pathlib.Path(model.base_path)
+        # Docker sees nothing but the base.
+        if not folder.is_relative_to(base) or not folder.is_dir():
+            raise errors.UsageError(
+                f"{path} names {folder}, which is no folder of {base}: the export was moved; mend "
+                "its base_path"
+            )
 
 
 def _server(base: pathlib.Path) -> list[str]:

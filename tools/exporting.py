@@ -1,0 +1,109 @@
+"""What tools.export, tools.convert and tools.finetune share: children, images and cards."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.data.config import DataConfig
+from bignas_tf.export import conversion, measure
+from bignas_tf.modeling import slicing
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.cost import Cost
+from bignas_tf.selection import runner, splits
+from bignas_tf.selection.evaluator import Evaluator, Score
+from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
+
+_VERIFIED_IMAGES = 64
+# The field that names the images of a source; digits need none.
+_NAMED_BY = {"tfds": "tfds_name", "tfrecord": "input_path", "folder": "input_path"}
+
+
+def evaluator(run: Run) -> Evaluator:
+    """Calibrates and scores children of a run as its search did."""
+    task = run.config.task
+    return runner.build_evaluator(run.supernet, task.train_data, task.selection)
+
+
+def calibrated_child(run: Run, architecture: Architecture) -> tf_keras.Model:
+    """A run's child with its slice of the weights and calibrated batch norms."""
+    return slicing.sliced_child(run.supernet, architecture, evaluator(run).statistics(architecture))
+
+
+def verified_images(task: BigNASConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Patches and labels from the reporting split, on which an export is verified."""
+    split, count = task.selection.reporting_split, _VERIFIED_IMAGES
+    return next(iter(splits.open_split(task.train_data, split, count, count)))
+
+
+def calibration_patches(task: BigNASConfig, images: int) -> np.ndarray:
+    """Patches from the calibration split, uint8 [N, S, S, C]: int8 takes its ranges from them."""
+    split = splits.open_split(task.train_data, task.selection.calibration_split, images, images)
+    return next(iter(split))[0].numpy()
+
+
+def card(
+    run: Run, task: BigNASConfig, architecture: Architecture, cost: Cost, score: Score, licence: str
+) -> dict[str, Any]:
+    """What `child.json` says of any child, plain.
+
+    Args:
+      run: what its weights come from.
+      task: of the images that it was trained on last, and scored on.
+      architecture: its choices.
+      cost: as trained, batch norms counted.
+      score: on the reporting split of `task`.
+      licence: of the model; "" where nobody has said.
+    """
+    return {
+        "architecture": architecture.to_json(),
+        **cost._asdict(),
+        "accuracy": {"split": task.selection.reporting_split, **score._asdict()},
+        "data": data_name(task.train_data),
+        "licence": licence,
+        "source": run.source,
+        "tensorflow": importlib.metadata.version("tensorflow"),
+    }
+
+
+def convert(
+    folder: pathlib.Path,
+    child: tf_keras.Model,
+    labels: Sequence[str],
+    task: BigNASConfig,
+    patches: np.ndarray,
+    formats: Sequence[str],
+) -> None:
+    """Adds `converted/` to an export and prints what was measured; see `conversion.write`.
+
+    Args:
+      folder: the version.
+      child: what the export was made of.
+      labels: of the classes, in their order.
+      task: on whose reporting split each format is measured.
+      patches: from `calibration_patches`.
+      formats: some of `runtimes.FILES`.
+    """
+    selection = task.selection
+    batches = splits.open_split(task.train_data, selection.reporting_split, selection.batch_size)
+    made = conversion.Conversion(
+        folder=folder,
+        child=child,
+        labels=labels,
+        calibration=patches,
+        split=selection.reporting_split,
+        batches=batches,
+    )
+    print(measure.table(conversion.write(made, formats)))
+
+
+def data_name(data: DataConfig) -> Any:
+    """The name of a data set, or where its files are."""
+    return getattr(data, _NAMED_BY.get(data.source, "source"))

@@ -37,35 +37,20 @@ def main(argv: Sequence[str]) -> None:
     import pathlib
 
     from bignas_tf import files
-    from bignas_tf.export import conversion, measure, saved_model
-    from bignas_tf.modeling import slicing
+    from bignas_tf.export import conversion, saved_model
     from bignas_tf.search_space.architecture import Architecture
-    from bignas_tf.selection import runner, splits
     from bignas_tf.training import checkpoints
+    from tools import exporting
 
     conversion.check(_FORMATS.value)
     folder = pathlib.Path(_EXPORT_DIR.value)
     card = files.read_json(folder / saved_model.CARD_FILE)
     run = checkpoints.load_run(_MODEL_DIR.value)
     _check_source(card, run.source)
-    data, selection, net = run.config.task.train_data, run.config.task.selection, run.supernet
-    architecture = Architecture.from_json(card["architecture"])
-    evaluator = runner.build_evaluator(net, data, selection)
-    child = slicing.sliced_child(net, architecture, evaluator.statistics(architecture))
-    count, batch = _CALIBRATION_IMAGES.value, selection.batch_size
-    calibration = splits.open_split(data, selection.calibration_split, count, count)
-    report = conversion.write(
-        conversion.Conversion(
-            folder=folder,
-            child=child,
-            labels=files.read_json(folder / saved_model.LABELS_FILE),
-            calibration=next(iter(calibration))[0].numpy(),
-            split=selection.reporting_split,
-            batches=splits.open_split(data, selection.reporting_split, batch),
-        ),
-        _FORMATS.value,
-    )
-    print(measure.table(report))
+    task, labels = run.config.task, files.read_json(folder / saved_model.LABELS_FILE)
+    child = exporting.calibrated_child(run, Architecture.from_json(card["architecture"]))
+    patches = exporting.calibration_patches(task, _CALIBRATION_IMAGES.value)
+    exporting.convert(folder, child, labels, task, patches, _FORMATS.value)
 
 
 def _check_source(card: dict[str, Any], source: dict[str, Any]) -> None:

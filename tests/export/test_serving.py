@@ -7,7 +7,14 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import text_format
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+    wrappers_pb2,
+)
+from google.protobuf.message import Message
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -19,6 +26,14 @@ from tests.export import servables
 pytestmark = pytest.mark.slow
 
 NAMES = ("child_1", "child_0.5")
+# Wrapped 64-bit fields of tensorflow.serving.BatchingParameters, by their numbers.
+BATCHING_FIELDS = {
+    1: "max_batch_size",
+    2: "batch_timeout_micros",
+    3: "max_enqueued_batches",
+    4: "num_batch_threads",
+    9: "max_execution_batch_size",
+}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +71,38 @@ def test_the_configuration_lists_every_model(family: pathlib.Path) -> None:
     assert _models(family) == {name: str(family.resolve() / name) for name in NAMES}
     for name in NAMES:
         assert [path.name for path in (family / name).iterdir()] == ["1"]
-    assert "max_batch_size { value: 32 }" in (family / serving.BATCHING_FILE).read_text()
+
+
+def _batching_parameters() -> Message:
+    """An empty BatchingParameters: a part of its definition, for no wheel of Python's has it.
+
+    See tensorflow_serving/servables/tensorflow/session_bundle_config.proto in TensorFlow Serving,
+    whose server reads the file of --batching_parameters_file as this message.
+    """
+    wrappers = wrappers_pb2.DESCRIPTOR
+    file = descriptor_pb2.FileDescriptorProto(
+        name="batching.proto", package="tensorflow.serving", dependency=[wrappers.name]
+    )
+    message = file.message_type.add(name="BatchingParameters")
+    for number, name in BATCHING_FIELDS.items():
+        field = message.field.add(name=name, number=number, type_name=".google.protobuf.Int64Value")
+        field.type, field.label = field.TYPE_MESSAGE, field.LABEL_OPTIONAL
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers.serialized_pb)
+    pool.Add(file)
+    found = pool.FindMessageTypeByName("tensorflow.serving.BatchingParameters")
+    return message_factory.GetMessageClass(found)()
+
+
+def test_the_batching_can_be_read_as_the_server_reads_it(family: pathlib.Path) -> None:
+    parameters = _batching_parameters()
+    text_format.Parse((family / serving.BATCHING_FILE).read_text(), parameters)
+    found = {field.name: value.value for field, value in parameters.ListFields()}
+    assert found == {
+        "max_batch_size": 32,
+        "batch_timeout_micros": 2000,
+        "max_enqueued_batches": 100,
+    }
 
 
 def test_the_warm_up_is_answered_by_the_session_loader(family: pathlib.Path) -> None:

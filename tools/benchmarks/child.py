@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from bignas_tf.data import resize
-from bignas_tf.export import saved_model
+from bignas_tf.export import saved_model, served, tflite
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost, presets
 from tools.benchmarks import harness
@@ -39,20 +39,35 @@ def measure(settings: harness.Settings) -> list[harness.Row]:
         note=f"ratio for the same multiply-adds: {name} has {macs / 1e6:.0f}M, EfficientNetB0 "
         f"{_EFFICIENTNET_MACS / 1e6:.0f}M; both take {_SIDE} px pixels, ours uint8; random weights",
     )
+    child = _child(name)
+    reference = tf_keras.applications.EfficientNetB0(weights=None, classifier_activation=None)
     with tempfile.TemporaryDirectory() as scratch:
-        folders = [_export(name, scratch), _export_reference(scratch)]
+        folders = [_export(child, scratch), _export_reference(reference, scratch)]
         rows = [
             row(f"{name}, {how}", samples=samples)
             for how, samples in _saved_models(folders, settings.repeats)
         ]
-        try:
-            rows += [
-                row(f"{name}, {how}", samples=samples)
-                for how, samples in _litert(folders, settings.repeats)
-            ]
-        except ImportError as error:
-            rows.append(row(f"{name}, LiteRT", skipped=str(error)))
+    try:
+        models = [_plain(served.Served(child, _SIDE, 1)), _plain(_Reference(reference, 1))]
+        rows += [
+            row(f"{name}, {how}", samples=samples)
+            for how, samples in _litert(models, settings.repeats)
+        ]
+    except ImportError as error:
+        rows.append(row(f"{name}, LiteRT", skipped=str(error)))
     return rows
+
+
+class _Reference(tf.Module):
+    """A model behind a function of images at its own size; call `serve`."""
+
+    def __init__(self, model: tf_keras.Model, batch: int | None = None) -> None:
+        super().__init__()
+        self.model = model
+        spec = tf.TensorSpec([batch, _SIDE, _SIDE, 3], tf.float32, "images")
+        self.serve = tf.function(
+            lambda images: {"logits": model(images, training=False)}, input_signature=[spec]
+        )
 
 
 def _nearest() -> tuple[str, int]:
@@ -66,24 +81,21 @@ def _nearest() -> tuple[str, int]:
     return name, macs[name]
 
 
-def _export(name: str, scratch: str) -> pathlib.Path:
-    """The child as `tools.export` writes it, with random weights."""
-    architecture = presets.published(name)
-    child = child_lib.build_child(presets.get(_SPACE), architecture, _CLASSES)
+def _child(name: str) -> tf_keras.Model:
+    """With random weights."""
+    return child_lib.build_child(presets.get(_SPACE), presets.published(name), _CLASSES)
+
+
+def _export(child: tf_keras.Model, scratch: str) -> pathlib.Path:
+    """The child as `tools.export` writes it."""
     patches = _pixels(np.uint8, 4)
-    images = resize.resize_patches(tf.constant(patches), architecture.resolution)
+    images = resize.resize_patches(tf.constant(patches), child.input_shape[1])
     logits = child(images, training=False).numpy()
     return saved_model.export(saved_model.Servable(child, {}, patches, logits), f"{scratch}/child")
 
 
-def _export_reference(scratch: str) -> pathlib.Path:
-    model = tf_keras.applications.EfficientNetB0(weights=None, classifier_activation=None)
-    module = tf.Module()
-    module.model = model
-    spec = tf.TensorSpec([None, _SIDE, _SIDE, 3], tf.float32, "images")
-    module.serve = tf.function(
-        lambda images: {"logits": model(images, training=False)}, input_signature=[spec]
-    )
+def _export_reference(model: tf_keras.Model, scratch: str) -> pathlib.Path:
+    module = _Reference(model)
     folder = pathlib.Path(scratch, "efficientnet")
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
     return folder
@@ -104,15 +116,14 @@ def _serving(model: tf.Module, batch: int) -> Run:
     return lambda: serve(images=images)["logits"].numpy()
 
 
-def _litert(folders: list[pathlib.Path], repeats: int) -> Iterator[Timed]:
+def _plain(module: served.Served | _Reference) -> bytes:
+    return tflite.plain(module.serve.get_concrete_function(), module)
+
+
+def _litert(models: Sequence[bytes], repeats: int) -> Iterator[Timed]:
     """float32 on XNNPACK, which LiteRT uses by default."""
     from ai_edge_litert import interpreter  # the Model Garden brings it; it has no wheel everywhere
 
-    keys = ("patches", "serving_default")  # ours without strings, which LiteRT does not know
-    models = [
-        tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[key]).convert()
-        for folder, key in zip(folders, keys, strict=True)
-    ]
     for threads in _THREADS:
         runs = []
         for model in models:

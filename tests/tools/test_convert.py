@@ -1,4 +1,4 @@
-"""From a run to other formats, to every runtime and to other classes, as a user types it."""
+"""From a run to other formats and to every runtime, as a user types it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from tests.selection import digits
 from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
-
-CLASSES = ("circle", "bar", "hook")  # noughts, ones and twos
 
 
 def _run(forks: Forks, tool: str, *arguments: str, code: int = 0, **flags: object) -> str:
@@ -93,49 +91,3 @@ def test_the_export_of_another_run_and_unknown_formats_are_refused(
     flags = {"model_dir": run_dir, "export_dir": version_dir, "formats": "int4"}
     assert "formats ['int4']: choose from" in _run(forks, "convert", code=2, **flags)
     assert "give one folder" in _run(forks, "verify_export", code=2)
-
-
-def test_a_child_learns_other_classes(
-    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    _write_images(tmp_path / "images", "train[:600]", "train")
-    _write_images(tmp_path / "images", "test[:100]", "test")
-    task = {
-        "train_data": digits.EXPERIMENT["task"]["train_data"]
-        | {
-            "source": "folder",
-            "input_path": str(tmp_path / "images"),
-            "tfds_split": "train",
-            "num_classes": len(CLASSES),
-        },
-        "selection": {"calibration_split": "train", "reporting_split": "test"},
-    }
-    config = tmp_path / "shapes.yaml"
-    config.write_text(yaml.safe_dump({"task": task, "trainer": {"train_steps": 200}}))
-    printed = _run(
-        forks,
-        "finetune",
-        model_dir=run_dir,
-        architecture="smallest",
-        config_file=config,
-        output_dir=tmp_path / "export",
-    )
-    assert printed.endswith(f"{tmp_path}/export/1\n")
-    version = tmp_path / "export" / "1"
-    assert json.loads((version / "labels.json").read_text()) == sorted(CLASSES)
-    card = json.loads((version / "child.json").read_text())
-    assert card["finetuned"] == {"steps": 200, "split": "train"}
-    # Chance is a third; 200 steps of 64 images tell noughts, ones and twos apart.
-    assert card["accuracy"]["top1"] > 0.7
-    error = _run(forks, "convert", model_dir=run_dir, export_dir=version, code=2)
-    assert "was fine-tuned since" in error
-
-
-def _write_images(folder: pathlib.Path, split: str, name: str) -> None:
-    """The digits of the first classes, as a folder of class folders."""
-    for number, (patches, labels) in enumerate(digits.batches(split, 1)):
-        label = int(labels[0])
-        if label < len(CLASSES):
-            path = folder / name / CLASSES[label] / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(tf.io.encode_png(patches[0]).numpy())

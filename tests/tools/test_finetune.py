@@ -19,7 +19,7 @@ from tools import exporting
 pytestmark = pytest.mark.slow
 
 CLASSES = ("circle", "bar")  # noughts and ones
-STEPS = 2
+STEPS = 100
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +77,16 @@ def test_a_fine_tuned_child_is_exported_and_converted(
     assert (card["accuracy"]["top1"] * count) % 1 == pytest.approx(0, abs=1e-4)
     assert card["data"] == str(images)
     assert card["finetuned"] == {"steps": STEPS, "split": "train"}
+    assert json.loads((version / "labels.json").read_text()) == sorted(CLASSES)
+    # Chance is a half.
+    assert card["accuracy"]["top1"] > 0.8
     report = json.loads((version / "converted" / "report.json").read_text())
     assert (report["split"], report["images"]) == ("test", count)
     # Keras' evaluation and the SavedModel's own answers count the same images right.
     top1 = report["formats"]["saved_model"]["top1"]
     assert card["accuracy"]["top1"] == pytest.approx(top1, abs=1e-6)
+    error = commands.refuse(forks, "convert", model_dir=run_dir, export_dir=version)
+    assert "was fine-tuned since" in error
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def _servables(
     task, net, evaluator = run.config.task, run.supernet, exporting.evaluator(run)
     data, selection = task.train_data, task.selection
     reporting = splits.open_split(data, selection.reporting_split, selection.batch_size)
-    patches, labels = exporting.verified_images(task)
+    patches, labels = exporting.verified_images(reporting)
     centre = decode.evaluation_centre(data.crop)
     # Full batches alone are taken, so it may be fewer than the configuration says.
     images = splits.calibration_batches(data, selection).images

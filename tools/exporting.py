@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from bignas_tf.data import faults
 from bignas_tf.data.config import DataConfig
 from bignas_tf.export import conversion, measure
 from bignas_tf.modeling import slicing
@@ -37,10 +38,10 @@ def calibrated_child(run: Run, architecture: Architecture) -> tf_keras.Model:
     return slicing.sliced_child(run.supernet, architecture, evaluator(run).statistics(architecture))
 
 
-def verified_images(task: BigNASConfig) -> tuple[tf.Tensor, tf.Tensor]:
+def verified_images(reporting: splits.Split) -> tuple[tf.Tensor, tf.Tensor]:
     """Patches and labels from the reporting split, on which an export is verified."""
-    split, count = task.selection.reporting_split, _VERIFIED_IMAGES
-    return next(iter(splits.open_split(task.train_data, split, count, count)))
+    with faults.named(reporting.config):
+        return next(iter(reporting.dataset.unbatch().batch(_VERIFIED_IMAGES)))
 
 
 def calibration_patches(task: BigNASConfig, images: int) -> np.ndarray:

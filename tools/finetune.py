@@ -175,7 +175,7 @@ def _servable(child: Any, run: Any, architecture: Any, config: Any, reporting: A
     counted = cost.count(run.space, architecture, data.num_classes, data.channels)
     card = exporting.card(run, task, architecture, counted, score, _LICENCE.value)
     card["finetuned"] = {"steps": config.trainer.train_steps, "split": data.tfds_split}
-    patches, _ = exporting.verified_images(task)
+    patches, _ = exporting.verified_images(reporting)
     logits = child(resize.resize_patches(patches, child.input_shape[1]), training=False).numpy()
     centre, names = decode.evaluation_centre(data.crop), sources.class_names(data)
     return saved_model.Servable(child, card, patches.numpy(), logits, names, centre)

@@ -8,7 +8,7 @@ from official.core import exp_factory
 from bignas_tf.search_space import presets
 from bignas_tf.training import configs
 
-_IMAGENET_IMAGES = 1_281_167
+_IMAGENET_IMAGES, _IMAGENET_BATCH = 1_281_167, 4096
 
 
 def names() -> list[str]:
@@ -37,11 +37,7 @@ def bignas_small() -> cfg.ExperimentConfig:
             "seed": 0,
         }
     )
-    trainer.train_steps = 1200
-    trainer.steps_per_loop = 20
-    trainer.summary_interval = 20
-    trainer.checkpoint_interval = 200
-    trainer.max_to_keep = 3
+    _set_steps(trainer, train_steps=1200, checkpoint_interval=200)
     set_optimisation(experiment, learning_rate=0.006, decay_steps=13, warmup_steps=50)
     return experiment
 
@@ -61,7 +57,21 @@ def bignas_imagenet() -> cfg.ExperimentConfig:
     task, trainer = experiment.task, experiment.trainer
     task.model.search_space = "bignas_imagenet"
     task.regularisation.label_smoothing = 0.1
-    batch = 4096
+    _set_imagenet(task)
+    _set_steps(trainer, train_steps=125_000, checkpoint_interval=1000)
+    trainer.validation_interval = 5000
+    epoch = _IMAGENET_IMAGES / _IMAGENET_BATCH
+    set_optimisation(
+        experiment,
+        learning_rate=0.256,
+        decay_steps=round(2.4 * epoch),
+        warmup_steps=round(5 * epoch),
+    )
+    return experiment
+
+
+def _set_imagenet(task: configs.BigNASConfig) -> None:
+    """The images to train on, to choose and report children on, and those to follow."""
     task.train_data.override(
         {
             "source": "tfds",
@@ -73,7 +83,7 @@ def bignas_imagenet() -> cfg.ExperimentConfig:
             "crop": "inception",
             "flip": True,
             "autoaugment": True,
-            "global_batch_size": batch,
+            "global_batch_size": _IMAGENET_BATCH,
             "is_training": True,
             "seed": 0,
         }
@@ -94,20 +104,15 @@ def bignas_imagenet() -> cfg.ExperimentConfig:
             "split": task.selection.reporting_split,  # as the paper's learning curves
         }
     )
-    trainer.train_steps = 125_000
+
+
+def _set_steps(trainer: configs.TrainerConfig, train_steps: int, checkpoint_interval: int) -> None:
+    """Loops of 20 steps, each a point of the summaries; the last three checkpoints are kept."""
+    trainer.train_steps = train_steps
     trainer.steps_per_loop = 20
     trainer.summary_interval = 20
-    trainer.checkpoint_interval = 1000
-    trainer.validation_interval = 5000
+    trainer.checkpoint_interval = checkpoint_interval
     trainer.max_to_keep = 3
-    epoch = _IMAGENET_IMAGES / batch
-    set_optimisation(
-        experiment,
-        learning_rate=0.256,
-        decay_steps=round(2.4 * epoch),
-        warmup_steps=round(5 * epoch),
-    )
-    return experiment
 
 
 def set_optimisation(

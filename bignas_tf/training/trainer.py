@@ -128,9 +128,9 @@ class Progress:
         )
 
     def _wrong(self, what: str) -> errors.RunError:
-        good = tf.train.latest_checkpoint(self._model_dir) or "none was saved"
         return errors.RunError(
-            f"{what}; last good checkpoint: {good}; lower the learning rate or lengthen the warm-up"
+            f"{what}; last good checkpoint: {_latest(self._model_dir)}; "
+            "lower the learning rate or lengthen the warm-up"
         )
 
 
@@ -237,11 +237,14 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        good = tf.train.latest_checkpoint(model_dir) or "none was saved"
         raise errors.RunError(
             f"memory or disk does not suffice: {str(error).splitlines()[0]}; last checkpoint: "
-            f"{good}, from which the same command goes on"
+            f"{_latest(model_dir)}, from which the same command goes on"
         ) from error
+
+
+def _latest(model_dir: str) -> str:
+    return tf.train.latest_checkpoint(model_dir) or "none was saved"
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:

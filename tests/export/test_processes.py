@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.export import processes
 
 
@@ -24,6 +26,10 @@ def test_a_failure_is_an_error_of_one_line(code: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_it_sees_no_gpu_and_not_the_folder_it_is_in() -> None:
-    check = "import os, sys; assert os.environ['CUDA_VISIBLE_DEVICES'] == '-1'"
-    processes.run(["-c", f"{check} and '' not in sys.path"])
+def test_it_sees_no_gpu_and_not_the_folder_it_is_in(tmp_path: pathlib.Path) -> None:
+    seen = tmp_path / "seen.json"
+    what = "[os.environ['CUDA_VISIBLE_DEVICES'], sys.path]"
+    processes.run(["-c", f"import json, os, sys; json.dump({what}, open({str(seen)!r}, 'w'))"])
+    gpus, path = files.read_json(seen)
+    assert gpus == "-1"
+    assert "" not in path

@@ -36,7 +36,9 @@ def test_presets_carry_their_name_and_pass_their_own_checks(name: str) -> None:
 
 @pytest.mark.parametrize("name", presets.published_names())
 def test_published_children_lie_in_the_papers_space(name: str) -> None:
-    presets.bignas_imagenet().validate(presets.published(name))
+    space, child = presets.bignas_imagenet(), presets.published(name)
+    space.validate(child)
+    assert space.decode(space.encode(child)) == child
 
 
 def test_an_unknown_published_child_is_refused() -> None:

@@ -77,6 +77,8 @@ def _function(
 
 def _frozen(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
     """Patches to logits and probabilities, by a graph of constants."""
-    serve = Served(child, intake.size).serve.get_concrete_function()
+    # Graphs hold their variables weakly: what owns them must outlive the conversion.
+    owner = Served(child, intake.size)
+    serve = owner.serve.get_concrete_function()
     frozen = convert_to_constants.convert_variables_to_constants_v2(serve)
     return lambda patches: dict(zip(serve.structured_outputs, frozen(patches), strict=True))

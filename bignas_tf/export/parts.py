@@ -53,7 +53,7 @@ def overhead(patch_side: int, channels: int, threads: int) -> probe.Timing:
 def _stem(part: Stem) -> bytes:
     model = _folded(
         [part.side, part.side, part.in_width],
-        lambda images: child_lib.add_stem(images, part.out_width, part.stride),
+        lambda images: child_lib.add_stem(images, part.out_width, part.stride, part.symmetric),
     )
     shape = [1, part.patch_side, part.patch_side, part.in_width]
 
@@ -68,6 +68,7 @@ def _block(part: Block) -> bytes:
         stage=0,
         layer=0,
         stride=part.stride,
+        symmetric=part.symmetric,
         expands=part.expands,
         projects=part.projects,
         optional=False,

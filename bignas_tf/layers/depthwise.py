@@ -12,18 +12,22 @@ from bignas_tf.layers.depthwise_gradient import depthwise_conv2d
 class ElasticDepthwise(tf_keras.layers.Layer):
     """Depthwise convolution, without bias, elastic in kernel and channels.
 
-    A smaller kernel is the centre of the largest (paper, Section 3.1). With
-    SAME padding and odd kernels both see the same centres at any stride.
+    A smaller kernel is the centre of the largest (paper, Section 3.1). Kernels are odd,
+    so both see the same centres at any stride and with either padding.
 
     Args:
       width: widest input.
       kernel_size: largest kernel side, odd.
       stride: 1 or 2.
+      symmetric: pad every side by half the kernel; else as SAME does.
     """
 
-    def __init__(self, width: int, kernel_size: int, stride: int, **kwargs: object) -> None:
+    def __init__(
+        self, width: int, kernel_size: int, stride: int, symmetric: bool, **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         self.stride = stride
+        self.symmetric = symmetric
         self.kernel_size = kernel_size
         self.kernel = self.add_weight(
             "kernel", (kernel_size, kernel_size, width, 1), initializer=elastic.CONV_INIT
@@ -37,11 +41,12 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         margin = (self.kernel_size - kernel_size) // 2
         if not how.masked:
             kernel = self._cut(kernel, margin, width)
-            y = depthwise_conv2d(x, kernel, self.stride, self.kernel_size)
+            y = depthwise_conv2d(x, kernel, self.stride, self.kernel_size, self.symmetric)
         else:
             if not isinstance(kernel_size, int):
                 kernel = kernel * _centre_mask(self.kernel_size, margin, x.dtype)
-            y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], "SAME")
+            padding = elastic.symmetric_padding(self.kernel_size) if self.symmetric else "SAME"
+            y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], padding)
         return tf.ensure_shape(y, [None, None, None, kernel.shape[2]])
 
     def _cut(self, kernel: tf.Tensor, margin: elastic.Width, width: elastic.Width) -> tf.Tensor:

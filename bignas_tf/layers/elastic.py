@@ -64,6 +64,12 @@ def leading(weight: tf.Tensor | tf.Variable, *widths: Width) -> tf.Tensor:
     return weight[tuple(slice(width) for width in widths)]
 
 
+def symmetric_padding(kernel_size: Width) -> list[list[Width]]:
+    """Zeros around [N, H, W, C] that centre an odd kernel on the first pixel of each row."""
+    margin = kernel_size // 2
+    return [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+
+
 def fit_channels(x: tf.Tensor, width: Width) -> tf.Tensor:
     """Slices or zero-pads the last axis of [N, H, W, C] to `width` channels."""
     present = x.shape[-1]

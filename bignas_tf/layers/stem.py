@@ -15,11 +15,15 @@ class ElasticStem(tf_keras.layers.Layer):
       in_width: channels of the image.
       out_width: widest output.
       stride: 1 or 2.
+      symmetric: pad every side by a pixel; else as SAME does.
     """
 
-    def __init__(self, in_width: int, out_width: int, stride: int, **kwargs: object) -> None:
+    def __init__(
+        self, in_width: int, out_width: int, stride: int, symmetric: bool, **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         self.stride = stride
+        self.padding = elastic.symmetric_padding(3) if symmetric else "SAME"
         self.kernel = self.add_weight(
             "kernel", (3, 3, in_width, out_width), initializer=elastic.CONV_INIT
         )
@@ -29,4 +33,4 @@ class ElasticStem(tf_keras.layers.Layer):
         kernel = tf.cast(self.kernel, x.dtype)
         if not how.masked:
             kernel = elastic.leading(kernel, *kernel.shape[:3], out_width)
-        return tf.nn.conv2d(x, kernel, self.stride, "SAME")
+        return tf.nn.conv2d(x, kernel, self.stride, self.padding)

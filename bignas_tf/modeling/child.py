@@ -31,7 +31,8 @@ def build_child(
     table = blocks_lib.resolve_child(space, architecture)
     side = architecture.resolution
     images = layers.Input((side, side, input_channels), name="images")
-    x = add_stem(images, table.stem_width, space.stem_stride)
+    symmetric = blocks_lib.pads_alike(space, space.stem_stride)
+    x = add_stem(images, table.stem_width, space.stem_stride, symmetric)
     for block in table.blocks:
         if block.active:
             x = add_block(x, block)
@@ -39,9 +40,10 @@ def build_child(
     return tf_keras.Model(images, logits, name=name)
 
 
-def add_stem(images: tf.Tensor, width: int, stride: int) -> tf.Tensor:
+def add_stem(images: tf.Tensor, width: int, stride: int, symmetric: bool) -> tf.Tensor:
     """Images [N, R, R, C] to the first features [N, R / stride, R / stride, width]."""
-    x = layers.Conv2D(width, 3, stride, "same", use_bias=False, name="stem_conv")(images)
+    x, padding = _padded(images, 3, symmetric, "stem")
+    x = layers.Conv2D(width, 3, stride, padding, use_bias=False, name="stem_conv")(x)
     return _norm(x, "stem_norm", swish=True)
 
 
@@ -60,8 +62,9 @@ def add_block(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
     if block.expands:
         x = _pointwise(x, block.mid_width, f"{name}/expand_conv")
         x = _norm(x, f"{name}/expand_norm", swish=True)
+    x, padding = _padded(x, block.kernel, block.symmetric, f"{name}/depthwise")
     x = layers.DepthwiseConv2D(
-        block.kernel, block.stride, "same", use_bias=False, name=_flat(f"{name}/depthwise_conv")
+        block.kernel, block.stride, padding, use_bias=False, name=_flat(f"{name}/depthwise_conv")
     )(x)
     x = _norm(x, f"{name}/depthwise_norm", swish=True)
     if block.se_width:
@@ -69,6 +72,13 @@ def add_block(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
     x = _pointwise(x, block.out_width, f"{name}/project_conv")
     x = _norm(x, f"{name}/project_norm")
     return layers.Add(name=_flat(f"{name}/add"))([skip, x])
+
+
+def _padded(x: tf.Tensor, kernel: int, symmetric: bool, name: str) -> tuple[tf.Tensor, str]:
+    """Features and the padding that is left to the convolution behind them."""
+    if not symmetric:
+        return x, "same"
+    return layers.ZeroPadding2D(kernel // 2, name=_flat(f"{name}/pad"))(x), "valid"
 
 
 def _skip(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:

@@ -41,7 +41,7 @@ class ElasticMBConv(tf_keras.layers.Layer):
             self.expand_conv = ElasticPointwise(widest.in_width, mid, name="expand_conv")
             self.expand_norm = norm(mid, name="expand_norm")
         self.depthwise_conv = ElasticDepthwise(
-            mid, widest.kernel, widest.stride, name="depthwise_conv"
+            mid, widest.kernel, widest.stride, widest.symmetric, name="depthwise_conv"
         )
         self.depthwise_norm = norm(mid, name="depthwise_norm")
         if widest.se_width:

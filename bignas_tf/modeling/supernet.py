@@ -63,9 +63,9 @@ class Supernet(tf_keras.Model):
     def _build_layers(self, zero_gamma: bool) -> None:
         widest = blocks_lib.widest(self.space)
         stem, head = widest.stem_width, widest.head_width
-        self.stem_conv = ElasticStem(
-            self.input_channels, stem, self.space.stem_stride, name="stem_conv"
-        )
+        stride = self.space.stem_stride
+        symmetric = blocks_lib.pads_alike(self.space, stride)
+        self.stem_conv = ElasticStem(self.input_channels, stem, stride, symmetric, name="stem_conv")
         self.stem_norm = ElasticBatchNorm(stem, 0, name="stem_norm")
         offset = stem
         self.blocks = []

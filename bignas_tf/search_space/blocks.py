@@ -25,6 +25,7 @@ class Block:
       stage: index of the stage.
       layer: index within the stage.
       stride: 1 or 2.
+      symmetric: whether a stride of 2 pads every side alike; see `SearchSpace.padding`.
       expands: whether it has the expanding 1x1 convolution.
       projects: whether its skip has a 1x1 convolution; a stage's first block
         always has, later ones slice or zero-pad the identity.
@@ -40,6 +41,7 @@ class Block:
     stage: int
     layer: int
     stride: int
+    symmetric: bool
     expands: bool
     projects: bool
     optional: bool
@@ -73,7 +75,7 @@ def resolve(space: space_lib.SearchSpace, code: Any) -> BlockTable:
     for index, (start, stage) in enumerate(space.stage_starts()):
         for layer in range(stage.max_depth):
             gene = start + 1 + space_lib.GENES_PER_LAYER * layer
-            block = _block(stage, index, layer, code[start], width, code, gene)
+            block = _block(space, index, layer, code[start], width, code, gene)
             blocks.append(block)
             width = block.out_width
     return BlockTable(
@@ -86,7 +88,7 @@ def resolve(space: space_lib.SearchSpace, code: Any) -> BlockTable:
 
 
 def _block(
-    stage: space_lib.Stage,
+    space: space_lib.SearchSpace,
     index: int,
     layer: int,
     depth: Count,
@@ -94,10 +96,13 @@ def _block(
     code: Any,
     gene: int,
 ) -> Block:
+    stage = space.stages[index]
+    stride = stage.stride if layer == 0 else 1
     return Block(
         stage=index,
         layer=layer,
-        stride=stage.stride if layer == 0 else 1,
+        stride=stride,
+        symmetric=pads_alike(space, stride),
         expands=stage.expands != (1,),
         projects=layer == 0,
         optional=layer >= min(stage.depths),
@@ -122,6 +127,11 @@ def resolve_child(space: space_lib.SearchSpace, architecture: Architecture) -> B
 def widest(space: space_lib.SearchSpace) -> BlockTable:
     """The table of the biggest child: the shapes of the shared weights."""
     return resolve_child(space, space.biggest())
+
+
+def pads_alike(space: space_lib.SearchSpace, stride: int) -> bool:
+    """Whether a layer pads every side alike of its own; at a stride of 1 "same" does as well."""
+    return stride == 2 and space.padding == "symmetric"
 
 
 def strided(side: Count, stride: int) -> Count:

@@ -19,7 +19,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import Block, Family, Head, Part, Stem
 
-FORMAT, UNIT = 1, "ms"
+FORMAT, UNIT = 2, "ms"
 _KINDS: dict[str, type[Part]] = {"stem": Stem, "block": Block, "head": Head}
 _KEYS = ["format", "unit", "device", "overhead_ms", "entries"]
 _MAY_BE_ZERO = ("se_width",)

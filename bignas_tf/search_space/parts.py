@@ -25,6 +25,7 @@ class Stem:
       patch_side: side of the square uint8 patches that every child of the space takes.
       side: the child's resolution.
       stride: of the convolution.
+      symmetric: whether it pads every side alike; see `SearchSpace.padding`.
       in_width: channels of the patch.
       out_width: channels of the features.
     """
@@ -32,6 +33,7 @@ class Stem:
     patch_side: int
     side: int
     stride: int
+    symmetric: bool
     in_width: int
     out_width: int
 
@@ -46,6 +48,7 @@ class Block:
 
     side: int
     stride: int
+    symmetric: bool
     expands: bool
     projects: bool
     kernel: int
@@ -107,7 +110,12 @@ class Family:
         space = self.space
         resolution, stride = table.resolution, space.stem_stride
         stem = Stem(
-            space.base_resolution, resolution, stride, self.input_channels, table.stem_width
+            space.base_resolution,
+            resolution,
+            stride,
+            blocks_lib.pads_alike(space, stride),
+            self.input_channels,
+            table.stem_width,
         )
         side = blocks_lib.strided(resolution, stride)
         blocks: list[Part] = []

@@ -11,7 +11,7 @@ import yaml
 
 from bignas_tf import errors, files
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.space import PADDINGS, SearchSpace, Stage
 
 
 def bignas_imagenet() -> SearchSpace:
@@ -33,6 +33,14 @@ def bignas_imagenet() -> SearchSpace:
         train_resolutions=(192, 224, 288, 320),
         eval_resolutions=(192, 208, 224, 240, 256, 272, 288, 304, 320, 336),
         base_resolution=224,
+        padding="same",
+    )
+
+
+def bignas_imagenet_symmetric() -> SearchSpace:
+    """The paper's space, padded alike at every resolution (ours)."""
+    return dataclasses.replace(
+        bignas_imagenet(), name="bignas_imagenet_symmetric", padding="symmetric"
     )
 
 
@@ -56,6 +64,7 @@ def bignas_small() -> SearchSpace:
 
 PRESETS: dict[str, Callable[[], SearchSpace]] = {
     "bignas_imagenet": bignas_imagenet,
+    "bignas_imagenet_symmetric": bignas_imagenet_symmetric,
     "bignas_small": bignas_small,
 }
 
@@ -126,6 +135,10 @@ def _fields(cls: type, value: Any, source: str) -> dict[str, Any]:
 
 def _choices(source: str, name: str, value: Any) -> Any:
     if name in ("stages", "name"):
+        return value
+    if name == "padding":
+        if value not in PADDINGS:
+            raise errors.UsageError(f"{source}: {name} is {value!r}; choose from {PADDINGS}")
         return value
     if name == "se_ratio":
         if not isinstance(value, int | float) or (value and 1 / value != round(1 / value)):

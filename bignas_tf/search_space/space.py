@@ -22,6 +22,7 @@ import numpy as np
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 
+PADDINGS = ("symmetric", "same")
 RESOLUTION, STEM_WIDTH, HEAD_WIDTH, FIRST_STAGE = range(4)
 GENES_PER_LAYER = 3
 KERNEL, WIDTH, EXPAND = range(GENES_PER_LAYER)
@@ -76,6 +77,10 @@ class SearchSpace:
       train_resolutions: ascending input sides trained on, smallest child first.
       eval_resolutions: every input side a child may have.
       base_resolution: side at which images are cropped and augmented once.
+      padding: how a stride of 2 pads. "symmetric" adds k // 2 pixels on every side, so that
+        the sampled pixels are the same at every resolution (ours). "same" is TensorFlow's
+        and EfficientNet's: it samples odd pixels of even sides and even pixels of odd
+        ones, so a resolution of the other parity sees shifted filters.
     """
 
     name: str
@@ -86,6 +91,7 @@ class SearchSpace:
     train_resolutions: tuple[int, ...]
     eval_resolutions: tuple[int, ...]
     base_resolution: int
+    padding: str = "symmetric"
 
     @functools.cached_property
     def genes(self) -> tuple[tuple[int, ...], ...]:

@@ -48,7 +48,7 @@ class Case:
     sides: tuple[int, ...] = (8,)
 
 
-# A stride of 2 pads an even and an odd side differently, and a kernel of 7 exceeds 5.
+# SAME pads an even and an odd side differently at a stride of 2, and a kernel of 7 exceeds 5.
 ODD_AND_EVEN = (5, 8)
 
 
@@ -75,22 +75,29 @@ def stock_chain(layers: Layers, x: tf.Tensor, choice: Choice) -> tf.Tensor:
     return x
 
 
-def _stem() -> Case:
+def stock_padding(kernel: int, symmetric: bool) -> tuple[Layers, str]:
+    """The layer before a stock convolution of stride 2, and what is left to that one."""
+    return ([tf_keras.layers.ZeroPadding2D(kernel // 2)], "valid") if symmetric else ([], "same")
+
+
+def _stem(symmetric: bool) -> Case:
     def build() -> Layers:
-        return [stem_lib.ElasticStem(3, 8, 2), batch_norm.ElasticBatchNorm(8, 0)]
+        return [stem_lib.ElasticStem(3, 8, 2, symmetric), batch_norm.ElasticBatchNorm(8, 0)]
 
     def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
         return layers[1](layers[0](x, choice["out"], how), choice["out"], how)
 
     def stock(choice: Choice) -> Layers:
-        convolution = tf_keras.layers.Conv2D(choice["out"], 3, 2, "same", use_bias=False)
-        return [convolution, stock_norm()]
+        before, padding = stock_padding(3, symmetric)
+        convolution = tf_keras.layers.Conv2D(choice["out"], 3, 2, padding, use_bias=False)
+        return [*before, convolution, stock_norm()]
 
     def slices(choice: Choice) -> Slices:
         return [first(3, 3, 3, choice["out"]), first(choice["out"]), first(choice["out"])]
 
     choices = tuple({"in": 3, "out": out} for out in (4, 5, 8))
-    return Case("stem", build, run, stock, stock_chain, slices, choices, sides=ODD_AND_EVEN)
+    name = f"stem, {'symmetric' if symmetric else 'same'}"
+    return Case(name, build, run, stock, stock_chain, slices, choices, sides=ODD_AND_EVEN)
 
 
 def _pointwise() -> Case:
@@ -112,19 +119,21 @@ def _pointwise() -> Case:
     return Case("pointwise", build, run, stock, stock_chain, slices, choices)
 
 
-def _depthwise(stride: int) -> Case:
+def _depthwise(stride: int, symmetric: bool) -> Case:
     def build() -> Layers:
-        return [depthwise.ElasticDepthwise(6, 7, stride), batch_norm.ElasticBatchNorm(6, 0)]
+        layer = depthwise.ElasticDepthwise(6, 7, stride, symmetric)
+        return [layer, batch_norm.ElasticBatchNorm(6, 0)]
 
     def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
         y = layers[0](x, choice["kernel"], choice["in"], how)
         return layers[1](y, choice["out"], how)
 
     def stock(choice: Choice) -> Layers:
+        before, padding = stock_padding(choice["kernel"], symmetric)
         convolution = tf_keras.layers.DepthwiseConv2D(
-            choice["kernel"], stride, "same", use_bias=False
+            choice["kernel"], stride, padding, use_bias=False
         )
-        return [convolution, stock_norm()]
+        return [*before, convolution, stock_norm()]
 
     def slices(choice: Choice) -> Slices:
         middle, width = centre(choice["kernel"], 7), choice["in"]
@@ -134,7 +143,7 @@ def _depthwise(stride: int) -> Case:
         {"in": width, "out": width, "kernel": kernel}
         for width, kernel in ((2, 3), (6, 3), (3, 5), (4, 7), (6, 7))
     )
-    name = f"depthwise, stride {stride}"
+    name = f"depthwise, stride {stride}, {'symmetric' if symmetric else 'same'}"
     return Case(name, build, run, stock, stock_chain, slices, choices, sides=ODD_AND_EVEN)
 
 
@@ -205,6 +214,6 @@ def _classifier() -> Case:
 def layer_cases() -> list[Case]:
     """All but the block, which `mbconv_cases` has."""
     return [
-        _stem(), _pointwise(), _depthwise(1), _depthwise(2), _batch_norm(), _squeeze_excite(),
-        _classifier(),
+        _stem(False), _stem(True), _pointwise(), _depthwise(1, False), _depthwise(2, False),
+        _depthwise(2, True), _batch_norm(), _squeeze_excite(), _classifier(),
     ]  # fmt: skip

@@ -19,6 +19,7 @@ from tests.conformance.cases import (
     centre,
     first,
     stock_norm,
+    stock_padding,
 )
 
 _KERNEL = 5
@@ -41,8 +42,10 @@ def _stock_layers(widest: Block, choice: Choice) -> Layers:
     made: Layers = []
     if widest.expands:
         made += [layers.Conv2D(choice["mid"], 1, use_bias=False), stock_norm()]
+    before, padding = stock_padding(choice["kernel"], widest.symmetric)
     made += [
-        layers.DepthwiseConv2D(choice["kernel"], widest.stride, "same", use_bias=False),
+        *before,
+        layers.DepthwiseConv2D(choice["kernel"], widest.stride, padding, use_bias=False),
         stock_norm(),
         layers.Dense(choice["units"], "swish"),
         layers.Dense(choice["mid"], "sigmoid"),
@@ -62,7 +65,7 @@ def _stock_run(widest: Block, layers: Layers, x: tf.Tensor, choice: Choice) -> t
         return next(rest)(convolved, training=True)
 
     y = tf.nn.silu(convolve_and_norm(x)) if widest.expands else x
-    y = tf.nn.silu(convolve_and_norm(y))
+    y = tf.nn.silu(convolve_and_norm(next(rest)(y) if widest.symmetric else y))
     gates = next(rest)(tf.reduce_mean(y, [1, 2], keepdims=True))
     y = convolve_and_norm(y * next(rest)(gates))
     if widest.projects:
@@ -103,9 +106,11 @@ def _case(name: str, widest: Block, choices: tuple[Choice, ...]) -> Case:
     )
 
 
-def _widest(stride: int, expand: int, projects: bool, optional: bool = False) -> Block:
+def _widest(
+    stride: int, expand: int, projects: bool, optional: bool = False, symmetric: bool = False
+) -> Block:
     return Block(
-        stage=0, layer=0 if projects else 1, stride=stride, expands=expand > 1,
+        stage=0, layer=0 if projects else 1, stride=stride, symmetric=symmetric, expands=expand > 1,
         projects=projects, optional=optional, active=True, kernel=_KERNEL,
         in_width=8, mid_width=8 * expand, out_width=8, se_width=4,
     )  # fmt: skip
@@ -119,12 +124,16 @@ def _choice(before: int, out: int, kernel: int, expand: int) -> Choice:
 
 def mbconv_cases() -> list[Case]:
     """The block's kinds of expansion and of skip."""
-    return [
+    strided = [
         _case(
-            "first block, stride 2",
-            _widest(stride=2, expand=3, projects=True),
+            f"first block, stride 2, {'symmetric' if symmetric else 'same'}",
+            _widest(stride=2, expand=3, projects=True, symmetric=symmetric),
             (_choice(4, 6, 3, 2), _choice(8, 4, 5, 3), _choice(8, 8, 5, 3)),
-        ),
+        )
+        for symmetric in (False, True)
+    ]
+    return [
+        *strided,
         _case(
             "first block, no expansion",
             _widest(stride=1, expand=1, projects=True),

@@ -13,24 +13,25 @@ from bignas_tf.layers import depthwise, elastic
 @pytest.mark.parametrize("side", [8, 9])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("symmetric", [False, True], ids=["same", "symmetric"])
 def test_smaller_kernels_see_the_same_centres(
-    kernel: int, stride: int, side: int, masked: bool
+    symmetric: bool, kernel: int, stride: int, side: int, masked: bool
 ) -> None:
-    layer = depthwise.ElasticDepthwise(2, 5, stride)
+    layer = depthwise.ElasticDepthwise(2, 5, stride, symmetric)
     # A kernel that copies its centre: whatever its side, the output is the strided input.
     layer.kernel.assign(tf.reshape(tf.one_hot([12, 12], 25, axis=0), [5, 5, 2, 1]))
     x = np.random.default_rng(0).normal(size=(1, side, side, 2)).astype(np.float32)
     how = elastic.Pass(masked=masked)
     y = layer(tf.constant(x), tf.constant(kernel), tf.constant(2), how)
-    # With stride 2 SAME padding starts an even side at its second pixel.
-    start = 1 if stride == 2 and side % 2 == 0 else 0
+    # With stride 2 SAME padding starts an even side at its second pixel, symmetric never does.
+    start = 1 if stride == 2 and side % 2 == 0 and not symmetric else 0
     np.testing.assert_array_equal(y, x[:, start::stride, start::stride])
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["slice", "mask"])
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 def test_a_kernel_counts_its_neighbours(kernel: int, masked: bool) -> None:
-    layer = depthwise.ElasticDepthwise(1, 5, 1)
+    layer = depthwise.ElasticDepthwise(1, 5, 1, symmetric=False)
     layer.kernel.assign(tf.ones([5, 5, 1, 1]))
     x = tf.ones([1, 7, 7, 1])
     how = elastic.Pass(masked=masked)

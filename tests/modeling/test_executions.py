@@ -36,7 +36,11 @@ Pair = tuple[Compiled, Compiled]
 
 @pytest.fixture(
     scope="module",
-    params=[spaces.tiny, pytest.param(presets.bignas_small, marks=pytest.mark.slow)],
+    params=[
+        spaces.tiny,
+        spaces.same_padded,
+        pytest.param(presets.bignas_small, marks=pytest.mark.slow),
+    ],
     ids=lambda make: make.__name__,
 )
 def pair(request: pytest.FixtureRequest) -> Pair:

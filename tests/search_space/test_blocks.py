@@ -19,12 +19,12 @@ def test_a_table_by_hand() -> None:
     )  # fmt: skip
     first, second = table.blocks
     assert first == blocks.Block(
-        stage=0, layer=0, stride=1, expands=True, projects=True, optional=False, active=True,
-        kernel=5, in_width=4, mid_width=8, out_width=8, se_width=1,
+        stage=0, layer=0, stride=1, symmetric=False, expands=True, projects=True, optional=False,
+        active=True, kernel=5, in_width=4, mid_width=8, out_width=8, se_width=1,
     )  # fmt: skip
     assert second == blocks.Block(
-        stage=0, layer=1, stride=1, expands=True, projects=False, optional=True, active=True,
-        kernel=3, in_width=8, mid_width=16, out_width=4, se_width=2,
+        stage=0, layer=1, stride=1, symmetric=False, expands=True, projects=False, optional=True,
+        active=True, kernel=3, in_width=8, mid_width=16, out_width=4, se_width=2,
     )  # fmt: skip
     assert (first.name, second.name) == ("stage1_block1", "stage1_block2")
 

@@ -50,12 +50,18 @@ def test_a_child_is_taken_apart() -> None:
     # 14 pixels become 7 in the stem and, by SAME padding, 4 in the second stage. Squeeze-and-excite
     # has a quarter of a block's input channels in the first stage, and a half in the second.
     assert Family(spaces.tiny(), 5).parts(child) == [
-        Stem(patch_side=16, side=14, stride=2, in_width=3, out_width=6),
-        Block(7, 1, False, True, kernel=3, in_width=6, mid_width=6, out_width=4, se_width=1),
-        Block(7, 2, True, True, kernel=5, in_width=4, mid_width=12, out_width=10, se_width=2),
-        Block(4, 1, True, False, kernel=3, in_width=10, mid_width=20, out_width=8, se_width=5),
-        Block(4, 1, True, True, kernel=7, in_width=8, mid_width=16, out_width=12, se_width=0),
-        Block(4, 1, True, False, kernel=3, in_width=12, mid_width=24, out_width=12, se_width=0),
+        Stem(patch_side=16, side=14, stride=2, symmetric=True, in_width=3, out_width=6),
+        Block(7, 1, False, False, True, kernel=3, in_width=6, mid_width=6, out_width=4, se_width=1),
+        Block(7, 2, True, True, True, kernel=5, in_width=4, mid_width=12, out_width=10, se_width=2),
+        Block(
+            4, 1, False, True, False, kernel=3, in_width=10, mid_width=20, out_width=8, se_width=5
+        ),
+        Block(
+            4, 1, False, True, True, kernel=7, in_width=8, mid_width=16, out_width=12, se_width=0
+        ),
+        Block(
+            4, 1, False, True, False, kernel=3, in_width=12, mid_width=24, out_width=12, se_width=0
+        ),
         Head(side=4, in_width=12, mid_width=24, classes=5),
     ]
 
@@ -107,7 +113,10 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
     with pytest.raises(errors.UsageError) as caught:
         holed.milliseconds(FAMILY, child)
     message = str(caught.value)
-    assert '"side": 8, "stride": 1, "expands": true, "projects": true, "kernel": 5' in message
+    assert (
+        '"side": 8, "stride": 1, "symmetric": false, "expands": true, "projects": true, "kernel": 5'
+        in message
+    )
     assert "<YAML file of 'countable'> --resolutions=8 --num_classes=7" in message
     assert f"--input_channels=1 --output={table.path}" in message
     holed.require(FAMILY, [10])
@@ -120,8 +129,8 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"format": 2}, "format and unit are 2 and 'ms'"),
-        ({"unit": "s"}, "format and unit are 1 and 's'"),
+        ({"format": 1}, "format and unit are 1 and 'ms'"),
+        ({"unit": "s"}, "format and unit are 2 and 's'"),
         ({"overhead_ms": -1}, "overhead_ms is -1"),
         ({"overhead_ms": float("nan")}, "overhead_ms is nan"),
         ({"device": None}, "device is no str"),

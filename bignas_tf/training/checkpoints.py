@@ -17,7 +17,7 @@ from bignas_tf import errors, files
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import configs, models
+from bignas_tf.training import averaging, configs, models
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 SPACE_FILE = "search_space.yaml"
@@ -66,6 +66,8 @@ def latest_step(model_dir: str) -> int:
 def load_run(model_dir: str) -> Run:
     """Rebuilds the supernet of `model_dir` from its latest checkpoint.
 
+    Its weights are those trained, or their averages if the run kept them.
+
     Raises:
       UsageError: no run, no checkpoint, a corrupt one, or one of another space.
     """
@@ -77,8 +79,11 @@ def load_run(model_dir: str) -> Run:
     check_space(checkpoint, space)
     supernet = models.build_supernet(config.task, space)
     with restoring(model_dir):
-        status = tf.train.Checkpoint(model=supernet).read(checkpoint)
-        status.assert_existing_objects_matched().expect_partial()
+        if config.trainer.optimizer_config.ema:
+            averaging.restore(supernet, checkpoint)
+        else:
+            status = tf.train.Checkpoint(model=supernet).read(checkpoint)
+            status.assert_existing_objects_matched().expect_partial()
     return Run(
         model_dir, config, space, supernet, checkpoint, int(_read(checkpoint, "global_step"))
     )

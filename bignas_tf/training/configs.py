@@ -33,12 +33,13 @@ class SandwichConfig(hyperparams.Config):
     Attributes:
       biggest: train the biggest child, on the highest resolution.
       smallest: train the smallest child, on the lowest resolution.
-      num_random: random children, on the resolutions that the extremes leave.
+      num_random: random children.
+      resolutions: of the random children. "paired": those that the extremes leave, in turn
+        (Appendix B). "any": each draws one of all training resolutions (ours), so that no
+        resolution is known to one child alone.
       same_patch: show all children the same patch of an image; else each its own.
-      distillation: train all but the biggest on its soft labels only.
-      label_steps: first steps in which all children see labels. The paper has
-        none; in a run of a few epochs (ours) a teacher that knows nothing yet
-        is copied, mistakes and all, and holds its students back.
+      alone: a child to train on its own, on labels at its own resolution, in place of all
+        the others: "smallest", "biggest", a published child or a JSON file. A baseline.
       check_replicas: compare the random children of all replicas in every step, and stop
         the run where they differ (for debugging; one reduction more a child).
     """
@@ -46,15 +47,42 @@ class SandwichConfig(hyperparams.Config):
     biggest: bool = True
     smallest: bool = True
     num_random: int = 2
+    resolutions: str = "paired"
     same_patch: bool = True
-    distillation: bool = True
-    label_steps: int = 0
+    alone: str = ""
     check_replicas: bool = False
 
     @property
     def num_children(self) -> int:
         """Children of a step."""
-        return self.biggest + self.smallest + self.num_random
+        return 1 if self.alone else self.biggest + self.smallest + self.num_random
+
+
+@dataclasses.dataclass
+class DistillationConfig(hyperparams.Config):
+    """What all but the biggest child learn from (Section 3.1).
+
+    Attributes:
+      weight: of the teacher's soft labels; labels get the rest. 1, the paper's, is soft labels
+        alone, 0 labels alone. In a run of a few epochs a teacher knows little and is copied,
+        mistakes and all: there 0.5 is better (ours).
+      ramp_steps: steps over which the weight rises from 0 in a straight line.
+      divergence: "kl" (the paper's cross-entropy with soft labels), or "alpha": AlphaNet's
+        adaptive alpha-divergence (https://arxiv.org/abs/2102.07954).
+      alpha_min: the lower of its two alphas.
+      alpha_max: the higher.
+      clip: the most that a ratio of probabilities, to the power of alpha, may weigh.
+      teacher: folder of a SavedModel that teaches all children, the biggest included, in place
+        of the biggest; see `teachers.load`.
+    """
+
+    weight: float = 1.0
+    ramp_steps: int = 0
+    divergence: str = "kl"
+    alpha_min: float = -1.0
+    alpha_max: float = 1.0
+    clip: float = 5.0
+    teacher: str = ""
 
 
 @dataclasses.dataclass
@@ -62,10 +90,10 @@ class RegularisationConfig(hyperparams.Config):
     """Weight decay and friends (Section 3.1).
 
     Attributes:
-      children: whom all that follows is for: "biggest", or "all" for the ablation.
-      weight_decay: factor of half the squared norm of the kernels.
+      children: which of them are regularised: "biggest", or "all" for the ablation.
+      weight_decay: factor of half the squared norm of the kernels, once a step.
       dropout_rate: before the classifier.
-      label_smoothing: where the child is trained on labels.
+      label_smoothing: of the labels, for every child that learns from them.
     """
 
     children: str = "biggest"
@@ -143,6 +171,7 @@ class BigNASConfig(cfg.TaskConfig):
 
     model: SupernetConfig = dataclasses.field(default_factory=SupernetConfig)
     sandwich: SandwichConfig = dataclasses.field(default_factory=SandwichConfig)
+    distillation: DistillationConfig = dataclasses.field(default_factory=DistillationConfig)
     regularisation: RegularisationConfig = dataclasses.field(default_factory=RegularisationConfig)
     train_data: DataConfig = dataclasses.field(default_factory=DataConfig)
     selection: SelectionConfig = dataclasses.field(default_factory=SelectionConfig)

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import os
 import re
+import typing
 from collections.abc import Sequence
 
 import yaml
@@ -108,6 +109,8 @@ def _check_keys(
                 f"{source}: unknown key {where!r}; nearest is '{path}{near[0] if near else '?'}'"
             )
         default = getattr(known, key)
+        if default is None and value is not None:
+            default = _blank(known, key)
         if isinstance(default, hyperparams.Config):
             if not isinstance(value, dict):
                 raise errors.UsageError(f"{source}: {where} is {value!r}; expected dict")
@@ -116,6 +119,16 @@ def _check_keys(
             raise errors.UsageError(
                 f"{source}: {where} is {value!r}; expected {type(default).__name__}"
             )
+
+
+def _blank(known: hyperparams.Config, key: str) -> hyperparams.Config | None:
+    """The defaults of a group of fields that is left out unless it is given, such as `ema`."""
+    (kind,) = (field.type for field in dataclasses.fields(known) if field.name == key)
+    groups = [each for each in typing.get_args(kind) if each is not type(None)]
+    for each in groups:
+        if isinstance(each, type) and issubclass(each, hyperparams.Config):
+            return each()
+    return None
 
 
 def _fits(default: object, value: object) -> bool:

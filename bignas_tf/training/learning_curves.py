@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 
 import orbit
 import tensorflow as tf
-from official.core import base_trainer
 
 from bignas_tf import files, workers
 from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.training.supernet_trainer import SupernetTrainer
 
 FILE = "learning_curves.json"
 
@@ -36,11 +36,9 @@ class LearningCurves:
       UsageError: the folder's `learning_curves.json` is damaged.
     """
 
-    def __init__(
-        self, trainer: base_trainer.Trainer, evaluation: Evaluation, model_dir: str
-    ) -> None:
+    def __init__(self, trainer: SupernetTrainer, evaluation: Evaluation, model_dir: str) -> None:
         self._trainer = trainer
-        self._evaluate = evaluation(trainer.model)
+        self._evaluate = evaluation(trainer.evaluated)
         self._path = os.path.join(model_dir, FILE)
         self._rows = files.read_json(self._path) if files.is_file(self._path) else []
         self._chief = workers.is_chief(trainer.strategy)
@@ -60,6 +58,7 @@ class LearningCurves:
     def record(self, step: int) -> None:
         """Evaluates the children as they are after this step."""
         began = time.monotonic()
+        self._trainer.refresh_evaluated()
         top1 = dict(self._evaluate())
         shown = "  ".join(f"{name} {value:.4f}" for name, value in top1.items())
         print(

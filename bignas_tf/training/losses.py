@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 
 import tensorflow as tf
+
+from bignas_tf.training.configs import DistillationConfig
 
 
 def supervised(labels: tf.Tensor, logits: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
@@ -21,20 +23,65 @@ def supervised(labels: tf.Tensor, logits: tf.Tensor, label_smoothing: float = 0.
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
 
-def distilled(teacher_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Mean cross-entropy with the biggest child's soft labels (paper, Section 3.1).
+def distilled(
+    teacher_logits: tf.Tensor, logits: tf.Tensor, config: DistillationConfig
+) -> tf.Tensor:
+    """Mean loss on a teacher's soft labels; no gradient reaches the teacher.
 
-    Summed over classes and averaged over images; no gradient reaches the
-    teacher.
+    Summed over classes and averaged over images.
 
     Args:
       teacher_logits: float32 [N, classes].
       logits: float32 [N, classes].
+      config: its divergence is "kl" (cross-entropy with the soft labels: paper,
+        Section 3.1) or "alpha".
     """
-    targets = tf.stop_gradient(tf.nn.softmax(teacher_logits))
+    teacher_logits = tf.stop_gradient(teacher_logits)
+    if config.divergence == "alpha":
+        return tf.reduce_mean(_adaptive_alpha(teacher_logits, logits, config))
+    targets = tf.nn.softmax(teacher_logits)
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
 
-def weight_decay(variables: Iterable[tf.Variable]) -> tf.Tensor:
-    """Half the squared norm of all kernels; batch norms and biases are left out."""
-    return tf.add_n([tf.nn.l2_loss(v) for v in variables if v.shape.rank > 1])
+def ramp(config: DistillationConfig, step: tf.Tensor) -> tf.Tensor:
+    """The weight of distillation at a step: a straight line from 0, without a jump, then flat."""
+    if not config.ramp_steps:
+        return tf.constant(config.weight)
+    part = tf.cast(step, tf.float32) / config.ramp_steps
+    return config.weight * tf.minimum(part, 1.0)
+
+
+def _adaptive_alpha(
+    teacher_logits: tf.Tensor, logits: tf.Tensor, config: DistillationConfig
+) -> tf.Tensor:
+    """For each image the greater of two alpha-divergences (https://arxiv.org/abs/2102.07954).
+
+    One punishes a student that is sure where its teacher is not, the other one that misses
+    what its teacher sees. Shape [N].
+    """
+    log_teacher, log_student = tf.nn.log_softmax(teacher_logits), tf.nn.log_softmax(logits)
+    low, high = (
+        _alpha_divergence(log_teacher, log_student, alpha, config.clip)
+        for alpha in (config.alpha_min, config.alpha_max)
+    )
+    return tf.where(tf.stop_gradient(low > high), low, high)
+
+
+def _alpha_divergence(
+    log_teacher: tf.Tensor, log_student: tf.Tensor, alpha: float, clip: float
+) -> tf.Tensor:
+    """D(p|q) = (sum of q (p/q)^alpha - 1) / (alpha (alpha - 1)), p the teacher's; shape [N].
+
+    Its gradient is that of -(1/alpha) sum of q (p/q)^alpha log q with all but the last factor
+    held fixed; (p/q)^alpha, which explodes where one of them is nearly 0, is clipped. The limit
+    at alpha = 1 is the Kullback-Leibler divergence.
+    """
+    log_ratio = log_teacher - tf.stop_gradient(log_student)
+    power = tf.exp(tf.minimum(alpha * log_ratio, math.log(clip)))
+    weighted = tf.stop_gradient(tf.exp(log_student) * power)
+    if alpha == 1.0:
+        value = tf.reduce_sum(weighted * log_ratio, -1)
+    else:
+        value = (tf.reduce_sum(weighted, -1) - 1.0) / (alpha * (alpha - 1.0))
+    pull = -tf.reduce_sum(weighted * log_student, -1) / alpha
+    return tf.stop_gradient(value - pull) + pull

@@ -10,7 +10,13 @@ from bignas_tf.search_space import space as space_lib
 from bignas_tf.search_space.space import SearchSpace
 
 
-def sample_code(space: SearchSpace, seed: tf.Tensor, resolution: int) -> tf.Tensor:
+def sample_resolution(space: SearchSpace, seed: tf.Tensor) -> tf.Tensor:
+    """Draws a training resolution uniformly, an int32 scalar; see `sample_code` for the seed."""
+    sides = tf.constant(space.train_resolutions, tf.int32)
+    return sides[_index(stateless.uniform([], seed), len(space.train_resolutions))]
+
+
+def sample_code(space: SearchSpace, seed: tf.Tensor, resolution: int | tf.Tensor) -> tf.Tensor:
     """Draws every choice of a child uniformly by one stateless operation.
 
     Args:
@@ -26,14 +32,17 @@ def sample_code(space: SearchSpace, seed: tf.Tensor, resolution: int) -> tf.Tens
     table = np.zeros([len(counts), counts.max()], np.int32)
     for row, choices in zip(table, space.genes, strict=True):
         row[: len(choices)] = choices
-    uniform = stateless.uniform([len(counts)], seed)
-    picked = tf.cast(uniform * counts.astype(np.float32), tf.int32)
-    # Rounding may lift a product to the count itself.
-    picked = tf.minimum(picked, counts.astype(np.int32) - 1)
+    picked = _index(stateless.uniform([len(counts)], seed), counts)
     return _canonical(space, tf.gather(table, picked, batch_dims=1), resolution)
 
 
-def _canonical(space: SearchSpace, code: tf.Tensor, resolution: int) -> tf.Tensor:
+def _index(uniform: tf.Tensor, count: int | np.ndarray) -> tf.Tensor:
+    """From [0, 1) to 0 … count - 1, int32; rounding may lift a product to the count itself."""
+    picked = tf.cast(uniform * tf.constant(count, tf.float32), tf.int32)
+    return tf.minimum(picked, tf.constant(count - 1, tf.int32))
+
+
+def _canonical(space: SearchSpace, code: tf.Tensor, resolution: int | tf.Tensor) -> tf.Tensor:
     """Repeats each stage's last active layer over its inactive ones."""
     pieces = [[resolution], code[1 : space_lib.FIRST_STAGE]]
     for start, stage in space.stage_starts():

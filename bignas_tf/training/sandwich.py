@@ -1,60 +1,22 @@
-"""The sandwich rule: the children of one step and their summed gradients."""
+"""The sandwich rule: what the children of one step learn, and their summed gradients."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from bignas_tf.data import resize
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import losses, sampling
-from bignas_tf.training.configs import RegularisationConfig, SandwichConfig
+from bignas_tf.training import children as children_lib
+from bignas_tf.training import losses
+from bignas_tf.training.children import Child
+from bignas_tf.training.configs import BigNASConfig
 
-
-@dataclasses.dataclass(frozen=True)
-class Child:
-    """One child of a step.
-
-    Attributes:
-      role: "biggest", "smallest" or "random<i>".
-      resolution: the input side it is paired with.
-      choice: an `Architecture`, or an int32 code drawn for this step.
-    """
-
-    role: str
-    resolution: int
-    choice: Architecture | tf.Tensor
-
-
-def children(
-    space: SearchSpace, config: SandwichConfig, step: tf.Tensor, seed: int
-) -> Iterator[Child]:
-    """Yields a step's children, the teacher first.
-
-    The biggest is paired with the highest training resolution, the smallest
-    with the lowest, and random ones in turn with those between (Appendix B), then
-    with that of an extreme that is not trained.
-    """
-    resolutions = space.train_resolutions
-    if config.biggest:
-        yield Child("biggest", resolutions[-1], space.biggest())
-    if config.smallest:
-        yield Child("smallest", resolutions[0], space.smallest())
-    free = resolutions[1:-1]
-    free += () if config.smallest else resolutions[:1]
-    free += () if config.biggest else resolutions[-1:]
-    free = free or resolutions
-    for index in range(config.num_random):
-        resolution = free[index % len(free)]
-        # Every replica and every restart knows the step, and so draws the same.
-        number = tf.constant(seed * 1000 + index, tf.int64)
-        step_seed = tf.stack([tf.cast(step, tf.int64), number])
-        code = sampling.sample_code(space, step_seed, resolution)
-        yield Child(f"random{index + 1}", resolution, code)
+Gradients = list[tf.Tensor | None]  # None stands for the zeros of a weight that is not used
+Teacher = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +43,8 @@ def compute_gradients(
     patches: tf.Tensor,
     labels: tf.Tensor,
     step: tf.Tensor,
-    sandwich: SandwichConfig,
-    regularisation: RegularisationConfig,
-    seed: int,
+    config: BigNASConfig,
+    teacher: Teacher | None = None,
 ) -> StepResult:
     """Runs the children of a step one after another, each with a tape of its own.
 
@@ -96,51 +57,112 @@ def compute_gradients(
         [N, children, S, S, C], of which each child sees its own (`same_patch` off).
       labels: int32 [N].
       step: global step, a scalar integer tensor.
-      sandwich: which children, and what they learn from.
-      regularisation: weight decay, dropout, label smoothing, and for whom.
-      seed: of the random children and of dropout.
+      config: which children, what they learn from, and which are regularised.
+      teacher: gives float32 logits [N, classes] for uint8 patches [N, S, S, C]; None to
+        learn from the biggest child.
     """
-    variables = supernet.trainable_variables
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    total: list[tf.Tensor | None] = [None] * len(variables)
-    child_losses: dict[str, tf.Tensor] = {}
-    first_logits = None
-    teacher = None
-    drawn, different = list(children(supernet.space, sandwich, step, seed)), 0
+    sandwich = config.sandwich
+    drawn = list(children_lib.children(supernet.space, sandwich, step, config.seed))
+    different: tf.Tensor | int = 0
     if sandwich.check_replicas:
         drawn, different = _agreed(drawn)
+    lesson = _Lesson(supernet, labels, step, config)
+    total: Gradients = [None] * len(supernet.trainable_variables)
+    child_losses: dict[str, tf.Tensor] = {}
+    first_logits = None
     for index, child in enumerate(drawn):
         seen = patches if sandwich.same_patch else patches[:, index]
-        images = resize.resize_patches(seen, child.resolution)
-        regularised = regularisation.children == "all" or child.role == "biggest"
-        dropout_seed = _dropout_seed(step, index, seed) if regularised else None
-        smoothing = regularisation.label_smoothing if regularised else 0.0
-        with tf.GradientTape() as tape:
-            logits = supernet(images, child.choice, training=True, dropout_seed=dropout_seed)
-            loss = losses.supervised(labels, logits, smoothing)
-            if teacher is not None:
-                taught = losses.distilled(teacher, logits)
-                loss = tf.where(step < sandwich.label_steps, loss, taught)
-            objective = loss
-            if regularised and regularisation.weight_decay:
-                objective += regularisation.weight_decay * losses.weight_decay(variables)
-            objective /= replicas
-        total = _add(total, tape.gradient(objective, variables))
+        soft = teacher(seen) if teacher else None if index == 0 else first_logits
+        gradients, loss, logits = lesson.learn(index, child, seen, soft)
+        total = _add(total, gradients)
         child_losses[child.role] = loss
-        if index == 0:
-            first_logits = logits
-            teacher = logits if sandwich.distillation else None
-    gradients = [
-        tf.zeros_like(variable) if gradient is None else gradient
-        for variable, gradient in zip(variables, total, strict=True)
-    ]
-    return StepResult(gradients, child_losses, first_logits, different)
+        first_logits = logits if index == 0 else first_logits
+    total = _add(total, lesson.weight_decay(drawn))
+    return StepResult(lesson.dense(total), child_losses, first_logits, different)
 
 
-def _dropout_seed(step: tf.Tensor, child: int, seed: int) -> tf.Tensor:
-    """Differs between steps and children, and from the seeds of the random children."""
-    salt = tf.constant((seed * 100 + child + 1) * 10_000, tf.int64)
-    return tf.stack([tf.cast(step, tf.int64), salt])
+class _Lesson:
+    """What every child of a step learns from, on one replica."""
+
+    def __init__(
+        self, supernet: Supernet, labels: tf.Tensor, step: tf.Tensor, config: BigNASConfig
+    ) -> None:
+        self._supernet = supernet
+        self._variables = supernet.trainable_variables
+        self._labels = labels
+        self._step = step
+        self._config = config
+        self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
+
+    def learn(
+        self, index: int, child: Child, patches: tf.Tensor, soft: tf.Tensor | None
+    ) -> tuple[Gradients, tf.Tensor, tf.Tensor]:
+        """A child's gradients, its mean loss, and its logits [N, classes]."""
+        if child.resolution is not None:
+            return self._at(index, child, soft, resize.resize_patches(patches, child.resolution))
+        sides = self._supernet.space.train_resolutions
+        if self._supernet.execution == "slice":
+            images = resize.resize_to_one_of(patches, child.side, sides)
+            return self._at(index, child, soft, images)
+
+        # XLA needs every shape: a branch for each side, of which a step runs one.
+        def branch(static: int) -> Callable[[], tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]]:
+            def run() -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+                images = resize.resize_patches(patches, static)
+                gradients, loss, logits = self._at(index, child, soft, images)
+                return self.dense(gradients), loss, logits
+
+            return run
+
+        which = tf.argmax(tf.equal(sides, child.side), output_type=tf.int32)
+        return tf.switch_case(which, [branch(static) for static in sides])
+
+    def _at(
+        self, index: int, child: Child, soft: tf.Tensor | None, images: tf.Tensor
+    ) -> tuple[Gradients, tf.Tensor, tf.Tensor]:
+        dropout_seed = self._dropout_seed(index) if self._is_regularised(child) else None
+        with tf.GradientTape() as tape:
+            logits = self._supernet(images, child.choice, training=True, dropout_seed=dropout_seed)
+            loss = self._loss(logits, soft)
+            objective = loss / self._replicas
+        return tape.gradient(objective, self._variables), loss, logits
+
+    def _loss(self, logits: tf.Tensor, soft: tf.Tensor | None) -> tf.Tensor:
+        """From labels, from soft labels, or from both by their weights."""
+        distillation = self._config.distillation
+        smoothing = self._config.regularisation.label_smoothing
+        if soft is None or not distillation.weight:
+            return losses.supervised(self._labels, logits, smoothing)
+        taught = losses.distilled(soft, logits, distillation)
+        if distillation.weight == 1.0 and not distillation.ramp_steps:
+            return taught
+        weight = losses.ramp(distillation, self._step)
+        return (1.0 - weight) * losses.supervised(self._labels, logits, smoothing) + weight * taught
+
+    def _is_regularised(self, child: Child) -> bool:
+        first = child.role in (children_lib.BIGGEST, children_lib.ALONE)
+        return first or self._config.regularisation.children == "all"
+
+    def _dropout_seed(self, child: int) -> tf.Tensor:
+        """Differs between steps and children, and from the seeds of the random children."""
+        salt = tf.constant((self._config.seed * 100 + child + 1) * 10_000, tf.int64)
+        return tf.stack([tf.cast(self._step, tf.int64), salt])
+
+    def weight_decay(self, drawn: Sequence[Child]) -> Gradients:
+        """That of half the squared norm of all kernels, once a step (paper, Section 3.1).
+
+        Batch norms and biases are left out.
+        """
+        factor = self._config.regularisation.weight_decay / self._replicas
+        decays = factor and any(map(self._is_regularised, drawn))
+        return [factor * v if decays and v.shape.rank > 1 else None for v in self._variables]
+
+    def dense(self, gradients: Gradients) -> list[tf.Tensor]:
+        """Zeros in place of None."""
+        return [
+            tf.zeros_like(variable) if gradient is None else gradient
+            for variable, gradient in zip(self._variables, gradients, strict=True)
+        ]
 
 
 def _agreed(drawn: Sequence[Child]) -> tuple[list[Child], tf.Tensor]:
@@ -161,10 +183,7 @@ def _agreed(drawn: Sequence[Child]) -> tuple[list[Child], tf.Tensor]:
     return agreed, different
 
 
-def _add(
-    total: Sequence[tf.Tensor | None], gradients: Sequence[tf.Tensor | None]
-) -> list[tf.Tensor | None]:
-    """Sums; None stands for the zeros of a weight that a child does not have."""
+def _add(total: Gradients, gradients: Gradients) -> Gradients:
     return [
         b if a is None else a if b is None else a + b for a, b in zip(total, gradients, strict=True)
     ]

@@ -13,7 +13,7 @@ from bignas_tf.data import inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
-from bignas_tf.training import checkpoints, models, sandwich
+from bignas_tf.training import checkpoints, children, models, sandwich
 from bignas_tf.training.configs import BigNASConfig
 
 DIFFERENT_CHOICES = "different_choices"
@@ -42,9 +42,7 @@ class BigNASTask(base_task.Task):
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Mean loss of each role, accuracy of the first child on training images, and checks."""
         config = self.task_config.sandwich
-        roles = [role for role in ("biggest", "smallest") if getattr(config, role)]
-        roles += ["random"] if config.num_random else []
-        means = [tf_keras.metrics.Mean(f"loss_{role}") for role in roles]
+        means = [tf_keras.metrics.Mean(f"loss_{role}") for role in children.roles(config)]
         checks = [tf_keras.metrics.Sum(DIFFERENT_CHOICES)] if config.check_replicas else []
         return [*means, tf_keras.metrics.SparseCategoricalAccuracy("train_accuracy"), *checks]
 
@@ -66,15 +64,8 @@ class BigNASTask(base_task.Task):
           metrics: those of `build_metrics`.
         """
         patches, labels = inputs
-        config = self.task_config
         result = sandwich.compute_gradients(
-            model,
-            patches,
-            labels,
-            optimizer.iterations,
-            config.sandwich,
-            config.regularisation,
-            config.seed,
+            model, patches, labels, optimizer.iterations, self.task_config
         )
         optimizer.apply_gradients(zip(result.gradients, model.trainable_variables, strict=True))
         for metric in metrics or []:
@@ -83,6 +74,6 @@ class BigNASTask(base_task.Task):
             if metric.name == DIFFERENT_CHOICES:
                 metric.update_state(result.different_choices)
             for role, loss in result.losses.items():
-                if metric.name == f"loss_{role.rstrip('0123456789')}":
+                if metric.name == f"loss_{children.kind(role)}":
                     metric.update_state(loss)
         return {self.loss: tf.add_n(list(result.losses.values()))}

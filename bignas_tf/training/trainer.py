@@ -8,15 +8,14 @@ import math
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import orbit
 import tensorflow as tf
 import yaml
-from official.core import base_trainer, train_lib
 from official.core import config_definitions as cfg
+from official.core import train_lib
 
 from bignas_tf import errors, files, workers
 from bignas_tf.data import faults
@@ -24,35 +23,8 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import checkpoints, validation
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
+from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
-
-
-class SupernetTrainer(base_trainer.Trainer):
-    """The Model Garden's trainer, with optimiser slots made early and images a second."""
-
-    def __init__(self, config: cfg.ExperimentConfig, task: BigNASTask) -> None:
-        model = task.build_model()
-        try:
-            optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
-        except (TypeError, ValueError) as error:
-            raise errors.UsageError(f"trainer.optimizer_config cannot be used: {error}") from error
-        # Slots made inside a traced replica step would crash MirroredStrategy.
-        optimizer._create_all_weights(model.trainable_variables)
-        super().__init__(config, task, model, optimizer, train=True, evaluate=False)
-        self._loop_began = 0.0
-        self._loop_first_step = 0
-
-    def train_loop_begin(self) -> None:
-        super().train_loop_begin()
-        self._loop_began = time.monotonic()
-        self._loop_first_step = int(self.global_step.numpy())
-
-    def train_loop_end(self) -> dict[str, Any]:
-        logs = super().train_loop_end()
-        steps = int(self.global_step.numpy()) - self._loop_first_step
-        seconds = time.monotonic() - self._loop_began
-        images = steps * self.config.task.train_data.global_batch_size
-        return logs | {"images_per_second": images / seconds, "steps_per_second": steps / seconds}
 
 
 class Runner(train_lib.OrbitExperimentRunner):

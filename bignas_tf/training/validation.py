@@ -14,6 +14,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.training import schedules
 from bignas_tf.training.configs import (
     BigNASConfig,
+    DistillationConfig,
     EvaluationConfig,
     RegularisationConfig,
     SandwichConfig,
@@ -21,6 +22,8 @@ from bignas_tf.training.configs import (
 
 EXECUTIONS = ("auto", *supernet.EXECUTIONS)
 REGULARISED = ("biggest", "all")
+RESOLUTIONS = ("paired", "any")
+DIVERGENCES = ("kl", "alpha")
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored", "tpu")
 # Gradients of float16 would need a scaled loss; bfloat16 has the range of float32.
 COMPUTE_TYPES = ("float32", "bfloat16")
@@ -37,6 +40,7 @@ def validate(config: cfg.ExperimentConfig) -> None:
     _one_of("task.model.execution", task.model.execution, EXECUTIONS)
     _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
     _check_sandwich(task.sandwich)
+    _check_distillation(task.distillation, task.sandwich)
     _check_regularisation(task.regularisation)
     _check_optimisation(trainer.optimizer_config)
     _check_steps(trainer, task.evaluation)
@@ -50,6 +54,8 @@ def _check_data(task: BigNASConfig) -> None:
     data = task.train_data
     data_config.validate(data)
     space = presets.get(task.model.search_space)
+    if task.sandwich.alone:
+        presets.child(space, task.sandwich.alone)
     data_config.check_fits(data, base_size=space.base_resolution)
     if not (task.sandwich.same_patch or data.crop != "none" or data.flip or data.autoaugment):
         raise errors.UsageError(
@@ -93,14 +99,27 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
 def _check_sandwich(config: SandwichConfig) -> None:
     if config.num_random < 0 or not config.num_children:
         raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
-    if config.label_steps < 0:
+    _one_of("task.sandwich.resolutions", config.resolutions, RESOLUTIONS)
+
+
+def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) -> None:
+    where = "task.distillation"
+    _one_of(f"{where}.divergence", config.divergence, DIVERGENCES)
+    if not 0.0 <= config.weight <= 1.0:
+        raise errors.UsageError(f"{where}.weight is {config.weight}; it takes 0 to 1")
+    if config.ramp_steps < 0:
+        raise errors.UsageError(f"{where}.ramp_steps is {config.ramp_steps}; it takes 0 or more")
+    if not config.alpha_min < config.alpha_max or 0.0 in (config.alpha_min, config.alpha_max):
         raise errors.UsageError(
-            f"task.sandwich.label_steps is {config.label_steps}; it takes 0 or more"
+            f"{where}.alpha_min and alpha_max are {config.alpha_min} and {config.alpha_max}; the "
+            "first is the lower, and neither is 0"
         )
-    if config.distillation and not config.biggest:
+    if not config.clip >= 1.0:
+        raise errors.UsageError(f"{where}.clip is {config.clip}; it takes 1 or more")
+    if config.weight and not (sandwich.biggest or sandwich.alone or config.teacher):
         raise errors.UsageError(
-            "task.sandwich.distillation needs the biggest child as its teacher; "
-            "set sandwich.biggest=true or sandwich.distillation=false"
+            f"{where}.weight is {config.weight}, but there is no teacher; set "
+            "sandwich.biggest=true, distillation.weight=0 or distillation.teacher"
         )
 
 

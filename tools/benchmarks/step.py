@@ -12,7 +12,7 @@ from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.training import losses, sandwich
+from bignas_tf.training import children, losses, sandwich
 from tools.benchmarks import cases, harness
 
 _STEP = 1  # timed again and again, for it always draws the same random children
@@ -104,13 +104,11 @@ class Sandwich:
         supernet: Any = case.supernet(execution)
         if not static:
             supernet = _Coded(supernet)
-        config = case.config(execution)
+        config = case.config(execution).replace(seed=_SEED)
         self._batch = case.images(case.batch_size)
 
         def run(patches: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
-            return sandwich.compute_gradients(
-                supernet, patches, labels, step, config.sandwich, config.regularisation, _SEED
-            ).gradients
+            return sandwich.compute_gradients(supernet, patches, labels, step, config).gradients
 
         self._run = tf.function(tf.autograph.experimental.do_not_convert(run))
 
@@ -125,7 +123,7 @@ class Sandwich:
 def _children(case: cases.Case) -> list[Architecture]:
     """The children that `_STEP` runs, the random ones decoded."""
     space, config = presets.get(case.search_space), case.config().sandwich
-    drawn = sandwich.children(space, config, tf.constant(_STEP, tf.int64), _SEED)
+    drawn = children.children(space, config, tf.constant(_STEP, tf.int64), _SEED)
     return [
         each.choice if isinstance(each.choice, Architecture) else space.decode(each.choice.numpy())
         for each in drawn

@@ -8,7 +8,7 @@ from official.modeling import performance
 from tensorflow.compiler.xla.service import hlo_pb2
 
 from bignas_tf.search_space import presets
-from bignas_tf.training import sandwich
+from bignas_tf.training import children
 from bignas_tf.training.task import BigNASTask
 from tools.tpu.replicas import ReplicaStrategy
 
@@ -57,8 +57,8 @@ class ReplicaStep:
         copy, already resized.
         """
         patches, labels = (spec.shape.num_elements() for spec in self._inputs(images))
-        drawn = sandwich.children(self._space, self._config.sandwich, tf.constant(0), 0)
-        pixels = sum(child.resolution**2 for child in drawn) * self._config.train_data.channels
+        drawn = children.children(self._space, self._config.sandwich, tf.constant(0), 0)
+        pixels = sum(int(each.side) ** 2 for each in drawn) * self._config.train_data.channels
         return {
             "sent": patches + 4 * labels,
             "float32_copies": 4 * pixels * images + 4 * labels,

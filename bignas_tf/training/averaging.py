@@ -1,0 +1,37 @@
+"""An average of the weights over training (ours): evaluated, searched and exported in their place.
+
+`trainer.optimizer_config.ema`, the Model Garden's, asks for one. The optimiser keeps the averages
+beside the weights that it trains, and both are saved.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+from official.modeling import optimization
+
+from bignas_tf.modeling.supernet import Supernet
+
+Average = optimization.ExponentialMovingAverage
+
+
+def copy_weights(
+    source: Supernet, optimizer: tf_keras.optimizers.Optimizer, target: Supernet
+) -> None:
+    """Gives `target` the averages of the trained weights; see `restore` for a saved run's."""
+    for ours, theirs in zip(target.trainable_variables, source.trainable_variables, strict=True):
+        ours.assign(optimizer.get_slot(theirs, "average"))
+
+
+def restore(supernet: Supernet, checkpoint: str) -> None:
+    """Reads the averages of a checkpoint as the weights of a supernet.
+
+    Raises:
+      AssertionError, tf.errors.OpError, ValueError: the checkpoint is damaged or has none.
+    """
+    # Only the averages are read: which optimiser trained the weights does not matter.
+    optimizer = Average(tf_keras.optimizers.legacy.SGD())
+    optimizer.shadow_copy(supernet)
+    status = tf.train.Checkpoint(model=supernet, optimizer=optimizer).read(checkpoint)
+    status.assert_existing_objects_matched().expect_partial()
+    copy_weights(supernet, optimizer, supernet)

@@ -1,0 +1,59 @@
+"""The Model Garden's trainer for a supernet."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any
+
+from official.core import base_trainer
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.training import averaging, models
+from bignas_tf.training.task import BigNASTask
+
+
+class SupernetTrainer(base_trainer.Trainer):
+    """The Model Garden's trainer, with optimiser slots made early and images a second."""
+
+    def __init__(self, config: cfg.ExperimentConfig, task: BigNASTask) -> None:
+        model = task.build_model()
+        try:
+            optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
+        except (TypeError, ValueError) as error:
+            raise errors.UsageError(f"trainer.optimizer_config cannot be used: {error}") from error
+        # Slots made inside a traced replica step would crash MirroredStrategy.
+        optimizer._create_all_weights(model.trainable_variables)
+        super().__init__(config, task, model, optimizer, train=True, evaluate=False)
+        self._loop_began = 0.0
+        self._loop_first_step = 0
+
+    @functools.cached_property
+    def evaluated(self) -> Supernet:
+        """The supernet to evaluate: the trained one, or one of averaged weights of its own.
+
+        Not the trained one with its weights exchanged: that would round them.
+        """
+        if not isinstance(self.optimizer, averaging.Average):
+            return self.model
+        with self.strategy.scope():
+            return models.build_supernet(self.config.task, self.model.space)
+
+    def refresh_evaluated(self) -> None:
+        """Brings the averages up to this step."""
+        if self.evaluated is not self.model:
+            averaging.copy_weights(self.model, self.optimizer, self.evaluated)
+
+    def train_loop_begin(self) -> None:
+        super().train_loop_begin()
+        self._loop_began = time.monotonic()
+        self._loop_first_step = int(self.global_step.numpy())
+
+    def train_loop_end(self) -> dict[str, Any]:
+        logs = super().train_loop_end()
+        steps = int(self.global_step.numpy()) - self._loop_first_step
+        seconds = time.monotonic() - self._loop_began
+        images = steps * self.config.task.train_data.global_batch_size
+        return logs | {"images_per_second": images / seconds, "steps_per_second": steps / seconds}

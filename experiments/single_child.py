@@ -22,7 +22,7 @@ _OUTPUT = flags.DEFINE_string("output", "experiments/results/single_child.json",
 _STEPS = flags.DEFINE_integer("steps", 1000, "Updates of each model.")
 
 _ALONE = (
-    "task.sandwich.smallest=false,task.sandwich.num_random=0,task.sandwich.distillation=false,"
+    "task.sandwich.alone=biggest,"
     "task.regularisation.weight_decay=0.0,task.regularisation.dropout_rate=0.0"
 )
 

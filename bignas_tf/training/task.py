@@ -13,7 +13,7 @@ from bignas_tf.data import inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
-from bignas_tf.training import checkpoints, children, models, sandwich
+from bignas_tf.training import checkpoints, children, models, sandwich, teachers
 from bignas_tf.training.configs import BigNASConfig
 
 DIFFERENT_CHOICES = "different_choices"
@@ -25,7 +25,10 @@ class BigNASTask(base_task.Task):
 
     def build_model(self) -> Supernet:
         tf_keras.utils.set_random_seed(self.task_config.seed)
-        space = presets.get(self.task_config.model.search_space)
+        config = self.task_config
+        teacher = config.distillation.teacher
+        self._teacher = teachers.load(teacher, config.train_data) if teacher else None
+        space = presets.get(config.model.search_space)
         return models.build_supernet(self.task_config, space)
 
     def build_inputs(
@@ -65,7 +68,7 @@ class BigNASTask(base_task.Task):
         """
         patches, labels = inputs
         result = sandwich.compute_gradients(
-            model, patches, labels, optimizer.iterations, self.task_config
+            model, patches, labels, optimizer.iterations, self.task_config, self._teacher
         )
         optimizer.apply_gradients(zip(result.gradients, model.trainable_variables, strict=True))
         for metric in metrics or []:

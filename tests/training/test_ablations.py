@@ -68,12 +68,12 @@ def _intended(start: float, steps: int) -> dict[str, dict[str, Any]]:
         "linear": _flat({"type": "polynomial", "polynomial": line | shared}, f"{RATE}."),
         "regularise_all": {"task.regularisation.children": "all"},
         "different_patches": {"task.sandwich.same_patch": False},
-        "no_distillation": {"task.sandwich.distillation": False},
+        "no_distillation": {"task.distillation.weight": 0.0},
         "no_sandwich": {
             "task.sandwich.biggest": False,
             "task.sandwich.smallest": False,
             "task.sandwich.num_random": 4,
-            "task.sandwich.distillation": False,
+            "task.distillation.weight": 0.0,
             "task.regularisation.children": "all",
         },
     }

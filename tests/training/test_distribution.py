@@ -71,7 +71,7 @@ def test_replicas_that_draw_different_children_stop_the_run(
 
     monkeypatch.setattr(sampling, "sample_code", by_replica)
     runs.space_file(tmp_path, stages=runs.ONE_STAGE)
-    only_random = "biggest=false,task.sandwich.smallest=false,task.sandwich.distillation=false"
+    only_random = "biggest=false,task.sandwich.smallest=false,task.distillation.weight=0.0"
     config = runs.parse(tmp_path, f"{RULES},task.sandwich.{only_random}")
     with replicas.two_cpus().scope():
         run = trainer.SupernetTrainer(config, BigNASTask(config.task))

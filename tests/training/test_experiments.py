@@ -32,9 +32,15 @@ RULES = {
         "biggest": True,
         "smallest": True,
         "num_random": 2,
+        "resolutions": "paired",
         "same_patch": True,
-        "distillation": True,
-        "label_steps": 0,
+        "alone": "",
+    },
+    "task.distillation": {
+        "weight": 1.0,
+        "ramp_steps": 0,
+        "divergence": "kl",
+        "teacher": "",
     },
     "task.regularisation": {
         "children": "biggest",
@@ -158,7 +164,7 @@ def test_bfloat16_leaves_moments_and_gradients_in_float32(tiny: cfg.ExperimentCo
     assert supernet.compute_dtype_of_layers == "bfloat16"
     result = sandwich.compute_gradients(
         supernet, runs.patches(channels=3), runs.labels(), tf.constant(1, tf.int64),
-        task.sandwich, task.regularisation, task.seed,
+        task,
     )  # fmt: skip
     assert {gradient.dtype for gradient in result.gradients} == {tf.float32}
     assert {loss.dtype for loss in result.losses.values()} == {tf.float32}

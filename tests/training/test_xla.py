@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.search_space import presets
-from bignas_tf.training import sandwich
+from bignas_tf.training import children
 from bignas_tf.training.configs import SandwichConfig
 from tests.training import xla_steps
 
@@ -46,7 +46,7 @@ def test_its_steps_draw_different_children() -> None:
     drawn = {
         tuple(child.choice.numpy())
         for step in range(xla_steps.STEPS)
-        for child in sandwich.children(space, SandwichConfig(), tf.constant(step), 0)
+        for child in children.children(space, SandwichConfig(), tf.constant(step), 0)
         if child.role.startswith("random")
     }
     assert len(drawn) == 2 * xla_steps.STEPS

@@ -56,7 +56,7 @@ def bignas_small() -> SearchSpace:
             Stage((48, 56, 64, 72, 80, 88, 96), (1, 2, 3), (3, 5), stride=2),
         ),
         head_widths=(192, 224, 256),
-        train_resolutions=(20, 24, 28, 32),
+        train_resolutions=(20, 22, 24, 26, 28, 30, 32),
         eval_resolutions=(20, 22, 24, 26, 28, 30, 32, 36),
         base_resolution=28,
     )

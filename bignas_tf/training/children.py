@@ -56,8 +56,9 @@ def children(
     """Yields a step's children, the biggest first.
 
     The biggest is paired with the highest training resolution, the smallest with the lowest.
-    Random ones are paired in turn with those between (Appendix B), then with that of an
-    extreme that is not trained; or each draws one of all training resolutions (ours).
+    Random ones are paired with those between (Appendix B), or with some of them, evenly spread,
+    where there are more; where there are fewer they take turns. An extreme that is not trained
+    leaves its resolution to them. Or each draws one of all training resolutions (ours).
     """
     if config.alone:
         child = presets.child(space, config.alone)
@@ -80,12 +81,15 @@ def children(
 
 
 def _paired(space: SearchSpace, config: SandwichConfig) -> tuple[int, ...]:
-    """The resolutions that random children take in turn."""
+    """The resolutions that random children are paired with, in turn."""
     resolutions = space.train_resolutions
     free = resolutions[1:-1]
     free += () if config.smallest else resolutions[:1]
     free += () if config.biggest else resolutions[-1:]
-    return free or resolutions
+    free, number = free or resolutions, config.num_random
+    if number >= len(free):
+        return free
+    return tuple(free[(2 * index + 1) * len(free) // (2 * number)] for index in range(number))
 
 
 def _seed(step: tf.Tensor, number: int) -> tf.Tensor:

@@ -44,6 +44,18 @@ def test_more_random_children_take_turns(tmp_path: pathlib.Path) -> None:
     assert pairs[2:] == [("random1", 12), ("random2", 14), ("random3", 12)]
 
 
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, [12]), (2, [11, 13]), (3, [10, 12, 14]), (4, [10, 11, 13, 14])]
+)
+def test_fewer_random_children_are_spread_over_the_resolutions(
+    tmp_path: pathlib.Path, number: int, expected: list[int]
+) -> None:
+    sides = [8, 10, 11, 12, 13, 14, 16]
+    space = {"train_resolutions": sides, "eval_resolutions": sides}
+    pairs = _pairs(tmp_path, SandwichConfig(num_random=number), **space)
+    assert [resolution for _, resolution in pairs[2:]] == expected
+
+
 def test_random_children_take_the_resolution_of_an_extreme_left_out(
     tmp_path: pathlib.Path,
 ) -> None:

@@ -23,6 +23,7 @@ from tests.data import samples
 from tests.training import runs
 
 ON_TPU = str(pathlib.Path(__file__).resolve().parents[2] / "experiments" / "imagenet_tpu.yaml")
+OURS = ON_TPU.replace("imagenet_tpu", "imagenet_ours")
 # Steps of 4,096 images in an epoch of 1,281,167: 312.8.
 EPOCH = 1_281_167 / 4096
 
@@ -94,6 +95,25 @@ def test_the_tpu_run_differs_in_its_hardware_alone() -> None:
     assert on_tpu.runtime.mixed_precision_dtype == "bfloat16"
     for part in ("task", "trainer"):
         assert getattr(on_tpu, part).as_dict() == getattr(registered, part).as_dict()
+
+
+def test_ours_changes_only_what_it_says() -> None:
+    """The published children are children of its space, too."""
+    paper, ours = _imagenet(ON_TPU), _imagenet(ON_TPU, OURS)
+    paper.override(
+        {
+            "task": {
+                "model": {"search_space": "bignas_imagenet_symmetric"},
+                "sandwich": {"resolutions": "any"},
+                "distillation": {"divergence": "alpha"},
+            },
+            "trainer": {"optimizer_config": {"ema": {"average_decay": 0.9999}}},
+        }
+    )
+    assert ours.as_dict() == paper.as_dict()
+    space = presets.get(ours.task.model.search_space)
+    for name in presets.published_names():
+        assert presets.child(space, name) == presets.published(name)
 
 
 def test_selection_calibrates_and_ranks_on_training_images_that_lie_apart() -> None:

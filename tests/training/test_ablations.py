@@ -20,7 +20,7 @@ EXPERIMENTS = pathlib.Path(__file__).resolve().parents[2] / "experiments"
 # What an ablation is laid upon: an experiment and its files.
 BASES: dict[str, tuple[str, list[str]]] = {
     "imagenet": ("bignas_imagenet", []),
-    "small": ("bignas_small", [str(EXPERIMENTS / "fashion_mnist.yaml")]),
+    "small": ("bignas_small", [str(EXPERIMENTS / "fashion_mnist_paper.yaml")]),
 }
 FILES = sorted((EXPERIMENTS / "ablations").glob("*/*.yaml"))
 RATE = "trainer.optimizer_config.learning_rate"

@@ -66,17 +66,13 @@ def main(argv: Sequence[str]) -> None:
 
 def _search(run: Any, name: str, seed: int) -> dict[str, Any]:
     """One search: `search.json`'s content, and how many candidates a minute it made."""
-    from bignas_tf.selection import budgets, runner
-    from tools import objectives
+    from experiments.claim_parts import searches
 
-    task = run.config.task
     changes = {"strategy": name, "seed": seed, "evaluations": _EVALUATIONS.value}
-    selection = task.selection.replace(**_SETTINGS, **changes)
-    costs = objectives.build(list(objectives.COUNTED), run, objectives.Options())
-    search = runner.Search(run.supernet, task.train_data, selection, run.source, costs)
     folder = f"{_OUTPUT_DIR.value}/{name}_{seed}"
     began = time.monotonic()
-    result = search.run([budgets.parse(f"mflops={b}") for b in _BUDGETS.value], folder)
+    budgets = [float(budget) for budget in _BUDGETS.value]
+    result = searches.search(run, budgets, folder, **_SETTINGS, **changes)
     minutes = (time.monotonic() - began) / 60
     print(f"{folder}: {len(result['candidates']) / minutes:.0f} candidates a minute")
     return result

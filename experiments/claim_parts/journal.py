@@ -1,0 +1,126 @@
+"""Results of a campaign's finished units, appended as they finish: a kill loses at most one."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from bignas_tf import errors
+
+
+class Entry(NamedTuple):
+    """What a unit gave.
+
+    Attributes:
+      result: plain data.
+      seconds: it took, without what an earlier, interrupted attempt had done.
+    """
+
+    result: Any
+    seconds: float
+
+
+def digest(value: Any) -> str:
+    """A short name of plain data, equal for equal data."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:10]
+
+
+class Journal:
+    """A JSON-lines file of entries by their keys, whose first line is `origin`.
+
+    A torn last line, the mark of a kill, is cut off. While the journal is open no other
+    process can open it, so that two campaigns never share a folder.
+
+    Args:
+      path: of the file; created if it is missing.
+      origin: everything that all results depend on, as plain data.
+
+    Raises:
+      UsageError: another process has it open, it is damaged, or it has another origin.
+    """
+
+    def __init__(self, path: pathlib.Path, origin: Mapping[str, Any]) -> None:
+        self._path = path
+        self._entries: dict[str, Entry] = {}
+        try:
+            self._stream = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
+        try:
+            self._lock()
+            self._load(json.dumps({"origin": origin}, sort_keys=True))
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+    def get(self, key: Mapping[str, Any]) -> Entry | None:
+        """The entry of a unit, or None if it has not finished."""
+        return self._entries.get(_canonical(key))
+
+    def add(self, key: Mapping[str, Any], entry: Entry) -> None:
+        """Records a finished unit, on disk when this returns."""
+        self._append(json.dumps({"key": dict(key), **entry._asdict()}, allow_nan=False))
+        self._entries[_canonical(key)] = entry
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise errors.UsageError(
+                f"{self._path} belongs to a campaign that is running; wait until it ends, or "
+                "choose another --work_dir"
+            ) from error
+
+    def _load(self, head: str) -> None:
+        self._stream.seek(0)
+        try:
+            text = self._stream.read()
+        except UnicodeDecodeError as error:
+            raise self._damaged("it is not text") from error
+        whole = text[: text.rfind("\n") + 1]
+        self._stream.truncate(len(whole.encode()))
+        if not whole:
+            self._append(head)
+            return
+        first, *lines = whole.splitlines()
+        if first != head:
+            raise errors.UsageError(
+                f"{self._path} belongs to a campaign with another configuration or length; choose "
+                "another --work_dir, or delete this one to start again"
+            )
+        for number, line in enumerate(lines, 2):
+            try:
+                value = json.loads(line)
+                entry = Entry(value["result"], float(value["seconds"]))
+                self._entries[_canonical(value["key"])] = entry
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._damaged(f"line {number}") from error
+
+    def _damaged(self, where: str) -> errors.UsageError:
+        return errors.UsageError(f"{self._path} is damaged ({where}); delete it to start again")
+
+    def _append(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+
+def _canonical(key: Mapping[str, Any]) -> str:
+    return json.dumps(key, sort_keys=True)

@@ -1,0 +1,63 @@
+"""Searches of a supernet, each unit one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection import runner
+from bignas_tf.training import checkpoints
+from bignas_tf.training.checkpoints import Run
+from tools import objectives
+
+
+def search(run: Run, budgets_mflops: Sequence[float], folder: str, **changes: Any) -> Any:
+    """Searches by the run's own settings but for `changes`; returns what search.json holds."""
+    task = run.config.task
+    costs = objectives.build(list(objectives.COUNTED), run, objectives.Options())
+    selection = task.selection.replace(**changes)
+    searching = runner.Search(run.supernet, task.train_data, selection, run.source, costs)
+    return searching.run([budgets_lib.parse(f"mflops={b}") for b in budgets_mflops], folder)
+
+
+def select(folder: str, model_dir: str, budgets_mflops: Sequence[float]) -> list[dict[str, Any]]:
+    """The child of each budget: its name, and its architecture."""
+    found = search(checkpoints.load_run(model_dir), budgets_mflops, folder)
+    return [
+        {"budget": float(entry["name"]), "architecture": entry["architecture"]}
+        for entry in found["selected"]
+    ]
+
+
+def by_strategy(
+    folder: str, model_dir: str, budgets_mflops: Sequence[float], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What one search found.
+
+    Args:
+      folder: of its journal.
+      model_dir: of the supernet.
+      budgets_mflops: in millions of multiply-adds.
+      changes: of the run's `SelectionConfig`.
+
+    Returns:
+      "evaluated": how many children; "front": millions of multiply-adds and ranking accuracy of
+      each child that none beats; "selected": for each budget the millions of multiply-adds, and
+      accuracies on both splits.
+    """
+    found = search(checkpoints.load_run(model_dir), budgets_mflops, folder, **changes)
+    front = [found["candidates"][index] for index in found["fronts"]["mflops"]]
+    return {
+        "evaluated": len(found["candidates"]),
+        "front": [[each["costs"]["mflops"], each["ranking_top1"]] for each in front],
+        "selected": [
+            {
+                "budget": float(entry["name"]),
+                "mflops": entry["costs"]["mflops"],
+                "ranking_top1": entry["ranking_top1"],
+                "reporting_top1": entry["reporting_top1"],
+            }
+            for entry in found["selected"]
+        ],
+    }

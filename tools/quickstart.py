@@ -3,7 +3,7 @@
   python -m tools.quickstart
 
 Runs the other tools as a user would, each command printed first. Everything
-lies under --run_dir: the model itself, search/, export/, images/ and report.html.
+lies under --run_dir: the model itself, search/, export/, images/, judgement.json and report.html.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RUN_DIR = flags.DEFINE_string("run_dir", "runs/quickstart", "Where everything g
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "9"], "Millions, ascending.")
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
-_SHOWN_IMAGES = 5
+_SHOWN_IMAGES, _JUDGED_IMAGES = 5, 2000
 
 
 def main(argv: Sequence[str]) -> None:
@@ -50,6 +50,7 @@ def main(argv: Sequence[str]) -> None:
     for line in _run("predict", *images, export_dir=export).splitlines():
         prediction = json.loads(line)
         print(f"{prediction['image']}: predicted {prediction['name']}")
+    _run("judge", model_dir=run_dir, images=str(_JUDGED_IMAGES))
     _run("report", model_dir=run_dir)
     result = json.loads(pathlib.Path(search_dir, "search.json").read_text())
     _print_table(result["selected"])

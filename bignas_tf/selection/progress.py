@@ -1,15 +1,46 @@
-"""What a search prints while it runs: done, left, time left, and the best for each budget."""
+"""What is printed while children are scored: done, left, time left, and a search's best."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.journal import Record
 from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.pool import Pool
+
+_QUIET_S = 5.0  # between two lines of a countdown
+
+T = TypeVar("T")
+
+
+def countdown(
+    items: Iterable[T],
+    total: int,
+    show: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[T]:
+    """Passes items on, and says every few seconds how many there were and the time left.
+
+    Args:
+      items: as they are finished.
+      total: how many there will be.
+      show: takes the lines.
+      clock: seconds.
+    """
+    began = told = clock()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = clock()
+        if done == 1:
+            began = now  # graphs were traced for it: its time says nothing of the others'
+        elif now - told >= _QUIET_S and done < total:
+            left = _minutes((now - began) / (done - 1) * (total - done))
+            show(f"{done}/{total} scored, {left} left")
+            told = now
 
 
 class Progress:
@@ -64,8 +95,8 @@ class Progress:
 
     def _pace(self) -> str:
         seconds = time.monotonic() - self._began
-        left = round(seconds / self._new * (self._planned - self._done))
-        return f"{self._new / seconds * 60:.0f}/min, {left // 60}:{left % 60:02d} left"
+        left = _minutes(seconds / self._new * (self._planned - self._done))
+        return f"{self._new / seconds * 60:.0f}/min, {left} left"
 
     def _best(self, pool: Pool) -> str:
         """The best accuracy so far within each budget."""
@@ -74,3 +105,9 @@ class Progress:
             f"{name}: {best[0].ranking_top1:.4f}" if best else f"{name}: none"
             for name, best in found.items()
         )
+
+
+def _minutes(seconds: float) -> str:
+    """Such as "2:05"."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"

@@ -10,7 +10,7 @@ from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.figures import RANKING, REPORTING, Figures
 from bignas_tf.selection.pool import Pool
-from bignas_tf.selection.progress import Progress
+from bignas_tf.selection.progress import Progress, countdown
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory
 
@@ -44,3 +44,13 @@ def test_what_an_earlier_search_found_is_known() -> None:
     again = _lines(memory)
     assert len(again) == sum("top-1" in line for line in first)
     assert all("(known)" in line for line in again)
+
+
+def test_a_countdown_leaves_out_the_first_item_and_short_waits() -> None:
+    # From 0 s: the first item takes 10 s, the others 2, 2, 4 and 2.
+    seconds = iter([0, 10, 12, 14, 18, 20])
+    lines: list[str] = []
+    passed = countdown("abcde", 5, lines.append, lambda: next(seconds))
+    assert list(passed) == list("abcde")
+    # 2 s an item make 6 s for three; 8 s for three items make 2.7 s for one.
+    assert lines == ["2/5 scored, 0:06 left", "4/5 scored, 0:03 left"]

@@ -53,6 +53,12 @@ def search_dir(run_dir: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def judged(run_dir: pathlib.Path) -> str:
+    """What the judgement of the run printed; it lies in the run's folder."""
+    return commands.succeed("judge", model_dir=run_dir)
+
+
+@pytest.fixture(scope="session")
 def version_dir(run_dir: pathlib.Path, search_dir: pathlib.Path) -> pathlib.Path:
     """An export of the child for the larger budget."""
     child = search_dir / f"child_{BUDGETS[-1]}.json"
@@ -64,8 +70,8 @@ def version_dir(run_dir: pathlib.Path, search_dir: pathlib.Path) -> pathlib.Path
 
 @pytest.fixture
 def copy_dir(run_dir: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
-    """The run without its searches and exports, for a test to break."""
-    ignored = shutil.ignore_patterns("search", "export")
+    """The run without its searches, exports and judgement, for a test to break."""
+    ignored = shutil.ignore_patterns("search", "export", "judgement.json")
     copy = shutil.copytree(run_dir, tmp_path / "copy", ignore=ignored)
     # The checkpoint file names its checkpoint by a path below the folder it lies in.
     assert tf.train.latest_checkpoint(str(copy)) == str(copy / f"ckpt-{STEPS}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import pathlib
 import shutil
@@ -22,7 +23,7 @@ from tools.reports import figures, inputs
 pytestmark = pytest.mark.slow
 
 COUNTED = ("mflops", "params_m", "activation_mb")
-PLOTS = 2 + len(COUNTED)
+PLOTS = 3 + len(COUNTED)
 EVIL = '</script><script>alert(1)</script><img src="x" onerror="alert(2)">'
 
 
@@ -32,6 +33,7 @@ def report_dir(
     run_dir: pathlib.Path,
     search_dir: pathlib.Path,
     version_dir: pathlib.Path,
+    judged: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> pathlib.Path:
     """The report of the run that all tests of tools share."""
@@ -56,7 +58,7 @@ def test_the_page_tells_what_there_is(
     assert result["settings"]["source"]["index_sha256"] in text
     assert "<td>export/1</td><td>saved_model</td>" in text
     names = {path.name for path in (report_dir / "report").iterdir()}
-    plots = ("accuracy", "loss", *(f"search_{name}" for name in COUNTED))
+    plots = ("accuracy", "loss", "judgement", *(f"search_{name}" for name in COUNTED))
     assert names == {*(f"{name}.png" for name in plots), "search_children.svg"}
 
 
@@ -81,6 +83,18 @@ def test_figures_show_the_numbers_of_the_search(
         assert list(front.y) == sorted(front.y)
         assert max(front.y) == 100 * max(c["ranking_top1"] for c in result["candidates"])
         assert list(shown["selected"].x) == [e["costs"][objective] for e in result["selected"]]
+
+
+def test_the_page_has_the_judgement(
+    report_dir: pathlib.Path, run_dir: pathlib.Path, judged: str
+) -> None:
+    text = (report_dir / "report.html").read_text()
+    assert "<h2>How good is this supernet?</h2>" in text
+    judgement = json.loads((run_dir / "judgement.json").read_text())
+    mean = f"{100 * judgement['summary']['random_mean']:.2f}%"
+    assert f"<td>random children, mean of all resolutions</td><td>{mean}</td>" in text
+    for warning in judgement["warnings"]:
+        assert html.escape(f"Note: {warning}.") in text
 
 
 @pytest.fixture
@@ -164,15 +178,15 @@ def test_words_of_others_stay_data(
     assert [each.get_attribute("textContent").count(EVIL) for each in folded] == [1, 1, 0]
 
 
-def test_a_run_without_a_search_is_told_what_comes_next(
+def test_a_run_without_judgement_or_search_is_told_what_comes_next(
     forks: Forks, tmp_path: pathlib.Path
 ) -> None:
     made_up_searches.run(tmp_path)
     done = forks.run("tools.report", f"--model_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
-    assert (
-        f"python -m tools.search --model_dir={tmp_path}" in (tmp_path / "report.html").read_text()
-    )
+    text = (tmp_path / "report.html").read_text()
+    for tool in ("judge", "search"):
+        assert f"python -m tools.{tool} --model_dir={tmp_path}" in text
 
 
 def test_what_is_no_run_or_no_search_is_refused(forks: Forks, tmp_path: pathlib.Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors, files
-from tests.tools import made_up_searches
+from tests.tools import made_up_judgements, made_up_searches
 from tools.reports import curves, figures, inputs, page, render
 
 
@@ -86,6 +86,40 @@ def test_a_name_with_dollars_is_no_formula(tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "plot.png").stat().st_size > 0
 
 
+def test_the_heat_map_shows_the_judgement(tmp_path: pathlib.Path) -> None:
+    judgement, run = made_up_judgements.judgement(), made_up_searches.run(tmp_path)
+    files.write_json(run / "judgement.json", judgement)
+    report = page.compose(_read(run))
+    (figure,) = report.figures
+    render.to_png(figure, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 0
+    # What Plotly is given in the page: the list that follows the name of the place.
+    given = report.text.partition('"figure-judgement",')[2].lstrip()
+    ((trace,), _) = json.JSONDecoder().raw_decode(given)
+    assert trace["x"] == ["8", "9", "10"]
+    assert trace["y"] == ["smallest", "random 1", "random 2", "biggest"]
+    expected = [[100 * top1 for top1 in child["top1"].values()] for child in judgement["children"]]
+    assert trace["z"] == expected
+    second, top1 = judgement["children"][1], judgement["children"][1]["top1"]["9"]
+    hover = trace["text"][1][1].split("<br>")
+    assert hover[0] == "random 1"
+    assert hover[1].startswith(f"top-1 {100 * top1:.2f} ± ")
+    assert hover[2] == f"multiply-adds {second['macs']['9'] / 1e6:.4g} M"
+    assert hover[3].startswith("9 px, stem ")
+
+
+def test_words_of_a_judgement_stay_data(tmp_path: pathlib.Path) -> None:
+    evil, judgement = "<script>alert(1)</script>", made_up_judgements.judgement()
+    judgement["warnings"] = [evil]
+    judgement["children"][0]["name"] = evil
+    judgement["settings"]["split"] = evil
+    run = made_up_searches.run(tmp_path)
+    files.write_json(run / "judgement.json", judgement)
+    text = page.compose(_read(run)).text
+    assert "How good is this supernet?" in text
+    assert "<script>alert(1)" not in text
+
+
 Change = Callable[[dict[str, Any]], Any]
 
 
@@ -118,11 +152,38 @@ def test_a_damaged_or_foreign_search_is_refused(tmp_path: pathlib.Path, change: 
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        lambda result: result.pop("warnings"),
+        lambda result: result.update(warnings=[7]),
+        lambda result: result.update(children=[]),
+        lambda result: result.update(resolutions=[8, 99]),
+        lambda result: result["children"][0].update(name=7),
+        lambda result: result["children"][0]["architecture"].update(stem_width=99),
+        lambda result: result["children"][0]["top1"].pop("9"),
+        lambda result: result["children"][0]["top1"].update({"9": 1.5}),
+        lambda result: result["children"][0]["macs"].update({"9": "many"}),
+        lambda result: result["summary"].pop("front_distance"),
+        lambda result: result["summary"].update(random_mean=float("inf")),
+        lambda result: result["settings"].update(images=0),
+        lambda result: result["settings"].pop("source"),
+    ],
+)
+def test_a_damaged_or_foreign_judgement_is_refused(tmp_path: pathlib.Path, change: Change) -> None:
+    run, judgement = made_up_searches.run(tmp_path), made_up_judgements.judgement()
+    change(judgement)
+    (run / "judgement.json").write_text(json.dumps(judgement))
+    with pytest.raises(errors.UsageError, match=r"judgement\.json is damaged"):
+        _read(run)
+
+
+@pytest.mark.parametrize(
     ("file", "content"),
     [
         ("learning_curves.json", {"step": 1}),
         ("learning_curves.json", [{"step": 1, "top1": {"smallest": "high"}}]),
         ("command.json", ["python"]),
+        ("judgement.json", []),
         ("export/1/child.json", []),
         ("export/1/child.json", {"accuracy": {"top1": "high", "images": 1}}),
     ],

@@ -74,6 +74,32 @@ def search(result: Mapping[str, Any], space: SearchSpace) -> None:
     ", ".join(result["warnings"])
 
 
+def judgement(result: Mapping[str, Any], space: SearchSpace) -> None:
+    """Checks what tools.judge wrote, as far as a report reads it.
+
+    Raises:
+      KeyError, TypeError, ValueError, AttributeError: it is damaged, or of another search space;
+        run this within `written_by`.
+    """
+    settings, summary = result["settings"], result["summary"]
+    if not (result["resolutions"] and result["children"] and number(settings["images"]) > 0):
+        raise ValueError("no child was scored")
+    for child in result["children"]:
+        str.strip(child["name"])
+        architecture = Architecture.from_json(child["architecture"])
+        for side in result["resolutions"]:
+            space.validate(space.with_resolution(architecture, side))
+            number(child["macs"][str(side)])
+            _fraction(child["top1"][str(side)])
+    for name in ("random_mean", "random_mean_to_largest_trained", "worst_mean"):
+        _fraction(summary[name])
+    for name in ("worst_resolution", "largest_trained", "front_distance", "standard_error"):
+        number(summary[name])
+    for key in ("checkpoint", "step", "index_sha256"):
+        str(settings["source"][key])
+    ", ".join([settings["split"], *result["warnings"]])
+
+
 def _is_scored(value: Any, space: SearchSpace, objectives: Mapping[str, Any]) -> bool:
     """Checks a candidate; returns whether it has an accuracy."""
     candidate = Candidate.from_json(value)
@@ -90,6 +116,11 @@ def _costs(child: Mapping[str, Any], objectives: Mapping[str, Any]) -> None:
         number(child["costs"][name])
     for spread in child["spreads"].values():
         number(spread)
+
+
+def _fraction(value: Any) -> None:
+    if not 0 <= number(value) <= 1:
+        raise ValueError(f"{value!r} is not between 0 and 1")
 
 
 def _maybe(value: Any) -> None:

@@ -34,8 +34,27 @@ class Series:
 
 
 @dataclasses.dataclass(frozen=True)
+class Cells:
+    """A table of values, drawn as a heat map.
+
+    Attributes:
+      columns: names, from the left.
+      rows: names, from the top.
+      values: a list for each row.
+      unit: of the values.
+      hover: lines of text for each cell, arranged as the values.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[str]
+    values: Sequence[Sequence[float]]
+    unit: str
+    hover: Sequence[Sequence[Sequence[str]]]
+
+
+@dataclasses.dataclass(frozen=True)
 class Figure:
-    """A plot.
+    """A plot of series, or a heat map.
 
     Attributes:
       name: of its file, and of its place in the page.
@@ -45,6 +64,7 @@ class Figure:
       y_label: with its unit.
       series: what it shows.
       log_x: whether the horizontal axis is logarithmic.
+      cells: what a heat map shows, in place of series.
     """
 
     name: str
@@ -52,8 +72,9 @@ class Figure:
     reading: str
     x_label: str
     y_label: str
-    series: Sequence[Series]
+    series: Sequence[Series] = ()
     log_x: bool = False
+    cells: Cells | None = None
 
 
 def of_training(run: Run) -> Iterator[Figure]:
@@ -85,6 +106,28 @@ def _lines(curves: Curves, scale: float) -> list[Series]:
         Series(name, LINE, steps, [scale * value for value in values])
         for name, (steps, values) in curves.items()
     ]
+
+
+def of_judgement(judgement: Mapping[str, Any]) -> Figure:
+    """Accuracy of the judged children at every resolution."""
+    sides, children = judgement["resolutions"], judgement["children"]
+    cells = Cells(
+        [str(side) for side in sides],
+        [child["name"] for child in children],
+        [[100 * child["top1"][str(side)] for side in sides] for child in children],
+        "top-1 (%)",
+        [[words.cell(child, side, judgement) for side in sides] for child in children],
+    )
+    return Figure(
+        "judgement",
+        "Accuracy of children at every resolution",
+        "Each row is a child, each column a resolution: brighter is more accurate. A dark column "
+        "is a resolution that training neglected, a dark row a child. Point at a cell to see what "
+        "the child is made of.",
+        "resolution (px)",
+        "",
+        cells=cells,
+    )
 
 
 def of_search(search: Search) -> Iterator[Figure]:

@@ -12,6 +12,7 @@ from typing import Any
 from bignas_tf import errors, files
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import findings
 from bignas_tf.selection import result as result_lib
 from tools.reports import checks, curves, exports
 
@@ -47,6 +48,7 @@ class Run:
       how: the command and the versions of training; None where they were not noted.
       accuracies: of children evaluated during training.
       losses: of the smallest and the biggest child.
+      judgement: `judgement.json`, checked; None without one.
       searches: of the run.
       exports: below its folder.
       files: of the run and its searches, with their bytes.
@@ -58,6 +60,7 @@ class Run:
     how: Mapping[str, Any] | None
     accuracies: curves.Curves
     losses: curves.Curves
+    judgement: Mapping[str, Any] | None
     searches: Sequence[Search]
     exports: Sequence[exports.Export]
     files: Sequence[tuple[str, int]]
@@ -89,6 +92,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> Run:
         how=_how(folder),
         accuracies=curves.accuracies(folder / "learning_curves.json"),
         losses=curves.losses(folder / "train"),
+        judgement=_judgement(folder / findings.FILE, space),
         searches=list(_searches(folder, found, space)),
         exports=list(exports.below(folder)),
         files=list(_files(folder, found)),
@@ -113,6 +117,15 @@ def _how(folder: pathlib.Path) -> Mapping[str, Any] | None:
     how = files.read_json(path)
     with checks.written_by("this project", path):
         return {"command": str(how["command"]), "versions": dict(how["versions"])}
+
+
+def _judgement(path: pathlib.Path, space: SearchSpace) -> Mapping[str, Any] | None:
+    if not path.is_file():
+        return None
+    result = files.read_json(path)
+    with checks.written_by("tools.judge", path):
+        checks.judgement(result, space)
+    return result
 
 
 def _searches(

@@ -65,6 +65,9 @@ def compose(run: Run) -> Page:
     shown = list(figures.of_training(run))
     body = [f"<h1>{html.escape(run.name)}</h1>", *sections.summary(run)]
     body += sections.training(run, shown)
+    heat_map = [figures.of_judgement(run.judgement)] if run.judgement else []
+    shown += heat_map
+    body += sections.judged(run, heat_map)
     drawings = {}
     for search in run.searches:
         drawn, found = sections.drawing_of(run, search), list(figures.of_search(search))

@@ -7,7 +7,17 @@ import math
 import pathlib
 from typing import Any
 
-from tools.reports.figures import FRONT, LINE, POINTS, RINGS, SELECTED, STEPS, Figure, Series
+from tools.reports.figures import (
+    FRONT,
+    LINE,
+    POINTS,
+    RINGS,
+    SELECTED,
+    STEPS,
+    Cells,
+    Figure,
+    Series,
+)
 
 # Okabe and Ito's, which colour-blind readers tell apart, and a marker for each as Plotly and
 # Matplotlib name it; the front and the rings are grey.
@@ -17,7 +27,9 @@ _MARKERS = (
     ("triangle-down", "v"),
 )  # fmt: skip
 _GREY = "#777777"
+_SCALE = "viridis"  # of a heat map; readable without colours
 _PIXELS = 460
+_ROW_PIXELS = 30  # of a heat map, at least
 # Named, because by default there is one more that uploads the plot to Plotly's servers.
 _BUTTONS = [["toImage"], ["zoom2d", "pan2d", "resetScale2d"]]
 _CONFIG = {
@@ -29,17 +41,24 @@ def to_html(figure: Figure) -> str:
     """A `div` with its script; the page must have Plotly's script before it."""
     from plotly import graph_objects
 
-    traces = [_trace(series, number) for number, series in enumerate(figure.series)]
-    axes = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
+    if figure.cells:
+        traces = [_heat(figure.cells)]
+    else:
+        traces = [_trace(series, number) for number, series in enumerate(figure.series)]
+    axes: dict[str, Any] = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
     x_axis: dict[str, Any] = {"title": html.escape(figure.x_label), **axes}
     if figure.log_x:
         # D1 names every digit of a decade, D2 only 1, 2 and 5.
         x_axis |= {"type": "log", "dtick": "D1" if _decades(figure) < 0.7 else "D2"}
         x_axis["tickformat"] = "~g"
+    y_axis: dict[str, Any] = {"title": html.escape(figure.y_label), **axes}
+    if figure.cells:
+        x_axis["type"] = "category"
+        y_axis |= {"type": "category", "autorange": "reversed", "automargin": True}
     layout = {
         "xaxis": x_axis,
-        "yaxis": {"title": html.escape(figure.y_label), **axes},
-        "height": _PIXELS,
+        "yaxis": y_axis,
+        "height": _PIXELS * _height(figure),
         "margin": {"t": 40, "r": 16, "b": 56, "l": 64},
         "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom"},
         "hovermode": "closest",
@@ -59,6 +78,27 @@ def to_html(figure: Figure) -> str:
 def _decades(figure: Figure) -> float:
     values = [value for series in figure.series for value in series.x]
     return math.log10(max(values) / min(values)) if values else 0.0
+
+
+def _height(figure: Figure) -> float:
+    """Of a figure, by that of most."""
+    return max(1.0, _ROW_PIXELS * len(figure.cells.rows) / _PIXELS) if figure.cells else 1.0
+
+
+def _heat(cells: Cells) -> dict[str, Any]:
+    return {
+        "type": "heatmap",
+        "x": list(map(html.escape, cells.columns)),
+        "y": list(map(html.escape, cells.rows)),
+        "z": [list(row) for row in cells.values],
+        "texttemplate": "%{z:.1f}",
+        "text": [["<br>".join(map(html.escape, lines)) for lines in row] for row in cells.hover],
+        "hovertemplate": "%{text}<extra></extra>",
+        "colorscale": _SCALE,
+        "colorbar": {"title": {"text": html.escape(cells.unit), "side": "right"}},
+        "xgap": 1,
+        "ygap": 1,
+    }
 
 
 def _trace(series: Series, number: int) -> dict[str, Any]:
@@ -99,19 +139,38 @@ def to_png(figure: Figure, path: pathlib.Path) -> None:
 
     # Names may hold dollars, which would begin a formula.
     with pyplot.rc_context({"text.parse_math": False}):
-        canvas, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-        for number, series in enumerate(figure.series):
-            _draw(axes, series, number)
+        size = (7, 4.5 * _height(figure))
+        canvas, axes = pyplot.subplots(figsize=size, layout="constrained")
+        if figure.cells:
+            _draw_cells(axes, figure.cells)
+        else:
+            _draw_series(axes, figure)
         axes.set(xlabel=figure.x_label, ylabel=figure.y_label)
-        if figure.log_x:
-            axes.set_xscale("log")
-            for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-                formatter("{x:g}")  # 0.5 and 2, where a log axis would write powers of ten
-        axes.grid(alpha=0.3)
-        axes.legend()
         path.parent.mkdir(parents=True, exist_ok=True)
         canvas.savefig(path, dpi=150)
         pyplot.close(canvas)
+
+
+def _draw_cells(axes: Any, cells: Cells) -> None:
+    image = axes.imshow(cells.values, _SCALE, aspect="auto")
+    axes.figure.colorbar(image, label=cells.unit)
+    axes.set_xticks(range(len(cells.columns)), cells.columns)
+    axes.set_yticks(range(len(cells.rows)), cells.rows)
+    for y, row in enumerate(cells.values):
+        for x, value in enumerate(row):
+            ink = "black" if image.norm(value) > 0.5 else "white"
+            axes.text(x, y, f"{value:.1f}", ha="center", va="center", color=ink, fontsize=8)
+
+
+def _draw_series(axes: Any, figure: Figure) -> None:
+    for number, series in enumerate(figure.series):
+        _draw(axes, series, number)
+    if figure.log_x:
+        axes.set_xscale("log")
+        for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            formatter("{x:g}")  # 0.5 and 2, where a log axis would write powers of ten
+    axes.grid(alpha=0.3)
+    axes.legend()
 
 
 def _draw(axes: Any, series: Series, number: int) -> None:

@@ -35,6 +35,24 @@ def training(run: Run, shown: Sequence[Figure]) -> Iterator[str]:
     yield from how(run.how)
 
 
+def judged(run: Run, shown: Sequence[Figure]) -> Iterator[str]:
+    yield markup.heading(2, "How good is this supernet?")
+    if run.judgement is None:
+        yield markup.paragraph(
+            "It has not been judged yet: tools.judge scores a few children at every resolution. "
+            "Then make this report again."
+        )
+        yield markup.code(f"python -m tools.judge --model_dir={run.name}")
+        return
+    settings = run.judgement["settings"]
+    yield from map(figure, shown)
+    yield markup.table(["summary", ""], words.judged(run.judgement))
+    for warning in run.judgement["warnings"]:
+        yield markup.paragraph(f"Note: {warning}.", strong=True)
+    yield _weights("Judged weights", settings["source"])
+    yield from _outdated(run, settings["source"], "judge")
+
+
 def not_searched(run: Run) -> Iterator[str]:
     yield markup.heading(2, "Search")
     yield markup.paragraph(
@@ -68,11 +86,7 @@ def search(run: Run, found: Search, drawn: str, shown: Sequence[Figure]) -> Iter
     yield from _failures(result["candidates"])
     yield from how(found.how)
     yield _weights("Searched weights", settings["source"])
-    if run.weights and run.weights["index_sha256"] != settings["source"]["index_sha256"]:
-        yield markup.paragraph(
-            "Note: these are not the folder's latest weights; search anew to judge those.",
-            strong=True,
-        )
+    yield from _outdated(run, settings["source"], "search")
 
 
 def drawing_of(run: Run, found: Search) -> str:
@@ -168,3 +182,11 @@ def _weights(what: str, source: Mapping[str, Any]) -> str:
         f"{what}: {source['checkpoint']}, step {source['step']}; SHA-256 of its index "
         f"{source['index_sha256']}."
     )
+
+
+def _outdated(run: Run, source: Mapping[str, Any], tool: str) -> Iterator[str]:
+    if run.weights and run.weights["index_sha256"] != source["index_sha256"]:
+        yield markup.paragraph(
+            f"Note: these are not the folder's latest weights; run tools.{tool} again for those.",
+            strong=True,
+        )

@@ -1,4 +1,4 @@
-"""How a report writes limits, costs, accuracies and children, in tables and beside points."""
+"""How a report writes limits, costs, accuracies, children and judgements."""
 
 from __future__ import annotations
 
@@ -42,6 +42,40 @@ def child(candidate: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
             for name, objective in objectives.items()
         ),
         *architecture(candidate["architecture"]),
+    ]
+
+
+def judged(judgement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a judgement sums up, each with its figure."""
+    settings, summary = judgement["settings"], judgement["summary"]
+    yield "random children, mean of all resolutions", accuracy(summary["random_mean"], None)
+    yield (
+        f"random children, mean up to {summary['largest_trained']} px, the largest trained",
+        accuracy(summary["random_mean_to_largest_trained"], None),
+    )
+    yield (
+        "worst resolution of random children",
+        f"{summary['worst_resolution']} px, {accuracy(summary['worst_mean'], None)} on average",
+    )
+    yield (
+        "below the front of accuracy against multiply-adds, mean",
+        f"{100 * summary['front_distance']:.2f} points",
+    )
+    yield (
+        f"standard error of one accuracy, {settings['images']:,} images of {settings['split']}",
+        f"{100 * summary['standard_error']:.2f} points",
+    )
+
+
+def cell(child: Mapping[str, Any], side: int, judgement: Mapping[str, Any]) -> list[str]:
+    """A judged child at a resolution, in a few lines."""
+    top1 = child["top1"][str(side)]
+    error = result_lib.standard_error(top1, judgement["settings"]["images"])
+    return [
+        child["name"],
+        f"top-1 {accuracy(top1, error)}",
+        f"multiply-adds {child['macs'][str(side)] / 1e6:.4g} M",
+        *architecture({**child["architecture"], "resolution": side}),
     ]
 
 

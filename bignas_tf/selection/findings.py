@@ -1,0 +1,238 @@
+"""What the scores of a few children say about their supernet.
+
+Accuracies are fractions of images. What is found by resolution has text as its keys, as in JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection.result import standard_error
+
+FILE = "judgement.json"
+SMALLEST, BIGGEST, RANDOM = "smallest", "biggest", "random"
+_ERRORS_APART = 2.0  # standard errors of a difference that a warning needs
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """The same children at every resolution.
+
+    Attributes:
+      children: by name, each at its own resolution: the smallest, random ones, the biggest.
+      resolutions: input sides in pixels, ascending.
+      macs: multiply-adds, int64 [children, resolutions].
+      top1: fractions right, float64 [children, resolutions].
+      images: how many they were scored on.
+    """
+
+    children: Mapping[str, Architecture]
+    resolutions: Sequence[int]
+    macs: np.ndarray
+    top1: np.ndarray
+    images: int
+
+    @property
+    def random_means(self) -> np.ndarray:
+        """Mean top-1 of the random children at each resolution, float64 [resolutions]."""
+        return self.top1[1:-1].mean(0)
+
+    def own(self, name: str) -> float:
+        """Top-1 of a child at its own resolution."""
+        column = self.resolutions.index(self.children[name].resolution)
+        return float(self.top1[list(self.children).index(name), column])
+
+    def error(self, top1: float) -> float:
+        """The standard error of an accuracy on these images."""
+        return standard_error(float(top1), self.images) or 0.0
+
+    def exceeds(self, one: float, other: float) -> bool:
+        """Whether an accuracy exceeds another by more than chance explains.
+
+        A mean of children counts as one accuracy, because all see the same images, and the two
+        count as independent. Both are cautious: they overstate the error of the difference.
+        """
+        error = math.hypot(self.error(one), self.error(other))
+        return bool(one - other > _ERRORS_APART * error)
+
+    def by_resolution(self, values: np.ndarray) -> dict[str, Any]:
+        """Values [resolutions] by the resolutions as text."""
+        return {
+            str(side): value for side, value in zip(self.resolutions, values.tolist(), strict=True)
+        }
+
+
+def complete(
+    settings: Mapping[str, Any],
+    scores: Scores,
+    space: SearchSpace,
+    sandwich: Any,
+    num_classes: int,
+) -> dict[str, Any]:
+    """What `judgement.judge` returns, from scores.
+
+    Args:
+      settings: how they were found.
+      scores: of the supernet's children.
+      space: of the supernet.
+      sandwich: the run's `SandwichConfig`.
+      num_classes: of the images.
+    """
+    return {
+        "settings": dict(settings),
+        "resolutions": list(scores.resolutions),
+        "children": [
+            {
+                "name": name,
+                "architecture": child.to_json(),
+                "macs": scores.by_resolution(macs),
+                "top1": scores.by_resolution(top1),
+            }
+            for (name, child), macs, top1 in zip(
+                scores.children.items(), scores.macs, scores.top1, strict=True
+            )
+        ],
+        "summary": summary(scores, space.train_resolutions[-1]),
+        "warnings": list(warnings(scores, space, sandwich, num_classes)),
+    }
+
+
+def summary(scores: Scores, largest_trained: int) -> dict[str, Any]:
+    """A few figures that tell how good the supernet is.
+
+    Args:
+      scores: of its children.
+      largest_trained: the largest training resolution.
+
+    Returns:
+      "random_mean": top-1 of the random children over all resolutions;
+      "random_mean_by_resolution"; "largest_trained"; "random_mean_to_largest_trained": over
+      the resolutions up to that; "worst_resolution" and "worst_mean": where random children are
+      least accurate; "front_distance": mean over all points, and "front_distance_by_resolution",
+      see `front_distances`; "standard_error": of a single accuracy that equals "random_mean".
+    """
+    means, mean = scores.random_means, float(scores.top1[1:-1].mean())
+    trained = np.array(scores.resolutions) <= largest_trained
+    distances = front_distances(scores.macs, scores.top1)
+    return {
+        "random_mean": mean,
+        "random_mean_by_resolution": scores.by_resolution(means),
+        "largest_trained": largest_trained,
+        "random_mean_to_largest_trained": float(means[trained].mean()),
+        "worst_resolution": scores.resolutions[int(means.argmin())],
+        "worst_mean": float(means.min()),
+        "front_distance": float(distances.mean()),
+        "front_distance_by_resolution": scores.by_resolution(distances.mean(0)),
+        "standard_error": scores.error(mean),
+    }
+
+
+def front_distances(costs: np.ndarray, top1: np.ndarray) -> np.ndarray:
+    """How far each point is below the Pareto front of accuracy against cost.
+
+    Args:
+      costs: of each point, any shape.
+      top1: its fraction right, the same shape.
+
+    Returns:
+      The best accuracy among the points that cost no more, less the point's own; float64, the
+      same shape.
+    """
+    affordable = costs.reshape(1, -1) <= costs.reshape(-1, 1)
+    front = np.where(affordable, top1.reshape(1, -1), -np.inf).max(1)
+    return front.reshape(top1.shape) - top1
+
+
+def trained_resolutions(space: SearchSpace, sandwich: Any) -> tuple[set[int], set[int]]:
+    """The resolutions at which training runs any child, and those at which it runs random ones.
+
+    Args:
+      space: of the supernet.
+      sandwich: the run's `SandwichConfig`.
+    """
+    sides = space.train_resolutions
+    lowest, highest = sides[:1], sides[-1:]
+    paired = sides[1:-1]
+    paired += () if sandwich.smallest else lowest
+    paired += () if sandwich.biggest else highest
+    paired = (paired or sides)[: sandwich.num_random]
+    drawn = sides if sandwich.num_random else ()
+    random = set(drawn if sandwich.resolutions == "any" else paired)
+    extremes = (lowest if sandwich.smallest else ()) + (highest if sandwich.biggest else ())
+    return random.union(extremes), random
+
+
+def warnings(scores: Scores, space: SearchSpace, sandwich: Any, num_classes: int) -> Iterator[str]:
+    """What should not be, in plain words; differences only where they exceed two errors.
+
+    Args:
+      scores: of the supernet's children.
+      space: of the supernet.
+      sandwich: the run's `SandwichConfig`.
+      num_classes: of the images.
+    """
+    yield from _reversed_order(scores)
+    yield from _dips(scores)
+    yield from _at_chance(scores, 1 / num_classes)
+    yield from _untrained(space, sandwich)
+
+
+def _reversed_order(scores: Scores) -> Iterator[str]:
+    """Whether the smallest child beats the biggest, each at its own resolution."""
+    small, big = scores.own(SMALLEST), scores.own(BIGGEST)
+    if scores.exceeds(small, big):
+        low, high = (scores.children[name].resolution for name in (SMALLEST, BIGGEST))
+        yield (
+            f"the smallest child is more accurate than the biggest: {_percent(small)} at {low} px "
+            f"against {_percent(big)} at {high} px"
+        )
+
+
+def _dips(scores: Scores) -> Iterator[str]:
+    """Resolutions at which random children are worse than at both neighbours."""
+    points = list(zip(scores.resolutions, scores.random_means, strict=True))
+    for before, (side, mean), after in zip(points, points[1:], points[2:], strict=False):
+        if scores.exceeds(before[1], mean) and scores.exceeds(after[1], mean):
+            yield (
+                f"random children are worse at {side} px ({_percent(mean)} on average) than at "
+                f"{before[0]} px ({_percent(before[1])}) and at {after[0]} px "
+                f"({_percent(after[1])})"
+            )
+
+
+def _at_chance(scores: Scores, chance: float) -> Iterator[str]:
+    """Children that do no better than guessing."""
+    limit = chance + _ERRORS_APART * scores.error(chance)
+    for name, row in zip(scores.children, scores.top1, strict=True):
+        sides = [side for side, top1 in zip(scores.resolutions, row, strict=True) if top1 <= limit]
+        if sides:
+            everywhere = len(sides) == len(row)
+            where = "at every resolution" if everywhere else f"at {_listed(sides, 'and')} px"
+            yield f"child {name!r} is no better than chance ({_percent(chance)}) {where}"
+
+
+def _untrained(space: SearchSpace, sandwich: Any) -> Iterator[str]:
+    """Resolutions that training left out, for all children or for random ones."""
+    by_any, by_random = trained_resolutions(space, sandwich)
+    unseen = [side for side in space.eval_resolutions if side not in by_any]
+    if unseen:
+        yield f"no child was trained at {_listed(unseen, 'or')} px"
+    if by_any - by_random:
+        yield f"no random child was trained at {_listed(sorted(by_any - by_random), 'or')} px"
+
+
+def _percent(top1: float) -> str:
+    return f"{100 * top1:.2f}%"
+
+
+def _listed(sides: Sequence[int], last: str) -> str:
+    """Resolutions in words, such as "20, 24 and 28"."""
+    *others, end = map(str, sides)
+    return f"{', '.join(others)} {last} {end}" if others else end

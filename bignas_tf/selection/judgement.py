@@ -1,0 +1,104 @@
+"""How good a trained supernet is: the same few children, scored at every resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bignas_tf import errors
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import findings, progress, runner, splits
+from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.selection.findings import BIGGEST, RANDOM, SMALLEST, Scores
+from bignas_tf.selection.splits import Split
+
+Show = Callable[[str], None]
+
+
+def judge(
+    run: Any,
+    children: int = 5,
+    seed: int = 0,
+    split: str = "",
+    images: int = 0,
+    show: Show = lambda line: None,
+) -> dict[str, Any]:
+    """Scores the smallest, the biggest and random children at every resolution of the space.
+
+    Args:
+      run: a loaded `checkpoints.Run`.
+      children: how many random ones, at least 1.
+      seed: of the random ones.
+      split: images to score on; the run's reporting split if empty, because judging chooses
+        nothing.
+      images: how many of them, from the start; 0 for all.
+      show: takes lines about the progress.
+
+    Returns:
+      Plain data: "settings"; "resolutions"; "children", each with "name", "architecture" (at its
+      own resolution), and "macs" and "top1" by resolution; "summary", see `findings.summary`;
+      "warnings".
+
+    Raises:
+      UsageError: an unknown or empty split, too few calibration images, or a run that trained
+        one child alone.
+      RunError: a logit is NaN or infinite, or memory does not suffice.
+    """
+    task, net = run.config.task, run.supernet
+    if task.sandwich.alone:
+        raise errors.UsageError(
+            f"{run.model_dir} trained one child alone (task.sandwich.alone is "
+            f"{task.sandwich.alone!r}), not a supernet; score that child with tools.evaluate"
+        )
+    data, selection = task.train_data, task.selection
+    split = split or selection.reporting_split
+    opened = splits.open_split(data, split, selection.batch_size, images or None)
+    evaluator = runner.build_evaluator(net, data, selection)
+    scores = _score(net, evaluator, opened, sample_children(run.space, children, seed), show)
+    settings = {
+        "source": run.source,
+        "split": split,
+        "images": scores.images,
+        "random_children": children,
+        "seed": seed,
+    }
+    return findings.complete(settings, scores, run.space, task.sandwich, net.num_classes)
+
+
+def sample_children(space: SearchSpace, count: int, seed: int) -> dict[str, Architecture]:
+    """The smallest child, `count` uniform random ones and the biggest, by name."""
+    rng = np.random.default_rng(seed)
+    drawn = {f"{RANDOM} {number}": space.sample(rng) for number in range(1, count + 1)}
+    return {SMALLEST: space.smallest(), **drawn, BIGGEST: space.biggest()}
+
+
+def _score(
+    net: Supernet,
+    evaluator: Evaluator,
+    images: Split,
+    children: Mapping[str, Architecture],
+    show: Show,
+) -> Scores:
+    """Calibrates and scores each child at every resolution."""
+    sides = net.space.eval_resolutions
+    table = [
+        [net.space.with_resolution(child, side) for side in sides] for child in children.values()
+    ]
+    # A small space may draw the same child twice.
+    different = list(dict.fromkeys(child for row in table for child in row))
+    show(
+        f"{len(children)} children at {len(sides)} resolutions, {images.images:,} images of "
+        f"{images.config.tfds_split}"
+    )
+    scored = dict(progress.countdown(evaluator.scores(different, images), len(different), show))
+    return Scores(
+        children,
+        sides,
+        macs=np.array([[net.cost_of(child).macs for child in row] for row in table], np.int64),
+        top1=np.array([[scored[child].top1 for child in row] for row in table]),
+        images=images.images,
+    )

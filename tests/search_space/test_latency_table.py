@@ -82,7 +82,9 @@ def test_no_random_child_has_another_part() -> None:
         assert known.issuperset(family.parts(family.space.sample(rng)))
 
 
-@pytest.mark.parametrize(("name", "blocks"), [("bignas_small", 722), ("bignas_imagenet", 1752)])
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("bignas_small", 722), ("bignas_medium", 626), ("bignas_imagenet", 1752)]
+)
 def test_the_presets_have_so_many_different_blocks(name: str, blocks: int) -> None:
     space = presets.get(name)
     parts = Family(space, 10).all_parts(space.eval_resolutions)

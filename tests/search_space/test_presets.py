@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bignas_tf import errors
-from bignas_tf.search_space import presets
+from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.space import SearchSpace
 from tests.search_space import spaces
 
@@ -32,6 +32,27 @@ def test_presets_carry_their_name_and_pass_their_own_checks(name: str) -> None:
     space = presets.get(name)
     assert space.name == name
     assert presets.from_dict(_plain(space)) == space
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "least", "most"),
+    [("bignas_small", 10, 0.7e6, 8.6e6), ("bignas_medium", 62, 1.0e6, 14.2e6)],
+)
+def test_our_presets_span_the_multiply_adds_that_their_size_allows(
+    name: str, classes: int, least: float, most: float
+) -> None:
+    space = presets.get(name)
+    spanned = [
+        cost.count(space, child, classes, input_channels=1).macs
+        for child in (space.smallest(), space.biggest())
+    ]
+    assert spanned == pytest.approx([least, most], rel=0.02)
+
+
+def test_bignas_medium_is_searched_at_resolutions_that_it_was_not_trained_at() -> None:
+    space = presets.bignas_medium()
+    unseen = set(space.eval_resolutions) - set(space.train_resolutions)
+    assert unseen == {52, 60, 68, 80}
 
 
 @pytest.mark.parametrize("name", presets.published_names())

@@ -14,7 +14,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from tests.search_space import spaces
 
-SPACES = [presets.bignas_imagenet(), presets.bignas_small(), spaces.tiny()]
+SPACES = [*(make() for make in presets.PRESETS.values()), spaces.tiny()]
 each_space = pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 
 

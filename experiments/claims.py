@@ -8,6 +8,9 @@ ablations: what does each rule of training give (experiments/ablations/small)?
 search:    which strategy finds better children with equally many evaluations?
 uniform:   are searched children better than uniformly scaled ones of equal cost?
 
+The ablations are laid on the paper's rules: give that part
+--config_file=experiments/fashion_mnist_paper.yaml.
+
 The parts share their supernets. Each finished unit of work (a training run and its
 measurements) is in --work_dir/journal.jsonl at once: after a kill the same command
 continues, the run in flight from its checkpoint. A finished part is not run again.

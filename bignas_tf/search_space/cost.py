@@ -5,7 +5,8 @@ skips, and the classifier. Parameters equal Keras' `count_params()`: batch
 normalisation counts four vectors a layer (gamma, beta, mean, variance).
 Peak activation bytes are the largest sum of float32 tensors alive at once
 during any one operation, for one image: its input, its output, and a block's
-input while the skip waits for it.
+input while the skip waits for it. A convolution pads within itself, as LiteRT's
+XNNPACK runs it; a runtime that stores the padded image first takes more.
 """
 
 from __future__ import annotations

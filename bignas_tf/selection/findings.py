@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bignas_tf.search_space import pairing
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.result import standard_error
@@ -157,16 +158,12 @@ def trained_resolutions(space: SearchSpace, sandwich: Any) -> tuple[set[int], se
       space: of the supernet.
       sandwich: the run's `SandwichConfig`.
     """
-    sides = space.train_resolutions
-    lowest, highest = sides[:1], sides[-1:]
-    paired = sides[1:-1]
-    paired += () if sandwich.smallest else lowest
-    paired += () if sandwich.biggest else highest
-    paired = (paired or sides)[: sandwich.num_random]
-    drawn = sides if sandwich.num_random else ()
-    random = set(drawn if sandwich.resolutions == "any" else paired)
-    extremes = (lowest if sandwich.smallest else ()) + (highest if sandwich.biggest else ())
-    return random.union(extremes), random
+    sides, number = space.train_resolutions, sandwich.num_random
+    drawn = sides if number else ()
+    if sandwich.resolutions == "paired":
+        drawn = pairing.paired(sides, number, sandwich.smallest, sandwich.biggest)
+    extremes = (sides[:1] if sandwich.smallest else ()) + (sides[-1:] if sandwich.biggest else ())
+    return {*drawn, *extremes}, set(drawn)
 
 
 def warnings(scores: Scores, space: SearchSpace, sandwich: Any, num_classes: int) -> Iterator[str]:

@@ -13,6 +13,8 @@ from official.modeling import optimization
 from bignas_tf.modeling.supernet import Supernet
 
 Average = optimization.ExponentialMovingAverage
+# Where a checkpoint has the step count of an optimiser that averages.
+SAVED_AS = "optimizer/ema_base_optimizer/iter"
 
 
 def copy_weights(

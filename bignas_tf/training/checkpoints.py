@@ -121,6 +121,29 @@ def check_space(checkpoint: str, space: SearchSpace) -> None:
         )
 
 
+def check_averages(checkpoint: str, kept: bool) -> None:
+    """Refuses to switch averages of the weights on or off in the middle of a run.
+
+    The optimiser of a run with averages is saved elsewhere in the checkpoint; the other kind
+    would not find it, and start from step 0 without a word.
+
+    Args:
+      checkpoint: to continue from.
+      kept: whether the configuration asks for averages (`trainer.optimizer_config.ema`).
+
+    Raises:
+      UsageError: the run began otherwise.
+    """
+    names = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
+    began_with = averaging.SAVED_AS + _VALUE in names
+    if began_with != kept:
+        raise errors.UsageError(
+            f"checkpoint {checkpoint} was trained {'with' if began_with else 'without'} averages "
+            f"of the weights; {'set' if began_with else 'leave out'} "
+            "trainer.optimizer_config.ema, or use another --model_dir"
+        )
+
+
 def _read(checkpoint: str, name: str) -> int:
     try:
         return tf.compat.v1.train.NewCheckpointReader(checkpoint).get_tensor(name + _VALUE)

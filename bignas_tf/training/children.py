@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bignas_tf.search_space import presets
+from bignas_tf.search_space import pairing, presets
 from bignas_tf.search_space import space as space_lib
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import sampling
@@ -56,9 +56,8 @@ def children(
     """Yields a step's children, the biggest first.
 
     The biggest is paired with the highest training resolution, the smallest with the lowest.
-    Random ones are paired with those between (Appendix B), or with some of them, evenly spread,
-    where there are more; where there are fewer they take turns. An extreme that is not trained
-    leaves its resolution to them. Or each draws one of all training resolutions (ours).
+    Random ones take those that `pairing.paired` gives them in turn, or each draws one of all
+    training resolutions (ours).
     """
     if config.alone:
         child = presets.child(space, config.alone)
@@ -68,7 +67,9 @@ def children(
         yield Child(BIGGEST, space.biggest(), space.train_resolutions[-1])
     if config.smallest:
         yield Child(SMALLEST, space.smallest(), space.train_resolutions[0])
-    paired = _paired(space, config)
+    paired = pairing.paired(
+        space.train_resolutions, config.num_random, config.smallest, config.biggest
+    )
     for index in range(config.num_random):
         # Every replica and every restart knows the step, and so draws the same.
         step_seed = _seed(step, seed * 1000 + index)
@@ -78,18 +79,6 @@ def children(
         else:
             side = paired[index % len(paired)]
             yield Child(f"{RANDOM}{index + 1}", sampling.sample_code(space, step_seed, side), side)
-
-
-def _paired(space: SearchSpace, config: SandwichConfig) -> tuple[int, ...]:
-    """The resolutions that random children are paired with, in turn."""
-    resolutions = space.train_resolutions
-    free = resolutions[1:-1]
-    free += () if config.smallest else resolutions[:1]
-    free += () if config.biggest else resolutions[-1:]
-    free, number = free or resolutions, config.num_random
-    if number >= len(free):
-        return free
-    return tuple(free[(2 * index + 1) * len(free) // (2 * number)] for index in range(number))
 
 
 def _seed(step: tf.Tensor, number: int) -> tf.Tensor:

@@ -71,7 +71,8 @@ class DistillationConfig(hyperparams.Config):
         adaptive alpha-divergence (https://arxiv.org/abs/2102.07954).
       alpha_min: the lower of its two alphas.
       alpha_max: the higher.
-      clip: the most that a ratio of probabilities, to the power of alpha, may weigh.
+      clip: the most that a ratio of probabilities, to the power of alpha, may weigh; an alpha
+        of 1 needs no bound.
       teacher: folder of a SavedModel that teaches all children, the biggest included, in place
         of the biggest; see `teachers.load`.
     """

@@ -108,9 +108,11 @@ def _check_keys(
             raise errors.UsageError(
                 f"{source}: unknown key {where!r}; nearest is '{path}{near[0] if near else '?'}'"
             )
-        default = getattr(known, key)
-        if default is None and value is not None:
-            default = _blank(known, key)
+        default, group = getattr(known, key), _blank(known, key)
+        if group is not None:
+            if value is None:
+                continue  # leaves the whole group out, as in `ema=null`
+            default = default or group
         if isinstance(default, hyperparams.Config):
             if not isinstance(value, dict):
                 raise errors.UsageError(f"{source}: {where} is {value!r}; expected dict")

@@ -73,15 +73,17 @@ def _alpha_divergence(
     """D(p|q) = (sum of q (p/q)^alpha - 1) / (alpha (alpha - 1)), p the teacher's; shape [N].
 
     Its gradient is that of -(1/alpha) sum of q (p/q)^alpha log q with all but the last factor
-    held fixed; (p/q)^alpha, which explodes where one of them is nearly 0, is clipped. The limit
-    at alpha = 1 is the Kullback-Leibler divergence.
+    held fixed; (p/q)^alpha, which explodes where q is nearly 0 (where p is, if alpha is
+    negative), is clipped. The limit at alpha = 1 is the Kullback-Leibler divergence, whose
+    q p/q = p is bounded and, as in AlphaNet's code, not clipped.
     """
     log_ratio = log_teacher - tf.stop_gradient(log_student)
-    power = tf.exp(tf.minimum(alpha * log_ratio, math.log(clip)))
-    weighted = tf.stop_gradient(tf.exp(log_student) * power)
     if alpha == 1.0:
+        weighted = tf.exp(log_teacher)
         value = tf.reduce_sum(weighted * log_ratio, -1)
     else:
+        power = tf.exp(tf.minimum(alpha * log_ratio, math.log(clip)))
+        weighted = tf.stop_gradient(tf.exp(log_student) * power)
         value = (tf.reduce_sum(weighted, -1) - 1.0) / (alpha * (alpha - 1.0))
-    pull = -tf.reduce_sum(weighted * log_student, -1) / alpha
-    return tf.stop_gradient(value - pull) + pull
+    surrogate = -tf.reduce_sum(weighted * log_student, -1) / alpha
+    return tf.stop_gradient(value - surrogate) + surrogate

@@ -70,13 +70,17 @@ def compute_gradients(
     total: Gradients = [None] * len(supernet.trainable_variables)
     child_losses: dict[str, tf.Tensor] = {}
     first_logits = None
+    soft = teacher(patches) if teacher and sandwich.same_patch else None
     for index, child in enumerate(drawn):
         seen = patches if sandwich.same_patch else patches[:, index]
-        soft = teacher(seen) if teacher else None if index == 0 else first_logits
+        if teacher and not sandwich.same_patch:
+            soft = teacher(seen)
         gradients, loss, logits = lesson.learn(index, child, seen, soft)
         total = _add(total, gradients)
         child_losses[child.role] = loss
-        first_logits = logits if index == 0 else first_logits
+        if index == 0:
+            first_logits = logits
+            soft = soft if teacher else logits
     total = _add(total, lesson.weight_decay(drawn))
     return StepResult(lesson.dense(total), child_losses, first_logits, different)
 

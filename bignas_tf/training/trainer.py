@@ -129,14 +129,16 @@ def train(
     checkpoint = tf.train.latest_checkpoint(model_dir)
     if checkpoint:
         checkpoints.check_space(checkpoint, space)
+        checkpoints.check_averages(checkpoint, bool(config.trainer.optimizer_config.ema))
     _check_shared(model_dir, strategy)
-    if workers.is_chief(strategy):
-        if checkpoint:
-            print(f"resuming from {checkpoint}", flush=True)
-        _describe(config, space, model_dir)
+    if checkpoint and workers.is_chief(strategy):
+        print(f"resuming from {checkpoint}", flush=True)
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
         trainer = SupernetTrainer(config, task)
+    # Now, for a mistake that building them shows must not change the files of a run.
+    if workers.is_chief(strategy):
+        _describe(config, space, model_dir)
     _run(trainer, model_dir, evaluation)
 
 

@@ -41,6 +41,7 @@ def validate(config: cfg.ExperimentConfig) -> None:
     _one_of("task.model.execution", task.model.execution, EXECUTIONS)
     _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
     _check_sandwich(task.sandwich)
+    _check_branches(config)
     _check_distillation(task.distillation, task.sandwich)
     _check_regularisation(task.regularisation)
     _check_optimisation(trainer.optimizer_config)
@@ -103,6 +104,18 @@ def _check_sandwich(config: SandwichConfig) -> None:
     _one_of("task.sandwich.resolutions", config.resolutions, RESOLUTIONS)
 
 
+def _check_branches(config: cfg.ExperimentConfig) -> None:
+    """Masks make a branch of each resolution, in which these strategies cannot reduce."""
+    task, strategy = config.task, config.runtime.distribution_strategy
+    free = task.sandwich.resolutions == "any" and task.sandwich.num_random
+    reducing = strategy in ("mirrored", "multi_worker_mirrored")
+    if free and reducing and task.model.execution == "mask":
+        raise errors.UsageError(
+            f"task.model.execution=mask with task.sandwich.resolutions=any does not run under "
+            f"runtime.distribution_strategy={strategy}; set execution=slice or resolutions=paired"
+        )
+
+
 def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) -> None:
     where = "task.distillation"
     _one_of(f"{where}.divergence", config.divergence, DIVERGENCES)
@@ -121,6 +134,11 @@ def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) ->
         raise errors.UsageError(
             f"{where}.weight is {config.weight}, but there is no teacher; set "
             "sandwich.biggest=true, distillation.weight=0 or distillation.teacher"
+        )
+    if config.teacher and not config.weight:
+        raise errors.UsageError(
+            f"{where}.weight is 0, so nobody learns from {where}.teacher {config.teacher!r}; "
+            "raise the weight or name no teacher"
         )
 
 
@@ -165,6 +183,12 @@ def _check_average(config: optimization.EMAConfig) -> None:
         )
     if config.start_step < 0:
         raise errors.UsageError(f"{where}.start_step is {config.start_step}; it takes 0 or more")
+    # The Model Garden copies the weights before `start_step`, and averages start as zeros.
+    if not config.dynamic_decay and config.start_step < 2:
+        raise errors.UsageError(
+            f"{where}.start_step is {config.start_step}; with dynamic_decay=false it takes 2 or "
+            "more, or the averages would begin at zeros"
+        )
 
 
 def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:

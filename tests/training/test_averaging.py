@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bignas_tf import errors
 from bignas_tf.selection.named_children import NamedChildren
 from bignas_tf.training import checkpoints, trainer
 from bignas_tf.training.supernet_trainer import SupernetTrainer
@@ -74,6 +75,21 @@ def test_averages_are_saved_resumed_and_loaded(tmp_path: pathlib.Path) -> None:
     again = runs.tensors(tf.train.Checkpoint(model=loaded).write(str(tmp_path / "again")))
     for name, average in averages.items():
         np.testing.assert_array_equal(again[name + VALUE], average)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [(AVERAGED, "", "with averages.*; set"), ("", AVERAGED, "without averages.*; leave out")],
+)
+def test_averages_are_not_switched_in_the_middle_of_a_run(
+    tmp_path: pathlib.Path, first: str, second: str, words: str
+) -> None:
+    settings = f"{EAGER}{ALONE}{{}}trainer.train_steps={{}}"
+    runs.train(runs.parse(tmp_path, settings.format(first, 1)), tmp_path / "run")
+    params = (tmp_path / "run" / checkpoints.PARAMS_FILE).read_text()
+    with pytest.raises(errors.UsageError, match=words):
+        runs.train(runs.parse(tmp_path, settings.format(second, 2)), tmp_path / "run")
+    assert (tmp_path / "run" / checkpoints.PARAMS_FILE).read_text() == params
 
 
 def test_children_evaluated_during_training_are_those_of_the_average(

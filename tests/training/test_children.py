@@ -56,13 +56,22 @@ def test_fewer_random_children_are_spread_over_the_resolutions(
     assert [resolution for _, resolution in pairs[2:]] == expected
 
 
+def test_without_extremes_the_lowest_and_the_highest_resolution_are_trained(
+    tmp_path: pathlib.Path,
+) -> None:
+    sides = [8, 10, 11, 12, 13, 14, 16]
+    config = SandwichConfig(biggest=False, smallest=False, num_random=4)
+    pairs = _pairs(tmp_path, config, train_resolutions=sides, eval_resolutions=sides)
+    assert [resolution for _, resolution in pairs] == [8, 11, 13, 16]
+
+
 def test_random_children_take_the_resolution_of_an_extreme_left_out(
     tmp_path: pathlib.Path,
 ) -> None:
     config = SandwichConfig(biggest=False, smallest=False, num_random=4)
-    assert [resolution for _, resolution in _pairs(tmp_path, config)] == [12, 14, 8, 16]
+    assert [resolution for _, resolution in _pairs(tmp_path, config)] == [8, 12, 14, 16]
     config = SandwichConfig(smallest=False, num_random=3)
-    assert [resolution for _, resolution in _pairs(tmp_path, config)] == [16, 12, 14, 8]
+    assert [resolution for _, resolution in _pairs(tmp_path, config)] == [16, 8, 12, 14]
 
 
 def test_two_resolutions_leave_none_between(tmp_path: pathlib.Path) -> None:

@@ -94,6 +94,19 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("task.distillation.clip=0.5", "clip is 0.5; it takes 1 or more"),
         (f"{OPTIMISER}ema.average_decay=1.0", "average_decay is 1.0; it takes 0 or more, and"),
         (f"{OPTIMISER}ema.start_step=-1", "start_step is -1; it takes 0 or more"),
+        (
+            f"{OPTIMISER}ema.start_step=1,{OPTIMISER}ema.dynamic_decay=false",
+            "start_step is 1; with dynamic_decay=false it takes 2 or more",
+        ),
+        (
+            "task.model.execution=mask,task.sandwich.resolutions=any,"
+            "runtime.distribution_strategy=mirrored",
+            "does not run under runtime.distribution_strategy=mirrored; set execution=slice",
+        ),
+        (
+            "task.distillation.teacher=somewhere,task.distillation.weight=0.0",
+            "weight is 0, so nobody learns from task.distillation.teacher 'somewhere'",
+        ),
         (f"{OPTIMISER}ema.averag=0.9", "unknown key '.*ema.averag'; nearest is '.*average_decay'"),
         (f"{OPTIMISER}ema=3", "ema is 3; expected dict"),
         (
@@ -119,6 +132,20 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
 def test_values_that_do_not_fit_together(override: str, words: str) -> None:
     with pytest.raises(errors.UsageError, match=words):
         experiment.parse("bignas_small", [], override)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [f"{OPTIMISER}ema=null", "{trainer: {optimizer_config: {ema: null}}}"],
+)
+def test_a_group_that_a_file_gave_can_be_left_out_again(
+    tmp_path: pathlib.Path, override: str
+) -> None:
+    path = tmp_path / "averaged.yaml"
+    path.write_text("trainer: {optimizer_config: {ema: {average_decay: 0.9}}}")
+    assert experiment.parse("bignas_small", [str(path)], "").trainer.optimizer_config.ema
+    config = experiment.parse("bignas_small", [str(path)], override)
+    assert config.trainer.optimizer_config.ema is None
 
 
 @pytest.mark.parametrize("source", ["missing.yaml", "gibberish", "a: [", "[1, 2]"])

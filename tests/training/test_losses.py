@@ -79,7 +79,8 @@ def test_the_greater_alpha_divergence_counts_for_each_image(alphas: tuple[float,
 @pytest.mark.parametrize("alpha", [-1.0, -0.5, 0.5, 1.0, 2.0])
 def test_the_gradient_without_clipping_is_the_divergence_s_own(alpha: float) -> None:
     """Against the gradient that TensorFlow takes of the paper's equation."""
-    # The greater one counts: its partner is the Kullback-Leibler divergence's other end, 0+.
+    # The loss takes two alphas, of which the greater divergence counts. Both have to be the one
+    # that is tested, and may not be equal.
     config = _alpha({"alpha_min": alpha - 1e-6, "alpha_max": alpha, "clip": 1e9})
     teacher, student = tf.nn.softmax(_logits(1)), tf.Variable(_logits(0))
     with tf.GradientTape(persistent=True) as tape:
@@ -95,19 +96,47 @@ def test_the_gradient_without_clipping_is_the_divergence_s_own(alpha: float) -> 
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
 
 
+def _alphanet(teacher: np.ndarray, student: np.ndarray, clip: float) -> np.ndarray:
+    """The gradient of AlphaNet's adaptive loss as its own code has it (loss_ops.py), float64.
+
+    Ratios to the power of alpha are clipped, but not those of an alpha of 1.
+    """
+    p, q = np.exp(_log_softmax(teacher)), np.exp(_log_softmax(student))
+    ratio = p / q
+    inverse = np.minimum(1.0 / ratio, clip)
+    low, rho_low = (q * (inverse - 1.0) / 2.0).sum(1), -inverse
+    high, rho_high = (q * ratio * np.log(ratio)).sum(1), ratio
+    pull = q * np.where((low > high)[:, None], rho_low, rho_high)
+    return (q * pull.sum(1, keepdims=True) - pull) / len(q)
+
+
+@pytest.mark.parametrize("student", [[0, 0, 0], [-1, 1, 0], [-3, 3, 0], [-6, 6, 0], [5, 0, -3]])
+def test_a_student_far_from_its_teacher_is_pulled_as_by_alphanet(student: list[int]) -> None:
+    """At alpha = 1 a clipped ratio would leave the most wrong students without a gradient."""
+    teachers = np.array([[6.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    students = np.array([student, student], np.float64)
+    variable = tf.Variable(students.astype(np.float32))
+    with tf.GradientTape() as tape:
+        loss = losses.distilled(tf.constant(teachers.astype(np.float32)), variable, _alpha({}))
+    expected = _alphanet(teachers, students, DistillationConfig().clip)
+    np.testing.assert_allclose(tape.gradient(loss, variable).numpy(), expected, atol=1e-6)
+
+
 def test_clipping_bounds_what_one_class_can_pull() -> None:
-    teacher = tf.constant([[20.0, 0.0, 0.0]])
-    student = tf.Variable([[-20.0, 0.0, 0.0]])
+    # The student is sure of a class in which its teacher does not believe: alpha = -1 counts.
+    teacher = tf.constant([[-20.0, 0.0, 0.0]])
+    student = tf.Variable([[20.0, 0.0, 0.0]])
     pulls = []
     for clip in (5.0, 50.0):
+        config = _alpha({"clip": clip, "alpha_min": -1.0, "alpha_max": -0.5})
         with tf.GradientTape() as tape:
-            loss = losses.distilled(teacher, student, _alpha({"clip": clip}))
+            loss = losses.distilled(teacher, student, config)
         gradient = tape.gradient(loss, student).numpy()
         assert np.isfinite(gradient).all()
         pulls.append(np.abs(gradient).max())
-    # Each class counts by q min(p/q, clip), and q of all classes adds up to 1.
-    assert pulls[0] <= 5.0
-    assert pulls[0] < pulls[1] <= 50.0
+    # Each class counts by q min((p/q)^alpha, clip), and q of all classes adds up to 1.
+    assert pulls[0] <= 5.0 + 1e-5
+    assert pulls[1] <= 50.0 + 1e-4
 
 
 def test_alpha_teaches_the_student_only() -> None:

@@ -61,6 +61,26 @@ def test_every_child_learns_what_the_teacher_answers(tmp_path: pathlib.Path) -> 
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(("same_patch", "calls"), [(True, 1), (False, 4)])
+def test_a_teacher_answers_once_for_each_patch(
+    tmp_path: pathlib.Path, same_patch: bool, calls: int
+) -> None:
+    settings = f"task.sandwich.same_patch={str(same_patch).lower()},task.train_data.crop=pad"
+    config = runs.parse(tmp_path, settings)
+    patches, seen = runs.patches(), []
+    if not same_patch:
+        patches = tf.stack([patches] * calls, 1)
+
+    def teacher(shown: tf.Tensor) -> tf.Tensor:
+        seen.append(shown)
+        return tf.zeros([len(shown), 10])
+
+    net = BigNASTask(config.task).build_model()
+    step = tf.constant(0, tf.int64)
+    sandwich.compute_gradients(net, patches, runs.labels(), step, config.task, teacher)
+    assert len(seen) == calls
+
+
 @pytest.mark.slow
 def test_a_run_trains_with_a_teacher(tmp_path: pathlib.Path) -> None:
     path = _saved(tmp_path / "teacher")

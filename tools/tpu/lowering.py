@@ -58,7 +58,10 @@ class ReplicaStep:
         """
         patches, labels = (spec.shape.num_elements() for spec in self._inputs(images))
         drawn = children.children(self._space, self._config.sandwich, tf.constant(0), 0)
-        pixels = sum(int(each.side) ** 2 for each in drawn) * self._config.train_data.channels
+        # A child that draws its resolution may draw the largest.
+        largest = self._space.train_resolutions[-1]
+        sides = [each.resolution or largest for each in drawn]
+        pixels = sum(side**2 for side in sides) * self._config.train_data.channels
         return {
             "sent": patches + 4 * labels,
             "float32_copies": 4 * pixels * images + 4 * labels,

@@ -19,7 +19,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "data": frozenset(),
     "training": frozenset({"search_space", "layers", "modeling", "data"}),
     "selection": frozenset({"search_space", "layers", "modeling", "data"}),
-    "export": frozenset({"search_space", "layers", "modeling", "data.decode", "data.resize"}),
+    "exports": frozenset({"search_space", "layers", "modeling", "data.decode", "data.resize"}),
 }
 
 TENSORFLOW = frozenset({"tensorflow", "tf_keras", "keras", "official", "orbit"})
@@ -105,8 +105,8 @@ def test_imports_go_downwards_only(path: pathlib.Path) -> None:
         ("bignas_tf.modeling.child", "from bignas_tf.data import resize"),
         ("bignas_tf.training.task", "from bignas_tf import selection"),
         ("bignas_tf.selection.evaluator", "from bignas_tf.training import task"),
-        ("bignas_tf.export.saved_model", "from bignas_tf.data import inputs"),
-        ("bignas_tf.export.saved_model", "from tools import cli"),
+        ("bignas_tf.exports.saved_model", "from bignas_tf.data import inputs"),
+        ("bignas_tf.exports.saved_model", "from tools import cli"),
         ("bignas_tf.files", "from bignas_tf.data import resize"),
     ],
 )
@@ -120,8 +120,8 @@ def test_a_forbidden_import_is_seen(module: str, source: str) -> None:
         ("bignas_tf.layers.conv", "from bignas_tf.search_space import architecture"),
         ("bignas_tf.layers.conv", "from . import masks"),
         ("bignas_tf.training.task", "from bignas_tf.data import inputs, resize"),
-        ("bignas_tf.export.saved_model", "from bignas_tf.data import resize"),
-        ("bignas_tf.export.saved_model", "from bignas_tf import errors, files"),
+        ("bignas_tf.exports.saved_model", "from bignas_tf.data import resize"),
+        ("bignas_tf.exports.saved_model", "from bignas_tf import errors, files"),
         ("tools.train", "from absl import app, flags\nfrom tools.cli import launch"),
     ],
 )

@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> None:
     import pathlib
 
     from bignas_tf import files
-    from bignas_tf.export import conversion, saved_model
+    from bignas_tf.exports import conversion, saved_model
     from bignas_tf.search_space.architecture import Architecture
     from bignas_tf.training import checkpoints
     from tools import exporting

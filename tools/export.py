@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     from bignas_tf import files
-    from bignas_tf.export import runtimes, saved_model
+    from bignas_tf.exports import runtimes, saved_model
     from bignas_tf.search_space import presets
     from bignas_tf.training import checkpoints
 
@@ -74,7 +74,7 @@ def _servables(
 ) -> Iterator[tuple[str, Any]]:
     """Calibrates, scores and slices children, one after the other."""
     from bignas_tf.data import decode
-    from bignas_tf.export import saved_model
+    from bignas_tf.exports import saved_model
     from bignas_tf.modeling import slicing
     from bignas_tf.selection import splits
     from tools import exporting

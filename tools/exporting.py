@@ -13,7 +13,7 @@ import tf_keras
 
 from bignas_tf.data import faults
 from bignas_tf.data.config import DataConfig
-from bignas_tf.export import conversion, measure
+from bignas_tf.exports import conversion, measure
 from bignas_tf.modeling import slicing
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost

@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     from bignas_tf import files
-    from bignas_tf.export import conversion, runtimes, saved_model
+    from bignas_tf.exports import conversion, runtimes, saved_model
     from bignas_tf.search_space import presets
     from bignas_tf.training import checkpoints
     from tools import exporting
@@ -163,7 +163,7 @@ def _resized(batches: Any, child: Any) -> Any:
 def _servable(child: Any, run: Any, architecture: Any, config: Any, reporting: Any) -> Any:
     """The child with its card, and its own answers as those that every runtime must give."""
     from bignas_tf.data import decode, faults, resize, sources
-    from bignas_tf.export import saved_model
+    from bignas_tf.exports import saved_model
     from bignas_tf.search_space import cost
     from bignas_tf.selection.evaluator import Score
     from tools import exporting

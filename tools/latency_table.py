@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
     import os
 
     from bignas_tf import files
-    from bignas_tf.export.disposable import Disposable
+    from bignas_tf.exports.disposable import Disposable
     from bignas_tf.search_space import presets
     from bignas_tf.search_space.parts import Family
 
@@ -74,7 +74,7 @@ def _resolutions(space: Any) -> list[int]:
 def _begun(family: Any, elsewhere: Any) -> Any:
     """The table that is there already, or a new one without entries."""
     from bignas_tf import errors, files
-    from bignas_tf.export import parts
+    from bignas_tf.exports import parts
     from bignas_tf.search_space.latency_table import LatencyTable
 
     path, device = _OUTPUT.value, _device()
@@ -107,7 +107,7 @@ def _measure(table: Any, wanted: Sequence[Any], elsewhere: Any) -> None:
     """Adds what is missing, and saves the table now and then."""
     import time
 
-    from bignas_tf.export import parts
+    from bignas_tf.exports import parts
 
     missing = [part for part in wanted if part not in table.times]
     print(f"{len(wanted)} parts, {len(wanted) - len(missing)} measured before", flush=True)
@@ -126,7 +126,7 @@ def _compare(table: Any, family: Any, resolutions: Sequence[int], elsewhere: Any
     """Prints how sums of the table and times of whole children agree."""
     import numpy as np
 
-    from bignas_tf.export import latency
+    from bignas_tf.exports import latency
 
     rng, space = np.random.default_rng(0), family.space
     sums, times = [], []

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from bignas_tf import errors
-from bignas_tf.export import latency
-from bignas_tf.export.disposable import Disposable
+from bignas_tf.exports import latency
+from bignas_tf.exports.disposable import Disposable
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture

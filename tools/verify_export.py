@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> None:
     import pathlib
 
     from bignas_tf import errors
-    from bignas_tf.export import runtimes
+    from bignas_tf.exports import runtimes
 
     if len(argv) != 2:
         raise errors.UsageError("give one folder: python -m tools.verify_export EXPORT_DIR")

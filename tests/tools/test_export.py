@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bignas_tf.export import verify
+from bignas_tf.exports import verify
 from tests.selection import digits
 from tests.selection.digits import STEPS
 from tests.tools import commands

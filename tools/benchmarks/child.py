@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf.data import resize
-from bignas_tf.export import saved_model, served, tflite
+from bignas_tf.exports import saved_model, served, tflite
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost, presets
 from tools.benchmarks import harness

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from bignas_tf.export import folding
+from bignas_tf.exports import folding
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space.architecture import Architecture
 from tests.modeling import helpers

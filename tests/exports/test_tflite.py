@@ -13,10 +13,10 @@ from ai_edge_litert import interpreter
 
 from bignas_tf import errors
 from bignas_tf.data import resize
-from bignas_tf.export import metadata, operations, probe, saved_model, tflite
+from bignas_tf.exports import metadata, operations, probe, saved_model, tflite
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
-from tests.export import digit_children
+from tests.exports import digit_children
 from tests.modeling import helpers
 from tests.selection import digits
 

@@ -23,8 +23,8 @@ import tf_keras
 
 from bignas_tf import errors
 from bignas_tf.data import decode
-from bignas_tf.export import metadata, probe, runtimes, signatures, tflite
-from bignas_tf.export.intake import Intake
+from bignas_tf.exports import metadata, probe, runtimes, signatures, tflite
+from bignas_tf.exports.intake import Intake
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling.slicing import NamedWeights
 from bignas_tf.search_space.architecture import Architecture

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.export import operations, probe, tflite
-from bignas_tf.export import proof as proof_lib
+from bignas_tf.exports import operations, probe, tflite
+from bignas_tf.exports import proof as proof_lib
 
 SAVED_MODEL = "saved_model"
 _THREADS = (1, 2)

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import resize
-from bignas_tf.export import latency, parts, probe
+from bignas_tf.exports import latency, parts, probe
 from bignas_tf.modeling import slicing
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.parts import Family

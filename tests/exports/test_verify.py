@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf import errors
-from bignas_tf.export import verify
+from bignas_tf.exports import verify
 
 pytestmark = pytest.mark.slow
 
@@ -216,7 +216,7 @@ def test_feeds_that_do_not_fit_the_signature_fail(saved: pathlib.Path, images: n
 
 
 def test_the_session_process_imports_no_tensorflow() -> None:
-    check = "import sys; from bignas_tf.export import session; session.library()"
+    check = "import sys; from bignas_tf.exports import session; session.library()"
     code = f"{check}; print([name for name in ('tensorflow', 'tf_keras') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr

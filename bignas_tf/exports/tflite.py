@@ -24,7 +24,7 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf import errors
-from bignas_tf.export import metadata, operations, probe, served, verify
+from bignas_tf.exports import metadata, operations, probe, served, verify
 
 KINDS = ("float32", "float16", "dynamic_range", "int8")
 

@@ -9,7 +9,7 @@ import numpy as np
 import tf_keras
 
 from bignas_tf.data import decode, resize
-from bignas_tf.export import saved_model
+from bignas_tf.exports import saved_model
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space.architecture import Architecture
 from tests.modeling import helpers

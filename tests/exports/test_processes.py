@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from bignas_tf import errors, files
-from bignas_tf.export import processes
+from bignas_tf.exports import processes
 
 
 @pytest.mark.parametrize(

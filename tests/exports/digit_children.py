@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bignas_tf.export import saved_model
+from bignas_tf.exports import saved_model
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture

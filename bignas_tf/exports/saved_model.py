@@ -18,10 +18,10 @@ import tf_keras
 
 from bignas_tf import errors, files
 from bignas_tf.data import decode
-from bignas_tf.export import card as card_lib
-from bignas_tf.export import proof as proof_lib
-from bignas_tf.export import runtimes, serving, signatures, verify
-from bignas_tf.export.intake import MOST_PIXELS, Intake
+from bignas_tf.exports import card as card_lib
+from bignas_tf.exports import proof as proof_lib
+from bignas_tf.exports import runtimes, serving, signatures, verify
+from bignas_tf.exports.intake import MOST_PIXELS, Intake
 
 CARD_FILE, LABELS_FILE = "child.json", "labels.json"
 _MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)

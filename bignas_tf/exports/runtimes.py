@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from bignas_tf import errors, files
-from bignas_tf.export import processes, verify
-from bignas_tf.export import proof as proof_lib
+from bignas_tf.exports import processes, verify
+from bignas_tf.exports import proof as proof_lib
 
 # Where `conversion` puts files below an export, what it says of them, and their names by format.
 CONVERTED_DIR, REPORT_FILE = "converted", "report.json"

@@ -17,7 +17,7 @@ import numpy as np
 from google.protobuf import message as protobuf
 
 from bignas_tf import errors
-from bignas_tf.export import processes
+from bignas_tf.exports import processes
 
 # An array for each input of a signature, by the input's name.
 Feeds = Mapping[str, np.ndarray]

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.data import decode, inputs, sources
-from bignas_tf.export.intake import Intake
+from bignas_tf.exports.intake import Intake
 from tests.data import samples
 
 SIZE = 20

@@ -20,8 +20,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from bignas_tf import errors
 from bignas_tf.data import decode
-from bignas_tf.export import saved_model, serving, verify
-from tests.export import servables
+from bignas_tf.exports import saved_model, serving, verify
+from tests.exports import servables
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from bignas_tf.export import onnx, probe
-from tests.export import digit_children
+from bignas_tf.exports import onnx, probe
+from tests.exports import digit_children
 from tests.selection import digits
 
 pytest.importorskip("tf2onnx")

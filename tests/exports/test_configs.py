@@ -9,7 +9,7 @@ from concurrent import futures
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from bignas_tf.export import serving
+from bignas_tf.exports import serving
 
 NAMES = ["child_1", "child_2"]
 _ROUNDS = 20

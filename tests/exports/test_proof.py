@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bignas_tf import errors
-from bignas_tf.export import proof
+from bignas_tf.exports import proof
 
 PATCHES, LOGITS = np.zeros([2, 4, 4, 3], np.uint8), np.ones([2, 5], np.float32)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tf_keras
 
-from bignas_tf.export import served
+from bignas_tf.exports import served
 
 # What runtimes since 2023 read, and tf2onnx writes.
 _OPSET = 18

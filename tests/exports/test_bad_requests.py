@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from bignas_tf.data import decode
-from bignas_tf.export import intake, saved_model, verify
-from bignas_tf.export.verify import Feeds
-from tests.export import servables
+from bignas_tf.exports import intake, saved_model, verify
+from bignas_tf.exports.verify import Feeds
+from tests.exports import servables
 
 pytestmark = pytest.mark.slow
 

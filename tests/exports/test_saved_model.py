@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bignas_tf import errors
 from bignas_tf.data import decode, resize
-from bignas_tf.export import saved_model, serving, verify
+from bignas_tf.exports import saved_model, serving, verify
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf.data import resize
-from bignas_tf.export import folding, verify
+from bignas_tf.exports import folding, verify
 
 
 class Served(tf.Module):

@@ -14,10 +14,10 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.export import conversion, measure, proof, runtimes, saved_model
+from bignas_tf.exports import conversion, measure, proof, runtimes, saved_model
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
-from tests.export import digit_children
+from tests.exports import digit_children
 from tests.selection import digits
 
 pytestmark = pytest.mark.slow

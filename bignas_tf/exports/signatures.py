@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras
 from tensorflow.python.framework import convert_to_constants
 
-from bignas_tf.export.intake import Intake
-from bignas_tf.export.served import Served
+from bignas_tf.exports.intake import Intake
+from bignas_tf.exports.served import Served
 
 _MOST_NAMED = 5  # classes of an answer that come with their names
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from tensorflow.python.framework import convert_to_constants
 
-from bignas_tf.export import signatures, verify
-from tests.export import servables
+from bignas_tf.exports import signatures, verify
+from tests.exports import servables
 
 
 @contextlib.contextmanager

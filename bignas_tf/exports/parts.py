@@ -16,7 +16,7 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf.data import resize
-from bignas_tf.export import folding, latency, metadata, probe, tflite
+from bignas_tf.exports import folding, latency, metadata, probe, tflite
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import blocks
 from bignas_tf.search_space.parts import Block, Head, Part, Stem

@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
     import importlib
     import pathlib
 
-    from bignas_tf import errors, files
+    from bignas_tf import errors, files, machine
     from tools.benchmarks import harness, report
 
     if name not in (*MEASURES, "all"):
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
     settings = harness.Settings(
         _REPEATS.value, _SEARCH_SPACE.value, _BATCH_SIZE.value, _IMAGES.value
     )
-    result = {"machine": report.machine(), "settings": dataclasses.asdict(settings)}
+    result = {"machine": machine.describe(), "settings": dataclasses.asdict(settings)}
     measures: dict[str, list[dict[str, object]]] = {}
     print(report.LEGEND)
     for each in MEASURES if name == "all" else [name]:

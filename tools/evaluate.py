@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+import bignas_tf as bignas
+
+from .cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _ARCHITECTURE = flags.DEFINE_string(
@@ -25,19 +27,10 @@ _SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting spl
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    from bignas_tf.search_space import presets
-    from bignas_tf.selection import runner, splits
-    from bignas_tf.training import checkpoints
-
-    run = checkpoints.load_run(_MODEL_DIR.value)
-    architecture = presets.child(run.space, _ARCHITECTURE.value)
-    task, net = run.config.task, run.supernet
-    evaluator = runner.build_evaluator(net, task.train_data, task.selection)
-    split = _SPLIT.value or task.selection.reporting_split
-    images = splits.open_split(task.train_data, split, task.selection.batch_size)
-    ((_, score),) = evaluator.scores([architecture], images)
-    counted = net.cost_of(architecture)
-    print(json.dumps({"macs": counted.macs, "params": counted.params, **score._asdict()}))
+    run = bignas.load(_MODEL_DIR.value)
+    score = bignas.evaluate(run, _ARCHITECTURE.value, _SPLIT.value)
+    cost = bignas.cost(run, _ARCHITECTURE.value)
+    print(json.dumps({"macs": cost.macs, "params": cost.params, **score._asdict()}))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,9 @@ RUNTIMES = (
 
 MANDATORY = tuple(runtime for runtime in RUNTIMES if runtime.mandatory)
 
+_COLUMNS = "{:<28} {:<6} {:<15} {:<10} {:<7} {}"
+HEADER = _COLUMNS.format("runtime", "loads", "max difference", "agreement", "ms", "verdict")
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -98,6 +101,18 @@ class Outcome:
     def passed(self) -> bool:
         """Written so that NaN, which is on neither side, fails."""
         return bool(self.skipped) or self.difference <= self.allowed
+
+    def line(self) -> str:
+        """A row of the table that begins with `HEADER`."""
+        name = self.runtime.name
+        if self.skipped:
+            return _COLUMNS.format(name, "-", "-", "-", "-", f"skipped: {self.skipped}")
+        if self.problem:
+            return _COLUMNS.format(name, "NO", "-", "-", "-", self.problem)
+        verdict = "ok" if self.passed else f"WRONG: {self.allowed:.2g} is allowed"
+        time = "-" if math.isnan(self.milliseconds) else f"{self.milliseconds:.3f}"
+        difference, agreement = f"{self.difference:.2g}", f"{self.agreement:.4f}"
+        return _COLUMNS.format(name, "yes", difference, agreement, time, verdict)
 
 
 def check(folder: pathlib.Path, runtimes: Iterable[Runtime] = RUNTIMES) -> Iterator[Outcome]:

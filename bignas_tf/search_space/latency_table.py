@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from bignas_tf import errors, files
@@ -39,7 +39,7 @@ class LatencyTable:
     path: str
     device: str
     overhead_ms: float
-    times: Mapping[Part, float]
+    times: dict[Part, float]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LatencyTable:

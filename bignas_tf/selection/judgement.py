@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from bignas_tf import errors
+from bignas_tf import console, errors
+from bignas_tf.console import Show
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
@@ -16,8 +17,6 @@ from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.findings import BIGGEST, RANDOM, SMALLEST, Scores
 from bignas_tf.selection.splits import Split
 
-Show = Callable[[str], None]
-
 
 def judge(
     run: Any,
@@ -25,7 +24,7 @@ def judge(
     seed: int = 0,
     split: str = "",
     images: int = 0,
-    show: Show = lambda line: None,
+    show: Show = console.silent,
 ) -> dict[str, Any]:
     """Scores the smallest, the biggest and random children at every resolution of the space.
 

@@ -8,7 +8,8 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bignas_tf import errors, files, workers
+from bignas_tf import console, errors, files, workers
+from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
@@ -73,10 +74,12 @@ class Search:
             REPORTING: splits.open_split(data, selection.reporting_split, selection.batch_size),
         }
 
-    def run(self, budgets: Sequence[Budget], output_dir: str) -> dict[str, Any]:
+    def run(
+        self, budgets: Sequence[Budget], output_dir: str, show: Show = console.print_line
+    ) -> dict[str, Any]:
         """Searches, and writes `search.json` and one `child_<budget>.json` each.
 
-        An interrupted search goes on where its journal ends.
+        An interrupted search goes on where its journal ends. The chief shows progress.
 
         Raises:
           UsageError: an infeasible budget, or a folder that another search uses.
@@ -90,15 +93,14 @@ class Search:
             workers.loss_explained(self._strategy),
             sharing.journal(self._strategy, path, self._origin()) as journal,
         ):
-            result = self._search(budgets, journal)
+            result = self._search(budgets, journal, show)
         if workers.is_chief(self._strategy):
             result_lib.write(output_dir, result)
         return result
 
-    def _search(self, budgets: Sequence[Budget], journal: Memory) -> dict[str, Any]:
+    def _search(self, budgets: Sequence[Budget], journal: Memory, show: Show) -> dict[str, Any]:
         chief = workers.is_chief(self._strategy)
-        show = functools.partial(print, flush=True) if chief else lambda line: None
-        progress = Progress(self._objectives, show)
+        progress = Progress(self._objectives, show if chief else console.silent)
         scores = {what: functools.partial(self._scores, what) for what in self._splits}
         figures = Figures(self._objectives, scores, journal, progress.found)
         space, settings = self._supernet.space, self._selection

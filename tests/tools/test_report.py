@@ -15,10 +15,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
 from bignas_tf import files
+from bignas_tf.reports import figures, inputs
 from bignas_tf.selection import result as result_lib
 from tests.tools import commands, made_up_searches
 from tests.tools.forks import Forks
-from tools.reports import figures, inputs
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors, files
+from bignas_tf.reports import curves, figures, inputs, page, render
 from tests.tools import made_up_judgements, made_up_searches
-from tools.reports import curves, figures, inputs, page, render
 
 
 def _read(folder: pathlib.Path) -> inputs.Run:

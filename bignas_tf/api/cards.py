@@ -1,24 +1,20 @@
-"""What tools.export, tools.convert and tools.finetune share: children, images and cards."""
+"""What every export says and proves: its card, and the images that go with it."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf.data import faults
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import conversion, measure
-from bignas_tf.modeling import slicing
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
-from bignas_tf.selection import runner, splits
-from bignas_tf.selection.evaluator import Evaluator, Score
+from bignas_tf.selection import splits
+from bignas_tf.selection.evaluator import Score
+from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
@@ -27,18 +23,13 @@ _VERIFIED_IMAGES = 64
 _NAMED_BY = {"tfds": "tfds_name", "tfrecord": "input_path", "folder": "input_path"}
 
 
-def evaluator(run: Run) -> Evaluator:
-    """Calibrates and scores children of a run as its search did."""
-    task = run.config.task
-    return runner.build_evaluator(run.supernet, task.train_data, task.selection)
+def reporting_images(task: BigNASConfig) -> Split:
+    """The images on which an accuracy is reported."""
+    selection = task.selection
+    return splits.open_split(task.train_data, selection.reporting_split, selection.batch_size)
 
 
-def calibrated_child(run: Run, architecture: Architecture) -> tf_keras.Model:
-    """A run's child with its slice of the weights and calibrated batch norms."""
-    return slicing.sliced_child(run.supernet, architecture, evaluator(run).statistics(architecture))
-
-
-def verified_images(reporting: splits.Split) -> tuple[tf.Tensor, tf.Tensor]:
+def verified_images(reporting: Split) -> tuple[tf.Tensor, tf.Tensor]:
     """Patches and labels from the reporting split, on which an export is verified."""
     with faults.named(reporting.config):
         return next(iter(reporting.dataset.unbatch().batch(_VERIFIED_IMAGES)))
@@ -74,37 +65,6 @@ def card(
     }
 
 
-def convert(
-    folder: pathlib.Path,
-    child: tf_keras.Model,
-    labels: Sequence[str],
-    task: BigNASConfig,
-    patches: np.ndarray,
-    formats: Sequence[str],
-) -> None:
-    """Adds `converted/` to an export and prints what was measured; see `conversion.write`.
-
-    Args:
-      folder: the version.
-      child: what the export was made of.
-      labels: of the classes, in their order.
-      task: on whose reporting split each format is measured.
-      patches: from `calibration_patches`.
-      formats: some of `runtimes.FILES`.
-    """
-    selection = task.selection
-    batches = splits.open_split(task.train_data, selection.reporting_split, selection.batch_size)
-    made = conversion.Conversion(
-        folder=folder,
-        child=child,
-        labels=labels,
-        calibration=patches,
-        split=selection.reporting_split,
-        batches=batches,
-    )
-    print(measure.table(conversion.write(made, formats)))
-
-
-def data_name(data: DataConfig) -> Any:
+def data_name(data: DataConfig) -> str:
     """The name of a data set, or where its files are."""
     return getattr(data, _NAMED_BY.get(data.source, "source"))

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf import errors, files
+from bignas_tf.reports import checks, curves, exports
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import findings
 from bignas_tf.selection import result as result_lib
-from tools.reports import checks, curves, exports
 
 # What an earlier report left in the run's folder is no part of the next.
 PAGE_FILE, PLOTS_DIR = "report.html", "report"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf import files
-from tools.reports import checks
+from bignas_tf.reports import checks
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bignas_tf.reports import drawing, markup, render, words
+from bignas_tf.reports.exports import Export
+from bignas_tf.reports.figures import Figure
+from bignas_tf.reports.inputs import Run, Search
 from bignas_tf.selection import result as result_lib
-from tools.reports import drawing, markup, render, words
-from tools.reports.exports import Export
-from tools.reports.figures import Figure
-from tools.reports.inputs import Run, Search
 
 
 def summary(run: Run) -> Iterator[str]:

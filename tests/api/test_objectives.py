@@ -10,12 +10,12 @@ import stat
 import pytest
 
 from bignas_tf import errors
+from bignas_tf.api import objectives
+from bignas_tf.api.objectives import Options
 from bignas_tf.search_space.latency_table import LatencyTable
 from bignas_tf.search_space.parts import Family
 from bignas_tf.training import checkpoints
 from tests.selection import digits
-from tools import objectives
-from tools.objectives import Options
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from typing import Any
 
 from absl import flags
 
+import bignas_tf as bignas
 from tools.cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", "runs/fashion_mnist_long", "Of the training run.")
@@ -45,9 +46,8 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     from bignas_tf import files
     from bignas_tf.selection import strategies
-    from bignas_tf.training import checkpoints
 
-    run = checkpoints.load_run(_MODEL_DIR.value)
+    run = bignas.load(_MODEL_DIR.value)
     searches: dict[str, list[dict[str, Any]]] = {}
     for name in strategies.STRATEGIES:
         searches[name] = [_search(run, name, seed) for seed in range(_SEEDS.value)]
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> None:
     print(_table(result))
 
 
-def _search(run: Any, name: str, seed: int) -> dict[str, Any]:
+def _search(run: bignas.Run, name: str, seed: int) -> dict[str, Any]:
     """One search: `search.json`'s content, and how many candidates a minute it made."""
     from experiments.claim_parts import searches
 

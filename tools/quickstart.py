@@ -17,8 +17,9 @@ from typing import Any
 
 from absl import flags
 
-from bignas_tf import errors
-from tools.cli import launch
+import bignas_tf as bignas
+
+from .cli import launch
 
 _RUN_DIR = flags.DEFINE_string("run_dir", "runs/quickstart", "Where everything goes.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
@@ -61,7 +62,7 @@ def _prepare_data() -> str:
     """Puts Fashion-MNIST on disk; returns the experiment that uses it, or the fall-back's."""
     try:
         _run("prepare_data", dataset="fashion_mnist", data_dir=_DATA_DIR.value)
-    except errors.RunError as error:
+    except bignas.RunError as error:
         print(f"\n{error}: Fashion-MNIST cannot be had; training on scikit-learn's digits instead")
         return _DIGITS
     return _FASHION
@@ -79,7 +80,7 @@ def _run(tool: str, *files: str, **flag_values: str) -> str:
             print(line, end="", flush=True)
             lines.append(line)
     if process.returncode:
-        raise errors.RunError(f"tools.{tool} stopped with exit code {process.returncode}")
+        raise bignas.RunError(f"tools.{tool} stopped with exit code {process.returncode}")
     return "".join(lines)
 
 
@@ -89,9 +90,8 @@ def _write_test_images(config_file: str, override: str, folder: pathlib.Path) ->
 
     from bignas_tf.data import sources
     from bignas_tf.selection import splits
-    from bignas_tf.training import experiment
 
-    task = experiment.parse("bignas_small", [config_file], override).task
+    task = bignas.configure("bignas_small", [config_file], override).task
     names, split = sources.class_names(task.train_data), task.selection.reporting_split
     batches = splits.open_split(task.train_data, split, _SHOWN_IMAGES, _SHOWN_IMAGES)
     patches, labels = (part.numpy() for part in next(iter(batches)))

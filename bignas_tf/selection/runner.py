@@ -17,6 +17,7 @@ from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection import sharing, splits, strategies
 from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Memory, Outcome
 from bignas_tf.selection.journal import Records
@@ -40,7 +41,7 @@ class Search:
     Args:
       supernet: trained weights.
       data: the training data, whose source holds the splits.
-      selection: the run's `SelectionConfig`.
+      selection: what it sees and tries.
       source: what the weights are, as plain data; a journal of others is refused.
       objectives: what budgets may limit; each candidate's costs.
 
@@ -53,7 +54,7 @@ class Search:
         self,
         supernet: Supernet,
         data: DataConfig,
-        selection: Any,
+        selection: SelectionConfig,
         source: dict[str, Any],
         objectives: Sequence[Objective],
     ) -> None:
@@ -161,7 +162,7 @@ def _plain(split: Split) -> Mapping[str, Any]:
     return {"split": split.config.tfds_split, "images": split.images}
 
 
-def build_evaluator(supernet: Supernet, data: DataConfig, selection: Any) -> Evaluator:
+def build_evaluator(supernet: Supernet, data: DataConfig, selection: SelectionConfig) -> Evaluator:
     """An evaluator that calibrates every child on the run's own images.
 
     Raises:

@@ -10,11 +10,11 @@ from bignas_tf.search_space import cost
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Outcome
 from bignas_tf.selection.journal import Record
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.pool import Pool
-from bignas_tf.training.configs import SelectionConfig
 from tests.search_space import spaces
 
 SPACE = spaces.countable()

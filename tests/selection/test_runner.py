@@ -14,10 +14,10 @@ from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.figures import RANKING, Outcome
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.runner import Search
-from bignas_tf.training.configs import SelectionConfig
 from tests.modeling import replicas
 from tests.selection import digits
 

@@ -204,20 +204,3 @@ def test_fewer_evaluations_than_the_grid_takes_are_refused() -> None:
     with pytest.raises(errors.UsageError, match=r"evaluations is 15; the coarse grid .* takes 16"):
         _search("coarse_to_fine", evaluations=15)
     assert len(_search("coarse_to_fine", evaluations=16)) == 16
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"strategy": "greedy"}, r"strategy is 'greedy'; choose from .*coarse"),
-        ({"strategy": "evolution"}, r"'evolution' has no end of its own; set task\.selection\.eva"),
-        ({"strategy": "random"}, r"'random' has no end of its own; set task\.selection\.eva"),
-        ({"evaluations": -1}, "evaluations is -1; it takes 0 or more"),
-        ({"seed": -1}, "seed is -1; it takes 0 or more"),
-        ({"mutants": 0}, "mutants is 0; it takes 1 or more"),
-        ({"mutation_rate": 0.0}, "mutation_rate is 0.0; it is above 0, at most 1"),
-    ],
-)
-def test_settings_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(errors.UsageError, match=message):
-        strategies.of(countable.settings(**changes))

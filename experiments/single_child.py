@@ -66,13 +66,13 @@ def main(argv: Sequence[str]) -> None:
     trainer.train(config, _MODEL_DIR.value, tf.distribute.get_strategy())
     run = checkpoints.load_run(_MODEL_DIR.value)
     evaluator = runner.build_evaluator(run.supernet, config.task.train_data, config.task.selection)
-    ours, images = evaluator.top1(biggest, evaluator.statistics(biggest), test)
+    ours = evaluator.top1(biggest, evaluator.statistics(biggest), test)
     result = {
         "steps": _STEPS.value,
-        "test_images": images,
-        "child_alone_top1": ours,
+        "test_images": ours.images,
+        "child_alone_top1": ours.top1,
         "keras_fit_top1": float(theirs),
-        "difference": ours - float(theirs),
+        "difference": ours.top1 - float(theirs),
     }
     files.write_json(_OUTPUT.value, result)
     print(result)

@@ -1,4 +1,4 @@
-"""Calibrates and scores one child; prints one JSON line: macs, params, top1, images.
+"""Calibrates and scores one child; prints one JSON line: macs, params, top1, images, error.
 
 python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
 """
@@ -35,9 +35,10 @@ def main(argv: Sequence[str]) -> None:
     evaluator = runner.build_evaluator(net, task.train_data, task.selection)
     split = _SPLIT.value or task.selection.reporting_split
     images = splits.open_split(task.train_data, split, task.selection.batch_size)
-    ((_, score),) = evaluator.scores([architecture], images)
+    ((_, accuracy),) = evaluator.scores([architecture], images)
     counted = net.cost_of(architecture)
-    print(json.dumps({"macs": counted.macs, "params": counted.params, **score._asdict()}))
+    line = {"macs": counted.macs, "params": counted.params, **accuracy.to_json()}
+    print(json.dumps(line | {"error": accuracy.error}))
 
 
 if __name__ == "__main__":

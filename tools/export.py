@@ -44,8 +44,10 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.training import checkpoints
 
     run = checkpoints.load_run(_MODEL_DIR.value)
-    chosen = {"": _ARCHITECTURE.value} if _SEARCH_DIR.value is None else _selected()
-    children = {name: presets.child(run.space, child) for name, child in chosen.items()}
+    if _SEARCH_DIR.value is None:
+        children = {"": presets.child(run.space, _ARCHITECTURE.value)}
+    else:
+        children = _selected(run.space)
     names = _names(run.config.task.train_data)
     # Before the work, for mistakes that would show only after it.
     files.ensure_writable(_OUTPUT_DIR.value)
@@ -58,15 +60,12 @@ def main(argv: Sequence[str]) -> None:
         print(version)
 
 
-def _selected() -> dict[str, str]:
-    """The files of a search's selected children, by names for them."""
+def _selected(space: Any) -> dict[str, Any]:
+    """A search's selected children, by names for them."""
     from bignas_tf.selection import result
-    from tools.reports import checks
 
-    folder, found = _SEARCH_DIR.value, result.read(_SEARCH_DIR.value)
-    with checks.written_by("tools.search", f"{folder}/{result.FILE}"):
-        paths = [result.child_file(folder, str(each["name"])) for each in found["selected"]]
-    return {path.stem: str(path) for path in paths}
+    selected = result.read(_SEARCH_DIR.value, space).selected
+    return {result.child_file("", each.name).stem: each.architecture for each in selected}
 
 
 def _servables(

@@ -162,18 +162,18 @@ def _resized(batches: Any, child: Any) -> Any:
 
 def _servable(child: Any, run: Any, architecture: Any, config: Any, reporting: Any) -> Any:
     """The child with its card, and its own answers as those that every runtime must give."""
+    from bignas_tf.accuracy import Accuracy
     from bignas_tf.data import decode, faults, resize, sources
     from bignas_tf.export import saved_model
     from bignas_tf.search_space import cost
-    from bignas_tf.selection.evaluator import Score
     from tools import exporting
 
     task, data = config.task, config.task.train_data
     with faults.named(reporting.config):
         scored = child.evaluate(_resized(reporting.dataset, child), verbose=0, return_dict=True)
-    score = Score(scored["accuracy"], reporting.images)
+    accuracy = Accuracy(scored["accuracy"], reporting.images)
     counted = cost.count(run.space, architecture, data.num_classes, data.channels)
-    card = exporting.card(run, task, architecture, counted, score, _LICENCE.value)
+    card = exporting.card(run, task, architecture, counted, accuracy, _LICENCE.value)
     card["finetuned"] = {"steps": config.trainer.train_steps, "split": data.tfds_split}
     patches, _ = exporting.verified_images(reporting)
     logits = child(resize.resize_patches(patches, child.input_shape[1]), training=False).numpy()

@@ -13,11 +13,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from tools.cli import launch, no_chatter
+
+if TYPE_CHECKING:
+    from bignas_tf.selection.judged import JudgedChild, Judgement
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _CHILDREN = flags.DEFINE_integer("children", 5, "Random children.", lower_bound=1)
@@ -35,46 +38,50 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     from bignas_tf import errors, files
-    from bignas_tf.selection import findings, judgement
+    from bignas_tf.reports import words
+    from bignas_tf.selection import judged, judgement
     from bignas_tf.training import checkpoints
-    from tools.reports import words
 
     run = checkpoints.load_run(_MODEL_DIR.value)
-    output = _OUTPUT.value or os.path.join(_MODEL_DIR.value, findings.FILE)
+    output = _OUTPUT.value or os.path.join(_MODEL_DIR.value, judged.FILE)
     if os.path.isdir(output):
         raise errors.UsageError(f"--output={output} is a folder; name a file")
     files.make_folder(os.path.dirname(output) or ".")
     show = functools.partial(print, flush=True)
     result = judgement.judge(run, _CHILDREN.value, _SEED.value, _SPLIT.value, _IMAGES.value, show)
-    files.write_json(output, result)
+    judged.write(output, result)
     for line in _table(result):
         print(line)
     for what, figure in words.judged(result):
         print(f"{what}: {figure}")
-    for warning in result["warnings"]:
+    for warning in result.warnings:
         print(f"warning: {warning}")
 
 
-def _table(result: Mapping[str, Any]) -> Iterator[str]:
+def _table(result: Judgement) -> Iterator[str]:
     """A line for each child, and for what they have in common at each resolution."""
-    children, summary = result["children"], result["summary"]
+    summary = result.summary
     rows = [
-        ("top-1 (%)", "multiply-adds (M)", [f"{side} px" for side in result["resolutions"]]),
-        *((child["name"], _range(child["macs"]), _hundred(child["top1"])) for child in children),
-        ("random, mean", "", _hundred(summary["random_mean_by_resolution"])),
-        ("below the front", "", _hundred(summary["front_distance_by_resolution"])),
+        ("top-1 (%)", "multiply-adds (M)", [f"{side} px" for side in result.resolutions]),
+        *((child.name, _range(child.macs), _top1(child)) for child in result.children),
+        ("random, mean", "", _hundred(summary.random_mean_by_resolution)),
+        ("below the front", "", _hundred(summary.front_distance_by_resolution)),
     ]
     width = max(len(name) for name, _, _ in rows)
     for name, macs, cells in rows:
         yield f"{name:<{width}}  {macs:>17}" + "".join(f"{cell:>8}" for cell in cells)
 
 
-def _range(macs: Mapping[str, int]) -> str:
+def _range(macs: Mapping[int, int]) -> str:
     """The least and the most multiply-adds of a child, in millions."""
     return f"{min(macs.values()) / 1e6:.4g} to {max(macs.values()) / 1e6:.4g}"
 
 
-def _hundred(fractions: Mapping[str, float]) -> list[str]:
+def _top1(child: JudgedChild) -> list[str]:
+    return _hundred({side: accuracy.top1 for side, accuracy in child.accuracies.items()})
+
+
+def _hundred(fractions: Mapping[int, float]) -> list[str]:
     return [f"{100 * value:.2f}" for value in fractions.values()]
 
 

@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     from bignas_tf import files
-    from tools.reports import inputs, page, render
+    from bignas_tf.reports import inputs, page, render
 
     run = inputs.read(_MODEL_DIR.value, _SEARCH_DIRS.value)
     folder = pathlib.Path(_OUTPUT_DIR.value or _MODEL_DIR.value)

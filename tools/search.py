@@ -17,12 +17,16 @@ command_ms, from --latency_command.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from tools.cli import launch, no_chatter, note_command
+
+if TYPE_CHECKING:
+    from bignas_tf.selection.objectives import Quantity
+    from bignas_tf.selection.result import SearchResult, Selected
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.")
 _BUDGETS_MFLOPS = flags.DEFINE_list(
@@ -63,9 +67,9 @@ def main(argv: Sequence[str]) -> None:
     if result is None:
         return
     note_command(_OUTPUT_DIR.value)
-    for entry in result["selected"]:
-        print(_line(entry, result["objectives"]))
-    for warning in result["warnings"]:
+    for child in result.selected:
+        print(_line(child, result.objectives))
+    for warning in result.warnings:
         print(f"warning: {warning}")
 
 
@@ -80,7 +84,7 @@ def _budgets() -> list[Any]:
     return [budgets.parse(text) for text in texts]
 
 
-def _search(budgets: Sequence[Any]) -> dict[str, Any] | None:
+def _search(budgets: Sequence[Any]) -> SearchResult | None:
     """What the search found; None but for the chief, which alone writes and prints."""
     from bignas_tf import workers
     from bignas_tf.selection import runner
@@ -127,33 +131,33 @@ def _overridden(config: Any) -> Any:
     return changed
 
 
-def _select(budgets: Sequence[Any]) -> dict[str, Any]:
+def _select(budgets: Sequence[Any]) -> SearchResult:
     import os
 
     from bignas_tf import errors, files
     from bignas_tf.selection import budgets as budgets_lib
-    from bignas_tf.selection import result
+    from bignas_tf.selection import result, selecting
 
     files.ensure_writable(_OUTPUT_DIR.value)
     if os.path.realpath(_SELECT.value) == os.path.realpath(_OUTPUT_DIR.value):
         raise errors.UsageError("--output_dir is the folder of --select; choose another")
-    selected = result.select_again(result.read(_SELECT.value), budgets_lib.ordered(budgets))
+    selected = selecting.select_again(result.read(_SELECT.value), budgets_lib.ordered(budgets))
     result.write(_OUTPUT_DIR.value, selected)
     return selected
 
 
-def _line(entry: dict[str, Any], objectives: dict[str, Any]) -> str:
+def _line(child: Selected, objectives: Mapping[str, Quantity]) -> str:
     """What was selected for a budget."""
     costs = [
-        f"{value:.4g} {objectives[name]['unit']} {objectives[name]['title']}"
-        for name, value in entry["costs"].items()
+        f"{value:.4g} {objectives[name].unit} {objectives[name].title}"
+        for name, value in child.costs.items()
     ]
     accuracies = [
-        f"{split} {entry[f'{split}_top1']:.4f} ± {entry[f'{split}_error']:.4f}"
-        for split in ("ranking", "reporting")
-        if entry[f"{split}_top1"] is not None
+        f"{split} {accuracy.top1:.4f} ± {accuracy.error:.4f}"
+        for split, accuracy in (("ranking", child.ranking), ("reporting", child.reporting))
+        if accuracy is not None
     ]
-    return f"{entry['name']}: {', '.join([*costs, *accuracies])}"
+    return f"{child.name}: {', '.join([*costs, *accuracies])}"
 
 
 def _strategy() -> Any:

@@ -52,7 +52,8 @@ def test_coarse_to_fine_finds_the_best_child_there_is_for_every_budget() -> None
         limit = budget.limits["mflops"] * 1e6
         affordable = [a for a in countable.everything() if countable.macs(a) <= limit]
         found = [c for c in candidates if budget.holds(c.costs)]
-        assert max(c.ranking_top1 or 0 for c in found) == max(map(countable.accuracy, affordable))
+        top1 = [each.ranking.top1 for each in found if each.ranking]
+        assert max(top1) == max(map(countable.accuracy, affordable))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -149,7 +150,7 @@ def test_children_that_fail_are_candidates_with_a_reason_and_the_search_goes_on(
             assert candidate.failure == "memory does not suffice"
         else:
             assert candidate.failure is None
-        assert (candidate.ranking_top1 is None) == (candidate.failure is not None)
+        assert (candidate.ranking is None) == (candidate.failure is not None)
     assert {candidate.failure for candidate in candidates} == {
         None,
         "memory does not suffice",

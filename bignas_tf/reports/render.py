@@ -7,7 +7,7 @@ import math
 import pathlib
 from typing import Any
 
-from tools.reports.figures import (
+from bignas_tf.reports.figures import (
     FRONT,
     LINE,
     POINTS,

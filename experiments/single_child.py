@@ -64,13 +64,13 @@ def main(argv: Sequence[str]) -> None:
     _, theirs = model.evaluate(test.dataset.map(prepare), verbose=0)
 
     run = bignas.train(config, _MODEL_DIR.value)
-    ours, images = bignas.evaluate(run, biggest, "test")
+    ours = bignas.evaluate(run, biggest, "test")
     result = {
         "steps": _STEPS.value,
-        "test_images": images,
-        "child_alone_top1": ours,
+        "test_images": ours.images,
+        "child_alone_top1": ours.top1,
         "keras_fit_top1": float(theirs),
-        "difference": ours - float(theirs),
+        "difference": ours.top1 - float(theirs),
     }
     files.write_json(_OUTPUT.value, result)
     print(result)

@@ -1,4 +1,4 @@
-"""Calibrates and scores one child; prints one JSON line: macs, params, top1, images.
+"""Calibrates and scores one child; prints one JSON line: macs, params, top1, images, error.
 
 python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
 """
@@ -28,9 +28,10 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     run = bignas.load(_MODEL_DIR.value)
-    score = bignas.evaluate(run, _ARCHITECTURE.value, _SPLIT.value)
+    accuracy = bignas.evaluate(run, _ARCHITECTURE.value, _SPLIT.value)
     cost = bignas.cost(run, _ARCHITECTURE.value)
-    print(json.dumps({"macs": cost.macs, "params": cost.params, **score._asdict()}))
+    line = {"macs": cost.macs, "params": cost.params, **accuracy.to_json()}
+    print(json.dumps(line | {"error": accuracy.error}))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
@@ -53,8 +52,7 @@ def main(argv: Sequence[str]) -> None:
         print(f"{prediction['image']}: predicted {prediction['name']}")
     _run("judge", model_dir=run_dir, images=str(_JUDGED_IMAGES))
     _run("report", model_dir=run_dir)
-    result = json.loads(pathlib.Path(search_dir, "search.json").read_text())
-    _print_table(result["selected"])
+    _print_table(search_dir)
     print(f"report:         {run_dir}/report.html\nexported child: {export}")
 
 
@@ -104,14 +102,14 @@ def _write_test_images(config_file: str, override: str, folder: pathlib.Path) ->
     return paths
 
 
-def _print_table(selected: Sequence[dict[str, Any]]) -> None:
+def _print_table(search_dir: str) -> None:
+    from bignas_tf.selection import result
+
     print("\nbudget (M)  multiply-adds (M)  parameters (M)  test accuracy")
-    for entry in selected:
-        costs = entry["costs"]
-        accuracy = f"{entry['reporting_top1']:.2%} ± {entry['reporting_error']:.2%}"
-        print(
-            f"{entry['name']:>10}  {costs['mflops']:17.3f}  {costs['params_m']:14.3f}  {accuracy}"
-        )
+    for child in result.read(search_dir).selected:
+        mflops, params, reporting = child.costs["mflops"], child.costs["params_m"], child.reporting
+        accuracy = f"{reporting.top1:.2%} ± {reporting.error:.2%}" if reporting else "unknown"
+        print(f"{child.name:>10}  {mflops:17.3f}  {params:14.3f}  {accuracy}")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import faults
 from bignas_tf.data.config import DataConfig
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.selection import splits
-from bignas_tf.selection.evaluator import Score
 from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
@@ -42,7 +42,12 @@ def calibration_patches(task: BigNASConfig, images: int) -> np.ndarray:
 
 
 def card(
-    run: Run, task: BigNASConfig, architecture: Architecture, cost: Cost, score: Score, licence: str
+    run: Run,
+    task: BigNASConfig,
+    architecture: Architecture,
+    cost: Cost,
+    accuracy: Accuracy,
+    licence: str,
 ) -> dict[str, Any]:
     """What `child.json` says of any child, plain.
 
@@ -51,13 +56,13 @@ def card(
       task: of the images that it was trained on last, and scored on.
       architecture: its choices.
       cost: as trained, batch norms counted.
-      score: on the reporting split of `task`.
+      accuracy: on the reporting split of `task`.
       licence: of the model; "" where nobody has said.
     """
     return {
         "architecture": architecture.to_json(),
         **cost._asdict(),
-        "accuracy": {"split": task.selection.reporting_split, **score._asdict()},
+        "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
         "data": data_name(task.train_data),
         "licence": licence,
         "source": run.source,

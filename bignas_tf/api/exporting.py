@@ -18,7 +18,6 @@ from bignas_tf.exports import conversion, measure, runtimes, saved_model
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
-from bignas_tf.reports import checks
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result as result_lib
@@ -104,8 +103,8 @@ def export_family(
         written.
       RunError: a written model does not load or gives other logits.
     """
-    chosen = _selected(os.fspath(search_dir))
-    children = {name: presets.child(run.space, path) for name, path in chosen.items()}
+    selected = result_lib.read(search_dir, run.space).selected
+    children = {result_lib.child_file("", each.name).stem: each.architecture for each in selected}
     names = _names(run.config.task.train_data, labels)
     files.ensure_writable(output_dir)
     servables = _servables(run, children, names, licence)
@@ -190,14 +189,6 @@ def _evaluator(run: Run) -> Evaluator:
     return runner.build_evaluator(run.supernet, task.train_data, task.selection)
 
 
-def _selected(folder: str) -> dict[str, str]:
-    """The files of a search's selected children, by names for them."""
-    found = result_lib.read(folder)
-    with checks.written_by("tools.search", f"{folder}/{result_lib.FILE}"):
-        paths = [result_lib.child_file(folder, str(each["name"])) for each in found["selected"]]
-    return {path.stem: str(path) for path in paths}
-
-
 def _names(
     data: DataConfig, labels: Sequence[str] | str | os.PathLike[str] | None
 ) -> Sequence[str]:
@@ -230,11 +221,11 @@ def _servables(
     calibration = {"split": selection.calibration_split, "images": images}
     for name, architecture in children.items():
         statistics = evaluator.statistics(architecture)
-        score = evaluator.top1(architecture, statistics, reporting)
+        accuracy = evaluator.top1(architecture, statistics, reporting)
         logits, _ = next(evaluator.logits(architecture, statistics, [(patches, labels)]))
         model = slicing.sliced_child(net, architecture, statistics)
         cost = net.cost_of(architecture)
-        card = cards.card(run, task, architecture, cost, score, licence)
+        card = cards.card(run, task, architecture, cost, accuracy, licence)
         card["calibration"] = calibration
         yield name, Servable(model, card, patches.numpy(), logits, names, centre)
 

@@ -17,6 +17,7 @@ import tf_keras
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, files
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import cards, exporting, runs
 from bignas_tf.console import Show
 from bignas_tf.data import decode, faults, inputs, resize, sources
@@ -26,7 +27,6 @@ from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection.evaluator import Score
 from bignas_tf.selection.splits import Split
 from bignas_tf.training import experiment, validation
 from bignas_tf.training.checkpoints import Run
@@ -172,9 +172,9 @@ def _servable(
     task, data = config.task, config.task.train_data
     with faults.named(reporting.config):
         scored = child.evaluate(_resized(reporting.dataset, child), verbose=0, return_dict=True)
-    score = Score(scored["accuracy"], reporting.images)
+    accuracy = Accuracy(scored["accuracy"], reporting.images)
     counted = cost_lib.count(run.space, architecture, data.num_classes, data.channels)
-    card = cards.card(run, task, architecture, counted, score, licence)
+    card = cards.card(run, task, architecture, counted, accuracy, licence)
     card["finetuned"] = {"steps": config.trainer.train_steps, "split": data.tfds_split}
     patches, _ = cards.verified_images(reporting)
     logits = child(resize.resize_patches(patches, child.input_shape[1]), training=False).numpy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from official.core import config_definitions as cfg
 
@@ -14,6 +13,7 @@ from bignas_tf.api import objectives, selecting
 from bignas_tf.console import Show
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.result import SearchResult
 from bignas_tf.training import experiment
 from bignas_tf.training.checkpoints import Run
 
@@ -28,7 +28,7 @@ def search(
     latency_table: str | os.PathLike[str] | None = None,
     latency_command: str | None = None,
     show: Show | None = console.print_line,
-) -> dict[str, Any]:
+) -> SearchResult:
     """Finds the best child for each budget, with no retraining, and writes what it found.
 
     The folder gets `search.json`, `child_<budget>.json` for each budget, and a journal from which
@@ -47,9 +47,6 @@ def search(
       latency_command: the user's own, for `command_ms`; it gets the folder of a child as its last
         argument and prints milliseconds.
       show: takes lines of progress, then those of the selected children; None for silence.
-
-    Returns:
-      What `search.json` holds.
 
     Raises:
       UsageError: a budget that is malformed, unknown or infeasible, an option that is missing or

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from bignas_tf import console, errors, files
 from bignas_tf.console import Show
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import result as result_lib
+from bignas_tf.selection import selecting
 from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.objectives import Quantity
+from bignas_tf.selection.result import SearchResult, Selected
 
 
 def select(
@@ -19,7 +21,7 @@ def select(
     output_dir: str | os.PathLike[str],
     *,
     show: Show | None = console.print_line,
-) -> dict[str, Any]:
+) -> SearchResult:
     """Selects from the candidates of a finished search under other budgets, in seconds.
 
     Args:
@@ -27,9 +29,6 @@ def select(
       budgets: one for each child wanted; see `search`.
       output_dir: another folder, for the results.
       show: takes the lines of the selected children; None for silence.
-
-    Returns:
-      What `search.json` holds.
 
     Raises:
       UsageError: a folder without a search, the same folder twice, or a budget outside what was
@@ -40,7 +39,7 @@ def select(
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
         raise errors.UsageError("--output_dir is the folder of --select; choose another")
     found = result_lib.read(search_dir)
-    selected = result_lib.select_again(found, budgets_lib.ordered(limits))
+    selected = selecting.select_again(found, budgets_lib.ordered(limits))
     result_lib.write(output_dir, selected)
     show_selected(selected, console.or_silent(show))
     return selected
@@ -61,27 +60,27 @@ def read_budgets(budgets: Sequence[Budget | str]) -> list[Budget]:
     return [each if isinstance(each, Budget) else budgets_lib.parse(each) for each in given]
 
 
-def show_selected(result: Mapping[str, Any], show: Show) -> None:
+def show_selected(result: SearchResult, show: Show) -> None:
     """Shows what was selected for each budget, and warnings."""
     for line in _lines(result):
         show(line)
 
 
-def _lines(result: Mapping[str, Any]) -> Iterator[str]:
-    for entry in result["selected"]:
-        yield _line(entry, result["objectives"])
-    for warning in result["warnings"]:
+def _lines(result: SearchResult) -> Iterator[str]:
+    for child in result.selected:
+        yield _line(child, result.objectives)
+    for warning in result.warnings:
         yield f"warning: {warning}"
 
 
-def _line(entry: Mapping[str, Any], objectives: Mapping[str, Any]) -> str:
+def _line(child: Selected, objectives: Mapping[str, Quantity]) -> str:
     costs = [
-        f"{value:.4g} {objectives[name]['unit']} {objectives[name]['title']}"
-        for name, value in entry["costs"].items()
+        f"{value:.4g} {objectives[name].unit} {objectives[name].title}"
+        for name, value in child.costs.items()
     ]
     accuracies = [
-        f"{split} {entry[f'{split}_top1']:.4f} ± {entry[f'{split}_error']:.4f}"
-        for split in ("ranking", "reporting")
-        if entry[f"{split}_top1"] is not None
+        f"{split} {accuracy.top1:.4f} ± {accuracy.error:.4f}"
+        for split, accuracy in (("ranking", child.ranking), ("reporting", child.reporting))
+        if accuracy is not None
     ]
-    return f"{entry['name']}: {', '.join([*costs, *accuracies])}"
+    return f"{child.name}: {', '.join([*costs, *accuracies])}"

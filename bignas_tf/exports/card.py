@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tf_keras
 from tf_keras import layers
+
+from bignas_tf.accuracy import Accuracy
 
 CARD_FILE = "card.md"
 _MOST_LABELS = 20
@@ -43,10 +44,9 @@ def render(card: Mapping[str, Any], child: tf_keras.Model, labels: Sequence[str]
 def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     accuracy, source = card.get("accuracy"), card.get("source", {})
     if accuracy:
-        top1, images = accuracy["top1"], accuracy["images"]
-        error = 100 * math.sqrt(top1 * (1 - top1) / images)
-        split = f"{images:,} images of `{accuracy['split']}`"
-        yield f"top-1 accuracy: {100 * top1:.2f} ± {error:.2f}% (standard error) on {split}"
+        found = Accuracy.from_json(accuracy)
+        figures = f"{100 * found.top1:.2f} ± {100 * found.error:.2f}% (standard error)"
+        yield f"top-1 accuracy: {figures} on {found.images:,} images of `{accuracy['split']}`"
     for key, what in [
         ("macs", "multiply-adds"),
         ("params", "parameters"),

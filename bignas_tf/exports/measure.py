@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.exports import operations, probe, tflite
 from bignas_tf.exports import proof as proof_lib
 
@@ -132,11 +133,12 @@ class _Score:
 
     def to_json(self) -> dict[str, Any]:
         """Fractions, with the standard errors of top-1 and of what it loses to the reference."""
-        top1, change = self.right / self.images, (self.lost - self.won) / self.images
+        accuracy = Accuracy(self.right / self.images, self.images)
+        change = (self.lost - self.won) / self.images
         changed = (self.lost + self.won) / self.images
         return {
-            "top1": top1,
-            "top1_standard_error": math.sqrt(top1 * (1 - top1) / self.images),
+            "top1": accuracy.top1,
+            "top1_standard_error": accuracy.error,
             "top1_lost": change,
             "top1_lost_standard_error": math.sqrt((changed - change**2) / self.images),
             "agreement": self.agreeing / self.images,

@@ -1,1 +1,1 @@
-"""What `tools.report` is made of: inputs, figures, drawings of children, and the page."""
+"""The report of a run: its inputs, figures, drawings of children, and the page."""

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from bignas_tf import files
-from bignas_tf.reports import checks
+from bignas_tf.plain import Value
 
 # By a child's name: steps, and a value for each.
 Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]
@@ -21,13 +21,15 @@ def accuracies(path: pathlib.Path) -> Curves:
       UsageError: the file is damaged.
     """
     rows = files.read_json(path) if path.is_file() else []
-    with checks.written_by("tools.train", path):
-        curves = {}
-        for name in dict.fromkeys(name for row in rows for name in row["top1"]):
-            scored = [row for row in rows if name in row["top1"]]
-            values = [checks.number(row["top1"][name]) for row in scored]
-            curves[name] = ([int(row["step"]) for row in scored], values)
-        return curves
+    curves: dict[str, tuple[list[int], list[float]]] = {}
+    with files.written_by("tools.train", path):
+        for row in Value(rows).elements():
+            step = row["step"].count()
+            for name, top1 in row["top1"].fields().items():
+                steps, values = curves.setdefault(name, ([], []))
+                steps.append(step)
+                values.append(top1.fraction())
+    return curves
 
 
 def losses(folder: pathlib.Path) -> Curves:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from bignas_tf.search_space import blocks
 from bignas_tf.search_space.architecture import Architecture
@@ -17,7 +16,7 @@ _LETTER = 7  # pixels of a name's letter
 _MOST_WIDTH = 170  # pixels of the widest block
 
 
-def to_svg(space: SearchSpace, children: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def to_svg(space: SearchSpace, children: Sequence[tuple[str, Architecture]]) -> str:
     """An SVG with a column for each child, which may also stand in a file of its own.
 
     A box is a block: as wide as its output channels, coloured by its kernel. Rows are positions
@@ -25,7 +24,7 @@ def to_svg(space: SearchSpace, children: Sequence[tuple[str, Mapping[str, Any]]]
 
     Args:
       space: of the children.
-      children: a name and the JSON form of each.
+      children: a name and the choices of each.
     """
     rows = [(block.stage, block.layer) for block in blocks.widest(space).blocks]
     heights = {place: _row(number, place[0]) for number, place in enumerate(rows)}
@@ -34,7 +33,7 @@ def to_svg(space: SearchSpace, children: Sequence[tuple[str, Mapping[str, Any]]]
     parts: list[str] = []
     for column, (name, child) in enumerate(children):
         left = wide * column
-        parts += _child(space, name, Architecture.from_json(child), left, heights, bottom)
+        parts += _child(space, name, child, left, heights, bottom)
     width, height = wide * len(children), bottom + _BOX + 10
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf import files
-from bignas_tf.reports import checks
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.plain import Value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,15 +18,13 @@ class Export:
 
     Attributes:
       name: its folder, below the run's.
-      top1: fraction right of `images`; None where the card does not say.
-      images: how many it was scored on.
+      accuracy: of the child; None where the card does not say.
       labels: names of the classes.
       formats: by name, what tools.convert measured; empty where it did not run.
     """
 
     name: str
-    top1: float | None
-    images: int
+    accuracy: Accuracy | None
     labels: Sequence[str]
     formats: Mapping[str, Any]
 
@@ -38,31 +37,33 @@ def below(folder: pathlib.Path) -> Iterator[Export]:
     """
     for path in sorted(folder.glob("**/child.json")):
         card = files.read_json(path)
-        with checks.written_by("tools.export", path):
-            accuracy = card.get("accuracy", {"top1": None, "images": 0})
-            top1, images = accuracy["top1"], checks.number(accuracy["images"])
-            yield Export(
-                name=str(path.parent.relative_to(folder)),
-                top1=None if top1 is None else checks.number(top1),
-                images=int(images),
-                labels=_labels(path.with_name("labels.json")),
-                formats=_formats(path.parent / "converted" / "report.json"),
-            )
+        with files.written_by("tools.export", path):
+            fields = Value(card).fields()
+            accuracy = Accuracy.from_json(fields["accuracy"]) if "accuracy" in fields else None
+        yield Export(
+            name=str(path.parent.relative_to(folder)),
+            accuracy=accuracy,
+            labels=_labels(path.with_name("labels.json")),
+            formats=_formats(path.parent / "converted" / "report.json"),
+        )
 
 
 def _labels(path: pathlib.Path) -> Sequence[str]:
     names = files.read_json(path) if path.is_file() else []
-    with checks.written_by("tools.export", path):
-        return [str(name) for name in names]
+    with files.written_by("tools.export", path):
+        return [name.text() for name in Value(names).elements()]
 
 
 def _formats(path: pathlib.Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     report = files.read_json(path)
-    with checks.written_by("tools.convert", path):
-        for row in report["formats"].values():
-            figures = (row[name] for name in ("top1", "top1_standard_error", "agreement"))
-            for value in (*figures, *row["milliseconds"].values(), row.get("bytes", 0)):
-                checks.number(value)
+    with files.written_by("tools.convert", path):
+        for row in Value(report)["formats"].fields().values():
+            for name in ("top1", "top1_standard_error", "agreement"):
+                row[name].fraction()
+            for value in row["milliseconds"].fields().values():
+                value.number(0)
+            if "bytes" in row.fields():
+                row["bytes"].count()
         return report["formats"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from bignas_tf.reports import words
 from bignas_tf.reports.curves import Curves
-from bignas_tf.reports.inputs import Run, Search
+from bignas_tf.reports.inputs import ReportedRun, ReportedSearch
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.result import Selected
 
 LINE, STEPS, POINTS, RINGS = "line", "steps", "points", "rings"
 FRONT, SELECTED = "front", "selected"
@@ -77,7 +79,7 @@ class Figure:
     cells: Cells | None = None
 
 
-def of_training(run: Run) -> Iterator[Figure]:
+def of_training(run: ReportedRun) -> Iterator[Figure]:
     """Learning curves, as far as they were recorded."""
     if run.accuracies:
         yield Figure(
@@ -108,15 +110,15 @@ def _lines(curves: Curves, scale: float) -> list[Series]:
     ]
 
 
-def of_judgement(judgement: Mapping[str, Any]) -> Figure:
+def of_judgement(judgement: Judgement) -> Figure:
     """Accuracy of the judged children at every resolution."""
-    sides, children = judgement["resolutions"], judgement["children"]
+    sides, children = judgement.resolutions, judgement.children
     cells = Cells(
         [str(side) for side in sides],
-        [child["name"] for child in children],
-        [[100 * child["top1"][str(side)] for side in sides] for child in children],
+        [child.name for child in children],
+        [[100 * child.accuracies[side].top1 for side in sides] for child in children],
         "top-1 (%)",
-        [[words.cell(child, side, judgement) for side in sides] for child in children],
+        [[words.cell(child, side) for side in sides] for child in children],
     )
     return Figure(
         "judgement",
@@ -130,53 +132,47 @@ def of_judgement(judgement: Mapping[str, Any]) -> Figure:
     )
 
 
-def of_search(search: Search) -> Iterator[Figure]:
+def of_search(search: ReportedSearch) -> Iterator[Figure]:
     """Accuracy against each objective: candidates, their front, and the selected ones."""
     result = search.result
-    candidates = result["candidates"]
-    told = [words.child(each, result) if _is_scored(each) else [] for each in candidates]
-    scored = [index for index, each in enumerate(candidates) if _is_scored(each)]
-    chosen = [words.child(each, result) for each in result["selected"]]
-    for name, objective in result["objectives"].items():
-        points = _Points(candidates, told, name)
-        series = [
-            points.series(phase, POINTS, [i for i in scored if candidates[i]["phase"] == phase])
-            for phase in dict.fromkeys(candidates[index]["phase"] for index in scored)
-        ]
-        series.append(points.series(FRONT, STEPS, result["fronts"][name]))
-        selected = _Points(result["selected"], chosen, name)
-        series.append(selected.series(SELECTED, RINGS, range(len(chosen))))
+    scored = [each for each in result.candidates if each.ranking is not None]
+    phases = {
+        phase: _Points.of([each for each in scored if each.phase == phase], search)
+        for phase in dict.fromkeys(each.phase for each in scored)
+    }
+    selected = _Points.of(result.selected, search)
+    for name, objective in result.objectives.items():
+        front = _Points.of([result.candidates[index] for index in result.front(name)], search)
         yield Figure(
             f"{search.key}_{name}",
-            f"Accuracy against {objective['title']}",
+            f"Accuracy against {objective.title}",
             "Each point is a child: higher is more accurate, further left is cheaper. The line is "
             "the front: no child is both as cheap and as accurate as one on it. Rings are the "
             "selected children. Point at one to see what it is made of.",
-            f"{objective['title']} ({objective['unit']})",
-            f"top-1 accuracy on {result['ranking']['split']} (%)",
-            series,
+            f"{objective.title} ({objective.unit})",
+            f"top-1 accuracy on {result.ranking.split} (%)",
+            [
+                *(points.series(phase, POINTS, name) for phase, points in phases.items()),
+                front.series(FRONT, STEPS, name),
+                selected.series(SELECTED, RINGS, name),
+            ],
             log_x=True,
         )
 
 
-def _is_scored(candidate: Mapping[str, Any]) -> bool:
-    return candidate["ranking_top1"] is not None
-
-
 @dataclasses.dataclass(frozen=True)
 class _Points:
-    """Candidates, what is told of each, and the objective that places them."""
+    """Scored children, and the text for each."""
 
-    candidates: Sequence[Mapping[str, Any]]
-    told: Sequence[Sequence[str]]
-    objective: str
+    children: Sequence[Candidate | Selected]
+    texts: Sequence[Sequence[str]]
 
-    def series(self, name: str, style: str, indices: Iterable[int]) -> Series:
-        places = list(indices)
-        return Series(
-            name,
-            style,
-            [self.candidates[index]["costs"][self.objective] for index in places],
-            [100 * self.candidates[index]["ranking_top1"] for index in places],
-            [self.told[index] for index in places],
-        )
+    @classmethod
+    def of(cls, children: Iterable[Candidate | Selected], search: ReportedSearch) -> _Points:
+        listed = list(children)
+        return cls(listed, [words.child(each, search.result.objectives) for each in listed])
+
+    def series(self, name: str, style: str, objective: str) -> Series:
+        costs = [each.costs[objective] for each in self.children]
+        top1 = [100 * each.ranking.top1 for each in self.children if each.ranking is not None]
+        return Series(name, style, costs, top1, self.texts)

@@ -7,48 +7,59 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from bignas_tf import errors, files
-from bignas_tf.reports import checks, curves, exports
+from bignas_tf.plain import Value
+from bignas_tf.reports import curves, exports
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.selection import findings
+from bignas_tf.selection import judged
 from bignas_tf.selection import result as result_lib
+from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.provenance import Source
+from bignas_tf.selection.result import SearchResult
 
 # What an earlier report left in the run's folder is no part of the next.
 PAGE_FILE, PLOTS_DIR = "report.html", "report"
 
 
 @dataclasses.dataclass(frozen=True)
-class Search:
-    """A finished search.
+class Command:
+    """The command that made a folder, and the versions of what it ran on."""
+
+    command: str
+    versions: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportedSearch:
+    """A finished search of the run.
 
     Attributes:
       name: its folder, below the run's where it lies there.
       key: the name as files and places in the page have it; no other search has it.
-      result: `search.json`, checked.
-      how: the command and the versions; None where they were not noted.
+      result: what `search.json` holds.
+      made_by: how the folder was made; None where that was not noted.
     """
 
     name: str
     key: str
-    result: Mapping[str, Any]
-    how: Mapping[str, Any] | None
+    result: SearchResult
+    made_by: Command | None
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class ReportedRun:
     """All that a report tells.
 
     Attributes:
       name: the folder.
       space: its search space.
-      weights: the latest checkpoint, as `checkpoints.describe` has it; None without one.
-      how: the command and the versions of training; None where they were not noted.
+      weights: the latest checkpoint; None without one.
+      made_by: how it was trained; None where that was not noted.
       accuracies: of children evaluated during training.
       losses: of the smallest and the biggest child.
-      judgement: `judgement.json`, checked; None without one.
+      judgement: what `judgement.json` holds; None without one.
       searches: of the run.
       exports: below its folder.
       files: of the run and its searches, with their bytes.
@@ -56,17 +67,17 @@ class Run:
 
     name: str
     space: SearchSpace
-    weights: Mapping[str, Any] | None
-    how: Mapping[str, Any] | None
+    weights: Source | None
+    made_by: Command | None
     accuracies: curves.Curves
     losses: curves.Curves
-    judgement: Mapping[str, Any] | None
-    searches: Sequence[Search]
+    judgement: Judgement | None
+    searches: Sequence[ReportedSearch]
     exports: Sequence[exports.Export]
     files: Sequence[tuple[str, int]]
 
 
-def read(model_dir: str, search_dirs: Sequence[str]) -> Run:
+def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
     """Reads a run.
 
     Args:
@@ -85,63 +96,62 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> Run:
     found = [pathlib.Path(each) for each in search_dirs] or [
         path.parent for path in sorted(folder.glob(f"*/{result_lib.FILE}"))
     ]
-    return Run(
+    return ReportedRun(
         name=model_dir,
         space=space,
-        weights=_weights(folder),
-        how=_how(folder),
+        weights=_weights(folder, space),
+        made_by=_command(folder),
         accuracies=curves.accuracies(folder / "learning_curves.json"),
         losses=curves.losses(folder / "train"),
-        judgement=_judgement(folder / findings.FILE, space),
+        judgement=_judgement(folder / judged.FILE, space),
         searches=list(_searches(folder, found, space)),
         exports=list(exports.below(folder)),
         files=list(_files(folder, found)),
     )
 
 
-def _weights(folder: pathlib.Path) -> Mapping[str, Any] | None:
+def _weights(folder: pathlib.Path, space: SearchSpace) -> Source | None:
     if not (folder / "checkpoint").is_file():
         return None
-    import tensorflow as tf  # seconds; a run without weights does without
+    import tensorflow as tf  # slow import: only a run with weights needs it
 
     from bignas_tf.training import checkpoints
 
     checkpoint = tf.train.latest_checkpoint(str(folder))
-    return checkpoints.describe(checkpoint) if checkpoint else None
+    if checkpoint is None:
+        return None
+    return Source(search_space=space.name, **checkpoints.describe(checkpoint))
 
 
-def _how(folder: pathlib.Path) -> Mapping[str, Any] | None:
+def _command(folder: pathlib.Path) -> Command | None:
     path = folder / "command.json"
     if not path.is_file():
         return None
-    how = files.read_json(path)
-    with checks.written_by("this project", path):
-        return {"command": str(how["command"]), "versions": dict(how["versions"])}
+    plain = files.read_json(path)
+    with files.written_by("this project", path):
+        noted = Value(plain)
+        versions = noted["versions"].fields()
+        return Command(
+            noted["command"].text(), {name: each.text() for name, each in versions.items()}
+        )
 
 
-def _judgement(path: pathlib.Path, space: SearchSpace) -> Mapping[str, Any] | None:
-    if not path.is_file():
-        return None
-    result = files.read_json(path)
-    with checks.written_by("tools.judge", path):
-        checks.judgement(result, space)
-    return result
+def _judgement(path: pathlib.Path, space: SearchSpace) -> Judgement | None:
+    return judged.read(path, space) if path.is_file() else None
 
 
 def _searches(
     folder: pathlib.Path, found: Iterable[pathlib.Path], space: SearchSpace
-) -> Iterator[Search]:
+) -> Iterator[ReportedSearch]:
     keys: set[str] = set()
     for path in found:
-        result = result_lib.read(path)
-        with checks.written_by("tools.search", path / result_lib.FILE):
-            checks.search(result, space)
+        result = result_lib.read(path, space)
         name = _shown(path, folder)
         key = stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "search"
         while key in keys:
             key = f"{stem}_{len(keys) + 1}"
         keys.add(key)
-        yield Search(name, key, result, _how(path))
+        yield ReportedSearch(name, key, result, _command(path))
 
 
 def _files(folder: pathlib.Path, searches: Iterable[pathlib.Path]) -> Iterator[tuple[str, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from bignas_tf.reports import figures, sections
 from bignas_tf.reports.figures import Figure
-from bignas_tf.reports.inputs import Run
+from bignas_tf.reports.inputs import ReportedRun
 
 # The policy forbids the browser every request, whatever a label or a library may ask for.
 _PAGE = string.Template("""<!doctype html>
@@ -58,7 +58,7 @@ class Page:
     drawings: Mapping[str, str]
 
 
-def compose(run: Run) -> Page:
+def compose(run: ReportedRun) -> Page:
     """The report of a run."""
     from plotly import offline
 

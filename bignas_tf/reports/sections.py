@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from bignas_tf.reports import drawing, markup, render, words
 from bignas_tf.reports.exports import Export
 from bignas_tf.reports.figures import Figure
-from bignas_tf.reports.inputs import Run, Search
+from bignas_tf.reports.inputs import Command, ReportedRun, ReportedSearch
 from bignas_tf.selection import result as result_lib
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.provenance import Source
+from bignas_tf.selection.result import SearchResult
 
 
-def summary(run: Run) -> Iterator[str]:
+def summary(run: ReportedRun) -> Iterator[str]:
     space = run.space
     yield markup.paragraph(
         f"Search space {space.name}: {space.count_architectures():.2g} children at "
@@ -25,17 +27,17 @@ def summary(run: Run) -> Iterator[str]:
         yield _weights("The latest weights", run.weights)
 
 
-def training(run: Run, shown: Sequence[Figure]) -> Iterator[str]:
+def training(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
     yield markup.heading(2, "Training")
     yield from map(figure, shown)
     if not run.accuracies:
         yield markup.paragraph(
             "No child was evaluated during training; task.evaluation.children names those to be."
         )
-    yield from how(run.how)
+    yield from made_by(run.made_by)
 
 
-def judged(run: Run, shown: Sequence[Figure]) -> Iterator[str]:
+def judged(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
     yield markup.heading(2, "How good is this supernet?")
     if run.judgement is None:
         yield markup.paragraph(
@@ -44,16 +46,16 @@ def judged(run: Run, shown: Sequence[Figure]) -> Iterator[str]:
         )
         yield markup.code(f"python -m tools.judge --model_dir={run.name}")
         return
-    settings = run.judgement["settings"]
+    source = run.judgement.source
     yield from map(figure, shown)
     yield markup.table(["summary", ""], words.judged(run.judgement))
-    for warning in run.judgement["warnings"]:
+    for warning in run.judgement.warnings:
         yield markup.paragraph(f"Note: {warning}.", strong=True)
-    yield _weights("Judged weights", settings["source"])
-    yield from _outdated(run, settings["source"], "judge")
+    yield _weights("Judged weights", source)
+    yield from _outdated(run, source, "judge")
 
 
-def not_searched(run: Run) -> Iterator[str]:
+def not_searched(run: ReportedRun) -> Iterator[str]:
     yield markup.heading(2, "Search")
     yield markup.paragraph(
         "This run has not been searched yet. A search finds the best child for each budget, here "
@@ -63,18 +65,20 @@ def not_searched(run: Run) -> Iterator[str]:
     yield markup.code(f"{command} --budgets_mflops=…")
 
 
-def search(run: Run, found: Search, drawn: str, shown: Sequence[Figure]) -> Iterator[str]:
-    result, settings = found.result, found.result["settings"]
-    scored = sum(each["ranking_top1"] is not None for each in result["candidates"])
+def search(
+    run: ReportedRun, found: ReportedSearch, drawn: str, shown: Sequence[Figure]
+) -> Iterator[str]:
+    result = found.result
+    scored = sum(each.ranking is not None for each in result.candidates)
     yield markup.heading(2, f"Search: {found.name}")
     yield markup.paragraph(
-        f"{scored} children scored on {result['ranking']['images']:,} images of "
-        f"{result['ranking']['split']} ({settings['selection']['strategy']}). Trust the "
-        f"accuracy on {result['reporting']['split']}, whose images took no part in the choice. "
+        f"{scored} children scored on {result.ranking.images:,} images of "
+        f"{result.ranking.split} ({result.strategy}). Trust the "
+        f"accuracy on {result.reporting.split}, whose images took no part in the choice. "
         "After ± stands the standard error, or how far repeats of a measurement lie apart."
     )
     yield _selected(result)
-    for warning in result["warnings"]:
+    for warning in result.warnings:
         yield markup.paragraph(f"Note: {warning}.", strong=True)
     yield markup.heading(3, "The selected children side by side")
     yield f'<div class="wide">{drawn}</div>'
@@ -83,48 +87,46 @@ def search(run: Run, found: Search, drawn: str, shown: Sequence[Figure]) -> Iter
         "channels (also its width). At the right, the side of what a stage gives."
     )
     yield from map(figure, shown)
-    yield from _failures(result["candidates"])
-    yield from how(found.how)
-    yield _weights("Searched weights", settings["source"])
-    yield from _outdated(run, settings["source"], "search")
+    yield from _failures(result.candidates)
+    yield from made_by(found.made_by)
+    yield _weights("Searched weights", result.source)
+    yield from _outdated(run, result.source, "search")
 
 
-def drawing_of(run: Run, found: Search) -> str:
+def drawing_of(run: ReportedRun, found: ReportedSearch) -> str:
     """The selected children of a search as SVG."""
-    objectives = found.result["objectives"]
+    result = found.result
     children = [
-        (words.limits(entry["budget"], objectives), entry["architecture"])
-        for entry in found.result["selected"]
+        (words.limits(child.budget, result.objectives), child.architecture)
+        for child in result.selected
     ]
     return drawing.to_svg(run.space, children)
 
 
-def _selected(result: Mapping[str, Any]) -> str:
-    objectives = result["objectives"]
-    heads = ["budget", *(f"{o['title']} ({o['unit']})" for o in objectives.values())]
-    heads += [f"top-1 on {result[split]['split']}" for split in ("ranking", "reporting")]
+def _selected(result: SearchResult) -> str:
+    heads = ["budget", *(f"{each.title} ({each.unit})" for each in result.objectives.values())]
+    heads += [f"top-1 on {images.split}" for images in (result.ranking, result.reporting)]
     rows = [
         [
-            words.limits(entry["budget"], objectives),
-            *(words.cost(entry, name) for name in objectives),
-            *(
-                words.accuracy(entry[f"{split}_top1"], entry[f"{split}_error"])
-                for split in ("ranking", "reporting")
-            ),
-            result_lib.child_file("", entry["name"]).name,
+            words.limits(child.budget, result.objectives),
+            *(words.cost(child, name) for name in result.objectives),
+            words.accuracy(child.ranking),
+            words.accuracy(child.reporting),
+            result_lib.child_file("", child.name).name,
         ]
-        for entry in result["selected"]
+        for child in result.selected
     ]
     return markup.table([*heads, "file"], rows)
 
 
-def _failures(candidates: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    failed = [each for each in candidates if each["failure"]]
+def _failures(candidates: Iterable[Candidate]) -> Iterator[str]:
     rows = [
-        ["; ".join(words.architecture(each["architecture"])), each["failure"]] for each in failed
+        ["; ".join(words.architecture(each.architecture)), each.failure]
+        for each in candidates
+        if each.failure
     ]
-    if failed:
-        title = f"{len(failed)} candidate{'s' if len(failed) > 1 else ''} failed"
+    if rows:
+        title = f"{len(rows)} candidate{'s' if len(rows) > 1 else ''} failed"
         yield markup.folded(title, markup.table(["child", "why"], rows))
 
 
@@ -147,12 +149,11 @@ def exports(found: Sequence[Export]) -> Iterator[str]:
 
 def _formats(export: Export) -> Iterator[list[str]]:
     if not export.formats:
-        error = result_lib.standard_error(export.top1, export.images)
-        yield [export.name, "saved_model", words.accuracy(export.top1, error), "", "", ""]
+        yield [export.name, "saved_model", words.accuracy(export.accuracy), "", "", ""]
     for name, row in export.formats.items():
         times = ", ".join(f"{key}: {value:.3f}" for key, value in row["milliseconds"].items())
         size = f"{row['bytes'] / 1000:.0f}" if "bytes" in row else ""
-        top1 = words.accuracy(row["top1"], row["top1_standard_error"])
+        top1 = words.percent(row["top1"], row["top1_standard_error"])
         yield [export.name, name, top1, f"{100 * row['agreement']:.2f}%", size, times]
 
 
@@ -168,24 +169,24 @@ def figure(shown: Figure) -> str:
     )
 
 
-def how(command: Mapping[str, Any] | None) -> Iterator[str]:
+def made_by(command: Command | None) -> Iterator[str]:
     if command is None:
         yield markup.paragraph("The command was not recorded.")
         return
-    versions = ", ".join(f"{name} {version}" for name, version in command["versions"].items())
-    yield markup.code(command["command"])
+    versions = ", ".join(f"{name} {version}" for name, version in command.versions.items())
+    yield markup.code(command.command)
     yield markup.paragraph(f"With {versions}.")
 
 
-def _weights(what: str, source: Mapping[str, Any]) -> str:
+def _weights(what: str, source: Source) -> str:
     return markup.paragraph(
-        f"{what}: {source['checkpoint']}, step {source['step']}; SHA-256 of its index "
-        f"{source['index_sha256']}."
+        f"{what}: {source.checkpoint}, step {source.step}; SHA-256 of its index "
+        f"{source.index_sha256}."
     )
 
 
-def _outdated(run: Run, source: Mapping[str, Any], tool: str) -> Iterator[str]:
-    if run.weights and run.weights["index_sha256"] != source["index_sha256"]:
+def _outdated(run: ReportedRun, source: Source, tool: str) -> Iterator[str]:
+    if run.weights and run.weights.index_sha256 != source.index_sha256:
         yield markup.paragraph(
             f"Note: these are not the folder's latest weights; run tools.{tool} again for those.",
             strong=True,

@@ -2,87 +2,92 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from bignas_tf.selection import result as result_lib
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.judged import JudgedChild, Judgement
+from bignas_tf.selection.objectives import Quantity
+from bignas_tf.selection.result import Selected
 
 
-def limits(budget: Mapping[str, float], objectives: Mapping[str, Any]) -> str:
+def limits(budget: Budget, objectives: Mapping[str, Quantity]) -> str:
     """A budget, such as "≤ 4 M multiply-adds"."""
     return ", ".join(
-        f"≤ {limit:g} {objectives[name]['unit']} {objectives[name]['title']}"
-        for name, limit in budget.items()
+        f"≤ {limit:g} {objectives[name].unit} {objectives[name].title}"
+        for name, limit in budget.limits.items()
     )
 
 
-def cost(child: Mapping[str, Any], name: str) -> str:
-    """A cost of a candidate, and how far repeats lie apart where it was measured."""
-    spread = child["spreads"].get(name)
-    return f"{child['costs'][name]:.4g}" + (f" ± {spread:.2g}" if spread else "")
+def cost(child: Candidate | Selected, name: str) -> str:
+    """A cost of a child, and how far repeats lie apart where it was measured."""
+    spread = child.spreads.get(name)
+    return f"{child.costs[name]:.4g}" + (f" ± {spread:.2g}" if spread else "")
 
 
-def accuracy(top1: float | None, error: float | None) -> str:
-    """A fraction and its standard error, in percent."""
-    if top1 is None:
-        return "unknown"
-    return f"{100 * top1:.2f}" + (f" ± {100 * error:.2f}%" if error is not None else "%")
+def accuracy(found: Accuracy | None) -> str:
+    """An accuracy and its standard error, in percent."""
+    return "unknown" if found is None else percent(found.top1, found.error)
 
 
-def child(candidate: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
-    """A candidate of `result`, or a selected one, in a few lines."""
-    objectives, top1 = result["objectives"], candidate["ranking_top1"]
-    error = result_lib.standard_error(top1, result["ranking"]["images"])
-    for_budget = limits(candidate["budget"], objectives) if "budget" in candidate else ""
+def percent(fraction: float, error: float | None = None) -> str:
+    """A fraction, and its standard error if that is known, in percent."""
+    return f"{100 * fraction:.2f}" + (f" ± {100 * error:.2f}%" if error is not None else "%")
+
+
+def child(found: Candidate | Selected, objectives: Mapping[str, Quantity]) -> list[str]:
+    """A child of a search in a few lines."""
+    budget = found.budget if isinstance(found, Selected) else None
     return [
-        *([f"selected for {for_budget}"] if for_budget else []),
-        f"top-1 {accuracy(top1, error)}",
+        *([f"selected for {limits(budget, objectives)}"] if budget else []),
+        f"top-1 {accuracy(found.ranking)}",
         *(
-            f"{objective['title']} {cost(candidate, name)} {objective['unit']}"
+            f"{objective.title} {cost(found, name)} {objective.unit}"
             for name, objective in objectives.items()
         ),
-        *architecture(candidate["architecture"]),
+        *architecture(found.architecture),
     ]
 
 
-def judged(judgement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def judged(judgement: Judgement) -> Iterator[tuple[str, str]]:
     """What a judgement sums up, each with its figure."""
-    settings, summary = judgement["settings"], judgement["summary"]
-    yield "random children, mean of all resolutions", accuracy(summary["random_mean"], None)
+    images, summary = judgement.scored_on, judgement.summary
+    yield "random children, mean of all resolutions", percent(summary.random_mean)
     yield (
-        f"random children, mean up to {summary['largest_trained']} px, the largest trained",
-        accuracy(summary["random_mean_to_largest_trained"], None),
+        f"random children, mean up to {summary.largest_trained} px, the largest trained",
+        percent(summary.random_mean_to_largest_trained),
     )
     yield (
         "worst resolution of random children",
-        f"{summary['worst_resolution']} px, {accuracy(summary['worst_mean'], None)} on average",
+        f"{summary.worst_resolution} px, {percent(summary.worst_mean)} on average",
     )
     yield (
         "below the front of accuracy against multiply-adds, mean",
-        f"{100 * summary['front_distance']:.2f} points",
+        f"{100 * summary.front_distance:.2f} points",
     )
     yield (
-        f"standard error of one accuracy, {settings['images']:,} images of {settings['split']}",
-        f"{100 * summary['standard_error']:.2f} points",
+        f"standard error of one accuracy, {images.images:,} images of {images.split}",
+        f"{100 * summary.standard_error:.2f} points",
     )
 
 
-def cell(child: Mapping[str, Any], side: int, judgement: Mapping[str, Any]) -> list[str]:
+def cell(found: JudgedChild, side: int) -> list[str]:
     """A judged child at a resolution, in a few lines."""
-    top1 = child["top1"][str(side)]
-    error = result_lib.standard_error(top1, judgement["settings"]["images"])
     return [
-        child["name"],
-        f"top-1 {accuracy(top1, error)}",
-        f"multiply-adds {child['macs'][str(side)] / 1e6:.4g} M",
-        *architecture({**child["architecture"], "resolution": side}),
+        found.name,
+        f"top-1 {accuracy(found.accuracies[side])}",
+        f"multiply-adds {found.macs[side] / 1e6:.4g} M",
+        *architecture(dataclasses.replace(found.architecture, resolution=side)),
     ]
 
 
-def architecture(plain: Mapping[str, Any]) -> Iterator[str]:
-    """An architecture's JSON form: a line for what is chosen once, and one for each stage."""
-    yield f"{plain['resolution']} px, stem {plain['stem_width']}, head {plain['head_width']}"
-    stages = zip(plain["kernels"], plain["expands"], plain["widths"], strict=True)
+def architecture(found: Architecture) -> Iterator[str]:
+    """A line for what is chosen once, and one for each stage."""
+    yield f"{found.resolution} px, stem {found.stem_width}, head {found.head_width}"
+    stages = zip(found.kernels, found.expands, found.widths, strict=True)
     for number, layers in enumerate(stages, 1):
         yield f"stage {number}: {_stage(*layers)}"
 

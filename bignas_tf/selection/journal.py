@@ -34,7 +34,7 @@ class Record:
     failure: str | None = None
 
 
-class Records:
+class MemoryJournal:
     """Records by what they are of, in memory.
 
     Args:
@@ -61,7 +61,7 @@ class Records:
         return [_to_line(record) for record in self._records.values()]
 
 
-class Journal(Records):
+class Journal(MemoryJournal):
     """Records in a JSON-lines file whose first line is `origin`.
 
     A torn last line, the mark of a kill, is cut off. While it is open no other process can

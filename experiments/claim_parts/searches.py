@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bignas_tf as bignas
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.selection.result import SearchResult
 
 
-def search(run: bignas.Run, budgets_mflops: Sequence[float], folder: str, **changes: Any) -> Any:
-    """Searches by the run's own settings but for `changes`; returns what search.json holds."""
+def search(
+    run: bignas.Run, budgets_mflops: Sequence[float], folder: str, **changes: Any
+) -> SearchResult:
+    """Searches by the run's own settings but for `changes`."""
     override = json.dumps({"task": {"selection": changes}}) if changes else ""
     budgets = [f"mflops={limit}" for limit in budgets_mflops]
     return bignas.search(run, budgets, folder, params_override=override)
@@ -20,8 +24,8 @@ def select(folder: str, model_dir: str, budgets_mflops: Sequence[float]) -> list
     """The child of each budget: its name, and its architecture."""
     found = search(bignas.load(model_dir), budgets_mflops, folder)
     return [
-        {"budget": float(entry["name"]), "architecture": entry["architecture"]}
-        for entry in found["selected"]
+        {"budget": float(child.name), "architecture": child.architecture.to_json()}
+        for child in found.selected
     ]
 
 
@@ -42,17 +46,21 @@ def by_strategy(
       accuracies on both splits.
     """
     found = search(bignas.load(model_dir), budgets_mflops, folder, **changes)
-    front = [found["candidates"][index] for index in found["fronts"]["mflops"]]
+    front = [found.candidates[index] for index in found.front("mflops")]
     return {
-        "evaluated": len(found["candidates"]),
-        "front": [[each["costs"]["mflops"], each["ranking_top1"]] for each in front],
+        "evaluated": len(found.candidates),
+        "front": [[each.costs["mflops"], _top1(each.ranking)] for each in front],
         "selected": [
             {
-                "budget": float(entry["name"]),
-                "mflops": entry["costs"]["mflops"],
-                "ranking_top1": entry["ranking_top1"],
-                "reporting_top1": entry["reporting_top1"],
+                "budget": float(child.name),
+                "mflops": child.costs["mflops"],
+                "ranking_top1": child.ranking.top1,
+                "reporting_top1": _top1(child.reporting),
             }
-            for entry in found["selected"]
+            for child in found.selected
         ],
     }
+
+
+def _top1(accuracy: Accuracy | None) -> float | None:
+    return accuracy.top1 if accuracy else None

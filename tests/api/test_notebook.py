@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 import bignas_tf as bignas
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import resize
 from tests.selection import digits
 from tests.selection.digits import STEPS
@@ -95,7 +96,7 @@ def test_a_search_finds_what_the_tool_found(
     found = bignas.search(run, TEXTS, tmp_path, show=lines.append)
     for name in ("search.json", *(f"child_{budget}.json" for budget in BUDGETS)):
         assert _json(tmp_path / name) == _json(search_dir / name)
-    assert [entry["name"] for entry in found["selected"]] == list(map(str, BUDGETS))
+    assert [child.name for child in found.selected] == list(map(str, BUDGETS))
     assert lines[0].startswith("coarse 1/")
     selected = [line for line in lines if line.startswith(tuple(f"{b}: " for b in BUDGETS))]
     assert len(selected) == len(BUDGETS)
@@ -116,8 +117,8 @@ def test_selecting_again_writes_what_the_tool_writes(
 def test_a_child_scores_what_its_search_reported(run: bignas.Run, search_dir: pathlib.Path) -> None:
     path = search_dir / f"child_{BUDGETS[0]}.json"
     reported = _json(path)["reporting_top1"]
-    assert bignas.evaluate(run, path) == (reported, 360)
-    assert bignas.evaluate(run, bignas.Architecture.load(path)) == (reported, 360)
+    assert bignas.evaluate(run, path) == Accuracy(reported, 360)
+    assert bignas.evaluate(run, bignas.Architecture.load(path)) == Accuracy(reported, 360)
     assert bignas.evaluate(run, "smallest", split="test[:100]").images == 100
     assert bignas.cost(run, path).macs == round(1e6 * _json(path)["costs"]["mflops"])
     assert bignas.cost(run, "biggest") == bignas.cost(run.space, "biggest", digits.CLASSES, 1)
@@ -130,7 +131,7 @@ def test_a_child_is_a_keras_model_that_scores_as_it_was_evaluated(run: bignas.Ru
     for patches, labels in digits.batches("test"):
         logits = model(resize.resize_patches(patches, model.input_shape[1]), training=False)
         right += int((tf.argmax(logits, -1, tf.int32) == labels).numpy().sum())
-    assert bignas.evaluate(run, "biggest") == (right / 360, 360)
+    assert bignas.evaluate(run, "biggest") == Accuracy(right / 360, 360)
 
 
 def test_a_judgement_is_the_tool_s(
@@ -138,7 +139,9 @@ def test_a_judgement_is_the_tool_s(
 ) -> None:
     lines: list[str] = []
     result = bignas.judge(run, output=tmp_path / "judgement.json", show=lines.append)
-    assert _json(tmp_path / "judgement.json") == result == _json(run_dir / "judgement.json")
+    assert (
+        _json(tmp_path / "judgement.json") == result.to_json() == _json(run_dir / "judgement.json")
+    )
     assert "\n".join(lines) + "\n" == judged
 
 

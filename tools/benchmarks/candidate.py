@@ -62,7 +62,7 @@ def scored_batches(case: cases.Case) -> list[tuple[tf.Tensor, tf.Tensor]]:
 
 def evaluate(evaluator: Evaluator, architecture: Architecture, scored: Batches) -> float:
     """Top-1 accuracy as the search finds it."""
-    return evaluator.top1(architecture, evaluator.statistics(architecture), scored)[0]
+    return evaluator.top1(architecture, evaluator.statistics(architecture), scored).top1
 
 
 def evaluate_static(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,10 +13,13 @@ import tensorflow as tf
 
 from bignas_tf import errors, files
 from bignas_tf.reports import curves, figures, inputs, page, render
-from tests.tools import made_up_judgements, made_up_searches
+from bignas_tf.search_space import presets
+from bignas_tf.selection import judged
+from bignas_tf.selection.provenance import ImageSet
+from tests.selection import digits, made_up_judgements, made_up_searches
 
 
-def _read(folder: pathlib.Path) -> inputs.Run:
+def _read(folder: pathlib.Path) -> inputs.ReportedRun:
     return inputs.read(str(folder), [])
 
 
@@ -27,19 +29,19 @@ def test_points_and_what_is_told_of_them_are_those_of_the_search(tmp_path: pathl
     mflops, params = figures.of_search(run.searches[0])
     for figure, name in ((mflops, "mflops"), (params, "params_m")):
         shown = {series.name: series for series in figure.series}
-        candidates = [c for c in result["candidates"] if c["ranking_top1"] is not None]
-        assert len(candidates) < len(result["candidates"])
+        candidates = [c for c in result.candidates if c.ranking]
+        assert len(candidates) < len(result.candidates)
         points = [
             point
             for phase in ("coarse", "fine")
             for point in zip(shown[phase].x, shown[phase].y, strict=True)
         ]
-        expected = [(c["costs"][name], 100 * c["ranking_top1"]) for c in candidates]
+        expected = [(c.costs[name], 100 * c.ranking.top1) for c in candidates if c.ranking]
         assert sorted(points) == sorted(expected)
-        front = [result["candidates"][index]["costs"][name] for index in result["fronts"][name]]
+        front = [result.candidates[index].costs[name] for index in result.front(name)]
         assert list(shown["front"].x) == front
-        assert list(shown["selected"].x) == [e["costs"][name] for e in result["selected"]]
-    first, top1 = mflops.series[0].hover[0], result["candidates"][0]["ranking_top1"]
+        assert list(shown["selected"].x) == [child.costs[name] for child in result.selected]
+    first, top1 = mflops.series[0].hover[0], result.to_json()["candidates"][0]["ranking_top1"]
     error = math.sqrt(top1 * (1 - top1) / 400)
     assert first[0] == f"top-1 {100 * top1:.2f} ± {100 * error:.2f}%"
     assert first[1].startswith("multiply-adds 0.0")
@@ -64,7 +66,7 @@ def test_the_page_tells_limits_failures_exports_and_files(tmp_path: pathlib.Path
     assert f"<td>export/1</td><td>{cells}" in report.text
     assert "<td>search/search.json</td>" in report.text
     assert report.drawings["search_children"].count("<rect") == sum(
-        sum(entry["architecture"]["depths"]) for entry in made_up_searches.result()["selected"]
+        sum(child.architecture.depths) for child in made_up_searches.result().selected
     )
 
 
@@ -79,15 +81,16 @@ def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) ->
 
 
 def test_a_name_with_dollars_is_no_formula(tmp_path: pathlib.Path) -> None:
-    ranking = {"split": r"a$\frac$b[90%:]", "images": 10}
-    run = _read(made_up_searches.run(tmp_path, search=made_up_searches.result(ranking=ranking)))
+    ranking = ImageSet(r"a$\frac$b[90%:]", made_up_searches.IMAGES)
+    result = dataclasses.replace(made_up_searches.result(), ranking=ranking)
+    run = _read(made_up_searches.run(tmp_path, search=result))
     (figure, _) = page.compose(run).figures
     render.to_png(figure, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 0
 
 
 def test_the_heat_map_shows_the_judgement(tmp_path: pathlib.Path) -> None:
-    judgement, run = made_up_judgements.judgement(), made_up_searches.run(tmp_path)
+    judgement, run = made_up_judgements.judgement().to_json(), made_up_searches.run(tmp_path)
     files.write_json(run / "judgement.json", judgement)
     report = page.compose(_read(run))
     (figure,) = report.figures
@@ -109,7 +112,7 @@ def test_the_heat_map_shows_the_judgement(tmp_path: pathlib.Path) -> None:
 
 
 def test_words_of_a_judgement_stay_data(tmp_path: pathlib.Path) -> None:
-    evil, judgement = "<script>alert(1)</script>", made_up_judgements.judgement()
+    evil, judgement = "<script>alert(1)</script>", made_up_judgements.judgement().to_json()
     judgement["warnings"] = [evil]
     judgement["children"][0]["name"] = evil
     judgement["settings"]["split"] = evil
@@ -120,60 +123,24 @@ def test_words_of_a_judgement_stay_data(tmp_path: pathlib.Path) -> None:
     assert "<script>alert(1)" not in text
 
 
-Change = Callable[[dict[str, Any]], Any]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda result: result.pop("warnings"),
-        lambda result: result.update(objectives=["mflops"]),
-        lambda result: result["candidates"][0].pop("costs"),
-        lambda result: result["candidates"][0].update(ranking_top1="high"),
-        lambda result: result["candidates"][0].update(ranking_top1=float("inf")),
-        lambda result: result["candidates"][0]["costs"].pop("params_m"),
-        lambda result: result["candidates"][0]["architecture"].update(resolution=99),
-        lambda result: result["fronts"].update(mflops=[1000]),
-        lambda result: result["fronts"].update(mflops=[9]),  # it failed
-        lambda result: result["selected"][0]["architecture"].update(resolution=99),
-        lambda result: result["selected"][0].update(budget={"watts": 1.0}),
-        lambda result: result["ranking"].pop("images"),
-        lambda result: result["settings"].pop("source"),
-    ],
-)
-def test_a_damaged_or_foreign_search_is_refused(tmp_path: pathlib.Path, change: Change) -> None:
+def test_a_damaged_search_or_judgement_is_refused(tmp_path: pathlib.Path) -> None:
     run = made_up_searches.run(tmp_path, search=made_up_searches.result())
-    result = copy.deepcopy(made_up_searches.result())
-    change(result)
-    # Not by `files`, which refuses infinity; `json` writes and reads it.
-    (run / "search" / "search.json").write_text(json.dumps(result))
-    with pytest.raises(errors.UsageError, match=r"search/search\.json is damaged"):
+    for name in ("search/search.json", "judgement.json"):
+        files.write_json(run / name, {"settings": {}})
+        with pytest.raises(errors.UsageError, match=f"{name} is damaged, or not what tools"):
+            _read(run)
+        (run / name).unlink()
+
+
+def test_a_search_or_judgement_of_another_space_is_refused(tmp_path: pathlib.Path) -> None:
+    other = dataclasses.replace(digits.space(), head_widths=(32,))
+    run = made_up_searches.run(tmp_path, search=made_up_searches.result())
+    files.write_text(run / "search_space.yaml", presets.to_yaml(other))
+    with pytest.raises(errors.UsageError, match=r"search\.json is damaged.*head_width"):
         _read(run)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda result: result.pop("warnings"),
-        lambda result: result.update(warnings=[7]),
-        lambda result: result.update(children=[]),
-        lambda result: result.update(resolutions=[8, 99]),
-        lambda result: result["children"][0].update(name=7),
-        lambda result: result["children"][0]["architecture"].update(stem_width=99),
-        lambda result: result["children"][0]["top1"].pop("9"),
-        lambda result: result["children"][0]["top1"].update({"9": 1.5}),
-        lambda result: result["children"][0]["macs"].update({"9": "many"}),
-        lambda result: result["summary"].pop("front_distance"),
-        lambda result: result["summary"].update(random_mean=float("inf")),
-        lambda result: result["settings"].update(images=0),
-        lambda result: result["settings"].pop("source"),
-    ],
-)
-def test_a_damaged_or_foreign_judgement_is_refused(tmp_path: pathlib.Path, change: Change) -> None:
-    run, judgement = made_up_searches.run(tmp_path), made_up_judgements.judgement()
-    change(judgement)
-    (run / "judgement.json").write_text(json.dumps(judgement))
-    with pytest.raises(errors.UsageError, match=r"judgement\.json is damaged"):
+    (run / "search" / "search.json").unlink()
+    judged.write(run / "judgement.json", made_up_judgements.judgement())
+    with pytest.raises(errors.UsageError, match=r"judgement\.json is damaged.*head_width"):
         _read(run)
 
 

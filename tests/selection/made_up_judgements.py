@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bignas_tf.search_space import cost
 from bignas_tf.selection import findings
 from bignas_tf.selection.findings import BIGGEST, SMALLEST, Scores
+from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.provenance import Source
 from bignas_tf.training.configs import SandwichConfig
 from tests.selection import digits
 
 IMAGES = 400
 
 
-def judgement() -> dict[str, Any]:
+def judgement() -> Judgement:
     """Of the smallest child, two random ones and the biggest."""
     space, rng = digits.space(), np.random.default_rng(0)
     drawn = {f"random {number}": space.sample(rng) for number in (1, 2)}
@@ -29,11 +29,5 @@ def judgement() -> dict[str, Any]:
     ]
     top1 = 0.5 + 0.4 * rng.random([len(children), len(space.eval_resolutions)])
     scores = Scores(children, space.eval_resolutions, np.array(macs), top1, IMAGES)
-    settings = {
-        "source": {"checkpoint": "run/ckpt-20", "step": 20, "index_sha256": "5eed"},
-        "split": "test",
-        "images": IMAGES,
-        "random_children": 2,
-        "seed": 0,
-    }
-    return findings.complete(settings, scores, space, SandwichConfig(), digits.CLASSES)
+    source = Source("digits", "run/ckpt-20", "5eed", 20)
+    return findings.complete(source, "test", 0, scores, space, SandwichConfig(), digits.CLASSES)

@@ -13,7 +13,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
@@ -44,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
             print(json.dumps(_predict(model, path)))
 
 
-def _predict(model: clients.Client, path: str) -> dict[str, Any]:
+def _predict(model: clients.Client, path: str) -> dict[str, object]:
     answer = clients.classify(model, path, clients.read(path))
     return {
         "image": path,

@@ -108,7 +108,9 @@ class Sandwich:
         self._batch = case.images(case.batch_size)
 
         def run(patches: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
-            return sandwich.compute_gradients(supernet, patches, labels, step, config).gradients
+            return sandwich.compute_gradients(
+                supernet, patches=patches, labels=labels, step=step, config=config
+            ).gradients
 
         self._run = tf.function(tf.autograph.experimental.do_not_convert(run))
 

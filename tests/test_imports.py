@@ -20,9 +20,14 @@ ALLOWED: dict[str, frozenset[str]] = {
     "training": frozenset({"search_space", "layers", "modeling", "data", "selection.config"}),
     "selection": frozenset({"search_space", "layers", "modeling", "data"}),
     "exports": frozenset({"search_space", "layers", "modeling", "data.decode", "data.resize"}),
+    "conversion": frozenset({"modeling", "data.resize", "exports"}),
+    "latency": frozenset(
+        {"search_space", "modeling", "data.decode", "data.resize", "exports", "conversion"}
+    ),
     "reports": frozenset({"search_space", "selection", "exports", "training.checkpoints"}),
     "api": frozenset(
-        {"search_space", "modeling", "data", "training", "selection", "exports", "reports"}
+        {"search_space", "modeling", "data", "training", "selection"}
+        | {"exports", "conversion", "latency", "reports"}
     ),
 }
 

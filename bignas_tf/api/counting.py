@@ -9,7 +9,7 @@ from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
-from bignas_tf.search_space.parts import Family
+from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -35,20 +35,22 @@ def cost(
     Raises:
       UsageError: no such space or child, or a child outside the space.
     """
-    family = family_of(space, num_classes, input_channels)
-    child = presets.child(family.space, architecture)
-    return cost_lib.count(family.space, child, family.num_classes, family.input_channels)
+    models = model_space_of(space, num_classes, input_channels)
+    child = presets.child(models.space, architecture)
+    return cost_lib.count(models.space, child, models.num_classes, models.input_channels)
 
 
-def family_of(
+def model_space_of(
     space: SearchSpace | str | os.PathLike[str] | Run,
     num_classes: int | None = None,
     input_channels: int | None = None,
-) -> Family:
-    """Returns the children of a space or a run; see `cost` for the arguments."""
+) -> ModelSpace:
+    """Returns a space or a run with its inputs and outputs; see `cost` for the arguments."""
     if isinstance(space, str | os.PathLike):
         space = presets.get(os.fspath(space))
     if isinstance(space, SearchSpace):
-        return Family(space, num_classes or _CLASSES, input_channels or _CHANNELS)
+        return ModelSpace(space, num_classes or _CLASSES, input_channels or _CHANNELS)
     net = space.supernet
-    return Family(space.space, num_classes or net.num_classes, input_channels or net.input_channels)
+    return ModelSpace(
+        space.space, num_classes or net.num_classes, input_channels or net.input_channels
+    )

@@ -12,9 +12,10 @@ import tf_keras
 from bignas_tf import console, errors, files
 from bignas_tf.api import cards
 from bignas_tf.console import Show
+from bignas_tf.conversion import converter, measure
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import conversion, measure, runtimes, saved_model
+from bignas_tf.exports import runtimes, saved_model
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -135,11 +136,11 @@ def convert(
       UsageError: an unknown format, a package that is not installed, or another run's export.
       RunError: a format cannot be made, or its logits are wrong.
     """
-    conversion.check(formats)
+    converter.check(formats)
     folder, task = pathlib.Path(version), run.config.task
-    card = files.read_json(folder / saved_model.CARD_FILE)
+    card = files.read_json(folder / saved_model.CHILD_FILE)
     _check_source(version, card, run)
-    made = conversion.Conversion(
+    made = converter.Conversion(
         folder=folder,
         child=child(run, Architecture.from_json(card["architecture"])),
         labels=files.read_json(folder / saved_model.LABELS_FILE),
@@ -150,11 +151,9 @@ def convert(
     return write_formats(made, formats, console.or_silent(show))
 
 
-def write_formats(
-    made: conversion.Conversion, formats: Sequence[str], show: Show
-) -> dict[str, Any]:
-    """Adds `converted/` to an export and shows what was measured; see `conversion.write`."""
-    report = conversion.write(made, formats)
+def write_formats(made: converter.Conversion, formats: Sequence[str], show: Show) -> dict[str, Any]:
+    """Adds `converted/` to an export and shows what was measured; see `converter.write`."""
+    report = converter.write(made, formats)
     for line in measure.table(report).splitlines():
         show(line)
     return report

@@ -20,8 +20,9 @@ from bignas_tf import console, errors, files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import cards, exporting, runs
 from bignas_tf.console import Show
+from bignas_tf.conversion import converter
 from bignas_tf.data import decode, faults, inputs, resize, sources
-from bignas_tf.exports import conversion, runtimes, saved_model
+from bignas_tf.exports import runtimes, saved_model
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
@@ -68,7 +69,7 @@ def finetune(
     """
     verbose, show = 0 if show is None else 2, console.or_silent(show)
     if formats:
-        conversion.check(formats)
+        converter.check(formats)
     chosen = presets.child(run.space, architecture)
     config = _in_space_of(run, config)
     task = config.task
@@ -82,7 +83,7 @@ def finetune(
     folder = saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
     show(str(folder))
     if patches is not None:
-        made = conversion.Conversion(
+        made = converter.Conversion(
             folder, child, servable.names, patches, task.selection.reporting_split, reporting
         )
         exporting.write_formats(made, formats, show)

@@ -12,10 +12,11 @@ import numpy as np
 from bignas_tf import console, errors, files, machine
 from bignas_tf.api import counting
 from bignas_tf.console import Show
-from bignas_tf.exports import latency, parts
-from bignas_tf.exports.disposable import Disposable
-from bignas_tf.search_space.latency_table import LatencyTable
-from bignas_tf.search_space.parts import Family, Part
+from bignas_tf.latency import children as children_lib
+from bignas_tf.latency import parts
+from bignas_tf.latency.disposable import Disposable
+from bignas_tf.latency.table import LatencyTable
+from bignas_tf.search_space.parts import ModelSpace, Part
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training.checkpoints import Run
 
@@ -56,13 +57,13 @@ def latency_table(
       RunError: a part cannot be measured.
     """
     path, show = os.fspath(path), console.or_silent(show)
-    family = counting.family_of(space, num_classes, input_channels)
-    sides = _resolutions(family.space, resolutions)
+    models = counting.model_space_of(space, num_classes, input_channels)
+    sides = _resolutions(models.space, resolutions)
     files.ensure_writable(os.path.dirname(path) or ".")
     elsewhere = Disposable(_CALLS)
-    table = _begun(path, family, threads, elsewhere)
-    _measure(table, family.all_parts(sides), threads, elsewhere, show)
-    show(_comparison(table, family, sides, threads, children, elsewhere))
+    table = _begun(path, models, threads, elsewhere)
+    _measure(table, models.all_parts(sides), threads, elsewhere, show)
+    show(_comparison(table, models, sides, threads, children, elsewhere))
     return table
 
 
@@ -76,12 +77,12 @@ def _resolutions(space: SearchSpace, given: Sequence[int]) -> Sequence[int]:
     return list(dict.fromkeys(given or choices))
 
 
-def _begun(path: str, family: Family, threads: int, elsewhere: Disposable) -> LatencyTable:
+def _begun(path: str, models: ModelSpace, threads: int, elsewhere: Disposable) -> LatencyTable:
     """The table that is there already, or a new one without entries."""
     device = _device(threads)
     if not files.is_file(path):
-        side = family.space.base_resolution
-        call = elsewhere(parts.overhead, side, family.input_channels, threads)
+        side = models.space.base_resolution
+        call = elsewhere(parts.overhead, side, models.input_channels, threads)
         return LatencyTable(path, device, call.median, {})
     table = LatencyTable.load(path)
     if table.device != device:
@@ -118,19 +119,19 @@ def _measure(
 
 def _comparison(
     table: LatencyTable,
-    family: Family,
+    models: ModelSpace,
     resolutions: Sequence[int],
     threads: int,
     children: int,
     elsewhere: Disposable,
 ) -> str:
     """How sums of the table and times of whole children agree."""
-    rng, space = np.random.default_rng(0), family.space
+    rng, space = np.random.default_rng(0), models.space
     sums, times = [], []
     for _ in range(children):
         child = space.with_resolution(space.sample(rng), int(rng.choice(resolutions)))
-        sums.append(table.milliseconds(family, child))
-        times.append(elsewhere(latency.litert, family, child, threads).median)
+        sums.append(table.milliseconds(models, child))
+        times.append(elsewhere(children_lib.litert, models, child, threads).median)
     ratios = np.divide(sums, times)
     low, middle, high = np.percentile(ratios, [0, 50, 100])
     return (

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from bignas_tf import errors
-from bignas_tf.exports import latency
-from bignas_tf.exports.disposable import Disposable
+from bignas_tf.latency import children
+from bignas_tf.latency.disposable import Disposable
+from bignas_tf.latency.table import LatencyTable
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.latency_table import LatencyTable
-from bignas_tf.search_space.parts import Family
+from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.training.checkpoints import Run
 
@@ -61,8 +61,8 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
         if name not in choices:
             raise errors.UsageError(f"a budget limits {name!r}; choose from {choices}")
     net = run.supernet
-    family = Family(run.space, net.num_classes, net.input_channels)
-    setting = _Setting(net, options, family, Disposable())
+    models = ModelSpace(run.space, net.num_classes, net.input_channels)
+    setting = _Setting(net, options, models, Disposable())
     return tuple(
         _counted(net, name) if name in COUNTED else _LATENCIES[name](setting) for name in names
     )
@@ -73,7 +73,7 @@ class _Setting(NamedTuple):
 
     supernet: Supernet
     options: Options
-    family: Family
+    models: ModelSpace
     elsewhere: Disposable
 
 
@@ -98,24 +98,24 @@ def _counted(supernet: Supernet, name: str) -> Objective:
 
 
 def _table(setting: _Setting) -> Objective:
-    path, family = setting.options.table, setting.family
+    path, models = setting.options.table, setting.models
     if not path:
         raise errors.UsageError(
             "table_ms needs --latency_table; tools.latency_table writes one, README.md has its form"
         )
     table = LatencyTable.load(path)
     # All of them: mutations leave the resolutions of the coarse grid.
-    table.require(family, family.space.eval_resolutions)
+    table.require(models, models.space.eval_resolutions)
 
     def measure(architecture: Architecture) -> Measurement:
-        return Measurement(table.milliseconds(family, architecture))
+        return Measurement(table.milliseconds(models, architecture))
 
     return Objective("table_ms", "latency by table", "ms", measure)
 
 
 def _saved_model(setting: _Setting) -> Objective:
     def measure(architecture: Architecture) -> Measurement:
-        return Measurement(*_elsewhere(setting, latency.saved_model, setting.family, architecture))
+        return Measurement(*_elsewhere(setting, children.saved_model, setting.models, architecture))
 
     return Objective("saved_model_ms", "latency in TensorFlow, CPU", "ms", measure, counted=False)
 
@@ -123,10 +123,10 @@ def _saved_model(setting: _Setting) -> Objective:
 def _litert(setting: _Setting) -> Objective:
     if not importlib.util.find_spec("ai_edge_litert"):
         raise errors.UsageError("litert_ms needs ai-edge-litert, which is not installed here")
-    family, threads = setting.family, setting.options.threads
+    models, threads = setting.models, setting.options.threads
 
     def measure(architecture: Architecture) -> Measurement:
-        return Measurement(*_elsewhere(setting, latency.litert, family, architecture, threads))
+        return Measurement(*_elsewhere(setting, children.litert, models, architecture, threads))
 
     title = f"latency in LiteRT, {threads} thread{'s' if threads > 1 else ''}"
     return Objective("litert_ms", title, "ms", measure, counted=False)
@@ -138,8 +138,8 @@ def _command(setting: _Setting) -> Objective:
     def measure(architecture: Architecture) -> Measurement:
         weights = list(slicing.slices(net, architecture, slicing.uncalibrated(net)))
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            _elsewhere(setting, latency.write, setting.family, architecture, weights, folder)
-            return Measurement(latency.command(words, folder))
+            _elsewhere(setting, children.write, setting.models, architecture, weights, folder)
+            return Measurement(children.command(words, folder))
 
     title = f"latency by `{setting.options.command}`"
     return Objective("command_ms", title, "ms", measure, counted=False)

@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,12 +43,20 @@ def tensorflow(folder: str) -> Run:
     return lambda images: serve(patches=tf.constant(images))["logits"].numpy()
 
 
-def litert(path: str, threads: int | None = None) -> Run:
-    """LiteRT on its delegate for CPUs (XNNPACK); quantised answers become float32."""
-    from ai_edge_litert import interpreter
+def interpreter(model: str | bytes, threads: int | None = None) -> Any:
+    """Loads a .tflite file, or what one holds, into LiteRT with its delegate for CPUs (XNNPACK)."""
+    # The Model Garden brings the package, which has no wheel for every machine.
+    from ai_edge_litert.interpreter import Interpreter
 
-    model = interpreter.Interpreter(model_path=path, num_threads=threads)
-    model.allocate_tensors()
+    given = {"model_path" if isinstance(model, str) else "model_content": model}
+    loaded = Interpreter(**given, num_threads=threads)
+    loaded.allocate_tensors()
+    return loaded
+
+
+def litert(path: str, threads: int | None = None) -> Run:
+    """LiteRT; quantised answers become float32."""
+    model = interpreter(path, threads)
     (patches,) = model.get_input_details()
     (logits,) = [each for each in model.get_output_details() if each["name"] == "logits"]
     scale, zero = logits["quantization"]

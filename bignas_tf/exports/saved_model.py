@@ -23,7 +23,7 @@ from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports import runtimes, serving, signatures, verify
 from bignas_tf.exports.intake import MOST_PIXELS, Intake
 
-CARD_FILE, LABELS_FILE = "child.json", "labels.json"
+CHILD_FILE, LABELS_FILE = "child.json", "labels.json"
 _MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 _GRAPH = "batch norms folded into the convolutions, weights as constants; params counts them apart"
 
@@ -159,7 +159,7 @@ def _staged(
         }
         files.write_json(scratch / LABELS_FILE, servable.names)
         card = servable.card | {"graph": _GRAPH, "input": _input_card(servable)}
-        files.write_json(scratch / CARD_FILE, card | {"verified": verified})
+        files.write_json(scratch / CHILD_FILE, card | {"verified": verified})
         text = card_lib.render(card, servable.child, servable.names)
         files.write_text(scratch / card_lib.CARD_FILE, text)
         runtimes.require(scratch, through)

@@ -95,7 +95,7 @@ class Search:
         files.ensure_writable(output_dir)
         path = os.path.join(output_dir, "journal.jsonl")
         with (
-            workers.loss_explained(self._strategy),
+            workers.lost_worker_explained(self._strategy),
             sharing.journal(self._strategy, path, self._origin()) as journal,
         ):
             result = self._search(budgets, journal, show)

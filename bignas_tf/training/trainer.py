@@ -190,7 +190,7 @@ def _run(
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
         workers.sigterm_noted(trainer.strategy) as sigterm,
-        workers.loss_explained(trainer.strategy),
+        workers.lost_worker_explained(trainer.strategy),
     ):
         with checkpoints.restoring(model_dir):
             controller = Runner(

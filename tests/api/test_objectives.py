@@ -12,8 +12,8 @@ import pytest
 from bignas_tf import errors
 from bignas_tf.api import objectives
 from bignas_tf.api.objectives import Options
-from bignas_tf.search_space.latency_table import LatencyTable
-from bignas_tf.search_space.parts import Family
+from bignas_tf.latency.table import LatencyTable
+from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.training import checkpoints
 from tests.selection import digits
 
@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> checkpoints.Run:
 
 def _table(run: checkpoints.Run, path: pathlib.Path, sides: tuple[int, ...]) -> str:
     """A file in which every part takes a quarter of a millisecond, and the call one."""
-    parts = Family(run.space, digits.CLASSES, 1).all_parts(sides)
+    parts = ModelSpace(run.space, digits.CLASSES, 1).all_parts(sides)
     LatencyTable(str(path), "a device", 1.0, dict.fromkeys(parts, 0.25)).save()
     return str(path)
 

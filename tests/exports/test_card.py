@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import tf_keras
 
-from bignas_tf.exports import card, metadata
+from bignas_tf.conversion import metadata
+from bignas_tf.exports import card
 from bignas_tf.modeling import child as child_lib
 from tests.modeling import helpers
 from tests.search_space import spaces

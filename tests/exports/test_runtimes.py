@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.exports import conversion, measure, proof, runtimes, saved_model
+from bignas_tf.conversion import converter, measure
+from bignas_tf.exports import proof, runtimes, saved_model
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from tests.exports import digit_children
@@ -55,7 +56,7 @@ def _convert(
     formats: list[str],
     labels: Sequence[str] = digit_children.LABELS,
 ) -> None:
-    made = conversion.Conversion(
+    made = converter.Conversion(
         folder=folder,
         child=servable.child,
         labels=labels,
@@ -63,7 +64,7 @@ def _convert(
         split="test[:64]",
         batches=digits.batches("test[:64]"),
     )
-    conversion.write(made, formats)
+    converter.write(made, formats)
 
 
 @pytest.fixture
@@ -250,4 +251,4 @@ def test_what_cannot_be_converted_is_refused(
         _convert(servable, broken, ["float32"])
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)  # as where it has no wheel
     with pytest.raises(errors.UsageError, match="int8 needs ai_edge_litert, which is not"):
-        conversion.check(["int8"])
+        converter.check(["int8"])

@@ -130,7 +130,7 @@ def test_the_card_lies_beside_the_graph(exported: pathlib.Path) -> None:
     assert names == {"1", "models.config", "batching.config"}
     assert {"child.json", "labels.json", "saved_model.pb"} <= {p.name for p in exported.iterdir()}
     assert json.loads((exported / saved_model.LABELS_FILE).read_text()) == LABELS
-    card = json.loads((exported / saved_model.CARD_FILE).read_text())
+    card = json.loads((exported / saved_model.CHILD_FILE).read_text())
     verified = card.pop("verified")
     assert card.pop("graph").startswith("batch norms folded")
     assert card.pop("input")["signatures"].keys() == set(verified["signatures"])

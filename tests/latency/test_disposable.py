@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from bignas_tf import errors
-from bignas_tf.exports.disposable import Disposable
+from bignas_tf.latency.disposable import Disposable
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_the_process_sees_no_gpu(elsewhere: Disposable) -> None:
 
 def test_the_process_ends_with_the_one_that_started_it() -> None:
     program = (
-        "import os; from bignas_tf.exports.disposable import Disposable\n"
+        "import os; from bignas_tf.latency.disposable import Disposable\n"
         "print(Disposable()(os.getpid), flush=True); os.kill(os.getpid(), 9)"
     )
     # Its output ends once no process holds it, the measuring one among them.

@@ -24,7 +24,8 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf import errors
-from bignas_tf.exports import metadata, operations, probe, served, verify
+from bignas_tf.conversion import metadata, operations
+from bignas_tf.exports import probe, served, verify
 
 KINDS = ("float32", "float16", "dynamic_range", "int8")
 
@@ -134,12 +135,10 @@ def _samples(patches: np.ndarray) -> Iterator[list[np.ndarray]]:
 
 def check_int8(model: bytes) -> None:
     """Refuses a file with an operation in float, or whose input is not a plain pixel."""
-    from ai_edge_litert import interpreter
-
     floats = operations.of(model).floats
     if floats:
         raise errors.RunError(f"LiteRT int8: operations in float32: {floats}")
-    (image,) = interpreter.Interpreter(model_content=model).get_input_details()
+    (image,) = probe.interpreter(model).get_input_details()
     if image["dtype"] != np.uint8 or image["quantization"] != (1.0, 0):
         given = image["dtype"].__name__, image["quantization"]
         raise errors.RunError(f"LiteRT int8: the input is {given}, not uint8 of scale 1")

@@ -8,7 +8,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from bignas_tf.exports import onnx, probe
+from bignas_tf.conversion import onnx
+from bignas_tf.exports import probe
 from tests.exports import digit_children
 from tests.selection import digits
 

@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 
 from bignas_tf import errors
+from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.latency_table import LatencyTable
-from bignas_tf.search_space.parts import Block, Family, Head, Stem
+from bignas_tf.search_space.parts import Block, Head, ModelSpace, Stem
 from tests.search_space import spaces
 
-FAMILY = Family(spaces.countable(), num_classes=7, input_channels=1)
+MODELS = ModelSpace(spaces.countable(), num_classes=7, input_channels=1)
 
 
 def _all_children() -> list[Architecture]:
-    space = FAMILY.space
+    space = MODELS.space
     return [space.decode(code) for code in itertools.product(*space.genes)]
 
 
 def _full_table(path: pathlib.Path) -> LatencyTable:
     """Part number n of the space takes 2 to the power of n: a sum tells its parts."""
-    parts = FAMILY.all_parts(FAMILY.space.eval_resolutions)
+    parts = MODELS.all_parts(MODELS.space.eval_resolutions)
     return LatencyTable(str(path), "a device", 0.5, {p: 2.0**n for n, p in enumerate(parts)})
 
 
@@ -49,7 +49,7 @@ def test_a_child_is_taken_apart() -> None:
     )
     # 14 pixels become 7 in the stem and, by SAME padding, 4 in the second stage. Squeeze-and-excite
     # has a quarter of a block's input channels in the first stage, and a half in the second.
-    assert Family(spaces.tiny(), 5).parts(child) == [
+    assert ModelSpace(spaces.tiny(), 5).parts(child) == [
         Stem(patch_side=16, side=14, stride=2, symmetric=True, in_width=3, out_width=6),
         Block(7, 1, False, False, True, kernel=3, in_width=6, mid_width=6, out_width=4, se_width=1),
         Block(7, 2, True, True, True, kernel=5, in_width=4, mid_width=12, out_width=10, se_width=2),
@@ -69,17 +69,17 @@ def test_a_child_is_taken_apart() -> None:
 def test_all_parts_are_those_of_all_children() -> None:
     children = _all_children()
     for sides in ([8], [8, 10]):
-        expected = {p for c in children if c.resolution in sides for p in FAMILY.parts(c)}
-        found = FAMILY.all_parts(sides)
+        expected = {p for c in children if c.resolution in sides for p in MODELS.parts(c)}
+        found = MODELS.all_parts(sides)
         assert len(found) == len(set(found))
         assert set(found) == expected
 
 
 def test_no_random_child_has_another_part() -> None:
-    family, rng = Family(spaces.tiny(), 5), np.random.default_rng(0)
-    known = set(family.all_parts(family.space.eval_resolutions))
+    models, rng = ModelSpace(spaces.tiny(), 5), np.random.default_rng(0)
+    known = set(models.all_parts(models.space.eval_resolutions))
     for _ in range(200):
-        assert known.issuperset(family.parts(family.space.sample(rng)))
+        assert known.issuperset(models.parts(models.space.sample(rng)))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_no_random_child_has_another_part() -> None:
 )
 def test_the_presets_have_so_many_different_blocks(name: str, blocks: int) -> None:
     space = presets.get(name)
-    parts = Family(space, 10).all_parts(space.eval_resolutions)
+    parts = ModelSpace(space, 10).all_parts(space.eval_resolutions)
     assert sum(isinstance(part, Block) for part in parts) == blocks
 
 
@@ -102,18 +102,18 @@ def test_a_child_takes_the_call_and_its_parts(tmp_path: pathlib.Path) -> None:
     numbers = {part: n for n, part in enumerate(table.times)}
     for child in _all_children():
         # Two equal blocks of a child count twice; powers of two are added without rounding.
-        expected = 0.5 + sum(2 ** numbers[part] for part in FAMILY.parts(child))
-        assert table.milliseconds(FAMILY, child) == expected
+        expected = 0.5 + sum(2 ** numbers[part] for part in MODELS.parts(child))
+        assert table.milliseconds(MODELS, child) == expected
 
 
 def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pathlib.Path) -> None:
     table = _full_table(tmp_path / "table.json")
-    child = FAMILY.space.biggest()
-    block = FAMILY.parts(child)[1]
+    child = MODELS.space.biggest()
+    block = MODELS.parts(child)[1]
     times = {part: time for part, time in table.times.items() if part != block}
     holed = LatencyTable(table.path, table.device, table.overhead_ms, times)
     with pytest.raises(errors.UsageError) as caught:
-        holed.milliseconds(FAMILY, child)
+        holed.milliseconds(MODELS, child)
     message = str(caught.value)
     assert (
         '"side": 8, "stride": 1, "symmetric": false, "expands": true, "projects": true, "kernel": 5'
@@ -121,11 +121,11 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
     )
     assert "<YAML file of 'countable'> --resolutions=8 --num_classes=7" in message
     assert f"--input_channels=1 --output={table.path}" in message
-    holed.require(FAMILY, [10])
+    holed.require(MODELS, [10])
     with pytest.raises(errors.UsageError, match=r"lacks 1 entries .*--resolutions=8,10 "):
-        holed.require(FAMILY, [8, 10])
+        holed.require(MODELS, [8, 10])
     with pytest.raises(errors.UsageError, match="lacks 4 entries"):  # heads of other classes
-        table.require(Family(FAMILY.space, 8, 1), [8])
+        table.require(ModelSpace(MODELS.space, 8, 1), [8])
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from bignas_tf.conversion import metadata, tflite
 from bignas_tf.data import resize
-from bignas_tf.exports import folding, latency, metadata, probe, tflite
+from bignas_tf.exports import folding, probe
+from bignas_tf.latency import children
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import blocks
 from bignas_tf.search_space.parts import Block, Head, Part, Stem
@@ -28,14 +30,11 @@ def timing(part: Part, threads: int) -> probe.Timing:
     Raises:
       RunError: it cannot be converted.
     """
-    from ai_edge_litert import interpreter
-
-    lite = interpreter.Interpreter(model_content=_BUILDERS[type(part)](part), num_threads=threads)
-    lite.allocate_tensors()
+    lite = probe.interpreter(_BUILDERS[type(part)](part), threads)
     (given,) = lite.get_input_details()
     ones = np.ones(given["shape"], given["dtype"])
     lite.set_tensor(given["index"], ones)
-    return latency.warm_timing(lite.invoke)
+    return children.warm_timing(lite.invoke)
 
 
 def overhead(patch_side: int, channels: int, threads: int) -> probe.Timing:
@@ -47,7 +46,7 @@ def overhead(patch_side: int, channels: int, threads: int) -> probe.Timing:
     )
     told = metadata.Description("a corner", "Nothing.", ("value",))
     model = metadata.describe(tflite.plain(corner, tf.Module()), told, ["logits"])
-    return latency.litert_timing(model, patch_side, channels, threads)
+    return children.litert_timing(model, patch_side, channels, threads)
 
 
 def _stem(part: Stem) -> bytes:

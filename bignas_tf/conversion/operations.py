@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from bignas_tf.exports import probe
+
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
@@ -32,10 +34,7 @@ class Operations:
 
 def of(model: bytes) -> Operations:
     """Loads a file with LiteRT and tells its operations apart."""
-    from ai_edge_litert import interpreter  # the Model Garden brings it; it has no wheel everywhere
-
-    lite = interpreter.Interpreter(model_content=model)
-    lite.allocate_tensors()
+    lite = probe.interpreter(model)
     # The public interface tells tensors, not operations.
     found = lite._get_ops_details()
     delegates = [each for each in found if each["op_name"] == "DELEGATE"]

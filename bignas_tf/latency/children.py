@@ -22,13 +22,14 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf import errors
+from bignas_tf.conversion import metadata, tflite
 from bignas_tf.data import decode
-from bignas_tf.exports import metadata, probe, runtimes, signatures, tflite
+from bignas_tf.exports import probe, runtimes, signatures
 from bignas_tf.exports.intake import Intake
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling.slicing import NamedWeights
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.parts import Family
+from bignas_tf.search_space.parts import ModelSpace
 
 SAVED_MODEL_DIR, LITERT_FILE = "saved_model", runtimes.FILES["float32"]
 LIMIT_S = 600.0
@@ -36,22 +37,22 @@ _WARM_UP_CALLS = 10
 _MOST_PRINTED = 400  # characters of a command's output that an error repeats
 
 
-def saved_model(family: Family, architecture: Architecture) -> probe.Timing:
+def saved_model(models: ModelSpace, architecture: Architecture) -> probe.Timing:
     """Times the signature 'patches' of a SavedModel in Python's TensorFlow."""
     with tempfile.TemporaryDirectory() as folder:
-        _save(_child(family, architecture), family, folder)
+        _save(_child(models, architecture), models, folder)
         run = probe.tensorflow(folder)
-        return _call_timing(run, family.space.base_resolution, family.input_channels)
+        return _call_timing(run, models.space.base_resolution, models.input_channels)
 
 
-def litert(family: Family, architecture: Architecture, threads: int) -> probe.Timing:
+def litert(models: ModelSpace, architecture: Architecture, threads: int) -> probe.Timing:
     """Times LiteRT with XNNPACK in float32.
 
     Raises:
       RunError: the child cannot be converted.
     """
-    model = _convert(_child(family, architecture), family)
-    return litert_timing(model, family.space.base_resolution, family.input_channels, threads)
+    model = _convert(_child(models, architecture), models)
+    return litert_timing(model, models.space.base_resolution, models.input_channels, threads)
 
 
 def litert_timing(model: bytes, patch_side: int, channels: int, threads: int) -> probe.Timing:
@@ -70,12 +71,12 @@ def warm_timing(call: Callable[[], object]) -> probe.Timing:
 
 
 def write(
-    family: Family, architecture: Architecture, weights: Iterable[NamedWeights], folder: str
+    models: ModelSpace, architecture: Architecture, weights: Iterable[NamedWeights], folder: str
 ) -> None:
     """Writes what a user's command gets: `saved_model/` and `child_float32.tflite`.
 
     Args:
-      family: what the child belongs to.
+      models: what the child belongs to.
       architecture: the child's choices.
       weights: of its layers by their names, from `slicing.slices`.
       folder: where to.
@@ -83,12 +84,12 @@ def write(
     Raises:
       RunError: the child cannot be converted.
     """
-    child = _child(family, architecture)
+    child = _child(models, architecture)
     for name, values in weights:
         child.get_layer(name).set_weights(values)
     base = pathlib.Path(folder)
-    _save(child, family, str(base / SAVED_MODEL_DIR))
-    (base / LITERT_FILE).write_bytes(_convert(child, family))
+    _save(child, models, str(base / SAVED_MODEL_DIR))
+    (base / LITERT_FILE).write_bytes(_convert(child, models))
 
 
 def command(words: Sequence[str], folder: str, limit_s: float = LIMIT_S) -> float:
@@ -163,14 +164,14 @@ def _printed(text: str) -> str:
     return f"it printed {line[-_MOST_PRINTED:]!r}" if line else "it printed nothing"
 
 
-def _child(family: Family, architecture: Architecture) -> tf_keras.Model:
+def _child(models: ModelSpace, architecture: Architecture) -> tf_keras.Model:
     return child_lib.build_child(
-        family.space, architecture, family.num_classes, family.input_channels
+        models.space, architecture, models.num_classes, models.input_channels
     )
 
 
-def _save(child: tf_keras.Model, family: Family, folder: str) -> None:
-    intake = Intake(family.space.base_resolution, family.input_channels, decode.WHOLE)
+def _save(child: tf_keras.Model, models: ModelSpace, folder: str) -> None:
+    intake = Intake(models.space.base_resolution, models.input_channels, decode.WHOLE)
     tf.saved_model.save(
         tf.Module(),
         folder,
@@ -179,11 +180,11 @@ def _save(child: tf_keras.Model, family: Family, folder: str) -> None:
     )
 
 
-def _convert(child: tf_keras.Model, family: Family) -> bytes:
-    numbers = tuple(map(str, range(family.num_classes)))
+def _convert(child: tf_keras.Model, models: ModelSpace) -> bytes:
+    numbers = tuple(map(str, range(models.num_classes)))
     told = metadata.Description("child", "Made to be timed; not calibrated.", numbers)
-    side = family.space.base_resolution
-    patches = np.zeros([1, side, side, family.input_channels], np.uint8)
+    side = models.space.base_resolution
+    patches = np.zeros([1, side, side, models.input_channels], np.uint8)
     return tflite.convert(child, "float32", patches, told)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from bignas_tf import errors, files
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.parts import Block, Family, Head, Part, Stem
+from bignas_tf.search_space.parts import Block, Head, ModelSpace, Part, Stem
 
 FORMAT, UNIT = 2, "ms"
 _KINDS: dict[str, type[Part]] = {"stem": Stem, "block": Block, "head": Head}
@@ -83,39 +83,39 @@ class LatencyTable:
         }
         files.write_json(self.path, value)
 
-    def milliseconds(self, family: Family, architecture: Architecture) -> float:
+    def milliseconds(self, models: ModelSpace, architecture: Architecture) -> float:
         """Looks a child up.
 
         Raises:
           UsageError: an architecture outside the space, or a part that the table lacks.
         """
-        parts = family.parts(architecture)
+        parts = models.parts(architecture)
         try:
             return self.overhead_ms + sum(self.times[part] for part in parts)
         except KeyError:
             missing = [part for part in parts if part not in self.times]
-            raise self._incomplete(missing, family, [architecture.resolution]) from None
+            raise self._incomplete(missing, models, [architecture.resolution]) from None
 
-    def require(self, family: Family, resolutions: Iterable[int]) -> None:
+    def require(self, models: ModelSpace, resolutions: Iterable[int]) -> None:
         """Refuses a table that lacks a part of some child, before a search begins.
 
         Raises:
           UsageError: it does; the message says how to measure what is missing.
         """
         sides = list(resolutions)
-        missing = [part for part in family.all_parts(sides) if part not in self.times]
+        missing = [part for part in models.all_parts(sides) if part not in self.times]
         if missing:
-            raise self._incomplete(missing, family, sides)
+            raise self._incomplete(missing, models, sides)
 
     def _incomplete(
-        self, missing: list[Part], family: Family, resolutions: list[int]
+        self, missing: list[Part], models: ModelSpace, resolutions: list[int]
     ) -> errors.UsageError:
-        name = family.space.name
+        name = models.space.name
         flags = {
             "search_space": name if name in presets.PRESETS else f"<YAML file of {name!r}>",
             "resolutions": ",".join(map(str, resolutions)),
-            "num_classes": family.num_classes,
-            "input_channels": family.input_channels,
+            "num_classes": models.num_classes,
+            "input_channels": models.input_channels,
             "output": self.path,
         }
         command = " ".join(f"--{flag}={value}" for flag, value in flags.items())

@@ -16,16 +16,17 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import resize
-from bignas_tf.exports import latency, parts, probe
+from bignas_tf.exports import probe
+from bignas_tf.latency import children, parts
 from bignas_tf.modeling import slicing
 from bignas_tf.search_space import presets
-from bignas_tf.search_space.parts import Family
+from bignas_tf.search_space.parts import ModelSpace
 from tests.search_space import spaces
 from tests.selection import digits
 
 pytestmark = pytest.mark.slow
 
-TINY = Family(spaces.countable(), num_classes=3, input_channels=1)
+TINY = ModelSpace(spaces.countable(), num_classes=3, input_channels=1)
 LIMIT_S = 30.0  # more than any command here takes, unless it hangs
 
 
@@ -35,8 +36,8 @@ def _plausible(timing: probe.Timing) -> bool:
 
 def test_a_large_child_takes_longer_in_litert_than_a_tiny_one() -> None:
     small = presets.get("bignas_small")
-    large = latency.litert(Family(small, 10, 1), small.biggest(), threads=1)
-    tiny = latency.litert(TINY, TINY.space.smallest(), threads=1)
+    large = children.litert(ModelSpace(small, 10, 1), small.biggest(), threads=1)
+    tiny = children.litert(TINY, TINY.space.smallest(), threads=1)
     assert _plausible(large)
     assert _plausible(tiny)
     # 8.6 million multiply-adds against 9 thousand: 20 times the time, where it was measured.
@@ -44,7 +45,7 @@ def test_a_large_child_takes_longer_in_litert_than_a_tiny_one() -> None:
 
 
 def test_a_saved_model_is_timed() -> None:
-    assert _plausible(latency.saved_model(TINY, TINY.space.smallest()))
+    assert _plausible(children.saved_model(TINY, TINY.space.smallest()))
 
 
 def test_each_kind_of_part_is_timed() -> None:
@@ -55,18 +56,18 @@ def test_each_kind_of_part_is_timed() -> None:
 
 def test_a_command_gets_files_that_answer_as_the_child_does(tmp_path: pathlib.Path) -> None:
     net = digits.supernet()
-    family = Family(net.space, net.num_classes, net.input_channels)
+    models = ModelSpace(net.space, net.num_classes, net.input_channels)
     architecture = net.space.with_resolution(net.space.biggest(), 9)
     statistics = slicing.uncalibrated(net)
     weights = slicing.slices(net, architecture, statistics)
-    latency.write(family, architecture, weights, str(tmp_path))
+    children.write(models, architecture, weights, str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"saved_model", "child_float32.tflite"}
     patches = next(iter(digits.batches("test[:16]", 16)))[0].numpy()
     child = slicing.sliced_child(net, architecture, statistics)
     expected = child(resize.resize_patches(tf.constant(patches), 9), training=False).numpy()
     for run in (
-        probe.tensorflow(str(tmp_path / latency.SAVED_MODEL_DIR)),
-        probe.litert(str(tmp_path / latency.LITERT_FILE)),
+        probe.tensorflow(str(tmp_path / children.SAVED_MODEL_DIR)),
+        probe.litert(str(tmp_path / children.LITERT_FILE)),
     ):
         # Folded batch norms round otherwise, by 1e-6 of the largest logit; see test_folding.
         np.testing.assert_allclose(run(patches), expected, atol=1e-5 * np.abs(expected).max())
@@ -81,13 +82,13 @@ def _script(folder: pathlib.Path, text: str) -> str:
 
 def test_the_last_line_of_a_command_is_its_milliseconds(tmp_path: pathlib.Path) -> None:
     command = _script(tmp_path, 'echo "warming $1" >&2; echo "$2"; echo " 1.25e1 "; echo')
-    assert latency.command([command, "up"], str(tmp_path), LIMIT_S) == 12.5
+    assert children.command([command, "up"], str(tmp_path), LIMIT_S) == 12.5
 
 
 def test_a_command_gets_the_folder_last(tmp_path: pathlib.Path) -> None:
     (tmp_path / "milliseconds").write_text("0.5\n")
     command = _script(tmp_path, 'cat "$2/milliseconds"')
-    assert latency.command([command, "--once"], str(tmp_path), LIMIT_S) == 0.5
+    assert children.command([command, "--once"], str(tmp_path), LIMIT_S) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_a_command_that_gives_no_time_is_told(
 ) -> None:
     command = _script(tmp_path, text)
     with pytest.raises(errors.RunError, match=f"^{command} {tmp_path}: .*{problem}"):
-        latency.command([command], str(tmp_path), LIMIT_S)
+        children.command([command], str(tmp_path), LIMIT_S)
 
 
 def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: pathlib.Path) -> None:
@@ -122,7 +123,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: pathli
     command = _script(tmp_path, text)
     began = time.monotonic()
     with pytest.raises(errors.RunError, match=r"took over 1 s; it printed 'begun'"):
-        latency.command([command], str(tmp_path), limit_s=1.0)
+        children.command([command], str(tmp_path), limit_s=1.0)
     assert time.monotonic() - began < LIMIT_S
     pid = int((tmp_path / "pid").read_text())
     while _runs(pid):
@@ -139,4 +140,4 @@ def _runs(pid: int) -> bool:
 
 def test_a_command_that_cannot_be_started_is_told(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.RunError, match=r"nowhere .*: cannot be started \(No such file"):
-        latency.command([str(tmp_path / "nowhere")], str(tmp_path), LIMIT_S)
+        children.command([str(tmp_path / "nowhere")], str(tmp_path), LIMIT_S)

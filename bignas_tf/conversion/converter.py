@@ -15,7 +15,8 @@ import numpy as np
 import tf_keras
 
 from bignas_tf import errors, files
-from bignas_tf.exports import measure, metadata, onnx, proof, runtimes, tflite
+from bignas_tf.conversion import measure, metadata, onnx, tflite
+from bignas_tf.exports import proof, runtimes
 
 # The packages that formats need; the Model Garden brings LiteRT, which has no wheel everywhere.
 _LITERT, _ONNX = ("ai_edge_litert",), ("tf2onnx", "onnxruntime")

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.exports import operations, probe, tflite
+from bignas_tf.conversion import operations, tflite
+from bignas_tf.exports import probe
 from bignas_tf.exports import proof as proof_lib
 
 SAVED_MODEL = "saved_model"

@@ -12,8 +12,9 @@ import tf_keras
 from ai_edge_litert import interpreter
 
 from bignas_tf import errors
+from bignas_tf.conversion import metadata, operations, tflite
 from bignas_tf.data import resize
-from bignas_tf.exports import metadata, operations, probe, saved_model, tflite
+from bignas_tf.exports import probe, saved_model
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from tests.exports import digit_children

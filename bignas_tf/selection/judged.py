@@ -96,9 +96,8 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """Plain form; `from_json` reads it back."""
         return {
-            field.name: _texts(value) if isinstance(value, Mapping) else value
-            for field in dataclasses.fields(self)
-            for value in [getattr(self, field.name)]
+            name: _texts(value) if isinstance(value, dict) else value
+            for name, value in dataclasses.asdict(self).items()
         }
 
     @classmethod

@@ -124,7 +124,12 @@ class EvaluationConfig(hyperparams.Config):
 
 @dataclasses.dataclass
 class BigNASConfig(cfg.TaskConfig):
-    """The task: supernet, rules of training, and data."""
+    """The task: supernet, rules of training, and data.
+
+    The Model Garden's `init_checkpoint` names the folder of another run, whose weights (their
+    averages, if it kept an `ema`) a new run starts from; see `initial_weights`. A run that
+    resumes does not read it.
+    """
 
     model: SupernetConfig = dataclasses.field(default_factory=SupernetConfig)
     sandwich: SandwichConfig = dataclasses.field(default_factory=SandwichConfig)

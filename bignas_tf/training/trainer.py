@@ -22,7 +22,7 @@ from bignas_tf.console import Show
 from bignas_tf.data import faults
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, validation
+from bignas_tf.training import checkpoints, initial_weights, validation
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
@@ -133,7 +133,8 @@ def train(
       show: takes lines of progress, in the chief's process.
 
     Raises:
-      UsageError: a bad configuration, or a checkpoint that is damaged or of another space.
+      UsageError: a bad configuration, a checkpoint that is damaged or of another space, or a
+        `task.init_checkpoint` whose weights cannot be taken over.
       RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
     """
     validation.validate(config)
@@ -143,15 +144,19 @@ def train(
     if checkpoint:
         checkpoints.check_space(checkpoint, space)
     _check_shared(model_dir, strategy)
+    fresh = config.task.init_checkpoint and not checkpoint
+    start = initial_weights.load(config.task, space) if fresh else None
     if workers.is_chief(strategy):
         if checkpoint:
             show(f"resuming from {checkpoint}")
+        if start:
+            show(initial_weights.summary(start, config.task))
         _describe(config, space, model_dir)
     else:
         show = console.silent
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
-        trainer = SupernetTrainer(config, task)
+        trainer = SupernetTrainer(config, task, start)
     _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
 

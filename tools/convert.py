@@ -13,7 +13,7 @@ from typing import Any
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+from .cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of the run that the export was made of.", required=True
@@ -40,7 +40,8 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.export import conversion, saved_model
     from bignas_tf.search_space.architecture import Architecture
     from bignas_tf.training import checkpoints
-    from tools import exporting
+
+    from . import exporting
 
     conversion.check(_FORMATS.value)
     folder = pathlib.Path(_EXPORT_DIR.value)

@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+from .cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _ARCHITECTURE = flags.DEFINE_string(
@@ -61,7 +61,8 @@ def main(argv: Sequence[str]) -> None:
 def _selected() -> dict[str, str]:
     """The files of a search's selected children, by names for them."""
     from bignas_tf.selection import result
-    from tools.reports import checks
+
+    from .reports import checks
 
     folder, found = _SEARCH_DIR.value, result.read(_SEARCH_DIR.value)
     with checks.written_by("tools.search", f"{folder}/{result.FILE}"):
@@ -77,7 +78,8 @@ def _servables(
     from bignas_tf.export import saved_model
     from bignas_tf.modeling import slicing
     from bignas_tf.selection import splits
-    from tools import exporting
+
+    from . import exporting
 
     task, net, evaluator = run.config.task, run.supernet, exporting.evaluator(run)
     data, selection = task.train_data, task.selection

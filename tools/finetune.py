@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+from .cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of the run that the child comes from.", required=True
@@ -44,7 +44,8 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.export import conversion, runtimes, saved_model
     from bignas_tf.search_space import presets
     from bignas_tf.training import checkpoints
-    from tools import exporting
+
+    from . import exporting
 
     if _FORMATS.value:
         conversion.check(_FORMATS.value)
@@ -106,7 +107,8 @@ def _adapted(run: Any, architecture: Any, task: Any) -> Any:
 
     from bignas_tf import errors
     from bignas_tf.modeling import child as child_lib
-    from tools import exporting
+
+    from . import exporting
 
     data, channels = task.train_data, run.supernet.input_channels
     if data.channels != channels:
@@ -166,7 +168,8 @@ def _servable(child: Any, run: Any, architecture: Any, config: Any, reporting: A
     from bignas_tf.export import saved_model
     from bignas_tf.search_space import cost
     from bignas_tf.selection.evaluator import Score
-    from tools import exporting
+
+    from . import exporting
 
     task, data = config.task, config.task.train_data
     with faults.named(reporting.config):

@@ -17,7 +17,7 @@ from typing import Any
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+from .cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _CHILDREN = flags.DEFINE_integer("children", 5, "Random children.", lower_bound=1)
@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf import errors, files
     from bignas_tf.selection import findings, judgement
     from bignas_tf.training import checkpoints
-    from tools.reports import words
+
+    from .reports import words
 
     run = checkpoints.load_run(_MODEL_DIR.value)
     output = _OUTPUT.value or os.path.join(_MODEL_DIR.value, findings.FILE)

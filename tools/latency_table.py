@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import flags
 
-from tools.cli import launch
+from .cli import launch
 
 _SEARCH_SPACE = flags.DEFINE_string(
     "search_space", "bignas_small", "A preset, or the YAML file of a search space."
@@ -93,7 +93,7 @@ def _begun(family: Any, elsewhere: Any) -> Any:
 def _device() -> str:
     import importlib.metadata
 
-    from tools.benchmarks import report
+    from .benchmarks import report
 
     machine, threads = report.machine(), _THREADS.value
     version = importlib.metadata.version("ai-edge-litert")

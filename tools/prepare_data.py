@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch
+from .cli import launch
 
 DATASET = flags.DEFINE_string("dataset", None, "TFDS name, such as fashion_mnist.", required=True)
 DATA_DIR = flags.DEFINE_string(

@@ -18,7 +18,8 @@ from typing import Any
 from absl import flags
 
 from bignas_tf import errors
-from tools.cli import launch
+
+from .cli import launch
 
 _RUN_DIR = flags.DEFINE_string("run_dir", "runs/quickstart", "Where everything goes.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+from .cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _SEARCH_DIRS = flags.DEFINE_multi_string(
@@ -29,7 +29,8 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     from bignas_tf import files
-    from tools.reports import inputs, page, render
+
+    from .reports import inputs, page, render
 
     run = inputs.read(_MODEL_DIR.value, _SEARCH_DIRS.value)
     folder = pathlib.Path(_OUTPUT_DIR.value or _MODEL_DIR.value)

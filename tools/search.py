@@ -22,7 +22,7 @@ from typing import Any
 
 from absl import flags
 
-from tools.cli import launch, no_chatter, note_command
+from .cli import launch, no_chatter, note_command
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.")
 _BUDGETS_MFLOPS = flags.DEFINE_list(
@@ -85,7 +85,8 @@ def _search(budgets: Sequence[Any]) -> dict[str, Any] | None:
     from bignas_tf import workers
     from bignas_tf.selection import runner
     from bignas_tf.training import checkpoints
-    from tools import objectives
+
+    from . import objectives
 
     strategy = _strategy()
     with strategy.scope():
@@ -160,7 +161,7 @@ def _strategy() -> Any:
     """A `tf.distribute.Strategy` with a replica on each device that the flags ask for."""
     import tensorflow as tf
 
-    from tools import devices
+    from . import devices
 
     if _MULTI_WORKER.value:
         return devices.strategy("multi_worker_mirrored")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch, no_chatter, note_command
+from .cli import launch, no_chatter, note_command
 
 _EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "Registered experiment.")
 _CONFIG_FILES = flags.DEFINE_multi_string(
@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf import errors, workers
     from bignas_tf.selection import named_children, splits
     from bignas_tf.training import experiment, trainer
-    from tools import devices
+
+    from . import devices
 
     config = experiment.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
     runtime = config.runtime

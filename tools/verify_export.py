@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tools.cli import launch, no_chatter
+from .cli import launch, no_chatter
 
 _COLUMNS = "{:<28} {:<6} {:<15} {:<10} {:<7} {}"
 

@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import sys
 
-from tools.benchmarks import harness
+from . import harness
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _HELP_S, _IMPORT_S = 2.0, 0.3

@@ -6,7 +6,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from bignas_tf import files
-from tools.reports import checks
+
+from . import checks
 
 # By a child's name: steps, and a value for each.
 Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf import files
-from tools.reports import checks
+
+from . import checks
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tools.reports import words
-from tools.reports.curves import Curves
-from tools.reports.inputs import Run, Search
+from . import words
+from .curves import Curves
+from .inputs import Run, Search
 
 LINE, STEPS, POINTS, RINGS = "line", "steps", "points", "rings"
 FRONT, SELECTED = "front", "selected"

@@ -14,7 +14,8 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import findings
 from bignas_tf.selection import result as result_lib
-from tools.reports import checks, curves, exports
+
+from . import checks, curves, exports
 
 # What an earlier report left in the run's folder is no part of the next.
 PAGE_FILE, PLOTS_DIR = "report.html", "report"

@@ -7,9 +7,9 @@ import html
 import string
 from collections.abc import Mapping, Sequence
 
-from tools.reports import figures, sections
-from tools.reports.figures import Figure
-from tools.reports.inputs import Run
+from . import figures, sections
+from .figures import Figure
+from .inputs import Run
 
 # The policy forbids the browser every request, whatever a label or a library may ask for.
 _PAGE = string.Template("""<!doctype html>

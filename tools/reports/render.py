@@ -7,7 +7,7 @@ import math
 import pathlib
 from typing import Any
 
-from tools.reports.figures import (
+from .figures import (
     FRONT,
     LINE,
     POINTS,

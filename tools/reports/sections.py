@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf.selection import result as result_lib
-from tools.reports import drawing, markup, render, words
-from tools.reports.exports import Export
-from tools.reports.figures import Figure
-from tools.reports.inputs import Run, Search
+
+from . import drawing, markup, render, words
+from .exports import Export
+from .figures import Figure
+from .inputs import Run, Search
 
 
 def summary(run: Run) -> Iterator[str]:

@@ -21,11 +21,11 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     import pathlib
 
-    from bignas_tf import errors
+    from bignas_tf import commands, errors
     from bignas_tf.export import runtimes
 
     if len(argv) != 2:
-        raise errors.UsageError("give one folder: python -m tools.verify_export EXPORT_DIR")
+        raise errors.UsageError(f"give one folder: {commands.spelling('verify_export')} EXPORT_DIR")
     print(_COLUMNS.format("runtime", "loads", "max difference", "agreement", "ms", "verdict"))
     failed = []
     for outcome in runtimes.check(pathlib.Path(argv[1])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bignas_tf import commands
 from bignas_tf.selection import result as result_lib
 
 from . import drawing, markup, render, words
@@ -40,10 +41,10 @@ def judged(run: Run, shown: Sequence[Figure]) -> Iterator[str]:
     yield markup.heading(2, "How good is this supernet?")
     if run.judgement is None:
         yield markup.paragraph(
-            "It has not been judged yet: tools.judge scores a few children at every resolution. "
-            "Then make this report again."
+            "It has not been judged yet. This command scores a few children at every resolution; "
+            "then make this report again."
         )
-        yield markup.code(f"python -m tools.judge --model_dir={run.name}")
+        yield markup.code(f"{commands.spelling('judge')} --model_dir={run.name}")
         return
     settings = run.judgement["settings"]
     yield from map(figure, shown)
@@ -60,7 +61,7 @@ def not_searched(run: Run) -> Iterator[str]:
         "This run has not been searched yet. A search finds the best child for each budget, here "
         "in millions of multiply-adds; then make this report again."
     )
-    command = f"python -m tools.search --model_dir={run.name} --output_dir={run.name}/search"
+    command = f"{commands.spelling('search')} --model_dir={run.name} --output_dir={run.name}/search"
     yield markup.code(f"{command} --budgets_mflops=…")
 
 
@@ -138,7 +139,7 @@ def exports(found: Sequence[Export]) -> Iterator[str]:
     yield markup.table(heads, rows)
     yield markup.paragraph(
         "Agrees: how often a format's answer is the SavedModel's. Times were taken on the machine "
-        "that converted the export; tools.convert measures the formats."
+        f"that converted the export; `{commands.spelling('convert')}` measures the formats."
     )
     for export in found:
         if export.labels:

@@ -12,6 +12,8 @@ from absl import app, flags
 
 from bignas_tf import commands, errors
 
+from . import quiet
+
 USAGE, FAILURE = 2, 1
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
@@ -25,6 +27,7 @@ def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> No
     """
     # TensorFlow reads this when it is imported, which happens inside `main`.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet.without_driver()
     flags.FLAGS.set_gnu_getopt()
     _translate_help()
     app.run(lambda argv: _guarded(main, argv, most_arguments), flags_parser=_parse)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from bignas_tf.training.checkpoints import Run
     from bignas_tf.workers import is_chief
 
+__version__ = "0.2.0.dev0"
+
 # Where each name is. TensorFlow takes seconds to import, so it waits until a name needs it.
 _HOMES = {
     "Architecture": "search_space.architecture.Architecture",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -33,6 +34,8 @@ ALLOWED: dict[str, frozenset[str]] = {
 
 # Offers the names of the rooms, and imports each when it is used.
 FRONT_DOOR = f"{PACKAGE}.__init__"
+# In a checkout and in the wheel.
+TOOLS = ("tools", f"{PACKAGE}.tools")
 TENSORFLOW = frozenset({"tensorflow", "tf_keras", "keras", "official", "orbit"})
 
 
@@ -67,7 +70,7 @@ def _violations(module: str, source: str) -> list[str]:
     for name in _imports(source, module.rpartition(".")[0]):
         target = _room(name)
         inside = None if target is None else name.removeprefix(f"{PACKAGE}.")
-        if _within(module, PACKAGE) and _within(name, "tools"):
+        if _within(module, PACKAGE) and any(_within(name, tools) for tools in TOOLS):
             found.append(f"{module} imports {name}: nothing imports tools")
         if not _within(module, "tools") and _within(name, "absl.flags"):
             found.append(f"{module} imports {name}: only tools read flags")
@@ -103,6 +106,13 @@ def test_imports_go_downwards_only(path: pathlib.Path) -> None:
     assert _violations(_module_name(path), path.read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("path", _modules("tools"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_tools_import_one_another_by_relative_imports(path: pathlib.Path) -> None:
+    # In the wheel they are bignas_tf.tools, and there is no package `tools`.
+    text = path.read_text(encoding="utf-8")
+    assert not re.findall(r"^\s*(?:from|import) tools\b.*", text, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("module", "source"),
     [
@@ -119,6 +129,7 @@ def test_imports_go_downwards_only(path: pathlib.Path) -> None:
         ("bignas_tf.selection.evaluator", "from bignas_tf.training import task"),
         ("bignas_tf.exports.saved_model", "from bignas_tf.data import inputs"),
         ("bignas_tf.exports.saved_model", "from tools import cli"),
+        ("bignas_tf.exports.saved_model", "from bignas_tf.tools import cli"),
         ("bignas_tf.selection.runner", "from bignas_tf.reports import page"),
         ("bignas_tf.reports.page", "from bignas_tf.training import trainer"),
         ("bignas_tf.reports.page", "from absl import flags"),
@@ -139,7 +150,7 @@ def test_a_forbidden_import_is_seen(module: str, source: str) -> None:
         ("bignas_tf.exports.saved_model", "from bignas_tf.data import resize"),
         ("bignas_tf.exports.saved_model", "from bignas_tf import errors, files"),
         ("bignas_tf.reports.inputs", "from bignas_tf.training import checkpoints"),
-        ("tools.train", "from absl import app, flags\nfrom tools.cli import launch"),
+        ("tools.train", "from absl import app, flags\n\nfrom .cli import launch"),
     ],
 )
 def test_an_allowed_import_passes(module: str, source: str) -> None:

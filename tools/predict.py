@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from absl import flags
 
 from bignas_tf import errors
-from tools.cli import launch, no_chatter
-from tools.serving import clients
+
+from .cli import launch, no_chatter
+from .serving import clients
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
 _SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.")

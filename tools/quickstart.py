@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
-import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 import bignas_tf as bignas
+from bignas_tf import commands
 
 from .cli import launch
 
@@ -69,8 +69,8 @@ def _prepare_data() -> str:
 def _run(tool: str, *files: str, **flag_values: str) -> str:
     """Runs another tool, its output shown as it comes; returns that output."""
     arguments = [*(f"--{name}={value}" for name, value in flag_values.items()), *files]
-    print(f"\n$ python -m tools.{tool} {' '.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", f"tools.{tool}", *arguments]
+    print(f"\n$ {commands.spelling(tool)} {' '.join(arguments)}", flush=True)
+    command = [*commands.process(tool), *arguments]
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -78,7 +78,7 @@ def _run(tool: str, *files: str, **flag_values: str) -> str:
             print(line, end="", flush=True)
             lines.append(line)
     if process.returncode:
-        raise bignas.RunError(f"tools.{tool} stopped with exit code {process.returncode}")
+        raise bignas.RunError(f"{tool} stopped with exit code {process.returncode}")
     return "".join(lines)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import bignas_tf as bignas
+from bignas_tf import commands
 
 from .cli import launch, no_chatter
 
@@ -19,7 +20,7 @@ from .cli import launch, no_chatter
 def main(argv: Sequence[str]) -> None:
     no_chatter()
     if len(argv) != 2:
-        raise bignas.UsageError("give one folder: python -m tools.verify_export EXPORT_DIR")
+        raise bignas.UsageError(f"give one folder: {commands.spelling('verify_export')} EXPORT_DIR")
     outcomes = bignas.verify(argv[1])
     failed = [outcome.runtime.name for outcome in outcomes if not outcome.passed]
     if failed:

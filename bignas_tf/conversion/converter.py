@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from bignas_tf import errors, files
+from bignas_tf import commands, errors, files
 from bignas_tf.conversion import measure, metadata, onnx, tflite
 from bignas_tf.exports import proof, runtimes
 
@@ -58,7 +58,7 @@ def check(formats: Sequence[str]) -> None:
             if not importlib.util.find_spec(package):
                 raise errors.UsageError(
                     f"the format {name} needs {package}, which is not installed; "
-                    "`make env-runtimes` brings what onnx needs"
+                    f"`{commands.extra('runtimes')}` brings what onnx needs"
                 )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bignas_tf import errors, files
+from bignas_tf import commands, errors, files
 from bignas_tf.exports import processes, verify
 from bignas_tf.exports import proof as proof_lib
 
@@ -135,9 +135,12 @@ def check(folder: pathlib.Path, runtimes: Iterable[Runtime] = RUNTIMES) -> Itera
         if not importlib.util.find_spec(runtime.package):
             yield Outcome(runtime, skipped=f"{runtime.package} is not installed")
         elif not model.exists():
-            yield Outcome(runtime, skipped=f"{model.name} was not made; see tools.convert")
+            convert = commands.spelling("convert")
+            yield Outcome(runtime, skipped=f"{model.name} was not made; see `{convert}`")
         elif runtime.format and not _made_of(folder, runtime.format):
-            problem = f"{model.name} is not what tools.convert made of this export"
+            problem = (
+                f"{model.name} is not what `{commands.spelling('convert')}` made of this export"
+            )
             yield Outcome(runtime, problem=f"{problem}; convert again")
         else:
             yield _outcome(runtime, model, proof)

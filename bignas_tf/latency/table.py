@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from bignas_tf import errors, files
+from bignas_tf import commands, errors, files
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import Block, Head, ModelSpace, Part, Stem
@@ -122,7 +122,7 @@ class LatencyTable:
         return errors.UsageError(
             f"{self.path} lacks {len(missing)} entries that children of {name!r} need, the first "
             f"{json.dumps(_plain(missing[0]))}; add them, or measure them with LiteRT here: "
-            f"python -m tools.latency_table {command}"
+            f"{commands.spelling('latency_table')} {command}"
         )
 
 

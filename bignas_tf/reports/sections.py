@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from bignas_tf import commands
 from bignas_tf.reports import drawing, markup, render, words
 from bignas_tf.reports.exports import Export
 from bignas_tf.reports.figures import Figure
@@ -41,10 +42,10 @@ def judged(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
     yield markup.heading(2, "How good is this supernet?")
     if run.judgement is None:
         yield markup.paragraph(
-            "It has not been judged yet: tools.judge scores a few children at every resolution. "
-            "Then make this report again."
+            "It has not been judged yet. This command scores a few children at every resolution; "
+            "then make this report again."
         )
-        yield markup.code(f"python -m tools.judge --model_dir={run.name}")
+        yield markup.code(f"{commands.spelling('judge')} --model_dir={run.name}")
         return
     source = run.judgement.source
     yield from map(figure, shown)
@@ -61,7 +62,7 @@ def not_searched(run: ReportedRun) -> Iterator[str]:
         "This run has not been searched yet. A search finds the best child for each budget, here "
         "in millions of multiply-adds; then make this report again."
     )
-    command = f"python -m tools.search --model_dir={run.name} --output_dir={run.name}/search"
+    command = f"{commands.spelling('search')} --model_dir={run.name} --output_dir={run.name}/search"
     yield markup.code(f"{command} --budgets_mflops=…")
 
 
@@ -139,7 +140,7 @@ def exports(found: Sequence[Export]) -> Iterator[str]:
     yield markup.table(heads, rows)
     yield markup.paragraph(
         "Agrees: how often a format's answer is the SavedModel's. Times were taken on the machine "
-        "that converted the export; tools.convert measures the formats."
+        f"that converted the export; `{commands.spelling('convert')}` measures the formats."
     )
     for export in found:
         if export.labels:

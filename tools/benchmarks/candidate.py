@@ -12,7 +12,8 @@ from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.evaluator import Batches, Evaluator
-from tools.benchmarks import cases, harness
+
+from . import cases, harness
 
 _BATCH_SIZE = 250
 _LEAST_AGAINST_STATIC = 2.0

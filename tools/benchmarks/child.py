@@ -16,7 +16,8 @@ from bignas_tf.data import resize
 from bignas_tf.exports import probe, saved_model, served
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost, presets
-from tools.benchmarks import harness
+
+from . import harness
 
 _SPACE, _CLASSES, _SIDE = "bignas_imagenet", 1000, 224
 _EFFICIENTNET_MACS = 390e6  # Tan and Le 2019, Table 2

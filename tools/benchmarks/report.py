@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tools.benchmarks.harness import Row, Samples, figure, spread
+from .harness import Row, Samples, figure, spread
 
 LEGEND = (
     "Medians. ratio: the reference's time over ours, so above 1 we are faster. "

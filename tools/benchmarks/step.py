@@ -13,7 +13,8 @@ from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.training import children, losses, sandwich
-from tools.benchmarks import cases, harness
+
+from . import cases, harness
 
 _STEP = 1  # timed again and again, for it always draws the same random children
 _SEED = 0

@@ -1,22 +1,35 @@
 # The commands of this project; each begins by making .venv where it is missing or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := -m pip install --quiet --require-hashes --requirement
+# For every platform, and with no address of an index, whichever this machine uses.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version=3.11 --upgrade \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --annotation-style=line \
+	--custom-compile-command='make lock'
 # A process for each processor, and a few at most: each holds TensorFlow, 2 to 3 GB of memory.
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev env-runtimes env-tpu quickstart lint types test test-fast clean
+.PHONY: help env env-dev env-runtimes env-tpu lock quickstart lint types test test-fast clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-env: .venv/installed  ## make .venv with the pinned requirements
+env: .venv/installed  ## make .venv with the locked requirements
 
 env-dev: .venv/installed-dev  ## add the tools that the tests need
 
 env-runtimes: .venv/installed-runtimes  ## add ONNX and the runtimes that verify_export knows
 
 env-tpu: .venv-tpu/installed  ## make .venv-tpu, the TPU compiler of tools.tpu_compile
+
+lock: env-dev  ## renew the *.lock files: every package that requirements*.txt lead to, with hashes
+	$(LOCK) requirements.txt --output-file=requirements.lock
+	$(LOCK) requirements.txt requirements-dev.txt --constraint=requirements.lock \
+		--output-file=requirements-dev.lock
+	$(LOCK) requirements.txt requirements-runtimes.txt --constraint=requirements.lock \
+		--output-file=requirements-runtimes.lock
+	$(LOCK) requirements-tpu.txt --output-file=requirements-tpu.lock
 
 quickstart: env  ## data, training, search, export, a prediction and a report: runs/quickstart
 	$(BIN)/python -m tools.quickstart
@@ -38,24 +51,24 @@ test-fast: lint types  ## the same without the tests marked slow
 clean:  ## remove .venv, .venv-tpu and the caches; runs/ is kept
 	rm -rf .venv .venv-tpu .mypy_cache .pytest_cache .ruff_cache
 
-# The stamps are newer than the requirements only if the install came through.
+# The stamps are newer than the locks only if the install came through.
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed; name one with make PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; name one with make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/installed: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+.venv/installed: requirements.lock | .venv/bin/python
+	$(BIN)/python $(INSTALL) requirements.lock
 	touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	$(BIN)/python $(INSTALL) requirements-dev.lock
 	touch $@
 
-.venv/installed-runtimes: requirements-runtimes.txt .venv/installed
-	$(BIN)/python -m pip install --quiet --requirement requirements-runtimes.txt
+.venv/installed-runtimes: requirements-runtimes.lock .venv/installed
+	$(BIN)/python $(INSTALL) requirements-runtimes.lock
 	touch $@
 
-.venv-tpu/installed: requirements-tpu.txt
+.venv-tpu/installed: requirements-tpu.lock
 	$(PYTHON) -m venv .venv-tpu
-	.venv-tpu/bin/python -m pip install --quiet --requirement requirements-tpu.txt
+	.venv-tpu/bin/python $(INSTALL) requirements-tpu.lock
 	touch $@

@@ -1,1 +1,123 @@
-"""BigNAS in TensorFlow 2: one training run, children for every budget."""
+"""BigNAS in TensorFlow 2: one training run, children for every budget.
+
+    import bignas_tf as bignas
+
+    config = bignas.configure("bignas_small", ["experiments/fashion_mnist.yaml"])
+    run = bignas.train(config, "runs/fashion")
+    found = bignas.search(run, ["mflops=1", "mflops=4"], "runs/fashion/search")
+    version = bignas.export(run, "runs/fashion/search/child_4.json", "runs/fashion/export")
+
+Functions show lines of progress; `show=None` silences them, and any function of a line takes them
+instead. Mistakes of the caller raise `UsageError`, runs that cannot go on `RunError`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from bignas_tf.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from bignas_tf.api.counting import cost
+    from bignas_tf.api.devices import evaluation_strategy, training_strategy
+    from bignas_tf.api.exporting import child, convert, export, export_family, verify
+    from bignas_tf.api.finetuning import finetune
+    from bignas_tf.api.judging import evaluate, judge
+    from bignas_tf.api.latency import latency_table
+    from bignas_tf.api.reporting import report
+    from bignas_tf.api.runs import configure, fit, load, train
+    from bignas_tf.api.searching import search
+    from bignas_tf.api.selecting import select
+    from bignas_tf.data.prepare import prepare as prepare_data
+    from bignas_tf.search_space.architecture import Architecture
+    from bignas_tf.search_space.presets import get as search_space_of
+    from bignas_tf.search_space.presets import published
+    from bignas_tf.search_space.space import SearchSpace
+    from bignas_tf.selection.budgets import Budget
+    from bignas_tf.selection.budgets import parse as budget
+    from bignas_tf.training.checkpoints import Run
+    from bignas_tf.workers import is_chief
+
+__version__ = "0.2.0.dev0"
+
+# Where each name is. TensorFlow takes seconds to import, so it waits until a name needs it.
+_HOMES = {
+    "Architecture": "search_space.architecture.Architecture",
+    "Budget": "selection.budgets.Budget",
+    "Run": "training.checkpoints.Run",
+    "SearchSpace": "search_space.space.SearchSpace",
+    "budget": "selection.budgets.parse",
+    "child": "api.exporting.child",
+    "configure": "api.runs.configure",
+    "convert": "api.exporting.convert",
+    "cost": "api.counting.cost",
+    "evaluate": "api.judging.evaluate",
+    "evaluation_strategy": "api.devices.evaluation_strategy",
+    "export": "api.exporting.export",
+    "export_family": "api.exporting.export_family",
+    "finetune": "api.finetuning.finetune",
+    "fit": "api.runs.fit",
+    "is_chief": "workers.is_chief",
+    "judge": "api.judging.judge",
+    "latency_table": "api.latency.latency_table",
+    "load": "api.runs.load",
+    "prepare_data": "data.prepare.prepare",
+    "published": "search_space.presets.published",
+    "report": "api.reporting.report",
+    "search": "api.searching.search",
+    "search_space_of": "search_space.presets.get",
+    "select": "api.selecting.select",
+    "train": "api.runs.train",
+    "training_strategy": "api.devices.training_strategy",
+    "verify": "api.exporting.verify",
+}
+
+__all__ = [
+    "Architecture",
+    "Budget",
+    "Run",
+    "RunError",
+    "SearchSpace",
+    "UsageError",
+    "budget",
+    "child",
+    "configure",
+    "convert",
+    "cost",
+    "evaluate",
+    "evaluation_strategy",
+    "export",
+    "export_family",
+    "finetune",
+    "fit",
+    "is_chief",
+    "judge",
+    "latency_table",
+    "load",
+    "prepare_data",
+    "published",
+    "report",
+    "search",
+    "search_space_of",
+    "select",
+    "train",
+    "training_strategy",
+    "verify",
+]
+
+# Type checkers see the imports above; with this function they would accept any name.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Imports a public name when it is first used (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, attribute = _HOMES[name].rpartition(".")
+        value = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

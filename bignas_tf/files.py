@@ -12,6 +12,10 @@ from typing import Any
 
 from bignas_tf import errors
 
+_MESSAGE, _LEAST_REASON = 299, 80  # characters of a message, and of its reason behind a long path
+# What reading a value of another form raises; `UsageError` is a `ValueError`.
+_MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes `text` to `path`, by way of a temporary file and a rename.
@@ -84,8 +88,26 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(read_text(path))
     except errors.UsageError:
         raise
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _usage_error(path, f"is not valid JSON ({error})") from error
+
+
+@contextlib.contextmanager
+def written_by(tool: str, path: str | os.PathLike[str]) -> Iterator[None]:
+    """Names the file in whatever fails inside, where its content is read; long reasons are cut.
+
+    Raises:
+      UsageError: something failed.
+    """
+    try:
+        yield
+    except _MISREAD as error:
+        start = f"{os.fspath(path)} is damaged, or not what {tool} writes: "
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        room = max(_MESSAGE - len(start), _LEAST_REASON)
+        raise errors.UsageError(
+            start + (reason if len(reason) <= room else f"{reason[: room - 4]} ...")
+        ) from error
 
 
 def make_folder(folder: str | os.PathLike[str]) -> None:

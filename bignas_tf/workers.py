@@ -78,7 +78,7 @@ def sigterm_noted(strategy: tf.distribute.Strategy) -> Iterator[Callable[[], boo
 
 
 @contextlib.contextmanager
-def loss_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
+def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Wraps what all workers do together.
 
     Raises:

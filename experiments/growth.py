@@ -36,9 +36,8 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     import pathlib
 
-    from bignas_tf import files
+    from bignas_tf import files, machine
     from experiments import growth_series
-    from tools.benchmarks import report
 
     folder = files.ensure_writable(pathlib.Path(_OUTPUT_DIR.value, "growth"))
     output = folder.with_suffix(".json")
@@ -46,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
     for name in _ONLY.value or SERIES:
         series = getattr(growth_series, name)(_REPEATS.value)
         print(f"\n{name}\n{_table(series)}", flush=True)
-        result[name] = {"machine": report.machine()} | series.to_json()
+        result[name] = {"machine": machine.describe()} | series.to_json()
         files.write_json(output, result)
         _plot(series, folder / f"{name}.png")
 

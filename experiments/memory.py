@@ -27,7 +27,7 @@ from typing import Any
 
 from absl import flags
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, machine
 from tools.cli import launch, no_chatter
 
 _STEPS = flags.DEFINE_integer("steps", 5000, "Updates of the supernet.", lower_bound=500)
@@ -44,7 +44,6 @@ _MOST_PERCENT = 1.0
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    from tools.benchmarks import report
 
     folder = files.ensure_writable(_OUTPUT_DIR.value)
     with tempfile.TemporaryDirectory() as scratch:
@@ -64,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
             f"resident {found['resident_mib'][1]:.0f} MiB, {found['resident_percent']:+.2f}% in "
             f"the second half: {'flat' if found['flat'] else 'NOT FLAT'}"
         )
-    files.write_json(folder / "memory.json", {"machine": report.machine()} | result)
+    files.write_json(folder / "memory.json", {"machine": machine.describe()} | result)
     _plot(result, folder / "memory.png")
 
 

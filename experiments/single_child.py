@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+import bignas_tf as bignas
 from tools.cli import launch, no_chatter
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps Fashion-MNIST.")
@@ -36,12 +37,11 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf import files
     from bignas_tf.data import inputs, resize
     from bignas_tf.modeling import slicing
-    from bignas_tf.selection import runner, splits
-    from bignas_tf.training import checkpoints, experiment, trainer
+    from bignas_tf.selection import splits
     from bignas_tf.training.task import BigNASTask
 
     settings = f"task.train_data.tfds_data_dir={_DATA_DIR.value},trainer.train_steps={_STEPS.value}"
-    config = experiment.parse(
+    config = bignas.configure(
         "bignas_small", ["experiments/fashion_mnist.yaml"], f"{settings},{_ALONE}"
     )
     task = BigNASTask(config.task)
@@ -63,16 +63,14 @@ def main(argv: Sequence[str]) -> None:
     test = splits.open_split(config.task.train_data, "test", 500)
     _, theirs = model.evaluate(test.dataset.map(prepare), verbose=0)
 
-    trainer.train(config, _MODEL_DIR.value, tf.distribute.get_strategy())
-    run = checkpoints.load_run(_MODEL_DIR.value)
-    evaluator = runner.build_evaluator(run.supernet, config.task.train_data, config.task.selection)
-    ours, images = evaluator.top1(biggest, evaluator.statistics(biggest), test)
+    run = bignas.train(config, _MODEL_DIR.value)
+    ours = bignas.evaluate(run, biggest, "test")
     result = {
         "steps": _STEPS.value,
-        "test_images": images,
-        "child_alone_top1": ours,
+        "test_images": ours.images,
+        "child_alone_top1": ours.top1,
         "keras_fit_top1": float(theirs),
-        "difference": ours - float(theirs),
+        "difference": ours.top1 - float(theirs),
     }
     files.write_json(_OUTPUT.value, result)
     print(result)

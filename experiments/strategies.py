@@ -15,11 +15,15 @@ from __future__ import annotations
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+import bignas_tf as bignas
 from tools.cli import launch, no_chatter
+
+if TYPE_CHECKING:
+    from bignas_tf.selection.result import SearchResult
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", "runs/fashion_mnist_long", "Of the training run.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "runs/strategies", "Folder of the searches.")
@@ -45,10 +49,9 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     from bignas_tf import files
     from bignas_tf.selection import strategies
-    from bignas_tf.training import checkpoints
 
-    run = checkpoints.load_run(_MODEL_DIR.value)
-    searches: dict[str, list[dict[str, Any]]] = {}
+    run = bignas.load(_MODEL_DIR.value)
+    searches: dict[str, list[SearchResult]] = {}
     for name in strategies.STRATEGIES:
         searches[name] = [_search(run, name, seed) for seed in range(_SEEDS.value)]
     result = {
@@ -64,8 +67,8 @@ def main(argv: Sequence[str]) -> None:
     print(_table(result))
 
 
-def _search(run: Any, name: str, seed: int) -> dict[str, Any]:
-    """One search: `search.json`'s content, and how many candidates a minute it made."""
+def _search(run: bignas.Run, name: str, seed: int) -> SearchResult:
+    """One search; prints how many candidates a minute it made."""
     from experiments.claim_parts import searches
 
     changes = {"strategy": name, "seed": seed, "evaluations": _EVALUATIONS.value}
@@ -74,16 +77,16 @@ def _search(run: Any, name: str, seed: int) -> dict[str, Any]:
     budgets = [float(budget) for budget in _BUDGETS.value]
     result = searches.search(run, budgets, folder, **_SETTINGS, **changes)
     minutes = (time.monotonic() - began) / 60
-    print(f"{folder}: {len(result['candidates']) / minutes:.0f} candidates a minute")
+    print(f"{folder}: {len(result.candidates) / minutes:.0f} candidates a minute")
     return result
 
 
-def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _summary(found: Sequence[SearchResult]) -> dict[str, Any]:
     """Accuracies [seeds][budgets] on both splits."""
     return {
-        "evaluated": [len(result["candidates"]) for result in found],
+        "evaluated": [len(result.candidates) for result in found],
         **{
-            split: [[entry[split] for entry in result["selected"]] for result in found]
+            split: [[child.to_json()[split] for child in result.selected] for result in found]
             for split in ("ranking_top1", "reporting_top1")
         },
     }

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+import bignas_tf
+from bignas_tf import commands
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = sorted(
     ".".join(path.relative_to(ROOT / "tools").with_suffix("").parts)
@@ -77,6 +80,37 @@ def test_help_names_the_flags(tool: str) -> None:
     assert "absl" in imported
     early = imported & {"tensorflow", "tf_keras", "official"}
     assert not early, "heavy imports go inside main()"
+
+
+def test_bignas_has_a_line_for_every_tool() -> None:
+    assert sorted(map(commands.module, commands.NAMES)) == TOOLS
+    done = _python("-m", "tools.bignas", "--help")
+    assert done.returncode == 0
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert [line[0] for line in lines] == list(commands.NAMES)
+    assert min(map(len, lines)) > 3
+    assert _python("-m", "tools.bignas").stdout == done.stdout
+
+
+def test_bignas_hands_flags_and_exit_codes_on() -> None:
+    done = _python("-m", "tools.bignas", "cost", "--published=BigNASModel-S", "--num_classes=10")
+    alone = _python("-m", "tools.cost", "--published=BigNASModel-S", "--num_classes=10")
+    assert (done.returncode, done.stdout) == (0, alone.stdout)
+    refused = _python("-m", "tools.bignas", "cost", "--publish=BigNASModel-S")
+    assert refused.returncode == 2
+    assert "'publish'" in refused.stderr
+
+
+def test_an_unknown_sub_command_exits_2_with_a_suggestion() -> None:
+    done = _python("-m", "tools.bignas", "serch", "--model_dir=runs/photos")
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = "error: unknown sub-command 'serch'; did you mean 'search'? bignas --help lists all"
+    assert done.stderr == f"{expected}\n"
+
+
+def test_bignas_tells_its_version() -> None:
+    done = _python("-m", "tools.bignas", "--version")
+    assert (done.returncode, done.stdout) == (0, f"bignas {bignas_tf.__version__}\n")
 
 
 def test_the_package_and_the_search_space_import_no_tensorflow() -> None:

@@ -51,3 +51,23 @@ def test_what_cannot_be_reached_is_named() -> None:
 def test_where_only_this_machine_will_do_a_remote_folder_is_refused() -> None:
     with pytest.raises(errors.UsageError, match=r"ram://a is remote; .* of this machine"):
         files.ensure_writable("ram://a")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(KeyError("name"), "no 'name'"), (TypeError("a list"), "a list")]
+)
+def test_what_fails_in_reading_a_file_names_it(error: Exception, reason: str) -> None:
+    with (
+        pytest.raises(errors.UsageError, match=f"^x.json is damaged, or not .* tools.y .*{reason}"),
+        files.written_by("tools.y", "x.json"),
+    ):
+        raise error
+
+
+def test_long_reasons_are_cut() -> None:
+    with (
+        pytest.raises(errors.UsageError, match=r"^x.json is .*: a{200,} \.\.\.$") as caught,
+        files.written_by("tools.y", "x.json"),
+    ):
+        raise ValueError("a" * 1000)
+    assert len(str(caught.value)) == 299

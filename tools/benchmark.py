@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.benchmarks import MEASURES
-from tools.cli import launch, no_chatter
+from .benchmarks import MEASURES
+from .cli import launch, no_chatter
 
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each side.", lower_bound=1)
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file; runs/benchmark/<measure>.json if unset.")
@@ -35,8 +35,9 @@ def main(argv: Sequence[str]) -> None:
     import importlib
     import pathlib
 
-    from bignas_tf import errors, files
-    from tools.benchmarks import harness, report
+    from bignas_tf import errors, files, machine
+
+    from .benchmarks import harness, report
 
     if name not in (*MEASURES, "all"):
         raise errors.UsageError(f"no measure {name!r}; choose from {[*MEASURES, 'all']}")
@@ -45,11 +46,11 @@ def main(argv: Sequence[str]) -> None:
     settings = harness.Settings(
         _REPEATS.value, _SEARCH_SPACE.value, _BATCH_SIZE.value, _IMAGES.value
     )
-    result = {"machine": report.machine(), "settings": dataclasses.asdict(settings)}
+    result = {"machine": machine.describe(), "settings": dataclasses.asdict(settings)}
     measures: dict[str, list[dict[str, object]]] = {}
     print(report.LEGEND)
     for each in MEASURES if name == "all" else [name]:
-        rows = importlib.import_module(f"tools.benchmarks.{each}").measure(settings)
+        rows = importlib.import_module(f".benchmarks.{each}", __package__).measure(settings)
         print(f"\n{each}: {MEASURES[each]}\n{report.table(rows)}", flush=True)
         measures[each] = [row.to_json() for row in rows]
         # After each, so that a later failure loses nothing.

@@ -10,7 +10,9 @@ from typing import NoReturn
 
 from absl import app, flags
 
-from bignas_tf import errors
+from bignas_tf import commands, errors
+
+from . import quiet
 
 USAGE, FAILURE = 2, 1
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
@@ -25,8 +27,19 @@ def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> No
     """
     # TensorFlow reads this when it is imported, which happens inside `main`.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet.without_driver()
     flags.FLAGS.set_gnu_getopt()
+    _translate_help()
     app.run(lambda argv: _guarded(main, argv, most_arguments), flags_parser=_parse)
+
+
+def _translate_help() -> None:
+    """Makes --help name the other tools as this installation does."""
+    tool = sys.modules["__main__"]
+    if tool.__doc__:
+        tool.__doc__ = commands.translated(tool.__doc__)
+    for name in flags.FLAGS:
+        flags.FLAGS[name].help = commands.translated(flags.FLAGS[name].help or "")
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
@@ -54,7 +67,7 @@ def _guarded(
 
 
 def _exit(error: Exception, code: int) -> NoReturn:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {commands.translated(str(error))}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -73,11 +86,11 @@ def note_command(folder: str) -> None:
 
     from bignas_tf import files
 
-    module = f"tools.{pathlib.Path(sys.argv[0]).stem}"
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         versions[package] = importlib.metadata.version(package)
-    command = shlex.join(["python", "-m", module, *sys.argv[1:]])
+    tool = commands.spelling(pathlib.Path(sys.argv[0]).stem)
+    command = f"{tool} {shlex.join(sys.argv[1:])}"
     files.write_json(
         os.path.join(folder, "command.json"), {"command": command, "versions": versions}
     )

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch
+import bignas_tf as bignas
+
+from .cli import launch
 
 SEARCH_SPACE = flags.DEFINE_string(
     "search_space", "bignas_imagenet", "A preset, or the YAML file of a search space."
@@ -26,19 +28,11 @@ INPUT_CHANNELS = flags.DEFINE_integer("input_channels", 3, "Channels of the imag
 def main(argv: Sequence[str]) -> None:
     """Counts the child named by the flags."""
     del argv
-    from bignas_tf import errors
-    from bignas_tf.search_space import cost, presets
-    from bignas_tf.search_space.architecture import Architecture
-
     if (ARCHITECTURE.value is None) == (PUBLISHED.value is None):
-        raise errors.UsageError("give exactly one of --architecture and --published")
-    if PUBLISHED.value is not None:
-        architecture = presets.published(PUBLISHED.value)
-    else:
-        architecture = Architecture.load(ARCHITECTURE.value)
-    space = presets.get(SEARCH_SPACE.value)
-    counted = cost.count(space, architecture, NUM_CLASSES.value, INPUT_CHANNELS.value)
-    print(json.dumps(counted._asdict()))
+        raise bignas.UsageError("give exactly one of --architecture and --published")
+    child = ARCHITECTURE.value or bignas.published(PUBLISHED.value)
+    cost = bignas.cost(SEARCH_SPACE.value, child, NUM_CLASSES.value, INPUT_CHANNELS.value)
+    print(json.dumps(cost._asdict()))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
 from bignas_tf import errors
-from tools.cli import launch, no_chatter
-from tools.serving import clients
+
+from .cli import launch, no_chatter
+from .serving import clients
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
 _SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.")
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
             print(json.dumps(_predict(model, path)))
 
 
-def _predict(model: clients.Client, path: str) -> dict[str, Any]:
+def _predict(model: clients.Client, path: str) -> dict[str, object]:
     answer = clients.classify(model, path, clients.read(path))
     return {
         "image": path,

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch
+import bignas_tf as bignas
+
+from .cli import launch
 
 DATASET = flags.DEFINE_string("dataset", None, "TFDS name, such as fashion_mnist.", required=True)
 DATA_DIR = flags.DEFINE_string(
@@ -23,9 +25,7 @@ MANUAL_DIR = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     """Prepares the data set named by the flags."""
     del argv
-    from bignas_tf.data import prepare
-
-    prepare.prepare(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
+    bignas.prepare_data(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
 
 
 if __name__ == "__main__":

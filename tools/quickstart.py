@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
-import sys
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
-from bignas_tf import errors
-from tools.cli import launch
+import bignas_tf as bignas
+from bignas_tf import commands
+
+from .cli import launch
 
 _RUN_DIR = flags.DEFINE_string("run_dir", "runs/quickstart", "Where everything goes.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
@@ -52,8 +52,7 @@ def main(argv: Sequence[str]) -> None:
         print(f"{prediction['image']}: predicted {prediction['name']}")
     _run("judge", model_dir=run_dir, images=str(_JUDGED_IMAGES))
     _run("report", model_dir=run_dir)
-    result = json.loads(pathlib.Path(search_dir, "search.json").read_text())
-    _print_table(result["selected"])
+    _print_table(search_dir)
     print(f"report:         {run_dir}/report.html\nexported child: {export}")
 
 
@@ -61,7 +60,7 @@ def _prepare_data() -> str:
     """Puts Fashion-MNIST on disk; returns the experiment that uses it, or the fall-back's."""
     try:
         _run("prepare_data", dataset="fashion_mnist", data_dir=_DATA_DIR.value)
-    except errors.RunError as error:
+    except bignas.RunError as error:
         print(f"\n{error}: Fashion-MNIST cannot be had; training on scikit-learn's digits instead")
         return _DIGITS
     return _FASHION
@@ -70,8 +69,8 @@ def _prepare_data() -> str:
 def _run(tool: str, *files: str, **flag_values: str) -> str:
     """Runs another tool, its output shown as it comes; returns that output."""
     arguments = [*(f"--{name}={value}" for name, value in flag_values.items()), *files]
-    print(f"\n$ python -m tools.{tool} {' '.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", f"tools.{tool}", *arguments]
+    print(f"\n$ {commands.spelling(tool)} {' '.join(arguments)}", flush=True)
+    command = [*commands.process(tool), *arguments]
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -79,7 +78,7 @@ def _run(tool: str, *files: str, **flag_values: str) -> str:
             print(line, end="", flush=True)
             lines.append(line)
     if process.returncode:
-        raise errors.RunError(f"tools.{tool} stopped with exit code {process.returncode}")
+        raise bignas.RunError(f"{tool} stopped with exit code {process.returncode}")
     return "".join(lines)
 
 
@@ -89,9 +88,8 @@ def _write_test_images(config_file: str, override: str, folder: pathlib.Path) ->
 
     from bignas_tf.data import sources
     from bignas_tf.selection import splits
-    from bignas_tf.training import experiment
 
-    task = experiment.parse("bignas_small", [config_file], override).task
+    task = bignas.configure("bignas_small", [config_file], override).task
     names, split = sources.class_names(task.train_data), task.selection.reporting_split
     batches = splits.open_split(task.train_data, split, _SHOWN_IMAGES, _SHOWN_IMAGES)
     patches, labels = (part.numpy() for part in next(iter(batches)))
@@ -104,14 +102,14 @@ def _write_test_images(config_file: str, override: str, folder: pathlib.Path) ->
     return paths
 
 
-def _print_table(selected: Sequence[dict[str, Any]]) -> None:
+def _print_table(search_dir: str) -> None:
+    from bignas_tf.selection import result
+
     print("\nbudget (M)  multiply-adds (M)  parameters (M)  test accuracy")
-    for entry in selected:
-        costs = entry["costs"]
-        accuracy = f"{entry['reporting_top1']:.2%} ± {entry['reporting_error']:.2%}"
-        print(
-            f"{entry['name']:>10}  {costs['mflops']:17.3f}  {costs['params_m']:14.3f}  {accuracy}"
-        )
+    for child in result.read(search_dir).selected:
+        mflops, params, reporting = child.costs["mflops"], child.costs["params_m"], child.reporting
+        accuracy = f"{reporting.top1:.2%} ± {reporting.error:.2%}" if reporting else "unknown"
+        print(f"{child.name:>10}  {mflops:17.3f}  {params:14.3f}  {accuracy}")
 
 
 if __name__ == "__main__":

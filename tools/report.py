@@ -9,12 +9,13 @@ and the commands and versions that made them. The plots lie in report/.
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+import bignas_tf as bignas
+
+from .cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _SEARCH_DIRS = flags.DEFINE_multi_string(
@@ -28,19 +29,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    from bignas_tf import files
-    from tools.reports import inputs, page, render
-
-    run = inputs.read(_MODEL_DIR.value, _SEARCH_DIRS.value)
-    folder = pathlib.Path(_OUTPUT_DIR.value or _MODEL_DIR.value)
-    files.ensure_writable(folder)
-    report, plots = page.compose(run), folder / inputs.PLOTS_DIR
-    for figure in report.figures:
-        render.to_png(figure, plots / f"{figure.name}.png")
-    for name, drawing in report.drawings.items():
-        files.write_text(plots / f"{name}.svg", drawing)
-    files.write_text(folder / inputs.PAGE_FILE, report.text)
-    print(f"{folder / inputs.PAGE_FILE}, and {len(report.figures)} plots in {plots}")
+    bignas.report(_MODEL_DIR.value, search_dirs=_SEARCH_DIRS.value, output_dir=_OUTPUT_DIR.value)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch, no_chatter
+from .cli import launch, no_chatter
 
 _EXPERIMENT = flags.DEFINE_string("experiment", "bignas_imagenet", "Registered experiment.")
 _CONFIG_FILES = flags.DEFINE_multi_string(
@@ -42,12 +42,14 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     from bignas_tf import errors, files
-    from tools.tpu.environment import Compiler
+
+    from .tpu.environment import Compiler
 
     # Before TensorFlow is imported, so that a mistake is told at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
     from bignas_tf.training import experiment
-    from tools.tpu import fitting, lowering, report
+
+    from .tpu import fitting, lowering, report
 
     name, topology, batch = _EXPERIMENT.value, _TOPOLOGY.value, _BATCH.value
     config = experiment.parse(name, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from tools.cli import launch, no_chatter, note_command
+import bignas_tf as bignas
+
+from .cli import launch, no_chatter, note_command
 
 _EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "Registered experiment.")
 _CONFIG_FILES = flags.DEFINE_multi_string(
@@ -31,37 +33,10 @@ _TPU = flags.DEFINE_string("tpu", "", "Name or address of a TPU, for distributio
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    from official.common import distribute_utils
-    from official.modeling import performance
-
-    from bignas_tf import errors, workers
-    from bignas_tf.selection import named_children, splits
-    from bignas_tf.training import experiment, trainer
-    from tools import devices
-
-    config = experiment.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
-    runtime = config.runtime
-    if runtime.mixed_precision_dtype:
-        performance.set_mixed_precision_policy(runtime.mixed_precision_dtype)
-    try:
-        # TF_CONFIG, where it is set, goes before the hosts of the configuration.
-        distribute_utils.configure_cluster(runtime.worker_hosts, runtime.task_index)
-    except (ValueError, KeyError, TypeError) as error:
-        raise errors.UsageError(
-            f"TF_CONFIG or runtime.worker_hosts cannot be used ({error!r})"
-        ) from error
-    strategy = devices.strategy(
-        runtime.distribution_strategy,
-        runtime.num_gpus,
-        _TPU.value or runtime.tpu,
-        runtime.all_reduce_alg,
-    )
-    # Before training, for mistakes that would show only after it.
-    task = config.task
-    splits.check_apart(task.train_data, task.selection)
-    children = named_children.NamedChildren(task) if task.evaluation.children else None
-    trainer.train(config, _MODEL_DIR.value, strategy, children.of if children else None)
-    if workers.is_chief(strategy):
+    config = bignas.configure(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    strategy = bignas.training_strategy(config, _TPU.value)
+    bignas.fit(config, _MODEL_DIR.value, strategy=strategy)
+    if bignas.is_chief(strategy):
         note_command(_MODEL_DIR.value)
 
 

@@ -13,7 +13,8 @@ import urllib.request
 import tensorflow_datasets as tfds
 from absl import logging
 
-from bignas_tf import errors, files
+from bignas_tf import console, errors, files
+from bignas_tf.console import Show
 from bignas_tf.data import sources
 
 PROBE_SECONDS = 5
@@ -32,7 +33,12 @@ _HEAD_REFUSED = (405, 501)  # the site is there, it only answers no HEAD
 _FALL_BACK = "train on the embedded digits instead: --params_override=task.train_data.source=digits"
 
 
-def prepare(dataset: str, data_dir: str | None = None, manual_dir: str | None = None) -> None:
+def prepare(
+    dataset: str,
+    data_dir: str | None = None,
+    manual_dir: str | None = None,
+    show: Show | None = console.print_line,
+) -> None:
     """Prepares a TFDS data set, unless it is there already.
 
     Args:
@@ -40,22 +46,24 @@ def prepare(dataset: str, data_dir: str | None = None, manual_dir: str | None = 
       data_dir: where TFDS keeps its data sets; None is TFDS' own default.
       manual_dir: a folder of files that a user has to get by hand, such as ImageNet's; None
         to download.
+      show: takes lines of progress; None for silence.
 
     Raises:
       UsageError: TFDS has no such data set, or the folder cannot be written to.
       RunError: it could not be had from anywhere.
     """
+    show = console.or_silent(show)
     builder = sources.tfds_builder(dataset, data_dir)
     folder = str(builder.data_dir)
     if builder.is_prepared():
-        print(f"{dataset} is already prepared in {folder}")
+        show(f"{dataset} is already prepared in {folder}")
         return
     files.make_folder(os.path.dirname(folder))
     if manual_dir is None:
-        _fetch(builder)
+        _fetch(builder, show)
     else:
         _prepare_from(builder, manual_dir)
-    print(f"{dataset} is prepared in {folder}")
+    show(f"{dataset} is prepared in {folder}")
 
 
 def restore_gzip_header(stripped: bytes, name: str, packed_at: int) -> bytes:
@@ -70,7 +78,7 @@ def restore_gzip_header(stripped: bytes, name: str, packed_at: int) -> bytes:
     return _GZIP_NAMED + time + stripped[8:10] + name.encode() + b"\0" + stripped[10:]
 
 
-def _fetch(builder: tfds.core.DatasetBuilder) -> None:
+def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
     """Downloads, or takes Debian's copy where the site does not answer."""
     problems = []
     unreachable = _unreachable(builder)
@@ -83,7 +91,7 @@ def _fetch(builder: tfds.core.DatasetBuilder) -> None:
     else:
         problems.append(unreachable)
     if builder.name == "fashion_mnist":
-        print(f"{problems[0]}; trying Debian's package {DEBIAN_PACKAGE}", flush=True)
+        show(f"{problems[0]}; trying Debian's package {DEBIAN_PACKAGE}")
         try:
             _prepare_from_debian(builder)
             return

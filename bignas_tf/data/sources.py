@@ -15,7 +15,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
-from bignas_tf import errors
+from bignas_tf import commands, errors
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import records, splits
 from bignas_tf.data.listed import Listed
@@ -98,7 +98,7 @@ def _open_tfds(config: config_lib.DataConfig) -> Records:
         where = f" --data_dir={data_dir}" if data_dir else ""
         raise errors.UsageError(
             f"TFDS data set {name!r} is not in {builder.data_dir}; run "
-            f"python -m tools.prepare_data --dataset={name}{where}"
+            f"{commands.spelling('prepare_data')} --dataset={name}{where}"
         )
     info = builder.info
     if info.file_format != tfds.core.FileFormat.TFRECORD:

@@ -79,8 +79,8 @@ Part = Stem | Block | Head
 
 
 @dataclasses.dataclass(frozen=True)
-class Family:
-    """All children that are built alike.
+class ModelSpace:
+    """A search space with the inputs and outputs of its children: all that decides their work.
 
     Attributes:
       space: what may be chosen.

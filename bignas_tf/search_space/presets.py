@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -256,12 +257,20 @@ def published(name: str) -> Architecture:
     )
 
 
-def child(space: SearchSpace, name: str) -> Architecture:
-    """A published child by its name, or the one that `space.named` knows.
+def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Architecture:
+    """A child of a space, in whatever way it is named.
+
+    Args:
+      space: what it belongs to.
+      name: the architecture itself, a published child's name, or what `space.named` takes.
 
     Raises:
       UsageError: no such child, or one outside the space.
     """
+    if isinstance(name, Architecture):
+        space.validate(name)
+        return name
+    name = os.fspath(name)
     if name not in _PUBLISHED:
         return space.named(name)
     architecture = published(name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bignas_tf import errors
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
 
@@ -20,38 +21,71 @@ class Candidate:
       phase: of the search, such as "coarse" or "fine".
       costs: by the names of objectives, in their units.
       spreads: how far the repeats of measured costs lie apart.
-      ranking_top1: fraction right on the ranking split; None if it failed.
+      ranking: its accuracy on the ranking split; None if it failed.
       failure: why it failed; None if it did not.
     """
 
     architecture: Architecture
     phase: str
-    costs: dict[str, float]
-    spreads: dict[str, float]
-    ranking_top1: float | None
+    costs: Mapping[str, float]
+    spreads: Mapping[str, float]
+    ranking: Accuracy | None
     failure: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain form; `from_json` reads it back."""
-        return dataclasses.asdict(self) | {"architecture": self.architecture.to_json()}
+        """Plain form without the number of images; `from_json` reads it back."""
+        return {
+            "architecture": self.architecture.to_json(),
+            "phase": self.phase,
+            "costs": dict(self.costs),
+            "spreads": dict(self.spreads),
+            "ranking_top1": self.ranking.top1 if self.ranking else None,
+            "failure": self.failure,
+        }
 
     @classmethod
-    def from_json(cls, value: Any) -> Candidate:
+    def from_json(cls, value: Any, images: int) -> Candidate:
         """Reads `to_json`'s form.
+
+        Args:
+          value: plain.
+          images: of the ranking split.
 
         Raises:
           UsageError: it is something else.
         """
-        names = [field.name for field in dataclasses.fields(cls)]
-        if not isinstance(value, dict) or sorted(value) != sorted(names):
-            raise errors.UsageError(f"a candidate has the fields {names}; got {value!r:.80}")
-        return cls(**value | {"architecture": Architecture.from_json(value["architecture"])})
+        value = Value.of(value)
+        top1 = value["ranking_top1"].optional(Value.fraction)
+        failure = value["failure"].optional(Value.text)
+        if (top1 is None) != (failure is not None):
+            raise value.wrong("it has either an accuracy or a failure")
+        return cls(
+            architecture=value["architecture"].parsed(Architecture.from_json),
+            phase=value["phase"].text(),
+            costs=numbers(value["costs"]),
+            spreads=numbers(value["spreads"]),
+            ranking=None if top1 is None else Accuracy(top1, images),
+            failure=failure,
+        )
+
+
+def numbers(value: Value) -> dict[str, float]:
+    """An object of numbers that are not negative, such as costs.
+
+    Raises:
+      UsageError: it is something else.
+    """
+    return {name: each.number(0) for name, each in value.fields().items()}
 
 
 def best(candidates: Iterable[Candidate], budget: Budget, count: int = 1) -> list[Candidate]:
     """The most accurate candidates within a budget, at most `count`; of equals the cheaper."""
-    within = [c for c in candidates if c.ranking_top1 is not None and budget.holds(c.costs)]
-    return sorted(within, key=lambda c: (-(c.ranking_top1 or 0.0), budget.order(c.costs)))[:count]
+    within = [
+        (-each.ranking.top1, budget.order(each.costs), each)
+        for each in candidates
+        if each.ranking is not None and budget.holds(each.costs)
+    ]
+    return [each for _, _, each in sorted(within, key=lambda entry: entry[:2])[:count]]
 
 
 def front(candidates: Iterable[Candidate], objective: str) -> list[int]:
@@ -61,13 +95,15 @@ def front(candidates: Iterable[Candidate], objective: str) -> list[int]:
       Indices of the candidates that no other beats, in ascending cost: none is both as
       cheap and as accurate. Of equals the first counts.
     """
-    scored = [(i, c) for i, c in enumerate(candidates) if c.ranking_top1 is not None]
+    scored = [
+        (each.costs[objective], -each.ranking.top1, index)
+        for index, each in enumerate(candidates)
+        if each.ranking is not None
+    ]
     members: list[int] = []
     highest = -1.0
-    for index, candidate in sorted(
-        scored, key=lambda pair: (pair[1].costs[objective], -(pair[1].ranking_top1 or 0.0))
-    ):
-        if (candidate.ranking_top1 or 0.0) > highest:
-            highest = candidate.ranking_top1 or 0.0
+    for _, negative_top1, index in sorted(scored):
+        if -negative_top1 > highest:
+            highest = -negative_top1
             members.append(index)
     return members

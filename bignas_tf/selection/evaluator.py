@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.calibration import PooledMoments
 from bignas_tf.selection.graphs import ChildGraphs
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
-
-
-class Score(NamedTuple):
-    """The fraction of images whose best class is right, and their number."""
-
-    top1: float
-    images: int
 
 
 class Evaluator:
@@ -51,7 +44,7 @@ class Evaluator:
 
     def scores(
         self, architectures: Iterable[Architecture], batches: Batches
-    ) -> Iterator[tuple[Architecture, Score]]:
+    ) -> Iterator[tuple[Architecture, Accuracy]]:
         """Calibrates and scores children, and yields them as they are done.
 
         Raises:
@@ -64,7 +57,7 @@ class Evaluator:
 
     def attempts(
         self, architectures: Iterable[Architecture], batches: Batches
-    ) -> Iterator[tuple[Architecture, Score | errors.RunError]]:
+    ) -> Iterator[tuple[Architecture, Accuracy | errors.RunError]]:
         """As `scores`, but yields the error of a child that fails, and goes on."""
         for group in self._groups(architectures):
             outcome = self._attempt(group, batches)
@@ -80,7 +73,7 @@ class Evaluator:
 
     def _attempt(
         self, group: Sequence[Architecture], batches: Batches
-    ) -> list[Score] | errors.RunError:
+    ) -> list[Accuracy] | errors.RunError:
         try:
             return self._score(group, self._calibrate(group), batches)
         except errors.RunError as error:
@@ -92,7 +85,9 @@ class Evaluator:
         """Calibrates a child: float32 [2, supernet.statistics_width]."""
         return self._calibrate([architecture])[0]
 
-    def top1(self, architecture: Architecture, statistics: np.ndarray, batches: Batches) -> Score:
+    def top1(
+        self, architecture: Architecture, statistics: np.ndarray, batches: Batches
+    ) -> Accuracy:
         """Scores a calibrated child.
 
         Raises:
@@ -119,7 +114,7 @@ class Evaluator:
 
     def _score(
         self, group: Sequence[Architecture], statistics: np.ndarray, batches: Batches
-    ) -> list[Score]:
+    ) -> list[Accuracy]:
         graphs = self._graphs_of(group[0])
         codes, spread = graphs.codes(group), graphs.spread(statistics)
         right, images = np.zeros(len(group)), 0
@@ -129,7 +124,7 @@ class Evaluator:
             if np.isnan(right).any():
                 child = group[int(np.isnan(right).argmax())]
                 raise errors.RunError(f"child {child} gives logits that are not finite")
-        return [Score(float(count) / images, images) for count in right]
+        return [Accuracy(float(count) / images, images) for count in right]
 
     def _groups(self, architectures: Iterable[Architecture]) -> Iterator[list[Architecture]]:
         """Yields children that run side by side, at most one a replica."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from bignas_tf import errors
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.journal import Record
 from bignas_tf.selection.objectives import Measurement, Objective
@@ -15,8 +17,20 @@ RANKING, REPORTING = "ranking_top1", "reporting_top1"
 # Of what is measured. Multiply-adds, parameters and bytes are whole millionths of their units.
 _DECIMALS = 6
 
-Outcome = Measurement | errors.RunError
-Scores = Callable[[Sequence[Architecture]], Iterable[tuple[Architecture, Outcome]]]
+Scored = tuple[Architecture, Accuracy | errors.RunError]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scorer:
+    """Finds accuracies on a split.
+
+    Attributes:
+      images: of the split.
+      score: gives children with their accuracies, each as it is done, or why one failed.
+    """
+
+    images: int
+    score: Callable[[Sequence[Architecture]], Iterable[Scored]]
 
 
 class Memory(Protocol):
@@ -32,8 +46,7 @@ class Figures:
 
     Args:
       objectives: the costs, by their names.
-      scores: by RANKING and REPORTING, what gives accuracies of children, each as it is done,
-        or why one failed.
+      scorers: of the splits, by RANKING and REPORTING.
       memory: figures already there are not found again.
       on_found: is told of each figure that was not known, as it is found.
     """
@@ -41,17 +54,17 @@ class Figures:
     def __init__(
         self,
         objectives: Mapping[str, Objective],
-        scores: Mapping[str, Scores],
+        scorers: Mapping[str, Scorer],
         memory: Memory,
         on_found: Callable[[Record], None],
     ) -> None:
         self.objectives = objectives
-        self.scores = scores
+        self.scorers = scorers
         self._memory = memory
         self._on_found = on_found
 
     def cost(self, name: str, architecture: Architecture, retry: bool = False) -> Record:
-        """One cost of a child, or why it could not be had.
+        """One cost of a child, or why there is none.
 
         Args:
           name: of the objective.
@@ -60,10 +73,10 @@ class Figures:
         """
         objective = self.objectives[name]
         if objective.counted:
-            return _record(name, architecture, objective.measure(architecture))
+            return _cost(name, architecture, objective.measure(architecture))
         known = self._memory.get(name, architecture)
         if known is None or (retry and known.failure):
-            known = _record(name, architecture, _outcome(objective, architecture))
+            known = _measured(objective, architecture)
             self._keep(known)
         return known
 
@@ -71,7 +84,7 @@ class Figures:
         """One cost of a child that has to have it.
 
         Raises:
-          RunError: it could not be had.
+          RunError: it cannot be measured.
         """
         record = self.cost(name, architecture, retry=True)
         if record.value is None:
@@ -82,49 +95,61 @@ class Figures:
         """All costs of a child."""
         return [self.cost(name, architecture) for name in self.objectives]
 
-    def accuracies(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Record]:
-        """Accuracies of children, known ones first, each as it is done."""
-        unknown = []
+    def accuracies(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
+        """Accuracies of children or why they failed, known ones first, each as it is done.
+
+        Args:
+          what: RANKING or REPORTING.
+          architectures: the children.
+        """
+        scorer, unknown = self.scorers[what], []
         for architecture in architectures:
             known = self._memory.get(what, architecture)
             # A child that was selected is tried again.
             if known is None or (what == REPORTING and known.failure):
                 unknown.append(architecture)
+            elif known.value is None:
+                yield architecture, errors.RunError(known.failure)
             else:
-                yield known
-        for architecture, outcome in self.scores[what](unknown):
-            record = _record(what, architecture, outcome)
-            self._keep(record)
-            yield record
+                yield architecture, Accuracy(known.value, scorer.images)
+        for architecture, outcome in scorer.score(unknown):
+            self._keep(
+                _failure(what, architecture, outcome)
+                if isinstance(outcome, errors.RunError)
+                else Record(what, architecture, outcome.top1)
+            )
+            yield architecture, outcome
 
-    def reported(self, architectures: Sequence[Architecture]) -> dict[Architecture, float | None]:
-        """Accuracies on the reporting split; None where one could not be had."""
-        records = self.accuracies(REPORTING, architectures)
-        return {record.architecture: record.value for record in records}
+    def reported(
+        self, architectures: Sequence[Architecture]
+    ) -> dict[Architecture, Accuracy | None]:
+        """Accuracies on the reporting split; None for children that failed."""
+        return {
+            child: outcome if isinstance(outcome, Accuracy) else None
+            for child, outcome in self.accuracies(REPORTING, architectures)
+        }
 
     def _keep(self, record: Record) -> None:
         self._memory.add(record)
         self._on_found(record)
 
 
-def _outcome(objective: Objective, architecture: Architecture) -> Outcome:
+def _measured(objective: Objective, architecture: Architecture) -> Record:
     try:
         found = objective.measure(architecture)
     except errors.RunError as error:
-        return error
+        return _failure(objective.name, architecture, error)
     # Written so that NaN fails; what rounds to nothing is no cost either.
     if not 0 < round(found.value, _DECIMALS) < math.inf:
-        return errors.RunError(
-            f"{objective.title}: measured {found.value} {objective.unit}, which is no cost"
-        )
-    return found
+        problem = f"{objective.title}: measured {found.value} {objective.unit}, which is no cost"
+        return _failure(objective.name, architecture, errors.RunError(problem))
+    return _cost(objective.name, architecture, found)
 
 
-def _record(what: str, architecture: Architecture, outcome: Outcome) -> Record:
-    if isinstance(outcome, errors.RunError):
-        return Record(what, architecture, None, failure=str(outcome))
-    value, spread = outcome
-    spread = None if spread is None else round(spread, _DECIMALS)
-    # Accuracies stay as they are: a third of the images is no whole millionth.
-    value = value if what in (RANKING, REPORTING) else round(value, _DECIMALS)
-    return Record(what, architecture, value, spread)
+def _cost(name: str, architecture: Architecture, found: Measurement) -> Record:
+    spread = None if found.spread is None else round(found.spread, _DECIMALS)
+    return Record(name, architecture, round(found.value, _DECIMALS), spread)
+
+
+def _failure(what: str, architecture: Architecture, error: errors.RunError) -> Record:
+    return Record(what, architecture, None, failure=str(error))

@@ -1,7 +1,4 @@
-"""What the scores of a few children say about their supernet.
-
-Accuracies are fractions of images. What is found by resolution has text as its keys, as in JSON.
-"""
+"""What the scores of a few children say about their supernet; accuracies are fractions."""
 
 from __future__ import annotations
 
@@ -12,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space import pairing
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.selection.result import standard_error
+from bignas_tf.selection.judged import JudgedChild, Judgement, Summary
+from bignas_tf.selection.provenance import ImageSet, Source
 
-FILE = "judgement.json"
 SMALLEST, BIGGEST, RANDOM = "smallest", "biggest", "random"
 _ERRORS_APART = 2.0  # standard errors of a difference that a warning needs
 
@@ -52,7 +50,7 @@ class Scores:
 
     def error(self, top1: float) -> float:
         """The standard error of an accuracy on these images."""
-        return standard_error(float(top1), self.images) or 0.0
+        return Accuracy(float(top1), self.images).error
 
     def exceeds(self, one: float, other: float) -> bool:
         """Whether an accuracy exceeds another by more than chance explains.
@@ -63,76 +61,72 @@ class Scores:
         error = math.hypot(self.error(one), self.error(other))
         return bool(one - other > _ERRORS_APART * error)
 
-    def by_resolution(self, values: np.ndarray) -> dict[str, Any]:
-        """Values [resolutions] by the resolutions as text."""
-        return {
-            str(side): value for side, value in zip(self.resolutions, values.tolist(), strict=True)
-        }
+    def by_resolution(self, values: np.ndarray) -> dict[int, Any]:
+        """Values [resolutions] as Python's numbers, by resolution."""
+        return dict(zip(self.resolutions, values.tolist(), strict=True))
+
+    def judged(self) -> Iterator[JudgedChild]:
+        """The children with their figures."""
+        rows = zip(self.children.items(), self.macs, self.top1, strict=True)
+        for (name, child), macs, top1 in rows:
+            found = self.by_resolution(top1)
+            accuracies = {side: Accuracy(value, self.images) for side, value in found.items()}
+            yield JudgedChild(name, child, self.by_resolution(macs), accuracies)
 
 
 def complete(
-    settings: Mapping[str, Any],
+    source: Source,
+    split: str,
+    seed: int,
     scores: Scores,
     space: SearchSpace,
     sandwich: Any,
     num_classes: int,
-) -> dict[str, Any]:
+) -> Judgement:
     """What `judgement.judge` returns, from scores.
 
     Args:
-      settings: how they were found.
+      source: the weights that were judged.
+      split: of the images.
+      seed: of the random children.
       scores: of the supernet's children.
       space: of the supernet.
       sandwich: the run's `SandwichConfig`.
       num_classes: of the images.
     """
-    return {
-        "settings": dict(settings),
-        "resolutions": list(scores.resolutions),
-        "children": [
-            {
-                "name": name,
-                "architecture": child.to_json(),
-                "macs": scores.by_resolution(macs),
-                "top1": scores.by_resolution(top1),
-            }
-            for (name, child), macs, top1 in zip(
-                scores.children.items(), scores.macs, scores.top1, strict=True
-            )
-        ],
-        "summary": summary(scores, space.train_resolutions[-1]),
-        "warnings": list(warnings(scores, space, sandwich, num_classes)),
-    }
+    return Judgement(
+        source=source,
+        scored_on=ImageSet(split, scores.images),
+        random_children=len(scores.children) - 2,
+        seed=seed,
+        resolutions=tuple(scores.resolutions),
+        children=tuple(scores.judged()),
+        summary=summary(scores, space.train_resolutions[-1]),
+        warnings=tuple(warnings(scores, space, sandwich, num_classes)),
+    )
 
 
-def summary(scores: Scores, largest_trained: int) -> dict[str, Any]:
+def summary(scores: Scores, largest_trained: int) -> Summary:
     """A few figures that tell how good the supernet is.
 
     Args:
       scores: of its children.
       largest_trained: the largest training resolution.
-
-    Returns:
-      "random_mean": top-1 of the random children over all resolutions;
-      "random_mean_by_resolution"; "largest_trained"; "random_mean_to_largest_trained": over
-      the resolutions up to that; "worst_resolution" and "worst_mean": where random children are
-      least accurate; "front_distance": mean over all points, and "front_distance_by_resolution",
-      see `front_distances`; "standard_error": of a single accuracy that equals "random_mean".
     """
     means, mean = scores.random_means, float(scores.top1[1:-1].mean())
     trained = np.array(scores.resolutions) <= largest_trained
     distances = front_distances(scores.macs, scores.top1)
-    return {
-        "random_mean": mean,
-        "random_mean_by_resolution": scores.by_resolution(means),
-        "largest_trained": largest_trained,
-        "random_mean_to_largest_trained": float(means[trained].mean()),
-        "worst_resolution": scores.resolutions[int(means.argmin())],
-        "worst_mean": float(means.min()),
-        "front_distance": float(distances.mean()),
-        "front_distance_by_resolution": scores.by_resolution(distances.mean(0)),
-        "standard_error": scores.error(mean),
-    }
+    return Summary(
+        random_mean=mean,
+        random_mean_by_resolution=scores.by_resolution(means),
+        largest_trained=largest_trained,
+        random_mean_to_largest_trained=float(means[trained].mean()),
+        worst_resolution=scores.resolutions[int(means.argmin())],
+        worst_mean=float(means.min()),
+        front_distance=float(distances.mean()),
+        front_distance_by_resolution=scores.by_resolution(distances.mean(0)),
+        standard_error=scores.error(mean),
+    )
 
 
 def front_distances(costs: np.ndarray, top1: np.ndarray) -> np.ndarray:

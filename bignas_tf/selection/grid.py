@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection.config import SelectionConfig
 
-KERNEL_PATTERNS = ("smallest", "largest", "largest_early", "largest_late")
 
-
-def skeletons(space: SearchSpace, settings: Any) -> Iterator[Architecture]:
+def skeletons(space: SearchSpace, settings: SelectionConfig) -> Iterator[Architecture]:
     """Yields every combination of resolution, depth, width and kernels, each child once.
 
     Args:
       space: what may be chosen.
-      settings: the run's `SelectionConfig`.
+      settings: how to search.
 
     Raises:
-      UsageError: a kernel pattern or a multiplier that does not exist.
+      UsageError: a resolution that the space does not have.
     """
-    _check(settings)
+    for side in settings.resolutions:
+        if side not in space.eval_resolutions:
+            raise errors.UsageError(
+                f"task.selection.resolutions has {side}; choose from those of {space.name!r}: "
+                f"{list(space.eval_resolutions)}"
+            )
     seen = set()
     for resolution, depth, width, pattern in itertools.product(
         settings.resolutions or space.eval_resolutions,
@@ -35,18 +38,6 @@ def skeletons(space: SearchSpace, settings: Any) -> Iterator[Architecture]:
         if skeleton not in seen:
             seen.add(skeleton)
             yield skeleton
-
-
-def _check(settings: Any) -> None:
-    for pattern in settings.kernel_patterns:
-        if pattern not in KERNEL_PATTERNS:
-            raise errors.UsageError(
-                f"selection.kernel_patterns has {pattern!r}; choose from {list(KERNEL_PATTERNS)}"
-            )
-    for name in ("depth_multipliers", "width_multipliers"):
-        for value in getattr(settings, name):
-            if not 0 <= value <= 1:
-                raise errors.UsageError(f"selection.{name} has {value!r}; they run from 0 to 1")
 
 
 def _skeleton(

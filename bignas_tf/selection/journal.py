@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from bignas_tf import errors
+from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 
 
@@ -34,14 +35,14 @@ class Record:
     failure: str | None = None
 
 
-class Records:
+class MemoryJournal:
     """Records by what they are of, in memory.
 
     Args:
       lines: of records that are known already, as `lines` gives them.
 
     Raises:
-      ValueError, TypeError, UsageError: a line is not a record.
+      ValueError: a line is not a record; `UsageError` is one.
     """
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
@@ -61,7 +62,7 @@ class Records:
         return [_to_line(record) for record in self._records.values()]
 
 
-class Journal(Records):
+class Journal(MemoryJournal):
     """Records in a JSON-lines file whose first line is `origin`.
 
     A torn last line, the mark of a kill, is cut off. While it is open no other process can
@@ -141,7 +142,7 @@ class Journal(Records):
         for number, line in enumerate(lines, 2):
             try:
                 record = _from_line(line)
-            except (ValueError, TypeError, errors.UsageError) as error:
+            except ValueError as error:
                 raise errors.UsageError(
                     f"{self._path}, line {number} is damaged; delete the file to start anew"
                 ) from error
@@ -159,7 +160,11 @@ def _to_line(record: Record) -> str:
 
 
 def _from_line(line: str) -> Record:
-    value = json.loads(line)
-    if not isinstance(value, dict):
-        raise ValueError("not a record")
-    return Record(**value | {"architecture": Architecture.from_json(value.get("architecture"))})
+    value = Value(json.loads(line))
+    return Record(
+        what=value["what"].text(),
+        architecture=value["architecture"].parsed(Architecture.from_json),
+        value=value["value"].optional(Value.number),
+        spread=value["spread"].optional(Value.number),
+        failure=value["failure"].optional(Value.text),
+    )

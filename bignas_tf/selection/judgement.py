@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from bignas_tf import errors
+from bignas_tf import console, errors
+from bignas_tf.console import Show
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import findings, progress, runner, splits
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.findings import BIGGEST, RANDOM, SMALLEST, Scores
+from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.splits import Split
-
-Show = Callable[[str], None]
 
 
 def judge(
@@ -25,8 +26,8 @@ def judge(
     seed: int = 0,
     split: str = "",
     images: int = 0,
-    show: Show = lambda line: None,
-) -> dict[str, Any]:
+    show: Show = console.silent,
+) -> Judgement:
     """Scores the smallest, the biggest and random children at every resolution of the space.
 
     Args:
@@ -37,11 +38,6 @@ def judge(
         nothing.
       images: how many of them, from the start; 0 for all.
       show: takes lines about the progress.
-
-    Returns:
-      Plain data: "settings"; "resolutions"; "children", each with "name", "architecture" (at its
-      own resolution), and "macs" and "top1" by resolution; "summary", see `findings.summary`;
-      "warnings".
 
     Raises:
       UsageError: an unknown or empty split, too few calibration images, or a run that trained
@@ -59,14 +55,8 @@ def judge(
     opened = splits.open_split(data, split, selection.batch_size, images or None)
     evaluator = runner.build_evaluator(net, data, selection)
     scores = _score(net, evaluator, opened, sample_children(run.space, children, seed), show)
-    settings = {
-        "source": run.source,
-        "split": split,
-        "images": scores.images,
-        "random_children": children,
-        "seed": seed,
-    }
-    return findings.complete(settings, scores, run.space, task.sandwich, net.num_classes)
+    source = Source.from_json(run.source)
+    return findings.complete(source, split, seed, scores, run.space, task.sandwich, net.num_classes)
 
 
 def sample_children(space: SearchSpace, count: int, seed: int) -> dict[str, Architecture]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 
 
@@ -19,6 +20,33 @@ class Measurement(NamedTuple):
 
     value: float
     spread: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """What a figure is of.
+
+    Attributes:
+      title: for people, such as "multiply-adds".
+      unit: such as "M" or "ms".
+    """
+
+    title: str
+    unit: str
+
+    def to_json(self) -> dict[str, str]:
+        """Plain form; `from_json` reads it back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Quantity:
+        """Reads `to_json`'s form.
+
+        Raises:
+          UsageError: it is something else.
+        """
+        value = Value.of(value)
+        return cls(value["title"].text(), value["unit"].text())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,3 +67,8 @@ class Objective:
     unit: str
     measure: Callable[[Architecture], Measurement]
     counted: bool = True
+
+    @property
+    def quantity(self) -> Quantity:
+        """What its costs are of."""
+        return Quantity(self.title, self.unit)

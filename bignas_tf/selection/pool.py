@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import candidates as candidates_lib
@@ -123,13 +124,13 @@ class Pool:
                 whole.append(architecture)
             else:
                 self._watcher.finished(candidate, self)
-        for record in self._figures.accuracies(RANKING, whole):
-            candidate = dataclasses.replace(
-                self._candidates[record.architecture],
-                ranking_top1=record.value,
-                failure=record.failure,
-            )
-            self._candidates[record.architecture] = candidate
+        for architecture, outcome in self._figures.accuracies(RANKING, whole):
+            known = self._candidates[architecture]
+            if isinstance(outcome, errors.RunError):
+                candidate = dataclasses.replace(known, failure=str(outcome))
+            else:
+                candidate = dataclasses.replace(known, ranking=outcome)
+            self._candidates[architecture] = candidate
             self._watcher.finished(candidate, self)
 
     def _priced(self, architecture: Architecture, phase: str) -> Candidate:
@@ -140,7 +141,7 @@ class Pool:
             phase=phase,
             costs={each.what: each.value for each in records if each.value is not None},
             spreads={each.what: each.spread for each in records if each.spread is not None},
-            ranking_top1=None,
+            ranking=None,
             failure=next((each.failure for each in records if each.failure), None),
         )
 

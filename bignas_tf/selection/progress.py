@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from bignas_tf.search_space.architecture import Architecture
@@ -43,7 +43,7 @@ def countdown(
             told = now
 
 
-class Progress:
+class SearchProgress:
     """Prints a line for each candidate, and for each cost that is measured.
 
     Args:
@@ -80,10 +80,10 @@ class Progress:
         costs = [
             self._cost(name, candidate.costs[name]) for name in limited if name in candidate.costs
         ]
-        if candidate.ranking_top1 is None:
+        if candidate.ranking is None:
             found = f"failed: {candidate.failure}"
         else:
-            found = f"top-1 {candidate.ranking_top1:.4f}"
+            found = f"top-1 {candidate.ranking.top1:.4f}"
         self._show(
             f"{candidate.phase} {self._done}/{self._planned}: {', '.join(costs)}, {found}  "
             f"({self._pace() if new else 'known'})  best {self._best(pool)}"
@@ -101,10 +101,11 @@ class Progress:
     def _best(self, pool: Pool) -> str:
         """The best accuracy so far within each budget."""
         found = {budget.name: pool.best(budget) for budget in pool.budgets}
-        return ", ".join(
-            f"{name}: {best[0].ranking_top1:.4f}" if best else f"{name}: none"
-            for name, best in found.items()
-        )
+        return ", ".join(f"{name}: {_top1(best)}" for name, best in found.items())
+
+
+def _top1(best: Sequence[Candidate]) -> str:
+    return f"{best[0].ranking.top1:.4f}" if best and best[0].ranking else "none"
 
 
 def _minutes(seconds: float) -> str:

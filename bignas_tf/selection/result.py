@@ -2,184 +2,261 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 import math
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bignas_tf import errors, files
+from bignas_tf import files
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import candidates as candidates_lib
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.objectives import Quantity
+from bignas_tf.selection.provenance import ImageSet, Source
 
 FILE = "search.json"
-_FIELDS = {"settings", "objectives", "ranking", "reporting", "candidates", "fronts", "selected"}
-# Standard errors of a difference within which two accuracies are not told apart (95%).
-_APART = 1.96
-
-Reporting = Callable[[Sequence[Architecture]], Mapping[Architecture, float | None]]
+_TOOL = "tools.search"
 
 
-def choose(candidates: Sequence[Candidate], budgets: Iterable[Budget]) -> dict[Budget, Candidate]:
-    """The best candidate for each budget.
+@dataclasses.dataclass(frozen=True)
+class Selected:
+    """The child that a budget got.
 
-    Raises:
-      RunError: no candidate within a budget was scored.
+    Attributes:
+      budget: its limits.
+      architecture: its choices.
+      costs: by the names of objectives, in their units.
+      spreads: how far the repeats of measured costs lie apart.
+      ranking: its accuracy on the split that chose it.
+      reporting: its accuracy on images that took no part in the choice; None if unknown.
     """
-    chosen = {}
-    for budget in budgets:
-        best = candidates_lib.best(candidates, budget)
-        if not best:
-            failures = [c.failure for c in candidates if c.failure]
-            why = f"; {len(failures)} failed, the first: {failures[0]}" if failures else ""
-            raise errors.RunError(f"no candidate within budget {budget.name} was scored{why}")
-        (chosen[budget],) = best
-    return chosen
 
+    budget: Budget
+    architecture: Architecture
+    costs: Mapping[str, float]
+    spreads: Mapping[str, float]
+    ranking: Accuracy
+    reporting: Accuracy | None
 
-def complete(
-    result: dict[str, Any],
-    candidates: Sequence[Candidate],
-    budgets: Sequence[Budget],
-    reporting: Reporting,
-) -> dict[str, Any]:
-    """Adds what was selected and how far it can be trusted.
+    @property
+    def name(self) -> str:
+        """Of its budget, in files and tables."""
+        return self.budget.name
 
-    Args:
-      result: "settings", "objectives", and "ranking" and "reporting" with their "images".
-      candidates: of the search.
-      budgets: one for each child wanted.
-      reporting: gives children's fraction right on the reporting split; None if unknown.
+    def to_json(self) -> dict[str, Any]:
+        """Plain form with standard errors; `from_json` reads it back."""
+        reporting = self.reporting
+        return {
+            "name": self.name,
+            "budget": dict(self.budget.limits),
+            "architecture": self.architecture.to_json(),
+            "costs": dict(self.costs),
+            "spreads": dict(self.spreads),
+            "ranking_top1": self.ranking.top1,
+            "ranking_error": self.ranking.error,
+            "reporting_top1": reporting.top1 if reporting else None,
+            "reporting_error": reporting.error if reporting else None,
+        }
 
-    Raises:
-      RunError: no candidate within a budget was scored.
-    """
-    chosen = choose(candidates, budgets)
-    reported = reporting(list(dict.fromkeys(child.architecture for child in chosen.values())))
-    images = result["ranking"]["images"], result["reporting"]["images"]
-    selected = [
-        _entry(budget, candidate, reported[candidate.architecture], *images)
-        for budget, candidate in chosen.items()
-    ]
-    return result | {
-        "candidates": [candidate.to_json() for candidate in candidates],
-        "fronts": {name: candidates_lib.front(candidates, name) for name in result["objectives"]},
-        "selected": selected,
-        "warnings": list(_warnings(selected)),
-    }
+    @classmethod
+    def from_json(cls, value: Any, ranking_images: int, reporting_images: int) -> Selected:
+        """Reads `to_json`'s form.
 
+        Args:
+          value: plain.
+          ranking_images: of the ranking split.
+          reporting_images: of the reporting split.
 
-def _entry(
-    budget: Budget, candidate: Candidate, reported: float | None, ranked_on: int, reported_on: int
-) -> dict[str, Any]:
-    plain = candidate.to_json()
-    return {
-        "name": budget.name,
-        "budget": dict(budget.limits),
-        **{name: plain[name] for name in ("architecture", "costs", "spreads", "ranking_top1")},
-        "ranking_error": standard_error(candidate.ranking_top1, ranked_on),
-        "reporting_top1": reported,
-        "reporting_error": standard_error(reported, reported_on),
-    }
-
-
-def standard_error(top1: float | None, images: int) -> float | None:
-    """Of a fraction right on so many images; None of None."""
-    return None if top1 is None else math.sqrt(top1 * (1 - top1) / images)
-
-
-def _warnings(selected: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Says whose accuracy is not known, and which neighbours may as well be equally accurate."""
-    for entry in selected:
-        if entry["reporting_top1"] is None:
-            yield f"budget {entry['name']}: the accuracy on the reporting split is not known"
-    for one, other in itertools.pairwise(selected):
-        pair = f"budgets {one['name']} and {other['name']}"
-        if one["architecture"] == other["architecture"]:
-            yield f"{pair} got the same child"
-            continue
-        split = (
-            "ranking" if None in (one["reporting_top1"], other["reporting_top1"]) else "reporting"
+        Raises:
+          UsageError: it is something else, or it contradicts itself.
+        """
+        value = Value.of(value)
+        name, budget = value["name"].text(), Budget(candidates_lib.numbers(value["budget"]))
+        if name != budget.name:
+            raise value["name"].wrong(f"its budget makes that {budget.name!r}")
+        ranking = _accuracy(value, "ranking", ranking_images)
+        if ranking is None:
+            raise value["ranking_top1"].wrong("a selected child was ranked")
+        return cls(
+            budget=budget,
+            architecture=value["architecture"].parsed(Architecture.from_json),
+            costs=candidates_lib.numbers(value["costs"]),
+            spreads=candidates_lib.numbers(value["spreads"]),
+            ranking=ranking,
+            reporting=_accuracy(value, "reporting", reporting_images),
         )
-        difference = abs(other[f"{split}_top1"] - one[f"{split}_top1"])
-        error = math.hypot(one[f"{split}_error"], other[f"{split}_error"])
-        if difference <= _APART * error:
-            yield (
-                f"{pair}: their children cannot be told apart, {100 * difference:.2f} points of "
-                f"{split} accuracy with a standard error of {100 * error:.2f}"
-            )
 
 
-def write(folder: str | os.PathLike[str], result: Mapping[str, Any]) -> None:
+def _accuracy(value: Value, split: str, images: int) -> Accuracy | None:
+    """An accuracy, whose standard error must follow from it; None if neither is known."""
+    top1 = value[f"{split}_top1"].optional(Value.fraction)
+    error = value[f"{split}_error"].optional(Value.number)
+    accuracy = None if top1 is None else Accuracy(top1, images)
+    expected = None if accuracy is None else accuracy.error
+    if expected is None or error is None:
+        agree = expected is error
+    else:
+        agree = math.isclose(error, expected, rel_tol=1e-6, abs_tol=1e-12)
+    if not agree:
+        raise value[f"{split}_error"].wrong(
+            f"{split}_top1 and {images} images make that {expected}"
+        )
+    return accuracy
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResult:
+    """A finished search.
+
+    Attributes:
+      source: the weights that were searched.
+      selection: the `SelectionConfig`, plain.
+      objectives: title and unit of each cost, by its name.
+      ranking: the images that ranked candidates.
+      reporting: the images that selected children are reported on.
+      candidates: every child that was tried, in order.
+      selected: a child for each budget.
+      warnings: how far the selection can be trusted.
+    """
+
+    source: Source
+    selection: Mapping[str, Any]
+    objectives: Mapping[str, Quantity]
+    ranking: ImageSet
+    reporting: ImageSet
+    candidates: tuple[Candidate, ...] = ()
+    selected: tuple[Selected, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def budgets(self) -> list[Budget]:
+        """What children were wanted for."""
+        return [each.budget for each in self.selected]
+
+    @property
+    def strategy(self) -> str:
+        """How the candidates were found."""
+        return str(self.selection["strategy"])
+
+    def front(self, objective: str) -> list[int]:
+        """The front of accuracy against an objective; see `candidates.front`."""
+        return candidates_lib.front(self.candidates, objective)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain form; `from_json` reads it back."""
+        return {
+            "settings": {
+                "source": self.source.to_json(),
+                "budgets": [dict(budget.limits) for budget in self.budgets],
+                "objectives": list(self.objectives),
+                "selection": dict(self.selection),
+            },
+            "objectives": {name: each.to_json() for name, each in self.objectives.items()},
+            "ranking": self.ranking.to_json(),
+            "reporting": self.reporting.to_json(),
+            "candidates": [each.to_json() for each in self.candidates],
+            "fronts": {name: self.front(name) for name in self.objectives},
+            "selected": [each.to_json() for each in self.selected],
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> SearchResult:
+        """Reads `to_json`'s form.
+
+        Raises:
+          UsageError: it is something else, or it contradicts itself.
+        """
+        value = Value.of(value)
+        settings = value["settings"]
+        settings["selection"]["strategy"].text()
+        ranking, reporting = (ImageSet.from_json(value[name]) for name in ("ranking", "reporting"))
+        images = ranking.images, reporting.images
+        candidates = [Candidate.from_json(v, images[0]) for v in value["candidates"].elements()]
+        selected = [Selected.from_json(each, *images) for each in value["selected"].elements()]
+        found = cls(
+            source=Source.from_json(settings["source"]),
+            selection=settings["selection"].content,
+            objectives=_objectives(value["objectives"]),
+            ranking=ranking,
+            reporting=reporting,
+            candidates=tuple(candidates),
+            selected=tuple(selected),
+            warnings=tuple(each.text() for each in value["warnings"].elements()),
+        )
+        _check_costs(found, value)
+        _check_derived(found, value)
+        return found
+
+
+def _objectives(value: Value) -> dict[str, Quantity]:
+    for name in value.fields():
+        if not name.isidentifier():
+            raise value.wrong(f"{name!r} is not a name of an objective")
+    return {name: Quantity.from_json(each) for name, each in value.fields().items()}
+
+
+def _check_costs(found: SearchResult, value: Value) -> None:
+    """Refuses a scored child whose cost is not known, and limits on other costs."""
+    children: list[tuple[Value, Candidate | Selected]] = [
+        *zip(value["candidates"].elements(), found.candidates, strict=True),
+        *zip(value["selected"].elements(), found.selected, strict=True),
+    ]
+    for place, child in children:
+        for name in found.objectives:
+            if child.ranking is not None:
+                place["costs"][name].number(0)
+    for place, child in zip(value["selected"].elements(), found.selected, strict=True):
+        if not child.budget.limits or not set(child.budget.limits) <= set(found.objectives):
+            raise place["budget"].wrong(f"it limits some of {list(found.objectives)}")
+
+
+def _check_derived(found: SearchResult, value: Value) -> None:
+    """Refuses what does not follow from the rest, such as fronts of other candidates."""
+    settings, fronts = value["settings"], value["fronts"]
+    for place, expected in [
+        (settings["budgets"], [dict(budget.limits) for budget in found.budgets]),
+        (settings["objectives"], list(found.objectives)),
+        *((fronts[name], found.front(name)) for name in found.objectives),
+    ]:
+        if place.content != expected:
+            raise place.wrong(f"the rest of the file makes that {expected!r:.60}")
+
+
+def write(folder: str | os.PathLike[str], result: SearchResult) -> None:
     """Writes the selected children's files, then search.json."""
-    for entry in result["selected"]:
-        files.write_json(child_file(folder, entry["name"]), entry)
-    files.write_json(pathlib.Path(folder, FILE), result)
+    for child in result.selected:
+        files.write_json(child_file(folder, child.name), child.to_json())
+    files.write_json(pathlib.Path(folder, FILE), result.to_json())
 
 
 def child_file(folder: str | os.PathLike[str], name: str) -> pathlib.Path:
-    """Where the child of a budget of that name lies."""
+    """The file of the child of a budget of that name."""
     return pathlib.Path(folder, f"child_{name}.json")
 
 
-def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
+def read(folder: str | os.PathLike[str], space: SearchSpace | None = None) -> SearchResult:
     """Reads what `write` wrote.
 
+    Args:
+      folder: of the search.
+      space: that its children must belong to, if it is known.
+
     Raises:
-      UsageError: it is missing or something else.
+      UsageError: it is missing, damaged or something else, or of another space.
     """
     path = pathlib.Path(folder, FILE)
-    result = files.read_json(path)
-    if not isinstance(result, dict) or not set(result) >= _FIELDS:
-        raise errors.UsageError(f"{path} is not what tools.search writes")
+    plain = files.read_json(path)
+    with files.written_by(_TOOL, path):
+        result = SearchResult.from_json(plain)
+        if space is not None:
+            children: Sequence[Candidate | Selected] = [*result.candidates, *result.selected]
+            for child in children:
+                space.validate(child.architecture)
     return result
-
-
-def select_again(result: dict[str, Any], budgets: Sequence[Budget]) -> dict[str, Any]:
-    """Selects from the candidates of a finished search under other budgets.
-
-    A child is evaluated no further: its reporting accuracy is known only if it was selected
-    before.
-
-    Raises:
-      UsageError: a budget that no candidate fits, or on an objective that was not measured.
-    """
-    candidates = [Candidate.from_json(value) for value in result["candidates"]]
-    scored = [candidate for candidate in candidates if candidate.ranking_top1 is not None]
-    for budget in budgets:
-        _check(budget, scored, result)
-    known = {
-        Architecture.from_json(entry["architecture"]): entry["reporting_top1"]
-        for entry in result["selected"]
-    }
-    settings = result["settings"] | {"budgets": [dict(budget.limits) for budget in budgets]}
-    return complete(
-        result | {"settings": settings},
-        candidates,
-        budgets,
-        lambda children: {child: known.get(child) for child in children},
-    )
-
-
-def _check(budget: Budget, scored: Sequence[Candidate], result: Mapping[str, Any]) -> None:
-    objectives = result["objectives"]
-    for name, limit in budget.limits.items():
-        if name not in objectives:
-            raise errors.UsageError(
-                f"budget {budget.name!r}: the search has no objective {name!r}; choose from "
-                f"{list(objectives)}"
-            )
-        least = min((candidate.costs[name] for candidate in scored), default=0.0)
-        # Up to its own budgets the search has looked, even if it found nothing there.
-        looked = [each[name] for each in result["settings"]["budgets"] if name in each]
-        most = max([*looked, *(candidate.costs[name] for candidate in scored)], default=0.0)
-        if not least <= limit <= most:
-            raise errors.UsageError(
-                f"budget {name}={limit:.12g} is outside what was searched: from {least:.12g} to "
-                f"{most:.12g} {objectives[name]['unit']}"
-            )
-    if not candidates_lib.best(scored, budget):
-        raise errors.UsageError(f"no candidate of the search is within budget {budget.name}")

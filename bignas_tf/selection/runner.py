@@ -8,21 +8,27 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bignas_tf import errors, files, workers
-from bignas_tf.data import config as config_lib
+from bignas_tf import console, errors, files, workers
+from bignas_tf.console import Show
+from bignas_tf.data import config as data_config
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection import config as selection_config
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection import sharing, splits, strategies
+from bignas_tf.selection import selecting, sharing, splits, strategies
 from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.evaluator import Evaluator
-from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Memory, Outcome
-from bignas_tf.selection.journal import Records
-from bignas_tf.selection.objectives import Measurement, Objective
+from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Memory, Scored, Scorer
+from bignas_tf.selection.journal import MemoryJournal
+from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.pool import Pool
-from bignas_tf.selection.progress import Progress
+from bignas_tf.selection.progress import SearchProgress
+from bignas_tf.selection.provenance import ImageSet, Source
+from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Split
 
 _SEEN = (
@@ -40,8 +46,8 @@ class Search:
     Args:
       supernet: trained weights.
       data: the training data, whose source holds the splits.
-      selection: the run's `SelectionConfig`.
-      source: what the weights are, as plain data; a journal of others is refused.
+      selection: what it sees and tries.
+      source: what the weights are, the plain form of `Source`; a journal of others is refused.
       objectives: what budgets may limit; each candidate's costs.
 
     Raises:
@@ -53,8 +59,8 @@ class Search:
         self,
         supernet: Supernet,
         data: DataConfig,
-        selection: Any,
-        source: dict[str, Any],
+        selection: SelectionConfig,
+        source: Mapping[str, Any],
         objectives: Sequence[Objective],
     ) -> None:
         self._find = strategies.of(selection)
@@ -62,7 +68,7 @@ class Search:
         self._supernet = supernet
         self._data = data
         self._selection = selection
-        self._source = source
+        self._source = Source.from_json(source)
         self._strategy = supernet.distribute_strategy
         self._objectives = {
             objective.name: sharing.objective(self._strategy, objective) for objective in objectives
@@ -73,10 +79,12 @@ class Search:
             REPORTING: splits.open_split(data, selection.reporting_split, selection.batch_size),
         }
 
-    def run(self, budgets: Sequence[Budget], output_dir: str) -> dict[str, Any]:
+    def run(
+        self, budgets: Sequence[Budget], output_dir: str, show: Show = console.print_line
+    ) -> SearchResult:
         """Searches, and writes `search.json` and one `child_<budget>.json` each.
 
-        An interrupted search goes on where its journal ends.
+        An interrupted search goes on where its journal ends. The chief shows progress.
 
         Raises:
           UsageError: an infeasible budget, or a folder that another search uses.
@@ -87,27 +95,28 @@ class Search:
         files.ensure_writable(output_dir)
         path = os.path.join(output_dir, "journal.jsonl")
         with (
-            workers.loss_explained(self._strategy),
+            workers.lost_worker_explained(self._strategy),
             sharing.journal(self._strategy, path, self._origin()) as journal,
         ):
-            result = self._search(budgets, journal)
+            result = self._search(budgets, journal, show)
         if workers.is_chief(self._strategy):
             result_lib.write(output_dir, result)
         return result
 
-    def _search(self, budgets: Sequence[Budget], journal: Memory) -> dict[str, Any]:
+    def _search(self, budgets: Sequence[Budget], journal: Memory, show: Show) -> SearchResult:
         chief = workers.is_chief(self._strategy)
-        show = functools.partial(print, flush=True) if chief else lambda line: None
-        progress = Progress(self._objectives, show)
-        scores = {what: functools.partial(self._scores, what) for what in self._splits}
-        figures = Figures(self._objectives, scores, journal, progress.found)
+        progress = SearchProgress(self._objectives, show if chief else console.silent)
+        scorers = {
+            what: Scorer(split.images, functools.partial(self._scores, what))
+            for what, split in self._splits.items()
+        }
+        figures = Figures(self._objectives, scorers, journal, progress.found)
         space, settings = self._supernet.space, self._selection
         measured = {name: each for name, each in self._objectives.items() if not each.counted}
         budgets_lib.check(space, budgets, measured, figures.known_cost)
         pool = Pool(space, budgets, figures, progress, settings.evaluations)
         self._find(pool, settings)
-        description = self._description(budgets)
-        return result_lib.complete(description, pool.candidates, budgets, figures.reported)
+        return selecting.select(self._result(pool.candidates), budgets, figures.reported)
 
     def _check_counted(self, budgets: Sequence[Budget]) -> None:
         """Refuses what can be refused before anything is measured or written."""
@@ -118,14 +127,11 @@ class Search:
                     f"a budget limits {name!r}; objectives of this search: {list(known)}"
                 )
         counted = {name: objective for name, objective in known.items() if objective.counted}
-        figures = Figures(counted, {}, Records(), lambda record: None)
+        figures = Figures(counted, {}, MemoryJournal(), lambda record: None)
         budgets_lib.check(self._supernet.space, budgets, counted, figures.known_cost)
 
-    def _scores(
-        self, what: str, architectures: Sequence[Architecture]
-    ) -> Iterator[tuple[Architecture, Outcome]]:
-        for child, found in self._evaluator.attempts(architectures, self._splits[what]):
-            yield child, found if isinstance(found, errors.RunError) else Measurement(found.top1)
+    def _scores(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
+        yield from self._evaluator.attempts(architectures, self._splits[what])
 
     def _origin(self) -> dict[str, Any]:
         """All that figures depend on besides the child."""
@@ -134,40 +140,42 @@ class Search:
         machine = f"{platform.machine()}, {os.cpu_count()} CPUs" if measured else None
         return {
             # Paths say nothing of what lies there; the checkpoint's hash does.
-            "source": {name: v for name, v in self._source.items() if name != "checkpoint"},
+            "source": {
+                name: v for name, v in self._source.to_json().items() if name != "checkpoint"
+            },
             "data": {n: v for n, v in self._data.as_dict().items() if n != "tfds_data_dir"},
             "seen": {name: getattr(self._selection, name) for name in _SEEN},
             "measured": measured,
             "machine": machine,
         }
 
-    def _description(self, budgets: Sequence[Budget]) -> dict[str, Any]:
-        """What `search.json` says of the search besides its children."""
-        named = self._objectives
-        return {
-            "settings": {
-                "source": self._source,
-                "budgets": [dict(budget.limits) for budget in budgets],
-                "objectives": list(named),
-                "selection": self._selection.as_dict(),
-            },
-            "objectives": {name: {"title": o.title, "unit": o.unit} for name, o in named.items()},
-            "ranking": _plain(self._splits[RANKING]),
-            "reporting": _plain(self._splits[REPORTING]),
-        }
+    def _result(self, candidates: Sequence[Candidate]) -> SearchResult:
+        """What the search has found, with nothing selected yet."""
+        selection = self._selection.as_dict()
+        return SearchResult(
+            source=self._source,
+            # Lists, as JSON has them.
+            selection={n: list(v) if isinstance(v, tuple) else v for n, v in selection.items()},
+            objectives={name: each.quantity for name, each in self._objectives.items()},
+            ranking=_image_set(self._splits[RANKING]),
+            reporting=_image_set(self._splits[REPORTING]),
+            candidates=tuple(candidates),
+        )
 
 
-def _plain(split: Split) -> Mapping[str, Any]:
-    return {"split": split.config.tfds_split, "images": split.images}
+def _image_set(split: Split) -> ImageSet:
+    return ImageSet(split.config.tfds_split, split.images)
 
 
-def build_evaluator(supernet: Supernet, data: DataConfig, selection: Any) -> Evaluator:
+def build_evaluator(supernet: Supernet, data: DataConfig, selection: SelectionConfig) -> Evaluator:
     """An evaluator that calibrates every child on the run's own images.
 
     Raises:
-      UsageError: the images do not fit the supernet, or there are too few.
+      UsageError: a setting is out of range, the images do not fit the supernet, or there are too
+        few.
     """
-    config_lib.check_fits(
+    selection_config.validate(selection)
+    data_config.check_fits(
         data,
         base_size=supernet.space.base_resolution,
         channels=supernet.input_channels,

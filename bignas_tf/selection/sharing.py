@@ -13,7 +13,7 @@ import tensorflow as tf
 from bignas_tf import errors, workers
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.figures import Memory
-from bignas_tf.selection.journal import Journal, Records
+from bignas_tf.selection.journal import Journal, MemoryJournal
 from bignas_tf.selection.objectives import Measurement, Objective
 
 
@@ -28,7 +28,7 @@ def journal(
     """
     from_chief = workers.sharing(strategy)
     if not workers.is_chief(strategy):
-        yield Records(from_chief("").splitlines())
+        yield MemoryJournal(from_chief("").splitlines())
         return
     with Journal(path, origin) as opened:
         from_chief("\n".join(opened.lines()))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import faults, inputs
 from bignas_tf.data.config import DataConfig
+from bignas_tf.selection.config import SelectionConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,14 +68,14 @@ def open_split(
     )
 
 
-def calibration_batches(data: DataConfig, selection: Any) -> Split:
+def calibration_batches(data: DataConfig, selection: SelectionConfig) -> Split:
     """The calibration images of a run, in full batches: a small one would weigh as much."""
     images = selection.calibration_images
     batch = min(selection.batch_size, images)
     return open_split(data, selection.calibration_split, batch, images, full=True)
 
 
-def check_apart(data: DataConfig, selection: Any) -> None:
+def check_apart(data: DataConfig, selection: SelectionConfig) -> None:
     """Refuses to report an accuracy on images that rank children.
 
     Raises:

@@ -9,30 +9,29 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
-from bignas_tf.selection import grid
+from bignas_tf.selection import config, grid
 from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.pool import Pool
 
 _EMPTY_ROUNDS = 20  # in which no new child within a budget was drawn, until a search gives up
 
 
-def coarse_to_fine(pool: Pool, settings: Any) -> None:
+def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
     """Skeletons of global choices first, then mutants of each budget's best (Section 4.4).
 
     Args:
       pool: of the search.
-      settings: the run's `SelectionConfig`.
+      settings: how to search.
 
     Raises:
-      UsageError: a kernel pattern or a multiplier that does not exist, or too few evaluations
-        for the grid.
+      UsageError: a resolution that the space does not have, or too few evaluations for the grid.
     """
     skeletons = list(grid.skeletons(pool.space, settings))
     cheapest = budgets_lib.cheapest(pool.space)
@@ -54,7 +53,7 @@ def coarse_to_fine(pool: Pool, settings: Any) -> None:
 
 
 def _mutants(
-    pool: Pool, settings: Any, rng: np.random.Generator, budget: Budget
+    pool: Pool, settings: SelectionConfig, rng: np.random.Generator, budget: Budget
 ) -> list[Architecture]:
     if pool.spent or not (parents := pool.best(budget)):
         return []
@@ -66,7 +65,7 @@ def _mutants(
     return pool.fresh(draw, budget, settings.mutants)
 
 
-def evolution(pool: Pool, settings: Any) -> None:
+def evolution(pool: Pool, settings: SelectionConfig) -> None:
     """Random children first, then children of each budget's best: mutated, and crossed.
 
     As sub-networks of a once-for-all network are found (https://arxiv.org/abs/1908.09791), but
@@ -74,7 +73,7 @@ def evolution(pool: Pool, settings: Any) -> None:
 
     Args:
       pool: of the search.
-      settings: the run's `SelectionConfig`.
+      settings: how to search.
     """
     _begin(pool)
     rounds = itertools.count()
@@ -82,12 +81,12 @@ def evolution(pool: Pool, settings: Any) -> None:
     _repeat(pool, pool.evaluations, lambda: _generation(pool, settings, next(rounds)))
 
 
-def random(pool: Pool, settings: Any) -> None:
+def random(pool: Pool, settings: SelectionConfig) -> None:
     """Children drawn uniformly among those within a budget, for each budget in turn.
 
     Args:
       pool: of the search.
-      settings: the run's `SelectionConfig`.
+      settings: how to search.
     """
     _begin(pool)
     rounds = itertools.count()
@@ -107,7 +106,7 @@ def _repeat(pool: Pool, most: int, score_round: Callable[[], bool]) -> None:
         empty = 0 if score_round() else empty + 1
 
 
-def _random_round(pool: Pool, settings: Any, number: int) -> bool:
+def _random_round(pool: Pool, settings: SelectionConfig, number: int) -> bool:
     """Scores a child for each budget; returns whether any was new."""
     rng = np.random.default_rng([settings.seed, number])
     children: list[Architecture] = []
@@ -116,7 +115,7 @@ def _random_round(pool: Pool, settings: Any, number: int) -> bool:
     return pool.score(children, "random")
 
 
-def _generation(pool: Pool, settings: Any, number: int) -> bool:
+def _generation(pool: Pool, settings: SelectionConfig, number: int) -> bool:
     """Scores a generation for each budget; returns whether any child was new."""
     any_new = False
     for index, budget in enumerate(pool.budgets):
@@ -126,7 +125,7 @@ def _generation(pool: Pool, settings: Any, number: int) -> bool:
 
 
 def _offspring(
-    pool: Pool, settings: Any, rng: np.random.Generator, budget: Budget
+    pool: Pool, settings: SelectionConfig, rng: np.random.Generator, budget: Budget
 ) -> list[Architecture]:
     """New children within a budget, of its best: one half crossed, the other mutated."""
     parents = [candidate.architecture for candidate in pool.best(budget, settings.parents)]
@@ -146,34 +145,17 @@ def _offspring(
     return children + pool.fresh(mutated, budget, settings.mutants - len(children))
 
 
-_LEAST = {"evaluations": 0, "rounds": 0, "mutants": 1, "population": 1, "parents": 1, "seed": 0}
-STRATEGIES: dict[str, Callable[[Pool, Any], None]] = {
-    each.__name__: each for each in (coarse_to_fine, evolution, random)
-}
+Strategy = Callable[[Pool, SelectionConfig], None]
+STRATEGIES: dict[str, Strategy] = dict(
+    zip(config.STRATEGIES, (coarse_to_fine, evolution, random), strict=True)
+)
 
 
-def of(settings: Any) -> Callable[[Pool, Any], None]:
-    """The strategy that a run's `SelectionConfig` names.
+def of(settings: SelectionConfig) -> Strategy:
+    """The strategy that the settings name.
 
     Raises:
-      UsageError: there is none of that name, it would not end, or a setting is out of range.
+      UsageError: a setting is out of range, or the search would not end.
     """
-    name = settings.strategy
-    if name not in STRATEGIES:
-        raise errors.UsageError(
-            f"task.selection.strategy is {name!r}; choose from {list(STRATEGIES)}"
-        )
-    for field, least in _LEAST.items():
-        if getattr(settings, field) < least:
-            raise errors.UsageError(
-                f"task.selection.{field} is {getattr(settings, field)}; it takes {least} or more"
-            )
-    if not 0 < settings.mutation_rate <= 1:
-        raise errors.UsageError(
-            f"task.selection.mutation_rate is {settings.mutation_rate}; it is above 0, at most 1"
-        )
-    if name != "coarse_to_fine" and not settings.evaluations:
-        raise errors.UsageError(
-            f"the strategy {name!r} has no end of its own; set task.selection.evaluations"
-        )
-    return STRATEGIES[name]
+    config.validate(settings)
+    return STRATEGIES[settings.strategy]

@@ -25,6 +25,12 @@ def copy_weights(
         ours.assign(optimizer.get_slot(theirs, "average"))
 
 
+def start(supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer) -> None:
+    """Makes the averages equal to the weights, so that they start from them and not from zeros."""
+    for weight in supernet.trainable_variables:
+        optimizer.get_slot(weight, "average").assign(weight.read_value())
+
+
 def restore(supernet: Supernet, checkpoint: str) -> None:
     """Reads the averages of a checkpoint as the weights of a supernet.
 

@@ -33,9 +33,9 @@ class Run:
     """A trained (or half trained) supernet and what it was trained as."""
 
     model_dir: str
-    config: cfg.ExperimentConfig
-    space: SearchSpace
-    supernet: Supernet
+    config: cfg.ExperimentConfig = dataclasses.field(repr=False)
+    space: SearchSpace = dataclasses.field(repr=False)
+    supernet: Supernet = dataclasses.field(repr=False)
     checkpoint: str
     step: int
 

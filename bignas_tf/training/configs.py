@@ -8,6 +8,7 @@ from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
 from bignas_tf.data.config import DataConfig
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.training import schedules
 
 
@@ -104,50 +105,6 @@ class RegularisationConfig(hyperparams.Config):
 
 
 @dataclasses.dataclass
-class SelectionConfig(hyperparams.Config):
-    """What selection sees (each use names its own split) and tries (Section 4.4).
-
-    Attributes:
-      calibration_split: training images that calibrate batch norms.
-      calibration_images: how many of them.
-      ranking_split: images that rank candidates; never the reporting ones.
-      reporting_split: images on which a selected child's accuracy is reported.
-      batch_size: of calibration and scoring.
-      strategy: how children are found: "coarse_to_fine", "evolution" or "random".
-      evaluations: how many children are scored at most; 0 for as many as the rounds of
-        coarse_to_fine take. The other two need it.
-      resolutions: input sides of the coarse grid; empty for all of the space.
-      depth_multipliers: 0 (shallowest) to 1 (deepest).
-      width_multipliers: 0 (narrowest) to 1 (widest).
-      kernel_patterns: of "smallest", "largest", "largest_early", "largest_late".
-      rounds: generations of mutants for each budget.
-      mutants: children a generation; of evolution, for each budget.
-      mutation_rate: probability that one choice is drawn anew.
-      population: random children that evolution begins with.
-      parents: how many of a budget's best evolution mutates and crosses.
-      seed: of all that is drawn.
-    """
-
-    calibration_split: str = "train[:2000]"
-    calibration_images: int = 2000
-    ranking_split: str = "train[90%:]"
-    reporting_split: str = "test"
-    batch_size: int = 500
-    strategy: str = "coarse_to_fine"
-    evaluations: int = 0
-    resolutions: tuple[int, ...] = ()
-    depth_multipliers: tuple[float, ...] = (0.0, 1 / 3, 2 / 3, 1.0)
-    width_multipliers: tuple[float, ...] = (0.0, 1.0)
-    kernel_patterns: tuple[str, ...] = ("smallest", "largest", "largest_early", "largest_late")
-    rounds: int = 4
-    mutants: int = 16
-    mutation_rate: float = 0.1
-    population: int = 64
-    parents: int = 8
-    seed: int = 0
-
-
-@dataclasses.dataclass
 class EvaluationConfig(hyperparams.Config):
     """Which children are calibrated and scored while the supernet is trained.
 
@@ -168,7 +125,12 @@ class EvaluationConfig(hyperparams.Config):
 
 @dataclasses.dataclass
 class BigNASConfig(cfg.TaskConfig):
-    """The task: supernet, rules of training, and data."""
+    """The task: supernet, rules of training, and data.
+
+    The Model Garden's `init_checkpoint` names the folder of another run, whose weights (their
+    averages, if it kept an `ema`) a new run starts from; see `initial_weights`. A run that
+    resumes does not read it.
+    """
 
     model: SupernetConfig = dataclasses.field(default_factory=SupernetConfig)
     sandwich: SandwichConfig = dataclasses.field(default_factory=SandwichConfig)

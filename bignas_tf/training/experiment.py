@@ -14,7 +14,7 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.modeling import hyperparams
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, packaged
 from bignas_tf.training import experiments, validation
 
 
@@ -34,7 +34,8 @@ def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.E
 
     Args:
       name: a registered experiment.
-      config_files: YAML files of overrides.
+      config_files: YAML files of overrides; see `bignas_tf.packaged` for those that come with
+        this package.
       params_override: "a.b=1,c.d=x", a YAML string, or a YAML file.
 
     Raises:
@@ -71,6 +72,8 @@ def override(config: cfg.ExperimentConfig, source: str) -> None:
     """
     try:
         values = _values(source)
+    except errors.UsageError:
+        raise
     except (yaml.YAMLError, ValueError, OSError, UnicodeDecodeError) as error:
         problem = re.sub(r"\s+", " ", str(error))
         raise errors.UsageError(f"cannot read overrides {source!r}: {problem}") from error
@@ -83,7 +86,7 @@ def override(config: cfg.ExperimentConfig, source: str) -> None:
 
 def _values(source: str) -> dict[str, object]:
     if os.path.isfile(source) or (source.endswith((".yaml", ".yml")) and "=" not in source):
-        values = yaml.load(files.read_text(source), _Loader)
+        values = yaml.load(files.read_text(packaged.experiment_file(source)), _Loader)
     else:
         values = yaml.load(source, _Loader)
         if isinstance(values, str):

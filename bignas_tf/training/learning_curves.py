@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 
@@ -11,6 +10,7 @@ import orbit
 import tensorflow as tf
 
 from bignas_tf import files, workers
+from bignas_tf.console import Show
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 
@@ -31,18 +31,21 @@ class LearningCurves:
       trainer: trains the supernet.
       evaluation: of the children, top-1 accuracy by name.
       model_dir: folder of the run; may be remote.
+      show: takes the lines.
 
     Raises:
       UsageError: the folder's `learning_curves.json` is damaged.
     """
 
-    def __init__(self, trainer: SupernetTrainer, evaluation: Evaluation, model_dir: str) -> None:
+    def __init__(
+        self, trainer: SupernetTrainer, evaluation: Evaluation, model_dir: str, show: Show
+    ) -> None:
         self._trainer = trainer
         self._evaluate = evaluation(trainer.evaluated)
         self._path = os.path.join(model_dir, FILE)
         self._rows = files.read_json(self._path) if files.is_file(self._path) else []
         self._chief = workers.is_chief(trainer.strategy)
-        self._stream = sys.stdout if self._chief else None
+        self._show = show
         folder = os.path.join(model_dir, trainer.config.trainer.validation_summary_subdir)
         self._summaries = orbit.utils.SummaryManager(
             folder if self._chief else None, tf.summary.scalar, trainer.global_step
@@ -61,11 +64,9 @@ class LearningCurves:
         self._trainer.refresh_evaluated()
         top1 = dict(self._evaluate())
         shown = "  ".join(f"{name} {value:.4f}" for name, value in top1.items())
-        print(
+        self._show(
             f"step {step}/{self._trainer.config.trainer.train_steps}  top-1: {shown}  "
-            f"({time.monotonic() - began:.0f} s)",
-            file=self._stream,
-            flush=True,
+            f"({time.monotonic() - began:.0f} s)"
         )
         self._summaries.write_summaries({f"top1/{name}": value for name, value in top1.items()})
         self._summaries.flush()

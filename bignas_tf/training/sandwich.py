@@ -40,6 +40,7 @@ class StepResult:
 
 def compute_gradients(
     supernet: Supernet,
+    *,
     patches: tf.Tensor,
     labels: tf.Tensor,
     step: tf.Tensor,

@@ -11,14 +11,23 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
-from bignas_tf.training import averaging, models
+from bignas_tf.training import averaging, initial_weights, models
+from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.task import BigNASTask
 
 
 class SupernetTrainer(base_trainer.Trainer):
-    """The Model Garden's trainer, with optimiser slots made early and images a second."""
+    """The Model Garden's trainer, with optimiser slots made early and images a second.
 
-    def __init__(self, config: cfg.ExperimentConfig, task: BigNASTask) -> None:
+    Args:
+      config: of the run.
+      task: builds the supernet and its optimiser.
+      start: the run whose weights the supernet starts from, unless a checkpoint is restored.
+    """
+
+    def __init__(
+        self, config: cfg.ExperimentConfig, task: BigNASTask, start: Run | None = None
+    ) -> None:
         model = task.build_model()
         try:
             optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
@@ -27,8 +36,14 @@ class SupernetTrainer(base_trainer.Trainer):
         # Slots made inside a traced replica step would crash MirroredStrategy.
         optimizer._create_all_weights(model.trainable_variables)
         super().__init__(config, task, model, optimizer, train=True, evaluate=False)
+        self._start = start
         self._loop_began = 0.0
         self._loop_first_step = 0
+
+    def initialize(self) -> None:
+        """Called where the folder of the run has no checkpoint; sets the weights of `start`."""
+        if self._start is not None:
+            initial_weights.assign(self._start, self.model, self.optimizer)
 
     @functools.cached_property
     def evaluated(self) -> Supernet:

@@ -68,7 +68,12 @@ class BigNASTask(base_task.Task):
         """
         patches, labels = inputs
         result = sandwich.compute_gradients(
-            model, patches, labels, optimizer.iterations, self.task_config, self._teacher
+            model,
+            patches=patches,
+            labels=labels,
+            step=optimizer.iterations,
+            config=self.task_config,
+            teacher=self._teacher,
         )
         optimizer.apply_gradients(zip(result.gradients, model.trainable_variables, strict=True))
         for metric in metrics or []:

@@ -17,11 +17,12 @@ import yaml
 from official.core import config_definitions as cfg
 from official.core import train_lib
 
-from bignas_tf import errors, files, workers
+from bignas_tf import console, errors, files, workers
+from bignas_tf.console import Show
 from bignas_tf.data import faults
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, validation
+from bignas_tf.training import checkpoints, initial_weights, validation
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
@@ -56,21 +57,27 @@ class Runner(train_lib.OrbitExperimentRunner):
 
 
 class Progress:
-    """Prints one line a loop; stops a run that has gone wrong.
+    """Shows one line a loop; stops a run that has gone wrong.
+
+    Args:
+      trainer: trains the supernet.
+      model_dir: folder of the run.
+      show: takes the lines.
 
     Raises (when called):
       RunError: a loss or a weight is not finite or the losses exceed `loss_upper_bound` (the
         step and the last good checkpoint are named), or the replicas drew different children.
     """
 
-    def __init__(self, trainer: SupernetTrainer, model_dir: str) -> None:
+    def __init__(
+        self, trainer: SupernetTrainer, model_dir: str, show: Show = console.print_line
+    ) -> None:
         self._trainer = trainer
         self._model_dir = model_dir
         self._weights = trainer.model.trainable_variables
         self._total = trainer.config.trainer.train_steps
         self._bound = trainer.config.trainer.loss_upper_bound
-        # Without a stream of its own it prints to Orbit's log: all but the chief do.
-        self._stream = sys.stdout if workers.is_chief(trainer.strategy) else None
+        self._show = show
 
     def __call__(self, logs: dict[str, Any]) -> None:
         values = {name: float(value) for name, value in logs.items()}
@@ -92,11 +99,9 @@ class Progress:
             )
         left = (self._total - step) / values["steps_per_second"]
         shown = "  ".join(f"{role} {loss:.3f}" for role, loss in losses.items())
-        print(
+        self._show(
             f"step {step}/{self._total}  loss: {shown}  lr {values['learning_rate']:.5f}  "
-            f"{values['images_per_second']:.0f} images/s  {left / 60:.1f} min left",
-            file=self._stream,
-            flush=True,
+            f"{values['images_per_second']:.0f} images/s  {left / 60:.1f} min left"
         )
 
     def _wrong(self, what: str) -> errors.RunError:
@@ -111,6 +116,7 @@ def train(
     model_dir: str,
     strategy: tf.distribute.Strategy,
     evaluation: Evaluation | None = None,
+    show: Show = console.print_line,
 ) -> None:
     """Trains to `config.trainer.train_steps`, from the latest checkpoint if there is one.
 
@@ -119,8 +125,16 @@ def train(
     remote, and `learning_curves.json` if there is an evaluation. A SIGTERM is
     answered by a checkpoint when the loop in flight ends.
 
+    Args:
+      config: of the run.
+      model_dir: its folder.
+      strategy: the devices.
+      evaluation: of named children, from time to time; None for none.
+      show: takes lines of progress, in the chief's process.
+
     Raises:
-      UsageError: a bad configuration, or a checkpoint that is damaged or of another space.
+      UsageError: a bad configuration, a checkpoint that is damaged or of another space, or a
+        `task.init_checkpoint` whose weights cannot be taken over.
       RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
     """
     validation.validate(config)
@@ -131,15 +145,21 @@ def train(
         checkpoints.check_space(checkpoint, space)
         checkpoints.check_averages(checkpoint, bool(config.trainer.optimizer_config.ema))
     _check_shared(model_dir, strategy)
-    if checkpoint and workers.is_chief(strategy):
-        print(f"resuming from {checkpoint}", flush=True)
+    fresh = config.task.init_checkpoint and not checkpoint
+    start = initial_weights.load(config.task, space) if fresh else None
+    chief = workers.is_chief(strategy)
+    show = show if chief else console.silent
+    if checkpoint:
+        show(f"resuming from {checkpoint}")
+    if start:
+        show(initial_weights.summary(start, config.task))
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
-        trainer = SupernetTrainer(config, task)
+        trainer = SupernetTrainer(config, task, start)
     # Now, for a mistake that building them shows must not change the files of a run.
-    if workers.is_chief(strategy):
+    if chief:
         _describe(config, space, model_dir)
-    _run(trainer, model_dir, evaluation)
+    _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
 
 def _check_shared(model_dir: str, strategy: tf.distribute.Strategy) -> None:
@@ -152,11 +172,24 @@ def _check_shared(model_dir: str, strategy: tf.distribute.Strategy) -> None:
         )
 
 
-def _run(trainer: SupernetTrainer, model_dir: str, evaluation: Evaluation | None) -> None:
+def _on_todays_stdout(show: Show) -> Show:
+    """Shows lines where stdout is now, for Orbit's log is to take its place."""
+    stdout = sys.stdout
+
+    def shown(line: str) -> None:
+        with contextlib.redirect_stdout(stdout):
+            show(line)
+
+    return shown
+
+
+def _run(
+    trainer: SupernetTrainer, model_dir: str, evaluation: Evaluation | None, show: Show
+) -> None:
     """Restores what there is and trains on, with Orbit's own lines in a file."""
     chief = workers.is_chief(trainer.strategy)
-    progress = Progress(trainer, model_dir)
-    curves = LearningCurves(trainer, evaluation, model_dir) if evaluation else None
+    progress = Progress(trainer, model_dir, show)
+    curves = LearningCurves(trainer, evaluation, model_dir, show) if evaluation else None
     # Orbit prints every metric of every loop; the progress lines say it shorter.
     log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
     with (
@@ -164,7 +197,7 @@ def _run(trainer: SupernetTrainer, model_dir: str, evaluation: Evaluation | None
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
         workers.sigterm_noted(trainer.strategy) as sigterm,
-        workers.loss_explained(trainer.strategy),
+        workers.lost_worker_explained(trainer.strategy),
     ):
         with checkpoints.restoring(model_dir):
             controller = Runner(

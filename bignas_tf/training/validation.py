@@ -12,6 +12,7 @@ from bignas_tf import errors
 from bignas_tf.data import config as data_config
 from bignas_tf.modeling import supernet
 from bignas_tf.search_space import presets
+from bignas_tf.selection import config as selection_config
 from bignas_tf.training import schedules
 from bignas_tf.training.configs import (
     BigNASConfig,
@@ -46,6 +47,7 @@ def validate(config: cfg.ExperimentConfig) -> None:
     _check_regularisation(task.regularisation)
     _check_optimisation(trainer.optimizer_config)
     _check_steps(trainer, task.evaluation)
+    selection_config.validate(task.selection)
     _check_data(task)
 
 

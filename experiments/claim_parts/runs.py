@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 from official.core import config_definitions as cfg
-from official.modeling import performance
 
+import bignas_tf as bignas
 from bignas_tf import errors, files
 from bignas_tf.data import inputs, resize
 from bignas_tf.modeling import slicing
@@ -19,11 +19,10 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training import checkpoints
 from bignas_tf.training.task import BigNASTask
 from experiments.claim_parts import recipes
 from experiments.claim_parts.recipes import Recipe
-from tools import devices
 
 Plain = dict[str, Any]
 JUDGED = ("smallest", "biggest", "random")
@@ -155,16 +154,10 @@ def _images(patches: tf.Tensor, child: Architecture) -> tf.Tensor:
 
 
 def _train(config: cfg.ExperimentConfig, folder: str) -> None:
-    """Trains to the end, from the latest checkpoint, as `tools.train` does without evaluation."""
+    """Trains to the end, from the latest checkpoint; returns at once if that is the end."""
     if checkpoints.latest_step(folder) == config.trainer.train_steps:
         return
-    runtime = config.runtime
-    performance.set_mixed_precision_policy(runtime.mixed_precision_dtype or "float32")
-    strategy = devices.strategy(
-        runtime.distribution_strategy, runtime.num_gpus, runtime.tpu, runtime.all_reduce_alg
-    )
-    trainer.train(config, folder, strategy)
-    performance.set_mixed_precision_policy("float32")  # in which the tools evaluate
+    bignas.fit(config, folder)
 
 
 def _open_splits(task: Any) -> Iterator[tuple[str, Split]]:

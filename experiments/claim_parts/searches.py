@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bignas_tf.selection import budgets as budgets_lib
-from bignas_tf.selection import runner
-from bignas_tf.training import checkpoints
-from bignas_tf.training.checkpoints import Run
-from tools import objectives
+import bignas_tf as bignas
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.selection.result import SearchResult
 
 
-def search(run: Run, budgets_mflops: Sequence[float], folder: str, **changes: Any) -> Any:
-    """Searches by the run's own settings but for `changes`; returns what search.json holds."""
-    task = run.config.task
-    costs = objectives.build(list(objectives.COUNTED), run, objectives.Options())
-    selection = task.selection.replace(**changes)
-    searching = runner.Search(run.supernet, task.train_data, selection, run.source, costs)
-    return searching.run([budgets_lib.parse(f"mflops={b}") for b in budgets_mflops], folder)
+def search(
+    run: bignas.Run, budgets_mflops: Sequence[float], folder: str, **changes: Any
+) -> SearchResult:
+    """Searches by the run's own settings but for `changes`."""
+    override = json.dumps({"task": {"selection": changes}}) if changes else ""
+    budgets = [f"mflops={limit}" for limit in budgets_mflops]
+    return bignas.search(run, budgets, folder, params_override=override)
 
 
 def select(folder: str, model_dir: str, budgets_mflops: Sequence[float]) -> list[dict[str, Any]]:
     """The child of each budget: its name, and its architecture."""
-    found = search(checkpoints.load_run(model_dir), budgets_mflops, folder)
+    found = search(bignas.load(model_dir), budgets_mflops, folder)
     return [
-        {"budget": float(entry["name"]), "architecture": entry["architecture"]}
-        for entry in found["selected"]
+        {"budget": float(child.name), "architecture": child.architecture.to_json()}
+        for child in found.selected
     ]
 
 
@@ -46,18 +45,22 @@ def by_strategy(
       each child that none beats; "selected": for each budget the millions of multiply-adds, and
       accuracies on both splits.
     """
-    found = search(checkpoints.load_run(model_dir), budgets_mflops, folder, **changes)
-    front = [found["candidates"][index] for index in found["fronts"]["mflops"]]
+    found = search(bignas.load(model_dir), budgets_mflops, folder, **changes)
+    front = [found.candidates[index] for index in found.front("mflops")]
     return {
-        "evaluated": len(found["candidates"]),
-        "front": [[each["costs"]["mflops"], each["ranking_top1"]] for each in front],
+        "evaluated": len(found.candidates),
+        "front": [[each.costs["mflops"], _top1(each.ranking)] for each in front],
         "selected": [
             {
-                "budget": float(entry["name"]),
-                "mflops": entry["costs"]["mflops"],
-                "ranking_top1": entry["ranking_top1"],
-                "reporting_top1": entry["reporting_top1"],
+                "budget": float(child.name),
+                "mflops": child.costs["mflops"],
+                "ranking_top1": child.ranking.top1,
+                "reporting_top1": _top1(child.reporting),
             }
-            for entry in found["selected"]
+            for child in found.selected
         ],
     }
+
+
+def _top1(accuracy: Accuracy | None) -> float | None:
+    return accuracy.top1 if accuracy else None

@@ -6,18 +6,20 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from bignas_tf import errors
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space import cost
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Outcome
+from bignas_tf.selection.config import SelectionConfig
+from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Scored, Scorer
 from bignas_tf.selection.journal import Record
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.pool import Pool
-from bignas_tf.training.configs import SelectionConfig
 from tests.search_space import spaces
 
 SPACE = spaces.countable()
+IMAGES = 1000  # of either split
 
 
 def macs(architecture: Architecture) -> int:
@@ -109,12 +111,12 @@ def figures(
 ) -> Figures:
     """Figures by the functions above; `RunError` from `score` or `measure` is a failure."""
 
-    def scores(architectures: Sequence[Architecture]) -> Iterator[tuple[Architecture, Outcome]]:
+    def scores(architectures: Sequence[Architecture]) -> Iterator[Scored]:
         for architecture in architectures:
             try:
-                yield architecture, Measurement(score(architecture))
+                yield architecture, Accuracy(score(architecture), IMAGES)
             except errors.RunError as error:
                 yield architecture, error
 
-    by_split = {RANKING: scores, REPORTING: scores}
+    by_split = dict.fromkeys((RANKING, REPORTING), Scorer(IMAGES, scores))
     return Figures(objectives(measure), by_split, memory, lambda record: None)

@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import resize
 from bignas_tf.modeling.supernet import Supernet
-from bignas_tf.selection.evaluator import Evaluator, Score
+from bignas_tf.selection.evaluator import Evaluator
 from tests.modeling import helpers, replicas
 from tests.selection import digits
 
@@ -39,10 +40,8 @@ def test_two_traces_serve_every_child_resolution_and_batch(
     assert {child.resolution for child in children} == {8, 9, 10}
     before = [weight.numpy() for weight in net.weights]
     for child in children:
-        _, images = evaluator.top1(
-            child, evaluator.statistics(child), digits.batches(f"test[:{IMAGES}]")
-        )
-        assert images == IMAGES
+        images = digits.batches(f"test[:{IMAGES}]")
+        assert evaluator.top1(child, evaluator.statistics(child), images).images == IMAGES
     assert 1 <= evaluator.traces <= 2
     for weight, value in zip(net.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), value)
@@ -51,14 +50,14 @@ def test_two_traces_serve_every_child_resolution_and_batch(
 def test_top1_is_a_plain_count(net: Supernet, evaluator: Evaluator) -> None:
     child = net.space.biggest()
     statistics = evaluator.statistics(child)
-    top1, images = evaluator.top1(child, statistics, digits.batches(f"test[:{IMAGES}]"))
+    found = evaluator.top1(child, statistics, digits.batches(f"test[:{IMAGES}]"))
     right = 0
     for patches, labels in digits.batches(f"test[:{IMAGES}]", 1):
         image = resize.resize_patches(patches, child.resolution)
         logits = net(image, child, statistics=statistics)
         right += int(np.argmax(logits[0]) == labels[0])
     assert 0 < right < IMAGES
-    assert (top1, images) == (right / IMAGES, IMAGES)
+    assert found == Accuracy(right / IMAGES, IMAGES)
 
 
 def test_labels_come_back_with_the_logits(net: Supernet, evaluator: Evaluator) -> None:
@@ -103,7 +102,8 @@ def test_a_child_that_fails_is_named_and_the_others_are_scored(devices: int) -> 
     images = digits.batches("test[:16]")
     found = dict(digits.evaluator(net).attempts(children, images))
     assert list(found) == children
-    assert [isinstance(outcome, Score) for outcome in found.values()] == [True, False, False, True]
+    scored = [isinstance(outcome, Accuracy) for outcome in found.values()]
+    assert scored == [True, False, False, True]
     for child in deep:
         assert str(found[child]) == f"child {child} gives logits that are not finite"
     with pytest.raises(errors.RunError, match="not finite"):

@@ -76,10 +76,10 @@ def test_another_origin_is_refused_and_the_file_is_kept(path: pathlib.Path) -> N
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("line", ["{", "{}", "[]", '{"what": "ms"}'])
+@pytest.mark.parametrize("line", ["{", "{}", "[]", '{"what": "ms"}', '"value": "high"'])
 def test_a_damaged_journal_is_named(path: pathlib.Path, line: str) -> None:
     lines = path.read_text().splitlines()
-    lines[2] = line
+    lines[2] = lines[2].replace('"value": 0.25', line) if line.startswith('"') else line
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(errors.UsageError, match=r"journal\.jsonl, line 3"):
         Journal(path, ORIGIN)

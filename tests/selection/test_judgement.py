@@ -35,7 +35,7 @@ def _warnings(scores: Scores, classes: int = 10) -> list[str]:
 
 def test_the_summary_is_what_it_says() -> None:
     top1 = [[0.5, 0.4, 0.3], [0.6, 0.5, 0.8], [0.7, 0.6, 0.6], [0.8, 0.7, 0.9]]
-    summary = findings.summary(_scores(top1), largest_trained=9)
+    summary = findings.summary(_scores(top1), largest_trained=9).to_json()
     # (0.6 + 0.7) / 2, (0.5 + 0.6) / 2, (0.8 + 0.6) / 2
     by_resolution = {"8": 0.65, "9": 0.55, "10": 0.7}
     assert summary.pop("random_mean_by_resolution") == pytest.approx(by_resolution)

@@ -10,7 +10,7 @@ from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.figures import RANKING, REPORTING, Figures
 from bignas_tf.selection.pool import Pool
-from bignas_tf.selection.progress import Progress, countdown
+from bignas_tf.selection.progress import SearchProgress, countdown
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory
 
@@ -19,10 +19,10 @@ def _lines(memory: Memory) -> list[str]:
     """A search's lines; what it finds is put into `memory`."""
     lines: list[str] = []
     objectives = countable.objectives()
-    progress = Progress(objectives, lines.append)
+    progress = SearchProgress(objectives, lines.append)
     known = countable.figures(memory)
-    scores = {what: known.scores[what] for what in (RANKING, REPORTING)}
-    figures = Figures(objectives, scores, memory, progress.found)
+    scorers = {what: known.scorers[what] for what in (RANKING, REPORTING)}
+    figures = Figures(objectives, scorers, memory, progress.found)
     pool = Pool(SPACE, [Budget({"ms": 0.6}), Budget({"mflops": 0.05})], figures, progress)
     strategies.coarse_to_fine(pool, countable.settings(rounds=1, mutants=2))
     return lines

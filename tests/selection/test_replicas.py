@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection.evaluator import Evaluator, Score
+from bignas_tf.selection.evaluator import Evaluator
 from tests.modeling import helpers, replicas
 from tests.selection import digits
 
@@ -27,7 +28,7 @@ IMAGES = "test[:64]"  # full batches alone: under masks a smaller one would be t
 class Found(NamedTuple):
     """What one evaluator says of children."""
 
-    scores: dict[Architecture, Score]
+    scores: dict[Architecture, Accuracy]
     statistics: list[np.ndarray]
     logits: list[np.ndarray]
     traces: int

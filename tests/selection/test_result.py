@@ -5,27 +5,30 @@ from __future__ import annotations
 import json
 import math
 import pathlib
-from typing import Any
 
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
 from bignas_tf import errors
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import candidates as candidates_lib
-from bignas_tf.selection import result
+from bignas_tf.selection import result, selecting
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.objectives import Quantity
+from bignas_tf.selection.provenance import ImageSet, Source
+from bignas_tf.selection.result import SearchResult
 from tests.selection import countable
 
 CHILDREN = countable.everything()
-UNITS = {"mflops": {"title": "multiply-adds", "unit": "M"}, "ms": {"title": "time", "unit": "ms"}}
+UNITS = {"mflops": Quantity("multiply-adds", "M"), "ms": Quantity("time", "ms")}
 
 
 def _candidate(number: int, macs: float, top1: float | None, ms: float = 1.0) -> Candidate:
     failure = "it failed" if top1 is None else None
-    costs = {"mflops": macs, "ms": ms}
-    return Candidate(CHILDREN[number], "fine", costs, {"ms": 0.1}, top1, failure)
+    costs, ranking = {"mflops": macs, "ms": ms}, None if top1 is None else Accuracy(top1, 400)
+    return Candidate(CHILDREN[number], "fine", costs, {"ms": 0.1}, ranking, failure)
 
 
 DEAR, CHEAP, DEAREST, BEATEN = (
@@ -40,9 +43,9 @@ FOUND = [DEAR, CHEAP, DEAREST, BEATEN, FAILED]
 
 def test_candidates_survive_json() -> None:
     for candidate in FOUND:
-        assert Candidate.from_json(json.loads(json.dumps(candidate.to_json()))) == candidate
-    with pytest.raises(errors.UsageError, match="a candidate has the fields"):
-        Candidate.from_json({"architecture": CHILDREN[0].to_json()})
+        assert Candidate.from_json(json.loads(json.dumps(candidate.to_json())), 400) == candidate
+    with pytest.raises(errors.UsageError, match="no 'ranking_top1'"):
+        Candidate.from_json({"architecture": CHILDREN[0].to_json()}, 400)
 
 
 def test_best_takes_the_cheaper_of_equals_and_none_above_the_budget() -> None:
@@ -62,88 +65,86 @@ def test_the_front_has_whom_no_other_beats() -> None:
     assert candidates_lib.front([FAILED], "ms") == []
 
 
-def _complete(candidates: list[Candidate], *limits: dict[str, float]) -> dict[str, Any]:
-    base = {
-        "settings": {"budgets": list(limits)},
-        "objectives": UNITS,
-        "ranking": {"images": 400},
-        "reporting": {"images": 100},
-    }
+def _found(candidates: list[Candidate], reporting_images: int = 100) -> SearchResult:
+    """A search that has selected nothing yet."""
+    return SearchResult(
+        source=Source("countable", "run/ckpt-7", "5eed", 7),
+        selection={"strategy": "random"},
+        objectives=UNITS,
+        ranking=ImageSet("train", 400),
+        reporting=ImageSet("test", reporting_images),
+        candidates=tuple(candidates),
+    )
 
-    def reporting(children: Any) -> dict[Architecture, float | None]:
-        return {child: 0.5 + 0.3 * (child == DEAREST.architecture) for child in children}
 
-    return result.complete(base, candidates, [Budget(each) for each in limits], reporting)
+def _select(candidates: list[Candidate], *limits: dict[str, float]) -> SearchResult:
+    def reporting(children: object) -> dict[Architecture, Accuracy | None]:
+        assert isinstance(children, list)
+        return {c: Accuracy(0.5 + 0.3 * (c == DEAREST.architecture), 100) for c in children}
+
+    return selecting.select(_found(candidates), [Budget(each) for each in limits], reporting)
 
 
 def test_selected_children_have_their_standard_errors() -> None:
-    (entry,) = _complete(FOUND, {"mflops": 30})["selected"]
-    assert entry["name"] == "30"
+    (child,) = _select(FOUND, {"mflops": 30}).selected
+    assert child.name == "30"
+    entry = child.to_json()
     assert entry["ranking_error"] == pytest.approx(math.sqrt(0.9 * 0.1 / 400), rel=1e-12)
     assert entry["reporting_error"] == pytest.approx(math.sqrt(0.5 * 0.5 / 100), rel=1e-12)
 
 
 def test_neighbours_that_cannot_be_told_apart_are_named() -> None:
-    three = _complete(FOUND, {"mflops": 25}, {"mflops": 30}, {"mflops": 40})
+    three = _select(FOUND, {"mflops": 25}, {"mflops": 30}, {"mflops": 40})
     # 0.8 and 0.5 of 100 images differ by 0.3, with an error of hypot(0.04, 0.05).
-    assert three["warnings"] == ["budgets 25 and 30 got the same child"]
-    two = _complete(FOUND, {"ms": 1}, {"mflops": 30})["warnings"]
-    assert two == [
+    assert three.warnings == ("budgets 25 and 30 got the same child",)
+    two = _select(FOUND, {"ms": 1}, {"mflops": 30}).warnings
+    assert two == (
         "budgets ms_1 and 30: their children cannot be told apart, 0.00 points of reporting "
-        "accuracy with a standard error of 7.07"
-    ]
+        "accuracy with a standard error of 7.07",
+    )
 
 
 def test_equal_accuracies_without_error_are_not_told_apart_either() -> None:
     perfect = [_candidate(0, 20, 1.0), _candidate(1, 30, 1.0, ms=0.5)]
-    base = {
-        "settings": {"budgets": []},
-        "objectives": UNITS,
-        "ranking": {"images": 9},
-        "reporting": {"images": 9},
-    }
     budgets = [Budget({"mflops": 20}), Budget({"ms": 0.5})]
-    found = result.complete(base, perfect, budgets, lambda children: dict.fromkeys(children, 1.0))
-    assert ["cannot be told apart" in warning for warning in found["warnings"]] == [True]
+    found = selecting.select(
+        _found(perfect), budgets, lambda children: dict.fromkeys(children, Accuracy(1.0, 100))
+    )
+    assert ["cannot be told apart" in warning for warning in found.warnings] == [True]
 
 
 def test_a_child_that_could_not_be_reported_is_named() -> None:
-    base = {
-        "settings": {"budgets": []},
-        "objectives": UNITS,
-        "ranking": {"images": 9},
-        "reporting": {"images": 9},
-    }
     budgets = [Budget({"mflops": 20})]
-    found = result.complete(base, FOUND, budgets, lambda children: dict.fromkeys(children))
-    assert found["warnings"] == ["budget 20: the accuracy on the reporting split is not known"]
+    found = selecting.select(_found(FOUND), budgets, lambda children: dict.fromkeys(children))
+    assert found.warnings == ("budget 20: the accuracy on the reporting split is not known",)
 
 
 def test_a_budget_without_candidates_ends_with_the_reason_of_failures() -> None:
     with pytest.raises(errors.RunError, match=r"within budget 15 .*1 failed, the first: it failed"):
-        _complete(FOUND, {"mflops": 15})
+        _select(FOUND, {"mflops": 15})
 
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     """A finished search."""
-    result.write(tmp_path, _complete(FOUND, {"mflops": 50}))
+    result.write(tmp_path, _select(FOUND, {"mflops": 50}))
     return tmp_path
 
 
 def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     wanted = [Budget({"mflops": 50}), Budget({"mflops": 22}), Budget({"ms": 1.0})]
-    again = result.select_again(result.read(folder), wanted)
-    known, cheap, fast = again["selected"]
-    assert known["architecture"] == DEAREST.architecture.to_json()
-    assert known["reporting_top1"] == 0.8
-    assert cheap["architecture"] == CHEAP.architecture.to_json()
-    assert cheap["reporting_top1"] is cheap["reporting_error"] is None
-    assert fast["architecture"] == DEAR.architecture.to_json()
-    assert again["settings"]["budgets"] == [{"mflops": 50}, {"mflops": 22}, {"ms": 1.0}]
+    again = selecting.select_again(result.read(folder), wanted)
+    known, cheap, fast = again.selected
+    assert known.architecture == DEAREST.architecture
+    assert known.reporting == Accuracy(0.8, 100)
+    assert cheap.architecture == CHEAP.architecture
+    assert cheap.reporting is None
+    assert cheap.to_json()["reporting_top1"] is cheap.to_json()["reporting_error"] is None
+    assert fast.architecture == DEAR.architecture
+    assert again.to_json()["settings"]["budgets"] == [{"mflops": 50}, {"mflops": 22}, {"ms": 1.0}]
     result.write(folder / "again", again)
     assert result.read(folder / "again") == again
-    assert json.loads((folder / "again" / "child_22.json").read_text()) == cheap
+    assert json.loads((folder / "again" / "child_22.json").read_text()) == cheap.to_json()
     assert Architecture.load(folder / "again" / "child_ms_1.json") == DEAR.architecture
 
 
@@ -161,11 +162,4 @@ def test_selecting_outside_the_search_is_refused(
     folder: pathlib.Path, limits: dict[str, float], message: str
 ) -> None:
     with pytest.raises(errors.UsageError, match=message):
-        result.select_again(result.read(folder), [Budget(limits)])
-
-
-@pytest.mark.parametrize("text", ["[]", "{}", "{"])
-def test_another_file_is_refused(folder: pathlib.Path, text: str) -> None:
-    (folder / result.FILE).write_text(text)
-    with pytest.raises(errors.UsageError, match=r"search\.json is not"):
-        result.read(folder)
+        selecting.select_again(result.read(folder), [Budget(limits)])

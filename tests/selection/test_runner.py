@@ -13,17 +13,20 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.budgets import Budget
-from bignas_tf.selection.figures import RANKING, Outcome
+from bignas_tf.selection.config import SelectionConfig
+from bignas_tf.selection.figures import RANKING, Scored
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.runner import Search
-from bignas_tf.training.configs import SelectionConfig
 from tests.modeling import replicas
 from tests.selection import digits
 
 pytestmark = pytest.mark.slow
 
-SOURCE = {"checkpoint": "run/ckpt-7"}
+SOURCE = {
+    "search_space": "digits", "checkpoint": "run/ckpt-7", "index_sha256": "5eed", "step": 7
+}  # fmt: skip
 BUDGETS = [Budget({"mflops": 0.03}), Budget({"mflops": 0.08})]
 
 
@@ -33,9 +36,7 @@ class Countdown(Search):
     scored: list[tuple[str, Architecture]]
     left = 1000
 
-    def _scores(
-        self, what: str, architectures: Sequence[Architecture]
-    ) -> Iterator[tuple[Architecture, Outcome]]:
+    def _scores(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
         for child, outcome in super()._scores(what, architectures):
             self.left -= 1
             if self.left < 0:
@@ -152,10 +153,10 @@ def test_a_child_that_fails_is_recorded_and_the_search_goes_on(
     objectives = [_objectives(net)[0], slow]
     search = Search(net, digits.data(), _selection(rounds=1), SOURCE, objectives)
     result = search.run(BUDGETS[:1], str(tmp_path))
-    failures = {c["architecture"]["depths"][1]: c["failure"] for c in result["candidates"]}
+    failures = {each.architecture.depths[1]: each.failure for each in result.candidates}
     assert failures == {1: None, 2: "the phone does not answer"}
     again = search.run(BUDGETS[:1], str(tmp_path))
-    assert again == result
+    assert again == result == result_lib.read(tmp_path, net.space)
 
 
 def test_the_journal_of_other_images_is_refused(

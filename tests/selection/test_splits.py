@@ -10,8 +10,8 @@ import pytest
 from bignas_tf import errors
 from bignas_tf.data.config import DataConfig
 from bignas_tf.selection import splits
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.splits import Split
-from bignas_tf.training.configs import SelectionConfig
 from tests.data import samples
 from tests.selection import digits
 

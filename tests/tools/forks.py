@@ -47,7 +47,7 @@ class Forks:
 
 
 def _serve() -> None:
-    from bignas_tf.export import saved_model  # noqa: F401
+    from bignas_tf.exports import saved_model  # noqa: F401
     from bignas_tf.selection import runner  # noqa: F401
     from bignas_tf.training import checkpoints  # noqa: F401
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bignas_tf.export import verify
+from bignas_tf.exports import verify
 from tests.selection import digits
 from tests.selection.digits import STEPS
 from tests.tools import commands
@@ -31,6 +31,7 @@ def test_evaluate_and_cost_agree_with_search(
         "params": round(1e6 * child["costs"]["params_m"]),
         "top1": child["reporting_top1"],
         "images": 360,
+        "error": child["reporting_error"],
     }
     (line,) = commands.succeed(
         "cost",
@@ -111,11 +112,12 @@ def test_a_folder_without_a_search_is_refused(
     assert f"{tmp_path}/search.json cannot be read" in error
     (tmp_path / "search.json").write_text("{}")
     error = commands.refuse(forks, "export", search_dir=tmp_path, **flags)
-    assert "is not what tools.search writes" in error
+    assert "or not what tools.search writes: no 'settings'" in error
     result = json.loads((search_dir / "search.json").read_text()) | {"selected": [{}]}
     (tmp_path / "search.json").write_text(json.dumps(result))
     error = commands.refuse(forks, "export", search_dir=tmp_path, **flags)
-    assert f"{tmp_path}/search.json is damaged, or not what tools.search writes: no 'name'" in error
+    damaged = f"{tmp_path}/search.json is damaged, or not what tools.search writes"
+    assert f"{damaged}: selected[0] has no 'name'" in error
 
 
 def test_a_folder_that_cannot_be_written_is_refused(

@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 import yaml
 
+from bignas_tf.api import cards
 from bignas_tf.data.config import DataConfig
 from tests.selection import digits
 from tests.tools import commands
 from tests.tools.forks import Forks
-from tools import exporting
 
 pytestmark = pytest.mark.slow
 
@@ -146,4 +146,4 @@ def test_a_loss_that_is_not_finite_ends_the_run(
 )
 def test_data_are_called_what_they_were_read_from(source: str, named: str) -> None:
     config = DataConfig(source=source, tfds_name="mnist", input_path="photos")
-    assert exporting.data_name(config) == named
+    assert cards.data_name(config) == named

@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import findings, judgement
+from bignas_tf.selection import judged as judged_lib
+from bignas_tf.selection import judgement
+from bignas_tf.selection.judged import Judgement
 from bignas_tf.training import checkpoints
 from tests.selection import digits
 from tests.tools import commands
@@ -23,7 +25,7 @@ NAMES = ["smallest", *(f"random {number}" for number in range(1, 6)), "biggest"]
 
 
 def _result(run: pathlib.Path) -> dict[str, Any]:
-    return json.loads((run / findings.FILE).read_text())
+    return json.loads((run / judged_lib.FILE).read_text())
 
 
 def _cells(printed: str, name: str) -> list[str]:
@@ -75,11 +77,11 @@ def test_another_program_gets_the_same_without_a_word(
     result = judgement.judge(run, children=1, split="train[1200:]", images=100, show=lines.append)
     assert capfd.readouterr() == ("", "")
     assert lines[0] == "3 children at 3 resolutions, 100 images of train[1200:]"
-    assert result["settings"]["images"] == 100
-    assert json.loads(json.dumps(result)) == result
+    assert result.scored_on.images == 100
+    assert Judgement.from_json(json.loads(json.dumps(result.to_json()))) == result
     children = _result(run_dir)["children"]
     expected = [Architecture.from_json(children[at]["architecture"]) for at in (0, 1, -1)]
-    found = [Architecture.from_json(child["architecture"]) for child in result["children"]]
+    found = [child.architecture for child in result.children]
     assert found == expected
     assert found[1] == judgement.sample_children(digits.space(), 1, 0)["random 1"]
 
@@ -139,4 +141,4 @@ def test_a_child_trained_alone_is_no_supernet(forks: Forks, copy_dir: pathlib.Pa
     path.write_text(yaml.safe_dump(values))
     error = commands.refuse(forks, "judge", model_dir=copy_dir)
     assert "trained one child alone (task.sandwich.alone is 'biggest'), not a supernet" in error
-    assert not (copy_dir / findings.FILE).exists()
+    assert not (copy_dir / judged_lib.FILE).exists()

@@ -9,9 +9,9 @@ import re
 
 import pytest
 
+from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space import presets
-from bignas_tf.search_space.latency_table import LatencyTable
-from bignas_tf.search_space.parts import Family
+from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import Stage
 from tests.search_space import spaces
 from tests.tools import commands
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 SPACE = dataclasses.replace(
     spaces.countable(), stages=(Stage((4, 8), (1,), (3,), expands=(2,)),), head_widths=(8,)
 )
-FAMILY = Family(SPACE, num_classes=3, input_channels=1)
+MODELS = ModelSpace(SPACE, num_classes=3, input_channels=1)
 
 
 def test_a_table_is_measured_completed_and_kept(forks: Forks, tmp_path: pathlib.Path) -> None:
@@ -44,7 +44,7 @@ def test_a_table_is_measured_completed_and_kept(forks: Forks, tmp_path: pathlib.
     assert done.stdout.startswith("5 parts, 0 measured before\n5/5 parts, 0.0 min left\n")
     assert re.search(r"^2 random children .* sum over measured \d", done.stdout, re.MULTILINE)
     table = LatencyTable.load(path)
-    assert set(table.times) == set(FAMILY.all_parts([8]))
+    assert set(table.times) == set(MODELS.all_parts([8]))
     assert re.match(r"LiteRT \d.*, XNNPACK, float32, 1 thread; ", table.device)
     # What is there already is not measured again.
     value = json.loads(path.read_text())
@@ -62,7 +62,7 @@ def test_a_table_is_measured_completed_and_kept(forks: Forks, tmp_path: pathlib.
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"resolutions": "8,9"}, "--resolutions: 'countable' has no ['9']; choose from [8, 10]"),
+        ({"resolutions": "8,9"}, "--resolutions: 'countable' has no [9]; choose from [8, 10]"),
         ({"search_space": "nowhere"}, "search space 'nowhere' is neither a preset nor a file"),
         ({"output": "/proc/nowhere/table.json"}, "/proc/nowhere is not a writable folder"),
         ({"threads": 2}, "is of 'another device', this is 'LiteRT "),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import pathlib
@@ -15,10 +16,13 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
 from bignas_tf import files
+from bignas_tf.reports import figures, inputs
 from bignas_tf.selection import result as result_lib
-from tests.tools import commands, made_up_searches
+from bignas_tf.selection.objectives import Quantity
+from bignas_tf.selection.provenance import ImageSet
+from tests.selection import made_up_searches
+from tests.tools import commands
 from tests.tools.forks import Forks
-from tools.reports import figures, inputs
 
 pytestmark = pytest.mark.slow
 
@@ -49,13 +53,14 @@ def test_the_page_tells_what_there_is(
 ) -> None:
     text = (report_dir / "report.html").read_text()
     result = result_lib.read(search_dir)
-    for entry in result["selected"]:
-        assert f"child_{entry['name']}.json" in text
-        accuracy = f"{100 * entry['reporting_top1']:.2f} ± {100 * entry['reporting_error']:.2f}%"
-        assert accuracy in text
+    for child in result.selected:
+        assert f"child_{child.name}.json" in text
+        assert child.reporting is not None
+        top1, error = child.reporting.top1, child.reporting.error
+        assert f"{100 * top1:.2f} ± {100 * error:.2f}%" in text
     assert f"python -m tools.train --experiment=bignas_small --config_file={run_dir.parent}" in text
     assert f"python -m tools.search --model_dir={run_dir}" in text
-    assert result["settings"]["source"]["index_sha256"] in text
+    assert result.source.index_sha256 in text
     assert "<td>export/1</td><td>saved_model</td>" in text
     names = {path.name for path in (report_dir / "report").iterdir()}
     plots = ("accuracy", "loss", "judgement", *(f"search_{name}" for name in COUNTED))
@@ -76,13 +81,13 @@ def test_figures_show_the_numbers_of_the_search(
     for figure, objective in zip(figures.of_search(run.searches[0]), COUNTED, strict=True):
         shown = {series.name: series for series in figure.series}
         found = [*shown["coarse"].x, *shown["fine"].x]
-        assert sorted(found) == sorted(c["costs"][objective] for c in result["candidates"])
+        assert sorted(found) == sorted(c.costs[objective] for c in result.candidates)
         # The front rises from its cheapest child to the most accurate one there is.
         front = shown["front"]
         assert list(front.x) == sorted(front.x)
         assert list(front.y) == sorted(front.y)
-        assert max(front.y) == 100 * max(c["ranking_top1"] for c in result["candidates"])
-        assert list(shown["selected"].x) == [e["costs"][objective] for e in result["selected"]]
+        assert max(front.y) == 100 * max(c.ranking.top1 for c in result.candidates if c.ranking)
+        assert list(shown["selected"].x) == [child.costs[objective] for child in result.selected]
 
 
 def test_the_page_has_the_judgement(
@@ -135,7 +140,7 @@ def test_a_browser_shows_every_plot_offline_and_what_is_pointed_at(
     )
     assert len(shown[1]) >= 1
     points = browser.find_elements("css selector", "#figure-search_mflops .scatterlayer .point")
-    candidates = result_lib.read(search_dir)["candidates"]
+    candidates = result_lib.read(search_dir).candidates
     assert len(points) == len(candidates) + len(commands.BUDGETS)
     ActionChains(browser).move_to_element(points[0]).perform()
     (hover,) = WebDriverWait(browser, 30).until(
@@ -155,15 +160,24 @@ def test_a_browser_shows_every_plot_offline_and_what_is_pointed_at(
 def test_words_of_others_stay_data(
     forks: Forks, browser: webdriver.Chrome, tmp_path: pathlib.Path
 ) -> None:
-    evil = made_up_searches.result(
-        objectives={"mflops": {"title": EVIL, "unit": "M"}},
-        ranking={"split": EVIL, "images": 10},
-        warnings=[EVIL],
+    found = made_up_searches.result()
+    first, *others = found.candidates
+    failed = others[8]
+    evil = dataclasses.replace(
+        found,
+        source=dataclasses.replace(found.source, checkpoint=EVIL),
+        objectives={"mflops": Quantity(EVIL, "M")},
+        ranking=ImageSet(EVIL, made_up_searches.IMAGES),
+        candidates=(
+            dataclasses.replace(first, phase=EVIL),
+            *others[:8],
+            dataclasses.replace(failed, failure=EVIL),
+            *others[9:],
+        ),
+        selected=found.selected[:1],  # the other's budget limits parameters
+        warnings=(EVIL,),
     )
-    evil["candidates"][0]["phase"] = EVIL
-    evil["candidates"][9]["failure"] = EVIL
-    evil["settings"]["source"]["checkpoint"] = EVIL
-    evil["selected"] = evil["selected"][:1]  # the other's budget limits parameters
+    assert failed.failure
     run = made_up_searches.run(tmp_path / "<b>run", search=evil)
     files.write_json(run / "export" / "1" / "child.json", {})
     files.write_json(run / "export" / "1" / "labels.json", [EVIL])
@@ -195,5 +209,5 @@ def test_what_is_no_run_or_no_search_is_refused(forks: Forks, tmp_path: pathlib.
     run = made_up_searches.run(tmp_path / "run", search=made_up_searches.result())
     (run / "search" / "search.json").write_text("{}")
     error = commands.refuse(forks, "report", model_dir=run)
-    assert "search/search.json is not what tools.search writes" in error
+    assert "search/search.json is damaged, or not what tools.search writes: no 'settings'" in error
     assert not (run / "report.html").exists()

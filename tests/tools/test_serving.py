@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.export import saved_model
-from tests.export import servables
+from bignas_tf.exports import saved_model
+from tests.exports import servables
 from tests.tools.forks import Forks
 from tests.tools.servers import TIMEOUT_S, RealServer, StandIn
 from tools.serving import clients

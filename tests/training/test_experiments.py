@@ -183,9 +183,12 @@ def test_bfloat16_leaves_moments_and_gradients_in_float32(tiny: cfg.ExperimentCo
     supernet = models.build_supernet(task, presets.get(task.model.search_space))
     assert supernet.compute_dtype_of_layers == "bfloat16"
     result = sandwich.compute_gradients(
-        supernet, runs.patches(channels=3), runs.labels(), tf.constant(1, tf.int64),
-        task,
-    )  # fmt: skip
+        supernet,
+        patches=runs.patches(channels=3),
+        labels=runs.labels(),
+        step=tf.constant(1, tf.int64),
+        config=task,
+    )
     assert {gradient.dtype for gradient in result.gradients} == {tf.float32}
     assert {loss.dtype for loss in result.losses.values()} == {tf.float32}
     images = resize.resize_patches(runs.patches(channels=3), 12)

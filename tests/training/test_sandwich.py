@@ -50,9 +50,13 @@ def _run(
 ) -> StepResult:
     patches = runs.patches() if patches is None else patches
     return sandwich.compute_gradients(
-        supernet, patches, runs.labels(shift), tf.constant(step, tf.int64), config or _config(),
-        teacher,
-    )  # fmt: skip
+        supernet,
+        patches=patches,
+        labels=runs.labels(shift),
+        step=tf.constant(step, tf.int64),
+        config=config or _config(),
+        teacher=teacher,
+    )
 
 
 def _losses(result: StepResult) -> dict[str, float]:

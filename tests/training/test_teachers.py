@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import pathlib
 
@@ -49,11 +50,16 @@ def test_every_child_learns_what_the_teacher_answers(tmp_path: pathlib.Path) -> 
     task = BigNASTask(config.task)
     net = task.build_model()
     gc.collect()
-    arguments = net, runs.patches(), runs.labels(), tf.constant(0, tf.int64), config.task
-    actual = sandwich.compute_gradients(*arguments, task._teacher)
-    expected = sandwich.compute_gradients(
-        *arguments, lambda patches: _Linear().answer(patches)["logits"]
+    run = functools.partial(
+        sandwich.compute_gradients,
+        net,
+        patches=runs.patches(),
+        labels=runs.labels(),
+        step=tf.constant(0, tf.int64),
+        config=config.task,
     )
+    actual = run(teacher=task._teacher)
+    expected = run(teacher=lambda patches: _Linear().answer(patches)["logits"])
     assert actual.losses.keys() == expected.losses.keys()
     for role, loss in actual.losses.items():
         assert float(loss) == pytest.approx(float(expected.losses[role]), rel=1e-6)

@@ -12,7 +12,8 @@ from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.evaluator import Batches, Evaluator
-from tools.benchmarks import cases, harness
+
+from . import cases, harness
 
 _BATCH_SIZE = 250
 _LEAST_AGAINST_STATIC = 2.0
@@ -62,7 +63,7 @@ def scored_batches(case: cases.Case) -> list[tuple[tf.Tensor, tf.Tensor]]:
 
 def evaluate(evaluator: Evaluator, architecture: Architecture, scored: Batches) -> float:
     """Top-1 accuracy as the search finds it."""
-    return evaluator.top1(architecture, evaluator.statistics(architecture), scored)[0]
+    return evaluator.top1(architecture, evaluator.statistics(architecture), scored).top1
 
 
 def evaluate_static(

@@ -12,7 +12,8 @@ from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.training import models
 from bignas_tf.training.configs import BigNASConfig
-from tools.benchmarks import harness
+
+from . import harness
 
 
 @dataclasses.dataclass(frozen=True)

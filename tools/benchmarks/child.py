@@ -11,11 +11,13 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from bignas_tf.conversion import tflite
 from bignas_tf.data import resize
-from bignas_tf.export import saved_model, served, tflite
+from bignas_tf.exports import probe, saved_model, served
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost, presets
-from tools.benchmarks import harness
+
+from . import harness
 
 _SPACE, _CLASSES, _SIDE = "bignas_imagenet", 1000, 224
 _EFFICIENTNET_MACS = 390e6  # Tan and Le 2019, Table 2
@@ -122,13 +124,10 @@ def _plain(module: served.Served | _Reference) -> bytes:
 
 def _litert(models: Sequence[bytes], repeats: int) -> Iterator[Timed]:
     """float32 on XNNPACK, which LiteRT uses by default."""
-    from ai_edge_litert import interpreter  # the Model Garden brings it; it has no wheel everywhere
-
     for threads in _THREADS:
         runs = []
         for model in models:
-            litert = interpreter.Interpreter(model_content=model, num_threads=threads)
-            litert.allocate_tensors()
+            litert = probe.interpreter(model, threads)
             [images] = litert.get_input_details()
             litert.set_tensor(images["index"], _pixels(images["dtype"], 1))
             runs.append(litert.invoke)

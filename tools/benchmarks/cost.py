@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bignas_tf.search_space import cost, presets
-from tools.benchmarks import harness
+
+from . import harness
 
 _DRAWN, _COPIES = 1_000, 100  # drawing takes 1,000 times as long as counting
 _TARGET = 1_000_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -93,7 +92,7 @@ class Row:
             met.append(median >= self.bound if self.is_rate else median <= self.bound)
         return None if not met or None in met else all(met)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Every figure, as plain data."""
         return {
             "name": self.name,
@@ -167,7 +166,7 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _summary(samples: Samples) -> dict[str, Any] | None:
+def _summary(samples: Samples) -> dict[str, object] | None:
     if not len(samples):
         return None
     return {

@@ -15,7 +15,8 @@ from sklearn import datasets
 
 from bignas_tf.data import config as data_config
 from bignas_tf.data import inputs
-from tools.benchmarks import harness
+
+from . import harness
 
 _HEIGHT, _WIDTH = 400, 500
 _FILES, _PICTURES = 4, 128

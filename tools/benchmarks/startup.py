@@ -7,7 +7,9 @@ import pathlib
 import subprocess
 import sys
 
-from tools.benchmarks import harness
+from bignas_tf import commands
+
+from . import harness
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _HELP_S, _IMPORT_S = 2.0, 0.3
@@ -15,11 +17,10 @@ _HELP_S, _IMPORT_S = 2.0, 0.3
 
 def measure(settings: harness.Settings) -> list[harness.Row]:
     """One row a tool, and one for the import."""
-    modules = (path.stem for path in sorted((_ROOT / "tools").glob("*.py")))
-    tools = [name for name in modules if name not in ("__init__", "cli")]
-    commands = {"import bignas_tf": ["-c", "import bignas_tf"]}
-    commands |= {f"tools.{name} --help": ["-m", f"tools.{name}", "--help"] for name in tools}
-    runs = [functools.partial(_python, arguments) for arguments in commands.values()]
+    lines = {"import bignas_tf": [sys.executable, "-c", "import bignas_tf"]}
+    for name in commands.NAMES:
+        lines[f"tools.{commands.module(name)} --help"] = [*commands.process(name), "--help"]
+    runs = [functools.partial(_run, line) for line in lines.values()]
     samples = harness.alternate(runs, settings.repeats)
     return [
         harness.Row(
@@ -29,9 +30,9 @@ def measure(settings: harness.Settings) -> list[harness.Row]:
             bound=_IMPORT_S if name.startswith("import") else _HELP_S,
             note="whole processes, the interpreter's own start included",
         )
-        for name, seconds in zip(commands, samples, strict=True)
+        for name, seconds in zip(lines, samples, strict=True)
     ]
 
 
-def _python(arguments: list[str]) -> None:
-    subprocess.run([sys.executable, *arguments], cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
+def _run(line: list[str]) -> None:
+    subprocess.run(line, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)

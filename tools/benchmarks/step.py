@@ -13,7 +13,8 @@ from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.training import children, losses, sandwich
-from tools.benchmarks import cases, harness
+
+from . import cases, harness
 
 _STEP = 1  # timed again and again, for it always draws the same random children
 _SEED = 0
@@ -108,7 +109,9 @@ class Sandwich:
         self._batch = case.images(case.batch_size)
 
         def run(patches: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
-            return sandwich.compute_gradients(supernet, patches, labels, step, config).gradients
+            return sandwich.compute_gradients(
+                supernet, patches=patches, labels=labels, step=step, config=config
+            ).gradients
 
         self._run = tf.function(tf.autograph.experimental.do_not_convert(run))
 

@@ -9,9 +9,12 @@ import pathlib
 import re
 import urllib.parse
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from bignas_tf import errors
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SIGNATURE = "image_bytes"
 _OUTPUTS = ("top_classes", "top_labels", "top_probabilities")
@@ -184,7 +187,7 @@ class RestClient:
         self._connection.close()
 
 
-def _predictions(arrays: Sequence[Any]) -> list[Prediction]:
+def _predictions(arrays: Sequence[np.ndarray]) -> list[Prediction]:
     """From NumPy arrays [N, k] in the order of _OUTPUTS."""
     return [
         Prediction(classes, [label.decode() for label in labels], best)
@@ -205,7 +208,7 @@ def _parse(text: str, count: int, server: str) -> list[Prediction]:
     return [Prediction(*row) for row in rows]
 
 
-def _failure(server: str, model: str, status: Any, message: str) -> Exception:
+def _failure(server: str, model: str, status: int | str, message: str) -> Exception:
     """The error to raise for a status of HTTP, or for the name of one of gRPC."""
     if status == 400 and _OWN_WORDS.search(message):
         return RefusedError(reason(message))

@@ -21,8 +21,9 @@ from concurrent import futures
 from absl import flags
 
 from bignas_tf import errors
-from tools.cli import launch, no_chatter
-from tools.serving import clients
+
+from ..cli import launch, no_chatter
+from . import clients
 
 _SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.", required=True)
 _REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")

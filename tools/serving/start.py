@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from bignas_tf import errors, files
-from tools.cli import launch
+
+from ..cli import launch
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Output of tools.export.", required=True)
 _PORT = flags.DEFINE_integer("port", 8500, "Port for gRPC.", 1, 65535)

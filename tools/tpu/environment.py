@@ -29,7 +29,8 @@ class Compiler:
         # The stamp is there only if the whole install came through.
         if not (pathlib.Path(environment) / "installed").exists():
             raise errors.UsageError(
-                f"--environment={environment} has no TPU compiler; make it with `make env-tpu`"
+                f"--environment={environment} has no TPU compiler; make it with `make env-tpu`, in "
+                "a checkout of this project"
             )
         self._python = pathlib.Path(environment) / "bin" / "python"
         self._topology = topology

@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from tools.tpu.environment import Compiler
-from tools.tpu.lowering import ReplicaStep
+from .environment import Compiler
+from .lowering import ReplicaStep
 
 _TOO_LARGE = "out_of_memory"
 

@@ -10,7 +10,8 @@ from tensorflow.compiler.xla.service import hlo_pb2
 from bignas_tf.search_space import presets
 from bignas_tf.training import children
 from bignas_tf.training.task import BigNASTask
-from tools.tpu.replicas import ReplicaStrategy
+
+from .replicas import ReplicaStrategy
 
 
 class ReplicaStep:

@@ -1,0 +1,41 @@
+"""How many images a child gets right, and how far chance may move that."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from bignas_tf.plain import Value
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy:
+    """The fraction of images whose best class is right.
+
+    Attributes:
+      top1: the fraction, 0 to 1.
+      images: how many there were, at least 1.
+    """
+
+    top1: float
+    images: int
+
+    @property
+    def error(self) -> float:
+        """The standard error of the fraction, if each image is an independent trial."""
+        return math.sqrt(self.top1 * (1 - self.top1) / self.images)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain form; `from_json` reads it back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Accuracy:
+        """Reads `to_json`'s form, which may have further fields.
+
+        Raises:
+          UsageError: it is something else.
+        """
+        value = Value.of(value)
+        return cls(value["top1"].fraction(), value["images"].count(1))

@@ -1,0 +1,75 @@
+"""What every export says and proves: its card, and the images that go with it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.data import faults
+from bignas_tf.data.config import DataConfig
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.cost import Cost
+from bignas_tf.selection import splits
+from bignas_tf.selection.splits import Split
+from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
+
+_VERIFIED_IMAGES = 64
+# The field that names the images of a source; digits need none.
+_NAMED_BY = {"tfds": "tfds_name", "tfrecord": "input_path", "folder": "input_path"}
+
+
+def reporting_images(task: BigNASConfig) -> Split:
+    """The images on which an accuracy is reported."""
+    selection = task.selection
+    return splits.open_split(task.train_data, selection.reporting_split, selection.batch_size)
+
+
+def verified_images(reporting: Split) -> tuple[tf.Tensor, tf.Tensor]:
+    """Patches and labels from the reporting split, on which an export is verified."""
+    with faults.named(reporting.config):
+        return next(iter(reporting.dataset.unbatch().batch(_VERIFIED_IMAGES)))
+
+
+def calibration_patches(task: BigNASConfig, images: int) -> np.ndarray:
+    """Patches from the calibration split, uint8 [N, S, S, C]: int8 takes its ranges from them."""
+    split = splits.open_split(task.train_data, task.selection.calibration_split, images, images)
+    return next(iter(split))[0].numpy()
+
+
+def card(
+    run: Run,
+    task: BigNASConfig,
+    architecture: Architecture,
+    cost: Cost,
+    accuracy: Accuracy,
+    licence: str,
+) -> dict[str, Any]:
+    """What `child.json` says of any child, plain.
+
+    Args:
+      run: what its weights come from.
+      task: of the images that it was trained on last, and scored on.
+      architecture: its choices.
+      cost: as trained, batch norms counted.
+      accuracy: on the reporting split of `task`.
+      licence: of the model; "" where nobody has said.
+    """
+    return {
+        "architecture": architecture.to_json(),
+        **cost._asdict(),
+        "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
+        "data": data_name(task.train_data),
+        "licence": licence,
+        "source": run.source,
+        "tensorflow": importlib.metadata.version("tensorflow"),
+    }
+
+
+def data_name(data: DataConfig) -> str:
+    """The name of a data set, or where its files are."""
+    return getattr(data, _NAMED_BY.get(data.source, "source"))

@@ -1,0 +1,56 @@
+"""What a child costs, with or without a trained run; needs no TensorFlow."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bignas_tf.search_space import cost as cost_lib
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.cost import Cost
+from bignas_tf.search_space.parts import ModelSpace
+from bignas_tf.search_space.space import SearchSpace
+
+if TYPE_CHECKING:
+    from bignas_tf.training.checkpoints import Run
+
+_CLASSES, _CHANNELS = 1000, 3
+
+
+def cost(
+    space: SearchSpace | str | os.PathLike[str] | Run,
+    architecture: Architecture | str | os.PathLike[str],
+    num_classes: int | None = None,
+    input_channels: int | None = None,
+) -> Cost:
+    """Counts a child's multiply-adds, parameters and peak activation bytes, for one image.
+
+    Args:
+      space: a search space, its preset's name or YAML file, or a run.
+      architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
+      num_classes: outputs of the classifier; the run's, or 1000, if None.
+      input_channels: of the images; the run's, or 3, if None.
+
+    Raises:
+      UsageError: no such space or child, or a child outside the space.
+    """
+    models = model_space_of(space, num_classes, input_channels)
+    child = presets.child(models.space, architecture)
+    return cost_lib.count(models.space, child, models.num_classes, models.input_channels)
+
+
+def model_space_of(
+    space: SearchSpace | str | os.PathLike[str] | Run,
+    num_classes: int | None = None,
+    input_channels: int | None = None,
+) -> ModelSpace:
+    """Returns a space or a run with its inputs and outputs; see `cost` for the arguments."""
+    if isinstance(space, str | os.PathLike):
+        space = presets.get(os.fspath(space))
+    if isinstance(space, SearchSpace):
+        return ModelSpace(space, num_classes or _CLASSES, input_channels or _CHANNELS)
+    net = space.supernet
+    return ModelSpace(
+        space.space, num_classes or net.num_classes, input_channels or net.input_channels
+    )

@@ -1,0 +1,87 @@
+"""The devices that a configuration or a caller names, as a strategy."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from official.common import distribute_utils
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors
+
+
+def strategy(
+    kind: str, num_gpus: int = 0, tpu: str | None = None, all_reduce_alg: str | None = None
+) -> tf.distribute.Strategy:
+    """Makes a strategy of `distribute_utils`.
+
+    Args:
+      kind: "one_device", "mirrored", "multi_worker_mirrored" or "tpu".
+      num_gpus: of the first two; 0 for the CPU.
+      tpu: name or address of a TPU.
+      all_reduce_alg: of several GPUs or workers; None leaves the choice to TensorFlow.
+
+    Raises:
+      UsageError: the devices are not there.
+    """
+    # Without this check TensorFlow trains on the CPU in silence, or waits for ever.
+    found = len(tf.config.list_physical_devices("GPU"))
+    if kind in ("one_device", "mirrored") and num_gpus > found:
+        raise errors.UsageError(f"num_gpus is {num_gpus}; TensorFlow finds {found}")
+    try:
+        return distribute_utils.get_distribution_strategy(
+            kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
+        )
+    except (ValueError, KeyError) as error:
+        raise errors.UsageError(f"{kind}: {error}") from error
+    except (OSError, RuntimeError, tf.errors.OpError) as error:
+        if kind != "tpu":
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise errors.UsageError(f"no TPU {tpu!r} can be reached from here ({reason})") from error
+
+
+def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distribute.Strategy:
+    """Makes the strategy of a run's configuration; TF_CONFIG goes before its hosts.
+
+    Args:
+      config: whose `runtime` names the devices.
+      tpu: name or address of a TPU; the configuration's own if empty.
+
+    Raises:
+      UsageError: the devices are not there, or the workers are not described as they should be.
+    """
+    runtime = config.runtime
+    try:
+        distribute_utils.configure_cluster(runtime.worker_hosts, runtime.task_index)
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.UsageError(
+            f"TF_CONFIG or runtime.worker_hosts cannot be used ({error!r})"
+        ) from error
+    return strategy(
+        runtime.distribution_strategy,
+        runtime.num_gpus,
+        tpu or runtime.tpu,
+        runtime.all_reduce_alg,
+    )
+
+
+def evaluation_strategy(
+    num_gpus: int = 1, tpu: str = "", multi_worker: bool = False
+) -> tf.distribute.Strategy:
+    """Makes a strategy each of whose replicas evaluates a child of its own.
+
+    Args:
+      num_gpus: how many; 1 is TensorFlow's default device, a GPU or the CPU.
+      tpu: name or address of a TPU whose cores evaluate instead.
+      multi_worker: whether this is one of the processes that TF_CONFIG names.
+
+    Raises:
+      UsageError: the devices are not there.
+    """
+    if multi_worker:
+        return strategy("multi_worker_mirrored")
+    if tpu:
+        return strategy("tpu", tpu=tpu)
+    if num_gpus == 1:
+        return tf.distribute.get_strategy()
+    return strategy("mirrored", num_gpus)

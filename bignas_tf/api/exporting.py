@@ -1,0 +1,242 @@
+"""Children as files: sliced, calibrated, exported, converted and verified."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import tf_keras
+
+from bignas_tf import console, errors, files
+from bignas_tf.api import cards
+from bignas_tf.console import Show
+from bignas_tf.conversion import converter, measure
+from bignas_tf.data import decode, sources
+from bignas_tf.data.config import DataConfig
+from bignas_tf.exports import runtimes, saved_model
+from bignas_tf.exports.runtimes import Outcome
+from bignas_tf.exports.saved_model import Servable
+from bignas_tf.modeling import slicing
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import result as result_lib
+from bignas_tf.selection import runner, splits
+from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.training.checkpoints import Run
+
+FORMATS = ("float32", "float16", "dynamic_range", "int8")
+CALIBRATION_IMAGES = 500
+
+
+def child(run: Run, architecture: Architecture | str | os.PathLike[str]) -> tf_keras.Model:
+    """Cuts a child out of a run: a stock Keras model with calibrated batch norms.
+
+    It takes float32 images in [-1, 1] at its own resolution and gives logits.
+
+    Args:
+      run: from `load` or `train`.
+      architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
+
+    Raises:
+      UsageError: no such child, or images that cannot be read.
+    """
+    chosen = presets.child(run.space, architecture)
+    return slicing.sliced_child(run.supernet, chosen, _evaluator(run).statistics(chosen))
+
+
+def export(
+    run: Run,
+    architecture: Architecture | str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    *,
+    labels: Sequence[str] | str | os.PathLike[str] | None = None,
+    licence: str = "",
+) -> pathlib.Path:
+    """Exports a child as the next version below a folder, a SavedModel for TensorFlow Serving.
+
+    Args:
+      run: from `load` or `train`.
+      architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
+      output_dir: base folder of the model's versions.
+      labels: names of the classes in their order, or a JSON file of them; the data set's own if
+        None.
+      licence: of the model, for its card.
+
+    Returns:
+      The folder of the version, which appears only once it is verified.
+
+    Raises:
+      UsageError: no such child, labels that do not fit, or a folder that cannot be written.
+      RunError: the written model does not load or gives other logits.
+    """
+    children = {"": presets.child(run.space, architecture)}
+    names = _names(run.config.task.train_data, labels)
+    # Before the work, for mistakes that would show only after it.
+    files.ensure_writable(output_dir)
+    ((_, servable),) = _servables(run, children, names, licence)
+    return saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
+
+
+def export_family(
+    run: Run,
+    search_dir: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    *,
+    labels: Sequence[str] | str | os.PathLike[str] | None = None,
+    licence: str = "",
+) -> list[pathlib.Path]:
+    """Exports every selected child of a search as a model of its own; all appear, or none.
+
+    Args:
+      run: that was searched.
+      search_dir: folder of the search.
+      output_dir: gets `child_<budget>/<version>/` for each child.
+      labels: see `export`.
+      licence: see `export`.
+
+    Returns:
+      The folders of the versions.
+
+    Raises:
+      UsageError: no search in the folder, labels that do not fit, or a folder that cannot be
+        written.
+      RunError: a written model does not load or gives other logits.
+    """
+    selected = result_lib.read(search_dir, run.space).selected
+    children = {result_lib.child_file("", each.name).stem: each.architecture for each in selected}
+    names = _names(run.config.task.train_data, labels)
+    files.ensure_writable(output_dir)
+    servables = _servables(run, children, names, licence)
+    return saved_model.export_family(servables, os.fspath(output_dir), runtimes.MANDATORY)
+
+
+def convert(
+    run: Run,
+    version: str | os.PathLike[str],
+    formats: Sequence[str] = FORMATS,
+    *,
+    calibration_images: int = CALIBRATION_IMAGES,
+    show: Show | None = console.print_line,
+) -> dict[str, Any]:
+    """Converts an export to LiteRT and ONNX files, and measures each on the reporting split.
+
+    Args:
+      run: that the export was made of.
+      version: folder of the version, as `export` returned it; gets `converted/`.
+      formats: kinds of LiteRT, and "onnx".
+      calibration_images: training images that int8 takes its ranges from.
+      show: takes the lines of a table; None for silence.
+
+    Returns:
+      What `converted/report.json` holds.
+
+    Raises:
+      UsageError: an unknown format, a package that is not installed, or another run's export.
+      RunError: a format cannot be made, or its logits are wrong.
+    """
+    converter.check(formats)
+    folder, task = pathlib.Path(version), run.config.task
+    card = files.read_json(folder / saved_model.CHILD_FILE)
+    _check_source(version, card, run)
+    made = converter.Conversion(
+        folder=folder,
+        child=child(run, Architecture.from_json(card["architecture"])),
+        labels=files.read_json(folder / saved_model.LABELS_FILE),
+        calibration=cards.calibration_patches(task, calibration_images),
+        split=task.selection.reporting_split,
+        batches=cards.reporting_images(task),
+    )
+    return write_formats(made, formats, console.or_silent(show))
+
+
+def write_formats(made: converter.Conversion, formats: Sequence[str], show: Show) -> dict[str, Any]:
+    """Adds `converted/` to an export and shows what was measured; see `converter.write`."""
+    report = converter.write(made, formats)
+    for line in measure.table(report).splitlines():
+        show(line)
+    return report
+
+
+def verify(
+    version: str | os.PathLike[str], *, show: Show | None = console.print_line
+) -> list[Outcome]:
+    """Runs an export through every runtime that is installed, on the images that are in it.
+
+    Args:
+      version: folder of the version.
+      show: takes the lines of a table, each as soon as it is known; None for silence.
+
+    Returns:
+      An outcome for each runtime; those that are not installed were `skipped`.
+
+    Raises:
+      UsageError: the folder is not that of an export.
+    """
+    show = console.or_silent(show)
+    show(runtimes.HEADER)
+    outcomes = []
+    for outcome in runtimes.check(pathlib.Path(version)):
+        show(outcome.line())
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _evaluator(run: Run) -> Evaluator:
+    task = run.config.task
+    return runner.build_evaluator(run.supernet, task.train_data, task.selection)
+
+
+def _names(
+    data: DataConfig, labels: Sequence[str] | str | os.PathLike[str] | None
+) -> Sequence[str]:
+    """The names of the classes, as given or from the data set."""
+    if labels is None:
+        return sources.class_names(data)
+    given, names = "labels", labels
+    if isinstance(labels, str | os.PathLike):
+        given, names = f"--labels: {os.fspath(labels)}", files.read_json(labels)
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise errors.UsageError(f"{given} is not a JSON list of strings")
+    if len(names) != data.num_classes:
+        raise errors.UsageError(
+            f"{given} has {len(names)} names; the run has {data.num_classes} classes"
+        )
+    return names
+
+
+def _servables(
+    run: Run, children: Mapping[str, Architecture], names: Sequence[str], licence: str
+) -> Iterator[tuple[str, Servable]]:
+    """Calibrates, scores and slices children, one after the other."""
+    task, net, evaluator = run.config.task, run.supernet, _evaluator(run)
+    data, selection = task.train_data, task.selection
+    reporting = cards.reporting_images(task)
+    patches, labels = cards.verified_images(reporting)
+    centre = decode.evaluation_centre(data.crop)
+    # Full batches alone are taken, so it may be fewer than the configuration says.
+    images = splits.calibration_batches(data, selection).images
+    calibration = {"split": selection.calibration_split, "images": images}
+    for name, architecture in children.items():
+        statistics = evaluator.statistics(architecture)
+        accuracy = evaluator.top1(architecture, statistics, reporting)
+        logits, _ = next(evaluator.logits(architecture, statistics, [(patches, labels)]))
+        model = slicing.sliced_child(net, architecture, statistics)
+        cost = net.cost_of(architecture)
+        card = cards.card(run, task, architecture, cost, accuracy, licence)
+        card["calibration"] = calibration
+        yield name, Servable(model, card, patches.numpy(), logits, names, centre)
+
+
+def _check_source(version: str | os.PathLike[str], card: Mapping[str, Any], run: Run) -> None:
+    """Refuses a run that is not the one the export was made of."""
+    folder = os.fspath(version)
+    if "finetuned" in card:
+        raise errors.UsageError(f"{folder} was fine-tuned since; use --formats of tools.finetune")
+    made_of = card.get("source", {})
+    if made_of.get("index_sha256") != run.source["index_sha256"]:
+        raise errors.UsageError(
+            f"{folder} was made of checkpoint {made_of.get('checkpoint')}, which is not "
+            f"what {run.model_dir} holds now; export again"
+        )

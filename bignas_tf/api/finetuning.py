@@ -1,0 +1,183 @@
+"""A child trained on for other classes, and exported through the same gate as any other.
+
+This is no step of the paper, whose children need no training; it is for data too small to train a
+supernet on.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import pathlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tf_keras
+from official.core import config_definitions as cfg
+
+from bignas_tf import console, errors, files
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.api import cards, exporting, runs
+from bignas_tf.console import Show
+from bignas_tf.conversion import converter
+from bignas_tf.data import decode, faults, inputs, resize, sources
+from bignas_tf.exports import runtimes, saved_model
+from bignas_tf.exports.saved_model import Servable
+from bignas_tf.modeling import child as child_lib
+from bignas_tf.search_space import cost as cost_lib
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection.splits import Split
+from bignas_tf.training import experiment, validation
+from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
+from bignas_tf.training.task import BigNASTask
+
+_MOMENTUM = 0.9  # of the batch norms' averages: Keras' own 0.99 lags behind in so few steps
+
+
+def finetune(
+    run: Run,
+    architecture: Architecture | str | os.PathLike[str],
+    config: cfg.ExperimentConfig,
+    output_dir: str | os.PathLike[str],
+    *,
+    formats: Sequence[str] = (),
+    licence: str = "",
+    show: Show | None = console.print_line,
+) -> pathlib.Path:
+    """Trains a child with a new classifier by Keras' `fit`, exports it, and may convert it.
+
+    Args:
+      run: that the child comes from.
+      architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
+      config: the new images, their splits, optimiser and steps, from `configure(..., run=run)`.
+      output_dir: base folder of versions.
+      formats: also convert to these; see `convert`.
+      licence: of the model, for its card.
+      show: takes the version's folder and the lines of the conversion; None for silence. Keras
+        itself prints a line an epoch unless this is None.
+
+    Returns:
+      The folder of the version.
+
+    Raises:
+      UsageError: no such child, an unknown format, images of another kind than the run's, or
+        training images among those that the accuracy is reported on.
+      RunError: the loss is not finite, or an export does not verify.
+    """
+    verbose, show = 0 if show is None else 2, console.or_silent(show)
+    if formats:
+        converter.check(formats)
+    chosen = presets.child(run.space, architecture)
+    config = _in_space_of(run, config)
+    task = config.task
+    # Before training, for mistakes that would show only after it.
+    reporting = _reporting(task)
+    patches = cards.calibration_patches(task, exporting.CALIBRATION_IMAGES) if formats else None
+    child = _adapted(run, chosen, task)
+    files.ensure_writable(output_dir)
+    _fit(child, config, verbose)
+    servable = _servable(child, run, chosen, config, reporting, licence)
+    folder = saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
+    show(str(folder))
+    if patches is not None:
+        made = converter.Conversion(
+            folder, child, servable.names, patches, task.selection.reporting_split, reporting
+        )
+        exporting.write_formats(made, formats, show)
+    return folder
+
+
+def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig:
+    """The configuration in the run's space, whatever it said."""
+    changed = copy.deepcopy(config)
+    experiment.override(changed, runs.space_override(run))
+    validation.validate(changed)
+    return changed
+
+
+def _reporting(task: BigNASConfig) -> Split:
+    """The images to report an accuracy on, which training must not see."""
+    data, selection = task.train_data, task.selection
+    if data.num_classes < 2:
+        raise errors.UsageError(
+            f"task.train_data.num_classes is {data.num_classes}; of fewer than 2 classes there is "
+            "nothing to learn"
+        )
+    reporting = cards.reporting_images(task)
+    shared = inputs.count_shared(data, reporting.config)
+    if shared:
+        raise errors.UsageError(
+            f"task.train_data.tfds_split {data.tfds_split!r} and task.selection.reporting_split "
+            f"{selection.reporting_split!r} have {shared} images in common; an accuracy on images "
+            "of training says nothing: name splits that lie apart"
+        )
+    return reporting
+
+
+def _adapted(run: Run, architecture: Architecture, task: BigNASConfig) -> tf_keras.Model:
+    """The run's child, calibrated on the run's own images, with a fresh classifier."""
+    data, channels = task.train_data, run.supernet.input_channels
+    if data.channels != channels:
+        raise errors.UsageError(
+            f"task.train_data.channels is {data.channels}; the run's children take {channels}"
+        )
+    trained = exporting.child(run, architecture)
+    tf_keras.utils.set_random_seed(task.seed)
+    child = child_lib.build_child(run.space, architecture, data.num_classes, channels)
+    for layer in child.layers:
+        if layer.weights and layer.name != "classifier":
+            layer.set_weights(trained.get_layer(layer.name).get_weights())
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
+            layer.momentum = _MOMENTUM
+    return child
+
+
+def _fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> None:
+    child.compile(
+        BigNASTask.create_optimizer(config.trainer.optimizer_config),
+        tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        ["accuracy"],
+    )
+    data, steps = config.task.train_data, config.trainer.train_steps
+    with faults.named(data):
+        past = child.fit(
+            _resized(inputs.build_dataset(data), child),
+            steps_per_epoch=steps,
+            verbose=verbose,
+            callbacks=[tf_keras.callbacks.TerminateOnNaN()],
+        )
+    if not math.isfinite(past.history["loss"][-1]):
+        raise errors.RunError(
+            "the loss is not finite; lower the rate, trainer.optimizer_config.learning_rate"
+        )
+
+
+def _resized(batches: tf.data.Dataset, child: tf_keras.Model) -> tf.data.Dataset:
+    """Batches of patches and labels, made into images for the child."""
+    side = child.input_shape[1]
+    return batches.map(lambda patches, labels: (resize.resize_patches(patches, side), labels))
+
+
+def _servable(
+    child: tf_keras.Model,
+    run: Run,
+    architecture: Architecture,
+    config: cfg.ExperimentConfig,
+    reporting: Split,
+    licence: str,
+) -> Servable:
+    """The child with its card, and its own answers as those that every runtime must give."""
+    task, data = config.task, config.task.train_data
+    with faults.named(reporting.config):
+        scored = child.evaluate(_resized(reporting.dataset, child), verbose=0, return_dict=True)
+    accuracy = Accuracy(scored["accuracy"], reporting.images)
+    counted = cost_lib.count(run.space, architecture, data.num_classes, data.channels)
+    card = cards.card(run, task, architecture, counted, accuracy, licence)
+    card["finetuned"] = {"steps": config.trainer.train_steps, "split": data.tfds_split}
+    patches, _ = cards.verified_images(reporting)
+    logits = child(resize.resize_patches(patches, child.input_shape[1]), training=False).numpy()
+    centre, names = decode.evaluation_centre(data.crop), sources.class_names(data)
+    return Servable(child, card, patches.numpy(), logits, names, centre)

@@ -1,0 +1,114 @@
+"""How good a run's children are: one of them, or a few at every resolution."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from bignas_tf import console, errors, files
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.console import Show
+from bignas_tf.reports import words
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import judged, judgement, runner, splits
+from bignas_tf.selection.judged import JudgedChild, Judgement
+from bignas_tf.training.checkpoints import Run
+
+
+def evaluate(
+    run: Run, architecture: Architecture | str | os.PathLike[str], split: str = ""
+) -> Accuracy:
+    """Calibrates and scores one child.
+
+    Args:
+      run: from `load` or `train`.
+      architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
+      split: images to score on, such as "test[:1000]"; the run's reporting split if empty.
+
+    Raises:
+      UsageError: no such child, or an unknown or empty split.
+      RunError: a logit is NaN or infinite, or memory does not suffice.
+    """
+    child, task = presets.child(run.space, architecture), run.config.task
+    data, selection = task.train_data, task.selection
+    evaluator = runner.build_evaluator(run.supernet, data, selection)
+    images = splits.open_split(data, split or selection.reporting_split, selection.batch_size)
+    ((_, accuracy),) = evaluator.scores([child], images)
+    return accuracy
+
+
+def judge(
+    run: Run,
+    *,
+    children: int = 5,
+    seed: int = 0,
+    split: str = "",
+    images: int = 0,
+    output: str | os.PathLike[str] | None = None,
+    show: Show | None = console.print_line,
+) -> Judgement:
+    """Scores the smallest, the biggest and random children at every resolution, and writes it.
+
+    Args:
+      run: from `load` or `train`.
+      children: how many random ones, at least 1.
+      seed: of the random ones.
+      split: images to score on; the run's reporting split if empty, because judging chooses
+        nothing.
+      images: how many of them, from the start; 0 for all.
+      output: JSON file of the result; `judgement.json` in the run's folder, where `report` finds
+        it, if None.
+      show: takes lines of progress, then the result as a table; None for silence.
+
+    Raises:
+      UsageError: an unknown or empty split, a run that trained one child alone, or an output that
+        cannot be written.
+      RunError: a logit is NaN or infinite, or memory does not suffice.
+    """
+    path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
+    if os.path.isdir(path):
+        raise errors.UsageError(f"--output={path} is a folder; name a file")
+    files.make_folder(os.path.dirname(path) or ".")
+    show = console.or_silent(show)
+    result = judgement.judge(run, children, seed, split, images, show)
+    judged.write(path, result)
+    for line in _lines(result):
+        show(line)
+    return result
+
+
+def _lines(result: Judgement) -> Iterator[str]:
+    """The whole judgement for people: a table, the summary, and warnings."""
+    yield from _table(result)
+    for what, figure in words.judged(result):
+        yield f"{what}: {figure}"
+    for warning in result.warnings:
+        yield f"warning: {warning}"
+
+
+def _table(result: Judgement) -> Iterator[str]:
+    """A line for each child, and for what they have in common at each resolution."""
+    summary = result.summary
+    rows = [
+        ("top-1 (%)", "multiply-adds (M)", [f"{side} px" for side in result.resolutions]),
+        *((child.name, _range(child.macs), _top1(child)) for child in result.children),
+        ("random, mean", "", _hundred(summary.random_mean_by_resolution)),
+        ("below the front", "", _hundred(summary.front_distance_by_resolution)),
+    ]
+    width = max(len(name) for name, _, _ in rows)
+    for name, macs, cells in rows:
+        yield f"{name:<{width}}  {macs:>17}" + "".join(f"{cell:>8}" for cell in cells)
+
+
+def _range(macs: Mapping[int, int]) -> str:
+    """The least and the most multiply-adds of a child, in millions."""
+    return f"{min(macs.values()) / 1e6:.4g} to {max(macs.values()) / 1e6:.4g}"
+
+
+def _top1(child: JudgedChild) -> list[str]:
+    return _hundred({side: accuracy.top1 for side, accuracy in child.accuracies.items()})
+
+
+def _hundred(fractions: Mapping[int, float]) -> list[str]:
+    return [f"{100 * value:.2f}" for value in fractions.values()]

@@ -1,0 +1,169 @@
+"""The objectives that searches may limit, by the names that budgets give them."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from bignas_tf import errors
+from bignas_tf.latency import children
+from bignas_tf.latency.disposable import Disposable
+from bignas_tf.latency.table import LatencyTable
+from bignas_tf.modeling import slicing
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.parts import ModelSpace
+from bignas_tf.selection.objectives import Measurement, Objective
+from bignas_tf.training.checkpoints import Run
+
+# Title, unit, and the field of `cost.Cost` of which it counts millions.
+COUNTED = {
+    "mflops": ("multiply-adds", "M", "macs"),
+    "params_m": ("parameters", "M", "params"),
+    "activation_mb": ("peak activation memory", "MB", "peak_activation_bytes"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How latency is had.
+
+    Attributes:
+      threads: of LiteRT.
+      table: path of a latency table.
+      command: a user's own, as it is typed; it gets the folder of a child as its last argument
+        and prints milliseconds.
+    """
+
+    threads: int = 1
+    table: str | None = None
+    command: str | None = None
+
+
+def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, ...]:
+    """Makes objectives of a run's children.
+
+    Args:
+      names: which, in the order wanted.
+      run: whose supernet gives the children.
+      options: what they need.
+
+    Raises:
+      UsageError: an unknown name, or an option that is missing or wrong.
+    """
+    choices = [*COUNTED, *_LATENCIES]
+    for name in names:
+        if name not in choices:
+            raise errors.UsageError(f"a budget limits {name!r}; choose from {choices}")
+    net = run.supernet
+    models = ModelSpace(run.space, net.num_classes, net.input_channels)
+    setting = _Setting(net, options, models, Disposable())
+    return tuple(
+        _counted(net, name) if name in COUNTED else _LATENCIES[name](setting) for name in names
+    )
+
+
+class _Setting(NamedTuple):
+    """What latency is measured with; `elsewhere` does it in a process of its own."""
+
+    supernet: Supernet
+    options: Options
+    models: ModelSpace
+    elsewhere: Disposable
+
+
+def _elsewhere(setting: _Setting, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls in the other process; whatever a runtime raises there is a failure of the child."""
+    try:
+        return setting.elsewhere(function, *arguments)
+    except (errors.UsageError, errors.RunError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        raise errors.RunError(f"{type(error).__name__}: {reason}") from error
+
+
+def _counted(supernet: Supernet, name: str) -> Objective:
+    title, unit, field = COUNTED[name]
+
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(getattr(supernet.cost_of(architecture), field) / 1e6)
+
+    return Objective(name, title, unit, measure)
+
+
+def _table(setting: _Setting) -> Objective:
+    path, models = setting.options.table, setting.models
+    if not path:
+        raise errors.UsageError(
+            "table_ms needs --latency_table; tools.latency_table writes one, README.md has its form"
+        )
+    table = LatencyTable.load(path)
+    # All of them: mutations leave the resolutions of the coarse grid.
+    table.require(models, models.space.eval_resolutions)
+
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(table.milliseconds(models, architecture))
+
+    return Objective("table_ms", "latency by table", "ms", measure)
+
+
+def _saved_model(setting: _Setting) -> Objective:
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(*_elsewhere(setting, children.saved_model, setting.models, architecture))
+
+    return Objective("saved_model_ms", "latency in TensorFlow, CPU", "ms", measure, counted=False)
+
+
+def _litert(setting: _Setting) -> Objective:
+    if not importlib.util.find_spec("ai_edge_litert"):
+        raise errors.UsageError("litert_ms needs ai-edge-litert, which is not installed here")
+    models, threads = setting.models, setting.options.threads
+
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(*_elsewhere(setting, children.litert, models, architecture, threads))
+
+    title = f"latency in LiteRT, {threads} thread{'s' if threads > 1 else ''}"
+    return Objective("litert_ms", title, "ms", measure, counted=False)
+
+
+def _command(setting: _Setting) -> Objective:
+    words, net = _words(setting.options.command), setting.supernet
+
+    def measure(architecture: Architecture) -> Measurement:
+        weights = list(slicing.slices(net, architecture, slicing.uncalibrated(net)))
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            _elsewhere(setting, children.write, setting.models, architecture, weights, folder)
+            return Measurement(children.command(words, folder))
+
+    title = f"latency by `{setting.options.command}`"
+    return Objective("command_ms", title, "ms", measure, counted=False)
+
+
+def _words(command: str | None) -> list[str]:
+    """The words of a command that can be started."""
+    try:
+        words = shlex.split(command or "")
+    except ValueError as error:
+        raise errors.UsageError(f"--latency_command {command!r}: {error}") from error
+    if not words:
+        raise errors.UsageError(
+            "command_ms needs --latency_command: it gets the folder of a child as its last "
+            "argument and prints milliseconds"
+        )
+    if not shutil.which(words[0]):
+        raise errors.UsageError(f"--latency_command: {words[0]!r} is no program that can be run")
+    return words
+
+
+_LATENCIES: dict[str, Callable[[_Setting], Objective]] = {
+    "saved_model_ms": _saved_model,
+    "litert_ms": _litert,
+    "table_ms": _table,
+    "command_ms": _command,
+}

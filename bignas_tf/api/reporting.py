@@ -1,0 +1,46 @@
+"""What became of a run, as one page and its plots."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from bignas_tf import console, files
+from bignas_tf.console import Show
+from bignas_tf.reports import inputs, page, render
+
+
+def report(
+    model_dir: str | os.PathLike[str],
+    *,
+    search_dirs: Sequence[str | os.PathLike[str]] = (),
+    output_dir: str | os.PathLike[str] | None = None,
+    show: Show | None = console.print_line,
+) -> pathlib.Path:
+    """Writes `report.html`, which opens offline, and its plots below `report/`.
+
+    Args:
+      model_dir: folder of the run.
+      search_dirs: of its searches; all that are in the run's folder if empty.
+      output_dir: where to; the run's folder if None.
+      show: takes a line about what was written; None for silence.
+
+    Returns:
+      The page.
+
+    Raises:
+      UsageError: the folder is not of a run, cannot be written, or a file in it is damaged.
+    """
+    model_dir = os.fspath(model_dir)
+    run = inputs.read(model_dir, [os.fspath(each) for each in search_dirs])
+    folder = files.ensure_writable(output_dir or model_dir)
+    written, plots = page.compose(run), folder / inputs.PLOTS_DIR
+    for figure in written.figures:
+        render.to_png(figure, plots / f"{figure.name}.png")
+    for name, drawing in written.drawings.items():
+        files.write_text(plots / f"{name}.svg", drawing)
+    path = folder / inputs.PAGE_FILE
+    files.write_text(path, written.text)
+    console.or_silent(show)(f"{path}, and {len(written.figures)} plots in {plots}")
+    return path

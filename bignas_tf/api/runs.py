@@ -1,0 +1,131 @@
+"""Training runs: configured, trained, loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+
+import tensorflow as tf
+import tf_keras
+from official.core import config_definitions as cfg
+from official.modeling import performance
+
+from bignas_tf import console
+from bignas_tf.api import devices
+from bignas_tf.console import Show
+from bignas_tf.selection import splits
+from bignas_tf.selection.named_children import NamedChildren
+from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training import experiment as experiment_lib
+from bignas_tf.training.checkpoints import Run
+
+
+def configure(
+    experiment: str = "bignas_small",
+    config_files: Sequence[str | os.PathLike[str]] = (),
+    params_override: str = "",
+    *,
+    run: Run | None = None,
+) -> cfg.ExperimentConfig:
+    """Builds the configuration of a training run; later sources win.
+
+    Args:
+      experiment: a registered experiment, such as "bignas_small".
+      config_files: YAML files that override it.
+      params_override: overrides on top, as in "trainer.train_steps=500,task.seed=1", or YAML.
+      run: its search space goes before that of the files, as `finetune` needs it.
+
+    Raises:
+      UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
+        together.
+    """
+    if isinstance(config_files, str | os.PathLike):
+        config_files = [config_files]
+    sources = [os.fspath(file) for file in config_files]
+    if run is not None:
+        sources.append(space_override(run))
+    return experiment_lib.parse(experiment, sources, params_override)
+
+
+def space_override(run: Run) -> str:
+    """Returns the override that puts a configuration into the search space of a run."""
+    space = os.path.join(run.model_dir, checkpoints.SPACE_FILE)
+    return json.dumps({"task": {"model": {"search_space": space}}})
+
+
+def train(
+    config: cfg.ExperimentConfig,
+    model_dir: str | os.PathLike[str],
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    show: Show | None = console.print_line,
+) -> Run:
+    """Trains a supernet, from the latest checkpoint in the folder if there is one.
+
+    Call it in the main thread, for it answers SIGTERM with a checkpoint. Of several workers each
+    calls `fit` instead, which loads nothing.
+
+    Args:
+      config: from `configure`.
+      model_dir: folder of checkpoints, summaries and the configuration; may be remote.
+      strategy: the devices; those of `config.runtime` if None.
+      show: takes lines of progress; None for silence.
+
+    Returns:
+      The trained run, as `load` gives it.
+
+    Raises:
+      UsageError: a bad configuration, a split that cannot be opened or is shared, devices that
+        are not there, or a checkpoint that is damaged or of another space.
+      RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
+    """
+    fit(config, model_dir, strategy=strategy, show=show)
+    return load(model_dir)
+
+
+def fit(
+    config: cfg.ExperimentConfig,
+    model_dir: str | os.PathLike[str],
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    show: Show | None = console.print_line,
+) -> None:
+    """Trains a supernet and leaves it in its folder; see `train`."""
+    if strategy is None:
+        strategy = devices.training_strategy(config)
+    task = config.task
+    with _precision(config.runtime.mixed_precision_dtype):
+        # Before training, for mistakes that would show only after it.
+        splits.check_apart(task.train_data, task.selection)
+        children = NamedChildren(task).of if task.evaluation.children else None
+        folder = os.fspath(model_dir)
+        trainer.train(config, folder, strategy, children, console.or_silent(show))
+
+
+@contextlib.contextmanager
+def _precision(dtype: str | None) -> Iterator[None]:
+    """Trains in a type of numbers; whatever this process does later keeps its own."""
+    before = tf_keras.mixed_precision.global_policy()
+    performance.set_mixed_precision_policy(dtype or "float32")
+    try:
+        yield
+    finally:
+        tf_keras.mixed_precision.set_global_policy(before)
+
+
+def load(
+    model_dir: str | os.PathLike[str], *, strategy: tf.distribute.Strategy | None = None
+) -> Run:
+    """Loads the supernet of a run from its latest checkpoint.
+
+    Args:
+      model_dir: folder of the run; may be remote.
+      strategy: whose replicas evaluate children side by side; this process' own if None.
+
+    Raises:
+      UsageError: no run, no checkpoint, a damaged one, or one of another space.
+    """
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        return checkpoints.load_run(os.fspath(model_dir))

@@ -1,0 +1,84 @@
+"""The best children within budgets, searched for on a trained supernet."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+
+from official.core import config_definitions as cfg
+
+from bignas_tf import console, errors, workers
+from bignas_tf.api import objectives, selecting
+from bignas_tf.console import Show
+from bignas_tf.selection import runner
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.result import SearchResult
+from bignas_tf.training import experiment
+from bignas_tf.training.checkpoints import Run
+
+
+def search(
+    run: Run,
+    budgets: Sequence[Budget | str],
+    output_dir: str | os.PathLike[str],
+    *,
+    params_override: str = "",
+    threads: int = 1,
+    latency_table: str | os.PathLike[str] | None = None,
+    latency_command: str | None = None,
+    show: Show | None = console.print_line,
+) -> SearchResult:
+    """Finds the best child for each budget, with no retraining, and writes what it found.
+
+    The folder gets `search.json`, `child_<budget>.json` for each budget, and a journal from which
+    a search that was interrupted continues when it is called again.
+
+    Budgets on `litert_ms`, `saved_model_ms` and `command_ms` start processes that import the
+    caller's script, so a script calls this below `if __name__ == "__main__":`.
+
+    Args:
+      run: from `load` or `train`; of several processes or devices, loaded under their strategy.
+      budgets: one for each child wanted, such as "mflops=4" or "litert_ms=1.5,params_m=0.2".
+      output_dir: folder for the results.
+      params_override: of the run, as in "task.selection.strategy=random".
+      threads: of LiteRT, for `litert_ms`.
+      latency_table: JSON file of `latency_table`, for `table_ms`.
+      latency_command: the user's own, for `command_ms`; it gets the folder of a child as its last
+        argument and prints milliseconds.
+      show: takes lines of progress, then those of the selected children; None for silence.
+
+    Raises:
+      UsageError: a budget that is malformed, unknown or infeasible, an option that is missing or
+        wrong, or a folder that another search uses.
+      RunError: no candidate within a budget could be scored.
+    """
+    limits, show = selecting.read_budgets(budgets), console.or_silent(show)
+    task = _overridden(run.config, params_override).task
+    names = dict.fromkeys(
+        [*objectives.COUNTED, *(name for budget in limits for name in budget.limits)]
+    )
+    table = None if latency_table is None else os.fspath(latency_table)
+    options = objectives.Options(threads, table, latency_command)
+    costs = objectives.build(list(names), run, options)
+    searching = runner.Search(run.supernet, task.train_data, task.selection, run.source, costs)
+    result = searching.run(limits, os.fspath(output_dir), show)
+    if workers.is_chief(run.supernet.distribute_strategy):
+        selecting.show_selected(result, show)
+    return result
+
+
+def _overridden(config: cfg.ExperimentConfig, params_override: str) -> cfg.ExperimentConfig:
+    """A run's configuration with what a search may change of it."""
+    changed = copy.deepcopy(config)
+    if params_override:
+        experiment.override(changed, params_override)
+    before, after = config.as_dict(), changed.as_dict()
+    for free in ("selection", "train_data"):
+        after["task"][free] = before["task"][free]
+    if after != before:
+        raise errors.UsageError(
+            "--params_override: a search follows its run in all but task.selection and "
+            "task.train_data"
+        )
+    return changed

@@ -1,0 +1,86 @@
+"""Children selected again from a finished search, under other budgets; needs no TensorFlow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from bignas_tf import console, errors, files
+from bignas_tf.console import Show
+from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection import result as result_lib
+from bignas_tf.selection import selecting
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.objectives import Quantity
+from bignas_tf.selection.result import SearchResult, Selected
+
+
+def select(
+    search_dir: str | os.PathLike[str],
+    budgets: Sequence[Budget | str],
+    output_dir: str | os.PathLike[str],
+    *,
+    show: Show | None = console.print_line,
+) -> SearchResult:
+    """Selects from the candidates of a finished search under other budgets, in seconds.
+
+    Args:
+      search_dir: folder of the search.
+      budgets: one for each child wanted; see `search`.
+      output_dir: another folder, for the results.
+      show: takes the lines of the selected children; None for silence.
+
+    Raises:
+      UsageError: a folder without a search, the same folder twice, or a budget outside what was
+        searched.
+    """
+    limits = read_budgets(budgets)
+    files.ensure_writable(output_dir)
+    if os.path.realpath(search_dir) == os.path.realpath(output_dir):
+        raise errors.UsageError("--output_dir is the folder of --select; choose another")
+    found = result_lib.read(search_dir)
+    selected = selecting.select_again(found, budgets_lib.ordered(limits))
+    result_lib.write(output_dir, selected)
+    show_selected(selected, console.or_silent(show))
+    return selected
+
+
+def read_budgets(budgets: Sequence[Budget | str]) -> list[Budget]:
+    """Reads budgets that may be text.
+
+    Raises:
+      UsageError: there is none, or one is malformed.
+    """
+    # A string would be taken apart into its letters.
+    given = [budgets] if isinstance(budgets, str | Budget) else budgets
+    if not given:
+        raise errors.UsageError(
+            "no budget was given; write each as in 'mflops=4' or 'litert_ms=1,params_m=0.2'"
+        )
+    return [each if isinstance(each, Budget) else budgets_lib.parse(each) for each in given]
+
+
+def show_selected(result: SearchResult, show: Show) -> None:
+    """Shows what was selected for each budget, and warnings."""
+    for line in _lines(result):
+        show(line)
+
+
+def _lines(result: SearchResult) -> Iterator[str]:
+    for child in result.selected:
+        yield _line(child, result.objectives)
+    for warning in result.warnings:
+        yield f"warning: {warning}"
+
+
+def _line(child: Selected, objectives: Mapping[str, Quantity]) -> str:
+    costs = [
+        f"{value:.4g} {objectives[name].unit} {objectives[name].title}"
+        for name, value in child.costs.items()
+    ]
+    accuracies = [
+        f"{split} {accuracy.top1:.4f} ± {accuracy.error:.4f}"
+        for split, accuracy in (("ranking", child.ranking), ("reporting", child.reporting))
+        if accuracy is not None
+    ]
+    return f"{child.name}: {', '.join([*costs, *accuracies])}"

@@ -1,0 +1,78 @@
+"""How the tools of this project are started: for messages, records and processes.
+
+A wheel carries tools/ as `bignas_tf.tools` and installs the command `bignas`; a checkout has
+the package `tools` and needs no installation.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+import sys
+
+# The sub-commands, in the order of a run.
+NAMES = (
+    "quickstart",
+    "prepare_data",
+    "train",
+    "judge",
+    "search",
+    "evaluate",
+    "report",
+    "export",
+    "predict",
+    "serve",
+    "load_test",
+    "convert",
+    "verify_export",
+    "finetune",
+    "cost",
+    "latency_table",
+    "benchmark",
+    "tpu_compile",
+)
+# Those whose module has another name.
+_MODULES = {"serve": "serving.start", "load_test": "serving.load_test"}
+_BY_MODULE = {_MODULES.get(name, name): name for name in NAMES}
+# Not within a path.
+_MENTION = re.compile(rf"(?:python -m )?(?<![\w./-])tools\.({'|'.join(_BY_MODULE)})(?!\w|[./-]\w)")
+
+
+def module(name: str) -> str:
+    """Returns the module of a sub-command, relative to the package of the tools."""
+    return _MODULES.get(name, name)
+
+
+def spelling(name: str) -> str:
+    """Returns what a user types to start a tool: `bignas NAME`, or `python -m tools.NAME`.
+
+    Args:
+      name: of the sub-command, such as "train" or "serve".
+    """
+    return f"bignas {name}" if _installed() else f"python -m tools.{module(name)}"
+
+
+def process(name: str) -> list[str]:
+    """Returns the arguments that start a tool in a process of its own."""
+    if not _installed():
+        return [sys.executable, "-m", f"tools.{module(name)}"]
+    # -P: a checkout in the working directory must not be imported in place of the wheel.
+    return [sys.executable, "-P", "-m", f"bignas_tf.tools.{module(name)}"]
+
+
+def extra(name: str) -> str:
+    """Returns the command that installs optional packages, such as "runtimes"."""
+    return f"pip install 'bignas-tf[{name}]'" if _installed() else f"make env-{name}"
+
+
+def translated(text: str) -> str:
+    """Returns `text` with each `tools.NAME` as a user of this installation would type it."""
+    if not _installed():
+        return text
+    return _MENTION.sub(lambda match: spelling(_BY_MODULE[match[1]]), text)
+
+
+@functools.cache
+def _installed() -> bool:
+    return importlib.util.find_spec("bignas_tf.tools") is not None

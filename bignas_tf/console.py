@@ -1,0 +1,21 @@
+"""Where lines of progress go: a function takes each one, by default one that prints it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Show = Callable[[str], None]
+
+
+def print_line(line: str) -> None:
+    """Prints a line at once, also where the output is a pipe or a file."""
+    print(line, flush=True)
+
+
+def silent(line: str) -> None:
+    """Drops a line."""
+
+
+def or_silent(show: Show | None) -> Show:
+    """Returns `show`, or what drops every line if it is None."""
+    return silent if show is None else show

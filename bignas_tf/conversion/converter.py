@@ -1,0 +1,130 @@
+"""Converts an exported child to other formats, and measures each against the SavedModel."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tf_keras
+
+from bignas_tf import commands, errors, files
+from bignas_tf.conversion import measure, metadata, onnx, tflite
+from bignas_tf.exports import proof, runtimes
+
+# The packages that formats need; the Model Garden brings LiteRT, which has no wheel everywhere.
+_LITERT, _ONNX = ("ai_edge_litert",), ("tf2onnx", "onnxruntime")
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What to convert, and what to measure it on.
+
+    Attributes:
+      folder: the version of the export.
+      child: from `slicing.sliced_child`, what the export was made of.
+      labels: of the classes, in their order.
+      calibration: uint8 [N, S, S, C], training images that int8 takes its ranges from.
+      split: the name of the images in `batches`.
+      batches: patches and labels of images that took no part in anything.
+    """
+
+    folder: pathlib.Path
+    child: tf_keras.Model
+    labels: Sequence[str]
+    calibration: np.ndarray
+    split: str
+    batches: measure.Batches
+
+
+def check(formats: Sequence[str]) -> None:
+    """Refuses formats before any work is done for them.
+
+    Raises:
+      UsageError: one is unknown, or needs a package that is not installed.
+    """
+    unknown = sorted(set(formats) - set(runtimes.FILES))
+    if unknown or not formats:
+        raise errors.UsageError(f"formats {unknown}: choose from {list(runtimes.FILES)}")
+    needed = dict.fromkeys(tflite.KINDS, _LITERT) | {"onnx": _ONNX}
+    for name in formats:
+        for package in needed[name]:
+            if not importlib.util.find_spec(package):
+                raise errors.UsageError(
+                    f"the format {name} needs {package}, which is not installed; "
+                    f"`{commands.extra('runtimes')}` brings what onnx needs"
+                )
+
+
+def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
+    """Writes `converted/` of an export: the files, their labels and `report.json`.
+
+    What was there before is replaced, once all is measured.
+
+    Args:
+      conversion: what to convert.
+      formats: some of `runtimes.FILES`, which `check` has passed.
+
+    Returns:
+      The report, plain: for the SavedModel and each format top-1 on the split, agreement with
+      the SavedModel, milliseconds, and what runs how.
+
+    Raises:
+      UsageError: the export is damaged or not writable, or has not a label for each class.
+      RunError: a format cannot be made, or its logits are wrong.
+    """
+    labels, classes = len(conversion.labels), conversion.child.output_shape[-1]
+    if labels != classes:
+        raise errors.UsageError(f"{conversion.folder}: {labels} labels for {classes} classes")
+    proof.read(conversion.folder)
+    files.ensure_writable(conversion.folder)
+    scratch = pathlib.Path(tempfile.mkdtemp(dir=conversion.folder, prefix=".unverified-"))
+    try:
+        report = _write(conversion, formats, scratch)
+        os.chmod(scratch, 0o755)
+        _replace(conversion.folder / runtimes.CONVERTED_DIR, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return report
+
+
+def _write(conversion: Conversion, formats: Sequence[str], scratch: pathlib.Path) -> dict[str, Any]:
+    """Fills a folder; returns the report."""
+    paths = {name: scratch / runtimes.FILES[name] for name in formats}
+    for name, path in paths.items():
+        path.write_bytes(_convert(conversion, name))
+    files.write_text(scratch / metadata.LABEL_FILE, metadata.label_lines(conversion.labels))
+    measured = measure.formats(conversion.folder, paths, conversion.batches)
+    for name, path in paths.items():
+        measured["formats"][name]["sha256"] = runtimes.sha256(path)
+    # The proof is the export's own, so that `runtimes` can tell whose the files are.
+    made_of = runtimes.sha256(conversion.folder / proof.PROOF_FILE)
+    report = {"split": conversion.split, "proof_sha256": made_of, **measured}
+    files.write_json(scratch / runtimes.REPORT_FILE, report)
+    return report
+
+
+def _replace(folder: pathlib.Path, scratch: pathlib.Path) -> None:
+    """Puts `scratch` in a folder's place, which is whole at any time, or not there."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".replaced-") as old:
+        if folder.exists():
+            os.rename(folder, pathlib.Path(old, folder.name))
+        os.rename(scratch, folder)
+
+
+def _convert(conversion: Conversion, name: str) -> bytes:
+    if name == "onnx":
+        return onnx.convert(conversion.child, conversion.calibration.shape[1], conversion.labels)
+    child = conversion.child
+    description = metadata.Description(
+        name=f"image classifier, {name}",
+        description=f"{child.count_params():,} parameters at {child.input_shape[1]} px",
+        labels=tuple(conversion.labels),
+    )
+    return tflite.convert(child, name, conversion.calibration, description)

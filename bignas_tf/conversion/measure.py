@@ -1,0 +1,147 @@
+"""Accuracy, agreement and time of an export's other formats, beside its SavedModel."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bignas_tf import errors
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.conversion import operations, tflite
+from bignas_tf.exports import probe
+from bignas_tf.exports import proof as proof_lib
+
+SAVED_MODEL = "saved_model"
+_THREADS = (1, 2)
+_EXACT = ("float32", "onnx")
+Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
+
+
+def formats(
+    folder: pathlib.Path, paths: Mapping[str, pathlib.Path], batches: Batches
+) -> dict[str, Any]:
+    """Measures files on images, and what the SavedModel makes of the same.
+
+    Args:
+      folder: a version of an export.
+      paths: its files in other formats, by their names in `runtimes.FILES`.
+      batches: patches and labels.
+
+    Returns:
+      The number of images and a row for the SavedModel and each format, plain: top-1, agreement
+      with the SavedModel, bytes, milliseconds of one image by threads, and of LiteRT which
+      operations run how.
+
+    Raises:
+      RunError: the SavedModel does not load, a format's logits are not finite, or those of one
+        without loss differ.
+    """
+    reference = _reference(folder)
+    runs = {name: _load(name, path) for name, path in paths.items()}
+    scores = {name: _Score() for name in (SAVED_MODEL, *paths)}
+    largest, patches = 1.0, np.empty(0)
+    for batch, labels in batches:
+        patches, expected = batch.numpy(), reference(batch.numpy())
+        largest = max(largest, float(np.abs(expected).max()))
+        scores[SAVED_MODEL].add(expected, expected, labels.numpy())
+        for name, run in runs.items():
+            scores[name].add(run[_THREADS[0]](patches), expected, labels.numpy())
+    rows = {name: score.to_json() for name, score in scores.items()}
+    rows[SAVED_MODEL]["milliseconds"] = {"default": probe.milliseconds(reference, patches[:1])}
+    for name, run in runs.items():
+        _check(name, rows[name]["max_difference"], largest)
+        rows[name]["milliseconds"] = {
+            str(threads): probe.milliseconds(each, patches[:1]) for threads, each in run.items()
+        }
+        content = paths[name].read_bytes()
+        rows[name]["bytes"] = len(content)
+        if name in tflite.KINDS:
+            rows[name]["operations"] = dataclasses.asdict(operations.of(content))
+    return {"images": scores[SAVED_MODEL].images, "largest_logit": largest, "formats": rows}
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """What `formats` found, for people: a line each, and what LiteRT's delegate leaves out."""
+    columns = "{:<14} {:<7} {:<12} {:<7} {:<9} {:<6} {}"
+    lines = [
+        f"{report['images']:,} images; 'lost' is points of top-1 below the SavedModel's",
+        columns.format("format", "top-1", "lost", "agrees", "max diff.", "KB", "ms by threads"),
+    ]
+    outside = []
+    for name, row in report["formats"].items():
+        lost = f"{100 * row['top1_lost']:+.2f}±{100 * row['top1_lost_standard_error']:.2f}"
+        size = f"{row['bytes'] / 1000:.0f}" if "bytes" in row else "-"
+        times = ", ".join(f"{key}: {value:.3f}" for key, value in row["milliseconds"].items())
+        figures = f"{row['top1']:.4f}", lost, f"{row['agreement']:.4f}"
+        lines.append(columns.format(name, *figures, f"{row['max_difference']:.2g}", size, times))
+        if "operations" in row:
+            left = row["operations"]["outside_xnnpack"]
+            named = ", ".join(f"{count} {operation}" for operation, count in left.items())
+            outside.append(f"{name}: outside XNNPACK: {named or 'nothing'}")
+    return "\n".join([*lines, *outside])
+
+
+def _reference(folder: pathlib.Path) -> probe.Run:
+    try:
+        return probe.tensorflow(str(folder))
+    except Exception as error:  # whatever TensorFlow raises for a damaged file
+        reason = " ".join(str(error).split())[:300]
+        raise errors.RunError(f"{folder} does not load: {reason}") from error
+
+
+def _load(name: str, path: pathlib.Path) -> dict[int, probe.Run]:
+    """The file by the threads that it runs on."""
+    load = probe.onnxruntime if name == "onnx" else probe.litert
+    return {threads: load(str(path), threads) for threads in _THREADS}
+
+
+def _check(name: str, difference: float, largest: float) -> None:
+    allowed = proof_lib.RELATIVE_TOLERANCE * largest if name in _EXACT else math.inf
+    # Written so that NaN and infinity fail.
+    if not (math.isfinite(difference) and difference <= allowed):
+        raise errors.RunError(
+            f"{name}: its logits differ from the SavedModel's by up to {difference:.3g}"
+        )
+
+
+@dataclasses.dataclass
+class _Score:
+    """Sums over the images seen so far."""
+
+    images: int = 0
+    right: int = 0
+    agreeing: int = 0
+    won: int = 0
+    lost: int = 0
+    difference: float = 0.0
+
+    def add(self, logits: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> None:
+        answer, expected = logits.argmax(-1), reference.argmax(-1)
+        right, before = answer == labels, expected == labels
+        self.images += len(labels)
+        self.right += int(right.sum())
+        self.agreeing += int((answer == expected).sum())
+        self.won += int((right & ~before).sum())
+        self.lost += int((before & ~right).sum())
+        # `maximum` keeps NaN, which Python's max may drop.
+        self.difference = float(np.maximum(self.difference, np.abs(logits - reference).max()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Fractions, with the standard errors of top-1 and of what it loses to the reference."""
+        accuracy = Accuracy(self.right / self.images, self.images)
+        change = (self.lost - self.won) / self.images
+        changed = (self.lost + self.won) / self.images
+        return {
+            "top1": accuracy.top1,
+            "top1_standard_error": accuracy.error,
+            "top1_lost": change,
+            "top1_lost_standard_error": math.sqrt((changed - change**2) / self.images),
+            "agreement": self.agreeing / self.images,
+            "max_difference": self.difference,
+        }

@@ -1,0 +1,111 @@
+"""The model card that people read; `child.json` beside it has the same for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import tf_keras
+from tf_keras import layers
+
+from bignas_tf.accuracy import Accuracy
+
+CARD_FILE = "card.md"
+_MOST_LABELS = 20
+_CALL = """\
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load("the folder of this file").signatures["image_bytes"]
+answer = model(image_bytes=tf.constant([open("image.png", "rb").read()]))
+print(answer["top_labels"][0, 0].numpy().decode(), answer["top_probabilities"][0, 0].numpy())
+```"""
+
+
+def render(card: Mapping[str, Any], child: tf_keras.Model, labels: Sequence[str]) -> str:
+    """Writes the card in Markdown; what `card` does not hold is said to be unknown.
+
+    Args:
+      card: what becomes `child.json`.
+      child: what `build_child` made.
+      labels: of the classes, in their order.
+    """
+    since = "fine-tuned" if "finetuned" in card else "not trained again"
+    parts = [
+        f"# Model card\n\nAn image classifier, cut out of a supernet (BigNAS) and {since}.",
+        "## Figures\n\n" + "\n".join(f"- {line}" for line in _figures(card)),
+        f"## Classes\n\n```\n{_classes(labels)}\n```",
+        "## Architecture\n\n```\n" + "\n".join(_drawing(child)) + "\n```",
+        "## How to call it\n\n" + _CALL,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figures(card: Mapping[str, Any]) -> Iterator[str]:
+    accuracy, source = card.get("accuracy"), card.get("source", {})
+    if accuracy:
+        found = Accuracy.from_json(accuracy)
+        figures = f"{100 * found.top1:.2f} ± {100 * found.error:.2f}% (standard error)"
+        yield f"top-1 accuracy: {figures} on {found.images:,} images of `{accuracy['split']}`"
+    for key, what in [
+        ("macs", "multiply-adds"),
+        ("params", "parameters"),
+        ("peak_activation_bytes", "bytes of the largest activations at one time"),
+    ]:
+        if key in card:
+            yield f"{what}: {card[key]:,}"
+    if "calibration" in card:
+        calibration = card["calibration"]
+        images = f"{calibration['images']:,} images of `{calibration['split']}`"
+        yield f"batch norms calibrated on {images}"
+    yield f"data: {card.get('data', 'unknown')}"
+    yield f"licence: {card.get('licence') or 'not given; ask whoever trained it'}"
+    yield f"made of: `{source.get('checkpoint', 'unknown')}`, step {source.get('step', 'unknown')}"
+    yield f"SHA-256 of that checkpoint's index: `{source.get('index_sha256', 'unknown')}`"
+    yield f"TensorFlow {card.get('tensorflow', 'unknown')}"
+
+
+def _classes(labels: Sequence[str]) -> str:
+    """A line each; of many the first and the last. Names are escaped: they stay data."""
+    lines = [f"{number} {repr(name)[1:-1]}" for number, name in enumerate(labels)]
+    if len(lines) <= _MOST_LABELS:
+        return "\n".join(lines)
+    return f"{lines[0]}\n...\n{lines[-1]}\n(see labels.json)"
+
+
+def _drawing(child: tf_keras.Model) -> Iterator[str]:
+    """A line for each block: its operations, and the side and channels of what it gives."""
+    yield f"{'input':<16} {'':<42} {_shape(child.input_shape)}"
+    stem = child.get_layer("stem_conv")
+    yield _line("stem", f"conv 3x3, stride {stem.strides[0]}", stem)
+    names = {layer.name for layer in child.layers}
+    for layer in child.layers:
+        if isinstance(layer, layers.DepthwiseConv2D):
+            block = layer.name.removesuffix("_depthwise_conv")
+            operations = _operations(child, block, layer, names)
+            yield _line(block, operations, child.get_layer(f"{block}_add"))
+    yield _line("head", "conv 1x1", child.get_layer("head_conv"))
+    yield f"{'classifier':<16} {'mean of positions, dense':<42} {child.output_shape[-1]}"
+
+
+def _operations(child: tf_keras.Model, block: str, depthwise: layers.Layer, names: set[str]) -> str:
+    expand = f"{block}_expand_conv"
+    ratio = 1
+    if expand in names:
+        expansion = child.get_layer(expand)
+        ratio = expansion.filters // expansion.input_shape[-1]
+    parts = [f"MBConv{ratio} {depthwise.kernel_size[0]}x{depthwise.kernel_size[0]}"]
+    if depthwise.strides[0] > 1:
+        parts.append(f"stride {depthwise.strides[0]}")
+    if f"{block}_squeeze_excite_reduce" in names:
+        parts.append("squeeze-and-excite")
+    return ", ".join(parts)
+
+
+def _line(name: str, operations: str, layer: layers.Layer) -> str:
+    return f"{name:<16} {operations:<42} {_shape(layer.output_shape)}"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    _, height, width, channels = shape
+    return f"{height} x {width} x {channels}"

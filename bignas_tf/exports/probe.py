@@ -1,0 +1,150 @@
+"""Loads an export in one runtime and runs it; needs NumPy and that runtime alone.
+
+`runtimes` starts this file by its path, in a process of its own, so that nothing which this
+project or another runtime brings can make a file work here that would not work for a user:
+
+  python -P probe.py RUNTIME MODEL PATCHES.npy ANSWER.npz [INPUT OUTPUT]
+
+PATCHES are uint8 [N, S, S, C]. ANSWER gets `logits`, float32 [N, classes], and `milliseconds`, the
+median time of one image in a call of its own. INPUT and OUTPUT are names of tensors, which only
+'session' needs.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import runpy
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Run = Callable[[np.ndarray], np.ndarray]
+# Few calls of a small child are over in a moment, which any other process can spoil.
+_TIMED_CALLS, _TIMED_SECONDS = 50, 0.2
+
+
+def session(folder: str, patches: str, logits: str) -> Run:
+    """TensorFlow's C API, as servers load a SavedModel."""
+    library = runpy.run_path(str(pathlib.Path(__file__).with_name("session.py")))
+    loaded = library["Session"](folder)
+    return lambda images: loaded.run({patches: images}, [logits])[0]
+
+
+def tensorflow(folder: str) -> Run:
+    """Python's TensorFlow."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(folder)
+    serve = loaded.signatures["patches"]
+    return lambda images: serve(patches=tf.constant(images))["logits"].numpy()
+
+
+def interpreter(model: str | bytes, threads: int | None = None) -> Any:
+    """Loads a .tflite file, or what one holds, into LiteRT with its delegate for CPUs (XNNPACK)."""
+    # The Model Garden brings the package, which has no wheel for every machine.
+    from ai_edge_litert.interpreter import Interpreter
+
+    given = {"model_path" if isinstance(model, str) else "model_content": model}
+    loaded = Interpreter(**given, num_threads=threads)
+    loaded.allocate_tensors()
+    return loaded
+
+
+def litert(path: str, threads: int | None = None) -> Run:
+    """LiteRT; quantised answers become float32."""
+    model = interpreter(path, threads)
+    (patches,) = model.get_input_details()
+    (logits,) = [each for each in model.get_output_details() if each["name"] == "logits"]
+    scale, zero = logits["quantization"]
+
+    def answer(image: np.ndarray) -> np.ndarray:
+        model.set_tensor(patches["index"], image[np.newaxis])
+        model.invoke()
+        values = model.get_tensor(logits["index"])[0].astype(np.float32)
+        return (values - np.float32(zero)) * np.float32(scale) if scale else values
+
+    return lambda images: np.stack([answer(image) for image in images])
+
+
+def onnxruntime(path: str, threads: int | None = None) -> Run:
+    """ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    loaded = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    return lambda images: loaded.run(["logits"], {"patches": images})[0]
+
+
+def openvino(path: str) -> Run:
+    """OpenVINO on the CPU; takes a .tflite file of one image a call."""
+    import openvino
+
+    # Without the hint it computes in bfloat16 where the CPU can.
+    precise = {"INFERENCE_PRECISION_HINT": "f32"}
+    loaded = openvino.Core().compile_model(path, "CPU", precise)
+    return lambda images: np.concatenate(
+        [np.array(loaded(image[np.newaxis])["logits"]) for image in images]
+    )
+
+
+_RUNTIMES: dict[str, Callable[..., Run]] = {
+    each.__name__: each for each in (session, tensorflow, litert, onnxruntime, openvino)
+}
+
+
+class Timing(NamedTuple):
+    """Milliseconds of a call.
+
+    Attributes:
+      median: of the calls.
+      spread: half the distance between their quartiles.
+    """
+
+    median: float
+    spread: float
+
+
+def timing(call: Callable[[], object]) -> Timing:
+    """Times calls of what has run before, for at least so many and so long."""
+    seconds: list[float] = []
+    end = time.perf_counter() + _TIMED_SECONDS
+    while len(seconds) < _TIMED_CALLS or time.perf_counter() < end:
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    low, median, high = statistics.quantiles(seconds, n=4)
+    return Timing(1000 * median, 1000 * (high - low) / 2)
+
+
+def milliseconds(run: Run, patch: np.ndarray) -> float:
+    """The median time of a call; what was loaded must have run before.
+
+    Args:
+      run: what to time.
+      patch: one image, uint8 [1, S, S, C].
+    """
+    return timing(lambda: run(patch)).median
+
+
+def main(arguments: Sequence[str]) -> None:
+    """See the module's docstring for the arguments."""
+    runtime, model, patches_path, answer_path, *names = arguments
+    for module in ("bignas_tf", "tf_keras"):
+        sys.modules[module] = None  # type: ignore[assignment]  # importing it now fails
+    patches = np.load(patches_path)
+    try:
+        run = _RUNTIMES[runtime](model, *names)
+        logits = run(patches)
+        elapsed = milliseconds(run, patches[:1])
+    except Exception as error:  # whatever a runtime may raise, in one line
+        sys.exit(f"error: {' '.join(str(error).split()) or type(error).__name__}")
+    np.savez(answer_path, logits=logits, milliseconds=elapsed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

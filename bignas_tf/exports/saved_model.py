@@ -1,0 +1,199 @@
+"""Writes children as verified, versioned SavedModels of stock Keras layers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf import errors, files
+from bignas_tf.data import decode
+from bignas_tf.exports import card as card_lib
+from bignas_tf.exports import proof as proof_lib
+from bignas_tf.exports import runtimes, serving, signatures, verify
+from bignas_tf.exports.intake import MOST_PIXELS, Intake
+
+CHILD_FILE, LABELS_FILE = "child.json", "labels.json"
+_MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
+_GRAPH = "batch norms folded into the convolutions, weights as constants; params counts them apart"
+
+
+@dataclasses.dataclass(frozen=True)
+class Servable:
+    """A child, and all that its export says and proves.
+
+    Attributes:
+      child: from `slicing.sliced_child`.
+      card: architecture, cost (of the child as trained, batch norms counted), accuracy and
+        source, written as `child.json`.
+      patches: uint8 [N, S, S, C], real images to verify on.
+      expected_logits: float32 [N, classes], the calibrated supernet's for them.
+      labels: the classes' names, in their order, any text; None for their numbers.
+      centre: what evaluation takes of an image.
+
+    Raises:
+      UsageError: there are more or fewer names than classes.
+    """
+
+    child: tf_keras.Model
+    card: dict[str, Any]
+    patches: np.ndarray
+    expected_logits: np.ndarray
+    labels: Sequence[str] | None = None
+    centre: decode.Centre = decode.WHOLE
+
+    def __post_init__(self) -> None:
+        if len(self.names) != self.classes:
+            raise errors.UsageError(f"{len(self.names)} labels for {self.classes} classes")
+
+    @property
+    def classes(self) -> int:
+        """How many the child tells apart."""
+        return self.child.output_shape[-1]
+
+    @property
+    def intake(self) -> Intake:
+        return Intake(self.patches.shape[1], self.patches.shape[3], self.centre)
+
+    @property
+    def names(self) -> list[str]:
+        """One for each class."""
+        return list(map(str, range(self.classes)) if self.labels is None else self.labels)
+
+
+def export(
+    servable: Servable, output_dir: str, through: Sequence[runtimes.Runtime] = ()
+) -> pathlib.Path:
+    """Writes `output_dir/<version>/`, which appears only once it is verified.
+
+    Args:
+      servable: what to write.
+      output_dir: base folder of the model's versions, as TF Serving takes it. It gets the
+        server's configurations, too.
+      through: runtimes that must agree as well; the session loader always must.
+
+    Returns:
+      The version's folder.
+
+    Raises:
+      UsageError: the folder is not writable.
+      RunError: the written model does not load or gives other outputs.
+    """
+    base = files.ensure_writable(output_dir)
+    with _staged(servable, base, through) as scratch:
+        version = _publish(scratch, base)
+    serving.write_configs(base)
+    return version
+
+
+def export_family(
+    servables: Iterable[tuple[str, Servable]],
+    output_dir: str,
+    through: Sequence[runtimes.Runtime] = (),
+) -> list[pathlib.Path]:
+    """Writes `output_dir/<name>/<version>/` for each; none appears unless all are verified.
+
+    See `export` for the rest. `models.config` lists all models of the folder.
+
+    Raises:
+      UsageError: two have one name, or one's name is no name of a model or has a file in its place.
+    """
+    base = files.ensure_writable(output_dir)
+    with contextlib.ExitStack() as stack:
+        staged: dict[str, pathlib.Path] = {}
+        for name, servable in servables:
+            _check_model(name, base, staged)
+            staged[name] = stack.enter_context(_staged(servable, base, through))
+        folders = [files.ensure_writable(base / name) for name in staged]
+        versions = list(map(_publish, staged.values(), folders))
+    serving.write_configs(base)
+    return versions
+
+
+def _check_model(name: str, base: pathlib.Path, others: Container[str]) -> None:
+    """Refuses a name that the server would take for a version, or not see at all."""
+    taken = name in others or name == serving.ONLY_MODEL
+    if taken or name.isdecimal() or not _MODEL_NAME.fullmatch(name):
+        raise errors.UsageError(
+            f"a model cannot be called {name!r}; each needs a name of its own, of letters, digits, "
+            f"'_', '-' and '.', that is no number, not {serving.ONLY_MODEL!r} and does not begin "
+            "with '.'"
+        )
+    if (base / name).exists() and not (base / name).is_dir():
+        raise errors.UsageError(f"{base / name} is in the way of a model's folder; move it")
+
+
+@contextlib.contextmanager
+def _staged(
+    servable: Servable, base: pathlib.Path, through: Sequence[runtimes.Runtime]
+) -> Iterator[pathlib.Path]:
+    """A hidden folder below `base` with all that a version holds, verified; removed at the end."""
+    scratch = pathlib.Path(tempfile.mkdtemp(dir=base, prefix=".unverified-"))
+    try:
+        requests = serving.requests(servable.patches, servable.centre)
+        tf.saved_model.save(
+            tf.Module(),
+            str(scratch),
+            signatures=signatures.build(servable.child, servable.intake, servable.names),
+            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+        )
+        serving.write_warmup(scratch, requests)
+        proof = proof_lib.Proof(servable.patches, servable.expected_logits)
+        proof.write(scratch)
+        difference = verify.verify_export(scratch, requests, proof.logits, proof.tolerance)
+        verified = {
+            "images": len(proof.logits),
+            "signatures": sorted(requests),
+            "max_difference": difference,
+            "tolerance": proof.tolerance,
+        }
+        files.write_json(scratch / LABELS_FILE, servable.names)
+        card = servable.card | {"graph": _GRAPH, "input": _input_card(servable)}
+        files.write_json(scratch / CHILD_FILE, card | {"verified": verified})
+        text = card_lib.render(card, servable.child, servable.names)
+        files.write_text(scratch / card_lib.CARD_FILE, text)
+        runtimes.require(scratch, through)
+        os.chmod(scratch, 0o755)
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _input_card(servable: Servable) -> dict[str, Any]:
+    """How to call the model, for whoever has nothing but its folder."""
+    intake = servable.intake
+    return {
+        "patch_size": intake.size,
+        "channels": intake.channels,
+        "centre_fraction": intake.centre.fraction,
+        "antialias": intake.centre.antialias,
+        "most_pixels": MOST_PIXELS,
+        "signatures": {
+            "serving_default": "images: uint8 [N, H, W, channels]",
+            "float_images": "images: float32 [N, H, W, channels], 0 to 255",
+            "image_bytes": "image_bytes: string [N], JPEG or PNG",
+            "patches": "patches: uint8 [N, patch_size, patch_size, channels], cut already",
+        },
+    }
+
+
+def _publish(scratch: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
+    """Renames to the next free version; two exports at once get two versions."""
+    for _ in range(100):
+        version = 1 + max((int(p.name) for p in base.iterdir() if p.name.isdecimal()), default=0)
+        try:
+            os.rename(scratch, base / str(version))
+        except OSError:  # another export took the number in between
+            continue
+        return base / str(version)
+    raise errors.RunError(f"no free version below {base}")

@@ -1,0 +1,41 @@
+"""A child as one function of patches, for converters to other formats."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.data import resize
+from bignas_tf.exports import folding, verify
+
+
+class Served(tf.Module):
+    """A folded child that resizes and normalises by itself; call `serve`.
+
+    `serve` takes patches [batch, S, S, C] with pixels from 0 to 255, as evaluation cuts them, and
+    gives float32 logits and probabilities [batch, classes] by name.
+
+    Args:
+      child: what `build_child` made, weights set.
+      patch_size: S.
+      batch: images in a call; None for any number.
+      dtype: of the pixels.
+    """
+
+    def __init__(
+        self,
+        child: tf_keras.Model,
+        patch_size: int,
+        batch: int | None = None,
+        dtype: tf.DType = tf.uint8,
+    ) -> None:
+        super().__init__()
+        self.folded = folding.fold(child)
+        side, channels = child.input_shape[1], child.input_shape[3]
+        spec = tf.TensorSpec([batch, patch_size, patch_size, channels], dtype, "patches")
+
+        def serve(patches: tf.Tensor) -> dict[str, tf.Tensor]:
+            logits = self.folded(resize.resize_patches(patches, side), training=False)
+            return {verify.LOGITS: logits, "probabilities": tf.nn.softmax(logits)}
+
+        self.serve = tf.function(serve, input_signature=[spec])

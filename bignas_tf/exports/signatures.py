@@ -1,0 +1,84 @@
+"""A child behind the signatures that servers call, made quick to load and to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+import tf_keras
+from tensorflow.python.framework import convert_to_constants
+
+from bignas_tf.exports.intake import Intake
+from bignas_tf.exports.served import Served
+
+_MOST_NAMED = 5  # classes of an answer that come with their names
+
+Answer = dict[str, tf.Tensor]
+
+
+def build(
+    child: tf_keras.Model, intake: Intake, labels: Sequence[str]
+) -> dict[str, Callable[[tf.Tensor], Answer]]:
+    """The functions to save, by the keys of their signatures.
+
+    'serving_default' takes uint8 images of any size, 'float_images' the same pixels as float32,
+    'image_bytes' JPEG and PNG files. They answer with logits, probabilities and the best classes
+    by number, name and probability. 'patches' takes squares that are cut already, and answers
+    with the first two alone: it serves runtimes that know no strings.
+
+    Batch norms are folded into the convolutions, and the weights are constants of the graph, so
+    that the kernels can lay them out once for good. It cannot be trained further.
+
+    Args:
+      child: what `build_child` made, weights set.
+      intake: what becomes of images before the child sees them.
+      labels: the classes' names, in their order.
+    """
+    numbers = _frozen(child, intake)
+    texts = [label.encode("utf-8", "replace") for label in labels]
+
+    def named(patches: tf.Tensor) -> Answer:
+        answer = numbers(patches)
+        best, classes = tf.math.top_k(answer["probabilities"], min(_MOST_NAMED, len(texts)))
+        names = tf.gather(tf.constant(texts), classes)
+        return answer | {"top_classes": classes, "top_labels": names, "top_probabilities": best}
+
+    images = [None, None, None, intake.channels]
+    return {
+        "serving_default": _function(intake.from_pixels, named, images, tf.uint8, "images"),
+        "float_images": _function(intake.from_floats, named, images, tf.float32, "images"),
+        "image_bytes": _function(intake.from_bytes, named, [None], tf.string, "image_bytes"),
+        "patches": _patches(numbers, intake),
+    }
+
+
+def build_light(child: tf_keras.Model, intake: Intake) -> dict[str, Callable[[tf.Tensor], Answer]]:
+    """'patches' alone; see `build`."""
+    return {"patches": _patches(_frozen(child, intake), intake)}
+
+
+def _patches(
+    numbers: Callable[[tf.Tensor], Answer], intake: Intake
+) -> Callable[[tf.Tensor], Answer]:
+    shape = [None, intake.size, intake.size, intake.channels]
+    return _function(intake.from_patches, numbers, shape, tf.uint8, "patches")
+
+
+def _function(
+    read: Callable[[tf.Tensor], tf.Tensor],
+    answer: Callable[[tf.Tensor], Answer],
+    shape: Sequence[int | None],
+    dtype: tf.DType,
+    name: str,
+) -> Callable[[tf.Tensor], Answer]:
+    spec = tf.TensorSpec(shape, dtype, name)
+    return tf.function(lambda given: answer(read(given)), input_signature=[spec])
+
+
+def _frozen(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
+    """Patches to logits and probabilities, by a graph of constants."""
+    # Graphs hold their variables weakly: what owns them must outlive the conversion.
+    owner = Served(child, intake.size)
+    serve = owner.serve.get_concrete_function()
+    frozen = convert_to_constants.convert_variables_to_constants_v2(serve)
+    return lambda patches: dict(zip(serve.structured_outputs, frozen(patches), strict=True))

@@ -1,0 +1,170 @@
+"""Latency looked up: the milliseconds of a child as a sum over its parts.
+
+A table is a JSON file that says how long each part takes on some device; README.md has its form.
+`tools.latency_table` measures one on this machine, and whoever has other means to time parts
+can write one. Whether a sum tells the time of a whole child is for its author to check.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from bignas_tf import commands, errors, files
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.parts import Block, Head, ModelSpace, Part, Stem
+
+FORMAT, UNIT = 2, "ms"
+_KINDS: dict[str, type[Part]] = {"stem": Stem, "block": Block, "head": Head}
+_KEYS = ["format", "unit", "device", "overhead_ms", "entries"]
+_MAY_BE_ZERO = ("se_width",)
+
+
+@dataclasses.dataclass(frozen=True)
+class LatencyTable:
+    """How long the parts of children take.
+
+    Attributes:
+      path: of its file.
+      device: what was timed, on what; for people.
+      overhead_ms: of a call, whatever the child.
+      times: milliseconds of each part.
+    """
+
+    path: str
+    device: str
+    overhead_ms: float
+    times: dict[Part, float]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LatencyTable:
+        """Reads a table.
+
+        Raises:
+          UsageError: it cannot be read, or the entry that the message names is wrong.
+        """
+        name = os.fspath(path)
+        value = files.read_json(path)
+        if not isinstance(value, dict) or sorted(value) != sorted(_KEYS):
+            given = sorted(value) if isinstance(value, dict) else type(value).__name__
+            raise errors.UsageError(f"{name}: a latency table has the keys {_KEYS}; got {given}")
+        if (value["format"], value["unit"]) != (FORMAT, UNIT):
+            given = f"{value['format']!r} and {value['unit']!r}"
+            raise errors.UsageError(
+                f"{name}: format and unit are {given}; this version reads {FORMAT} and {UNIT!r}"
+            )
+        overhead = value["overhead_ms"]
+        # A table whose author has put the call's time elsewhere says 0.
+        if not _is_time(overhead) and overhead != 0:
+            raise errors.UsageError(f"{name}: overhead_ms is {overhead!r}; it is 0 or more")
+        for key, kind in (("device", str), ("entries", list)):
+            if not isinstance(value[key], kind):
+                raise errors.UsageError(f"{name}: {key} is no {kind.__name__}")
+        return cls(name, value["device"], float(overhead), _times(name, value["entries"]))
+
+    def save(self) -> None:
+        """Writes the table to its path.
+
+        Raises:
+          UsageError: it cannot be written.
+        """
+        entries = [_plain(part) | {"ms": time} for part, time in self.times.items()]
+        value = {
+            "format": FORMAT,
+            "unit": UNIT,
+            "device": self.device,
+            "overhead_ms": self.overhead_ms,
+            "entries": entries,
+        }
+        files.write_json(self.path, value)
+
+    def milliseconds(self, models: ModelSpace, architecture: Architecture) -> float:
+        """Looks a child up.
+
+        Raises:
+          UsageError: an architecture outside the space, or a part that the table lacks.
+        """
+        parts = models.parts(architecture)
+        try:
+            return self.overhead_ms + sum(self.times[part] for part in parts)
+        except KeyError:
+            missing = [part for part in parts if part not in self.times]
+            raise self._incomplete(missing, models, [architecture.resolution]) from None
+
+    def require(self, models: ModelSpace, resolutions: Iterable[int]) -> None:
+        """Refuses a table that lacks a part of some child, before a search begins.
+
+        Raises:
+          UsageError: it does; the message says how to measure what is missing.
+        """
+        sides = list(resolutions)
+        missing = [part for part in models.all_parts(sides) if part not in self.times]
+        if missing:
+            raise self._incomplete(missing, models, sides)
+
+    def _incomplete(
+        self, missing: list[Part], models: ModelSpace, resolutions: list[int]
+    ) -> errors.UsageError:
+        name = models.space.name
+        flags = {
+            "search_space": name if name in presets.PRESETS else f"<YAML file of {name!r}>",
+            "resolutions": ",".join(map(str, resolutions)),
+            "num_classes": models.num_classes,
+            "input_channels": models.input_channels,
+            "output": self.path,
+        }
+        command = " ".join(f"--{flag}={value}" for flag, value in flags.items())
+        return errors.UsageError(
+            f"{self.path} lacks {len(missing)} entries that children of {name!r} need, the first "
+            f"{json.dumps(_plain(missing[0]))}; add them, or measure them with LiteRT here: "
+            f"{commands.spelling('latency_table')} {command}"
+        )
+
+
+def _plain(part: Part) -> dict[str, Any]:
+    (kind,) = (kind for kind, cls in _KINDS.items() if cls is type(part))
+    return {"part": kind, **dataclasses.asdict(part)}
+
+
+def _times(path: str, entries: list[Any]) -> dict[Part, float]:
+    times: dict[Part, float] = {}
+    for index, entry in enumerate(entries):
+        try:
+            part = _part(entry)
+            if not _is_time(entry["ms"]):
+                raise errors.UsageError(f"ms is {entry['ms']!r}; it takes a number above 0")
+            if part in times:
+                raise errors.UsageError(f"{json.dumps(_plain(part))} is there twice")
+        except errors.UsageError as error:
+            raise errors.UsageError(f"{path}: entries[{index}]: {error}") from None
+        times[part] = float(entry["ms"])
+    return times
+
+
+def _part(entry: Any) -> Part:
+    kind = entry.get("part") if isinstance(entry, dict) else None
+    if kind not in list(_KINDS):
+        raise errors.UsageError(f"part is {kind!r}; choose from {list(_KINDS)}")
+    fields = {field.name: field for field in dataclasses.fields(_KINDS[kind])}
+    if sorted(entry) != sorted(["part", *fields, "ms"]):
+        expected = ["part", *fields, "ms"]
+        raise errors.UsageError(f"a {kind} has the keys {expected}; got {list(entry)}")
+    for name, field in fields.items():
+        least = 0 if name in _MAY_BE_ZERO else 1
+        value = entry[name]
+        # The annotations are text: 'int' or 'bool'. A bool is an int to isinstance.
+        if type(value).__name__ != field.type or (field.type == "int" and value < least):
+            expected_type = "true or false" if field.type == "bool" else f"{least} or more"
+            raise errors.UsageError(f"{name} is {value!r}; it takes {expected_type}")
+    return _KINDS[kind](**{name: entry[name] for name in fields})
+
+
+def _is_time(value: Any) -> bool:
+    """Whether it is a positive, finite number."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 < value <= sys.float_info.max

@@ -1,0 +1,40 @@
+"""The machine that figures were measured on."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import pathlib
+import platform
+
+_PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "numpy")
+_CPUINFO = pathlib.Path("/proc/cpuinfo")
+
+
+def describe() -> dict[str, object]:
+    """Where and when this runs."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "processor": processor(),
+        "cores": cores(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def processor() -> str:
+    """The processor's name; Linux has it in a file alone."""
+    if _CPUINFO.exists():
+        for line in _CPUINFO.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int | None:
+    """How many this process may use; None where nobody knows."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count()

@@ -1,0 +1,116 @@
+"""Values of a JSON file, read with checks that say where the file is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from bignas_tf import errors
+
+T = TypeVar("T")
+
+
+class Value:
+    """A value and its place in the file, such as "selected[0].costs".
+
+    Every method but `of` raises `UsageError` if the value is something else than it reads; the
+    message has the place, the value and what is allowed.
+
+    Args:
+      content: as `json` gives it.
+      place: in the file; "" is the whole of it.
+    """
+
+    def __init__(self, content: Any, place: str = "") -> None:
+        self.content = content
+        self._place = place
+
+    @classmethod
+    def of(cls, content: Any) -> Value:
+        """A value; one that has its place keeps it."""
+        return content if isinstance(content, Value) else cls(content)
+
+    def __getitem__(self, name: str) -> Value:
+        """A field of an object."""
+        fields = self.fields()
+        if name not in fields:
+            raise errors.UsageError(
+                f"{self._place} has no {name!r}" if self._place else f"no {name!r}"
+            )
+        return fields[name]
+
+    def fields(self) -> dict[str, Value]:
+        """The fields of an object, by their names."""
+        if not isinstance(self.content, dict):
+            raise self.wrong("it takes an object")
+        prefix = f"{self._place}." if self._place else ""
+        return {name: Value(each, f"{prefix}{name}") for name, each in self.content.items()}
+
+    def elements(self) -> list[Value]:
+        """The elements of a list."""
+        if not isinstance(self.content, list | tuple):
+            raise self.wrong("it takes a list")
+        return [Value(each, f"{self._place}[{index}]") for index, each in enumerate(self.content)]
+
+    def text(self) -> str:
+        """Text that can be printed and stored."""
+        if not isinstance(self.content, str):
+            raise self.wrong("it takes text")
+        try:
+            self.content.encode()
+        except UnicodeEncodeError:
+            raise self.wrong("it takes text in Unicode, without half characters") from None
+        return self.content
+
+    def number(self, least: float = -math.inf, most: float = math.inf) -> float:
+        """A finite number from `least` to `most`; whole ones stay integers."""
+        value = self.content
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+            raise self.wrong("it takes a number")
+        if not least <= value <= most:
+            raise self.wrong(
+                f"it takes {least:g} to {most:g}"
+                if most < math.inf
+                else f"it takes {least:g} or more"
+            )
+        return value
+
+    def fraction(self) -> float:
+        """A number from 0 to 1."""
+        return self.number(0, 1)
+
+    def count(self, least: int = 0) -> int:
+        """A whole number of at least `least`."""
+        if isinstance(self.content, bool) or not isinstance(self.content, int):
+            raise self.wrong("it takes a whole number")
+        self.number(least)
+        return self.content
+
+    def optional(self, read: Callable[[Value], T]) -> T | None:
+        """What `read` makes of the value; None if that is null."""
+        return None if self.content is None else read(self)
+
+    def parsed(self, read: Callable[[Any], T]) -> T:
+        """What `read` makes of the plain content; its errors get the place.
+
+        Args:
+          read: such as `Architecture.from_json`, which raises `UsageError`.
+        """
+        try:
+            return read(self.content)
+        except errors.UsageError as error:
+            raise errors.UsageError(
+                f"{self._place}: {error}" if self._place else str(error)
+            ) from error
+
+    def wrong(self, allowed: str) -> errors.UsageError:
+        """The error to raise, such as "ranking.images is 0; it takes 1 or more"."""
+        return errors.UsageError(f"{self._place or 'the file'} is {self.content!r:.60}; {allowed}")
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False

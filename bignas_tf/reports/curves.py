@@ -1,0 +1,55 @@
+"""What training wrote about itself: accuracies of children, and losses."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from bignas_tf import files
+from bignas_tf.plain import Value
+
+# By a child's name: steps, and a value for each.
+Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]
+_LOSSES = ("smallest", "biggest")
+_MOST_POINTS = 2000  # of a curve
+
+
+def accuracies(path: pathlib.Path) -> Curves:
+    """Top-1 of the children evaluated during training; empty where there is no such file.
+
+    Raises:
+      UsageError: the file is damaged.
+    """
+    rows = files.read_json(path) if path.is_file() else []
+    curves: dict[str, tuple[list[int], list[float]]] = {}
+    with files.written_by("tools.train", path):
+        for row in Value(rows).elements():
+            step = row["step"].count()
+            for name, top1 in row["top1"].fields().items():
+                steps, values = curves.setdefault(name, ([], []))
+                steps.append(step)
+                values.append(top1.fraction())
+    return curves
+
+
+def losses(folder: pathlib.Path) -> Curves:
+    """Losses of the smallest and the biggest child, from TensorBoard's files.
+
+    They are thinned out where there are many; empty where there is no such folder.
+    """
+    if not folder.is_dir():
+        return {}
+    from tensorboard.backend.event_processing import event_accumulator
+    from tensorboard.util import tensor_util
+
+    guidance = {event_accumulator.TENSORS: _MOST_POINTS}
+    events = event_accumulator.EventAccumulator(str(folder), guidance).Reload()
+    curves = {}
+    for name in _LOSSES:
+        if f"loss_{name}" in events.Tags()["tensors"]:
+            points = events.Tensors(f"loss_{name}")
+            # A run that was killed repeats steps it has written before; the later ones count.
+            last = {p.step: float(tensor_util.make_ndarray(p.tensor_proto)) for p in points}
+            steps = sorted(last)
+            curves[name] = (steps, [last[step] for step in steps])
+    return curves

@@ -1,0 +1,69 @@
+"""The exported children of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bignas_tf import files
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.plain import Value
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """A version of an exported child.
+
+    Attributes:
+      name: its folder, below the run's.
+      accuracy: of the child; None where the card does not say.
+      labels: names of the classes.
+      formats: by name, what tools.convert measured; empty where it did not run.
+    """
+
+    name: str
+    accuracy: Accuracy | None
+    labels: Sequence[str]
+    formats: Mapping[str, Any]
+
+
+def below(folder: pathlib.Path) -> Iterator[Export]:
+    """The exports below a run's folder.
+
+    Raises:
+      UsageError: a file of one is damaged.
+    """
+    for path in sorted(folder.glob("**/child.json")):
+        card = files.read_json(path)
+        with files.written_by("tools.export", path):
+            fields = Value(card).fields()
+            accuracy = Accuracy.from_json(fields["accuracy"]) if "accuracy" in fields else None
+        yield Export(
+            name=str(path.parent.relative_to(folder)),
+            accuracy=accuracy,
+            labels=_labels(path.with_name("labels.json")),
+            formats=_formats(path.parent / "converted" / "report.json"),
+        )
+
+
+def _labels(path: pathlib.Path) -> Sequence[str]:
+    names = files.read_json(path) if path.is_file() else []
+    with files.written_by("tools.export", path):
+        return [name.text() for name in Value(names).elements()]
+
+
+def _formats(path: pathlib.Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    report = files.read_json(path)
+    with files.written_by("tools.convert", path):
+        for row in Value(report)["formats"].fields().values():
+            for name in ("top1", "top1_standard_error", "agreement"):
+                row[name].fraction()
+            for value in row["milliseconds"].fields().values():
+                value.number(0)
+            if "bytes" in row.fields():
+                row["bytes"].count()
+        return report["formats"]

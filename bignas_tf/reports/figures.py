@@ -1,0 +1,178 @@
+"""The figures of a report as plain data; `render` draws each for the page and for papers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+from bignas_tf.reports import words
+from bignas_tf.reports.curves import Curves
+from bignas_tf.reports.inputs import ReportedRun, ReportedSearch
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.result import Selected
+
+LINE, STEPS, POINTS, RINGS = "line", "steps", "points", "rings"
+FRONT, SELECTED = "front", "selected"
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """Points that belong together.
+
+    Attributes:
+      name: in the legend.
+      style: LINE, STEPS (a line that rises only at its points), POINTS or RINGS.
+      x: values.
+      y: values, as many.
+      hover: lines of text for each point; empty for none.
+    """
+
+    name: str
+    style: str
+    x: Sequence[float]
+    y: Sequence[float]
+    hover: Sequence[Sequence[str]] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Cells:
+    """A table of values, drawn as a heat map.
+
+    Attributes:
+      columns: names, from the left.
+      rows: names, from the top.
+      values: a list for each row.
+      unit: of the values.
+      hover: lines of text for each cell, arranged as the values.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[str]
+    values: Sequence[Sequence[float]]
+    unit: str
+    hover: Sequence[Sequence[Sequence[str]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A plot of series, or a heat map.
+
+    Attributes:
+      name: of its file, and of its place in the page.
+      title: above it.
+      reading: one sentence that says how to read it.
+      x_label: with its unit.
+      y_label: with its unit.
+      series: what it shows.
+      log_x: whether the horizontal axis is logarithmic.
+      cells: what a heat map shows, in place of series.
+    """
+
+    name: str
+    title: str
+    reading: str
+    x_label: str
+    y_label: str
+    series: Sequence[Series] = ()
+    log_x: bool = False
+    cells: Cells | None = None
+
+
+def of_training(run: ReportedRun) -> Iterator[Figure]:
+    """Learning curves, as far as they were recorded."""
+    if run.accuracies:
+        yield Figure(
+            "accuracy",
+            "Accuracy while training",
+            "Each line is a child, calibrated and scored at that step; higher is better. Most "
+            "other children lie between the smallest and the biggest.",
+            "step",
+            "top-1 accuracy (%)",
+            _lines(run.accuracies, 100.0),
+        )
+    if run.losses:
+        yield Figure(
+            "loss",
+            "Training loss",
+            "Lower is better. The biggest child learns from labels, the smallest from the "
+            "biggest's answers, so compare each with itself: does it still fall?",
+            "step",
+            "loss",
+            _lines(run.losses, 1.0),
+        )
+
+
+def _lines(curves: Curves, scale: float) -> list[Series]:
+    return [
+        Series(name, LINE, steps, [scale * value for value in values])
+        for name, (steps, values) in curves.items()
+    ]
+
+
+def of_judgement(judgement: Judgement) -> Figure:
+    """Accuracy of the judged children at every resolution."""
+    sides, children = judgement.resolutions, judgement.children
+    cells = Cells(
+        [str(side) for side in sides],
+        [child.name for child in children],
+        [[100 * child.accuracies[side].top1 for side in sides] for child in children],
+        "top-1 (%)",
+        [[words.cell(child, side) for side in sides] for child in children],
+    )
+    return Figure(
+        "judgement",
+        "Accuracy of children at every resolution",
+        "Each row is a child, each column a resolution: brighter is more accurate. A dark column "
+        "is a resolution that training neglected, a dark row a child. Point at a cell to see what "
+        "the child is made of.",
+        "resolution (px)",
+        "",
+        cells=cells,
+    )
+
+
+def of_search(search: ReportedSearch) -> Iterator[Figure]:
+    """Accuracy against each objective: candidates, their front, and the selected ones."""
+    result = search.result
+    scored = [each for each in result.candidates if each.ranking is not None]
+    phases = {
+        phase: _Points.of([each for each in scored if each.phase == phase], search)
+        for phase in dict.fromkeys(each.phase for each in scored)
+    }
+    selected = _Points.of(result.selected, search)
+    for name, objective in result.objectives.items():
+        front = _Points.of([result.candidates[index] for index in result.front(name)], search)
+        yield Figure(
+            f"{search.key}_{name}",
+            f"Accuracy against {objective.title}",
+            "Each point is a child: higher is more accurate, further left is cheaper. The line is "
+            "the front: no child is both as cheap and as accurate as one on it. Rings are the "
+            "selected children. Point at one to see what it is made of.",
+            f"{objective.title} ({objective.unit})",
+            f"top-1 accuracy on {result.ranking.split} (%)",
+            [
+                *(points.series(phase, POINTS, name) for phase, points in phases.items()),
+                front.series(FRONT, STEPS, name),
+                selected.series(SELECTED, RINGS, name),
+            ],
+            log_x=True,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Points:
+    """Scored children, and the text for each."""
+
+    children: Sequence[Candidate | Selected]
+    texts: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(cls, children: Iterable[Candidate | Selected], search: ReportedSearch) -> _Points:
+        listed = list(children)
+        return cls(listed, [words.child(each, search.result.objectives) for each in listed])
+
+    def series(self, name: str, style: str, objective: str) -> Series:
+        costs = [each.costs[objective] for each in self.children]
+        top1 = [100 * each.ranking.top1 for each in self.children if each.ranking is not None]
+        return Series(name, style, costs, top1, self.texts)

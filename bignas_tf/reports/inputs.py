@@ -1,0 +1,171 @@
+"""What a report tells, read from the folder of a run and from those of its searches."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bignas_tf import errors, files
+from bignas_tf.plain import Value
+from bignas_tf.reports import curves, exports
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import judged
+from bignas_tf.selection import result as result_lib
+from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.provenance import Source
+from bignas_tf.selection.result import SearchResult
+
+# What an earlier report left in the run's folder is no part of the next.
+PAGE_FILE, PLOTS_DIR = "report.html", "report"
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """The command that made a folder, and the versions of what it ran on."""
+
+    command: str
+    versions: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportedSearch:
+    """A finished search of the run.
+
+    Attributes:
+      name: its folder, below the run's where it lies there.
+      key: the name as files and places in the page have it; no other search has it.
+      result: what `search.json` holds.
+      made_by: how the folder was made; None where that was not noted.
+    """
+
+    name: str
+    key: str
+    result: SearchResult
+    made_by: Command | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportedRun:
+    """All that a report tells.
+
+    Attributes:
+      name: the folder.
+      space: its search space.
+      weights: the latest checkpoint; None without one.
+      made_by: how it was trained; None where that was not noted.
+      accuracies: of children evaluated during training.
+      losses: of the smallest and the biggest child.
+      judgement: what `judgement.json` holds; None without one.
+      searches: of the run.
+      exports: below its folder.
+      files: of the run and its searches, with their bytes.
+    """
+
+    name: str
+    space: SearchSpace
+    weights: Source | None
+    made_by: Command | None
+    accuracies: curves.Curves
+    losses: curves.Curves
+    judgement: Judgement | None
+    searches: Sequence[ReportedSearch]
+    exports: Sequence[exports.Export]
+    files: Sequence[tuple[str, int]]
+
+
+def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
+    """Reads a run.
+
+    Args:
+      model_dir: its folder.
+      search_dirs: of its searches; all that lie in the folder if empty.
+
+    Raises:
+      UsageError: the folder is not of a run, or a file is damaged.
+    """
+    folder = pathlib.Path(model_dir)
+    if not (folder / "search_space.yaml").is_file():
+        raise errors.UsageError(
+            f"{model_dir} is not the folder of a training run: no search_space.yaml"
+        )
+    space = presets.get(str(folder / "search_space.yaml"))
+    found = [pathlib.Path(each) for each in search_dirs] or [
+        path.parent for path in sorted(folder.glob(f"*/{result_lib.FILE}"))
+    ]
+    return ReportedRun(
+        name=model_dir,
+        space=space,
+        weights=_weights(folder, space),
+        made_by=_command(folder),
+        accuracies=curves.accuracies(folder / "learning_curves.json"),
+        losses=curves.losses(folder / "train"),
+        judgement=_judgement(folder / judged.FILE, space),
+        searches=list(_searches(folder, found, space)),
+        exports=list(exports.below(folder)),
+        files=list(_files(folder, found)),
+    )
+
+
+def _weights(folder: pathlib.Path, space: SearchSpace) -> Source | None:
+    if not (folder / "checkpoint").is_file():
+        return None
+    import tensorflow as tf  # slow import: only a run with weights needs it
+
+    from bignas_tf.training import checkpoints
+
+    checkpoint = tf.train.latest_checkpoint(str(folder))
+    if checkpoint is None:
+        return None
+    return Source(search_space=space.name, **checkpoints.describe(checkpoint))
+
+
+def _command(folder: pathlib.Path) -> Command | None:
+    path = folder / "command.json"
+    if not path.is_file():
+        return None
+    plain = files.read_json(path)
+    with files.written_by("this project", path):
+        noted = Value(plain)
+        versions = noted["versions"].fields()
+        return Command(
+            noted["command"].text(), {name: each.text() for name, each in versions.items()}
+        )
+
+
+def _judgement(path: pathlib.Path, space: SearchSpace) -> Judgement | None:
+    return judged.read(path, space) if path.is_file() else None
+
+
+def _searches(
+    folder: pathlib.Path, found: Iterable[pathlib.Path], space: SearchSpace
+) -> Iterator[ReportedSearch]:
+    keys: set[str] = set()
+    for path in found:
+        result = result_lib.read(path, space)
+        name = _shown(path, folder)
+        key = stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "search"
+        while key in keys:
+            key = f"{stem}_{len(keys) + 1}"
+        keys.add(key)
+        yield ReportedSearch(name, key, result, _command(path))
+
+
+def _files(folder: pathlib.Path, searches: Iterable[pathlib.Path]) -> Iterator[tuple[str, int]]:
+    ours = {folder / PAGE_FILE, folder / PLOTS_DIR}
+    found: dict[str, int] = {}
+    for base in (folder, *searches):
+        for path in base.rglob("*"):
+            hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
+            if path.is_file() and not hidden and not ours & {path, *path.parents}:
+                found[_shown(path, folder)] = path.stat().st_size
+    yield from sorted(found.items())
+
+
+def _shown(path: pathlib.Path, folder: pathlib.Path) -> str:
+    """A path as the report names it: below the run's folder where it lies there."""
+    inside = path.resolve().is_relative_to(folder.resolve())
+    return os.path.relpath(path.resolve(), folder.resolve()) if inside else str(path)

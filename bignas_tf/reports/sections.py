@@ -1,0 +1,194 @@
+"""The parts of a report's page, each as pieces of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bignas_tf import commands
+from bignas_tf.reports import drawing, markup, render, words
+from bignas_tf.reports.exports import Export
+from bignas_tf.reports.figures import Figure
+from bignas_tf.reports.inputs import Command, ReportedRun, ReportedSearch
+from bignas_tf.selection import result as result_lib
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.provenance import Source
+from bignas_tf.selection.result import SearchResult
+
+
+def summary(run: ReportedRun) -> Iterator[str]:
+    space = run.space
+    yield markup.paragraph(
+        f"Search space {space.name}: {space.count_architectures():.2g} children at "
+        f"{min(space.eval_resolutions)} to {max(space.eval_resolutions)} px, all in one set of "
+        "shared weights."
+    )
+    if run.weights is None:
+        yield markup.paragraph("The folder holds no checkpoint.")
+    else:
+        yield _weights("The latest weights", run.weights)
+
+
+def training(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
+    yield markup.heading(2, "Training")
+    yield from map(figure, shown)
+    if not run.accuracies:
+        yield markup.paragraph(
+            "No child was evaluated during training; task.evaluation.children names those to be."
+        )
+    yield from made_by(run.made_by)
+
+
+def judged(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
+    yield markup.heading(2, "How good is this supernet?")
+    if run.judgement is None:
+        yield markup.paragraph(
+            "It has not been judged yet. This command scores a few children at every resolution; "
+            "then make this report again."
+        )
+        yield markup.code(f"{commands.spelling('judge')} --model_dir={run.name}")
+        return
+    source = run.judgement.source
+    yield from map(figure, shown)
+    yield markup.table(["summary", ""], words.judged(run.judgement))
+    for warning in run.judgement.warnings:
+        yield markup.paragraph(f"Note: {warning}.", strong=True)
+    yield _weights("Judged weights", source)
+    yield from _outdated(run, source, "judge")
+
+
+def not_searched(run: ReportedRun) -> Iterator[str]:
+    yield markup.heading(2, "Search")
+    yield markup.paragraph(
+        "This run has not been searched yet. A search finds the best child for each budget, here "
+        "in millions of multiply-adds; then make this report again."
+    )
+    command = f"{commands.spelling('search')} --model_dir={run.name} --output_dir={run.name}/search"
+    yield markup.code(f"{command} --budgets_mflops=…")
+
+
+def search(
+    run: ReportedRun, found: ReportedSearch, drawn: str, shown: Sequence[Figure]
+) -> Iterator[str]:
+    result = found.result
+    scored = sum(each.ranking is not None for each in result.candidates)
+    yield markup.heading(2, f"Search: {found.name}")
+    yield markup.paragraph(
+        f"{scored} children scored on {result.ranking.images:,} images of "
+        f"{result.ranking.split} ({result.strategy}). Trust the "
+        f"accuracy on {result.reporting.split}, whose images took no part in the choice. "
+        "After ± stands the standard error, or how far repeats of a measurement lie apart."
+    )
+    yield _selected(result)
+    for warning in result.warnings:
+        yield markup.paragraph(f"Note: {warning}.", strong=True)
+    yield markup.heading(3, "The selected children side by side")
+    yield f'<div class="wide">{drawn}</div>'
+    yield markup.paragraph(
+        "A box is a block: its depthwise kernel (also its colour), its expansion, and its output "
+        "channels (also its width). At the right, the side of what a stage gives."
+    )
+    yield from map(figure, shown)
+    yield from _failures(result.candidates)
+    yield from made_by(found.made_by)
+    yield _weights("Searched weights", result.source)
+    yield from _outdated(run, result.source, "search")
+
+
+def drawing_of(run: ReportedRun, found: ReportedSearch) -> str:
+    """The selected children of a search as SVG."""
+    result = found.result
+    children = [
+        (words.limits(child.budget, result.objectives), child.architecture)
+        for child in result.selected
+    ]
+    return drawing.to_svg(run.space, children)
+
+
+def _selected(result: SearchResult) -> str:
+    heads = ["budget", *(f"{each.title} ({each.unit})" for each in result.objectives.values())]
+    heads += [f"top-1 on {images.split}" for images in (result.ranking, result.reporting)]
+    rows = [
+        [
+            words.limits(child.budget, result.objectives),
+            *(words.cost(child, name) for name in result.objectives),
+            words.accuracy(child.ranking),
+            words.accuracy(child.reporting),
+            result_lib.child_file("", child.name).name,
+        ]
+        for child in result.selected
+    ]
+    return markup.table([*heads, "file"], rows)
+
+
+def _failures(candidates: Iterable[Candidate]) -> Iterator[str]:
+    rows = [
+        ["; ".join(words.architecture(each.architecture)), each.failure]
+        for each in candidates
+        if each.failure
+    ]
+    if rows:
+        title = f"{len(rows)} candidate{'s' if len(rows) > 1 else ''} failed"
+        yield markup.folded(title, markup.table(["child", "why"], rows))
+
+
+def exports(found: Sequence[Export]) -> Iterator[str]:
+    if not found:
+        return
+    yield markup.heading(2, "Exports")
+    rows = [row for export in found for row in _formats(export)]
+    heads = ["export", "format", "top-1", "agrees", "KB", "ms of one image, by threads"]
+    yield markup.table(heads, rows)
+    yield markup.paragraph(
+        "Agrees: how often a format's answer is the SavedModel's. Times were taken on the machine "
+        f"that converted the export; `{commands.spelling('convert')}` measures the formats."
+    )
+    for export in found:
+        if export.labels:
+            title = f"{len(export.labels)} classes of {export.name}"
+            yield markup.folded(title, markup.paragraph(", ".join(export.labels)))
+
+
+def _formats(export: Export) -> Iterator[list[str]]:
+    if not export.formats:
+        yield [export.name, "saved_model", words.accuracy(export.accuracy), "", "", ""]
+    for name, row in export.formats.items():
+        times = ", ".join(f"{key}: {value:.3f}" for key, value in row["milliseconds"].items())
+        size = f"{row['bytes'] / 1000:.0f}" if "bytes" in row else ""
+        top1 = words.percent(row["top1"], row["top1_standard_error"])
+        yield [export.name, name, top1, f"{100 * row['agreement']:.2f}%", size, times]
+
+
+def files(found: Sequence[tuple[str, int]]) -> Iterator[str]:
+    yield markup.heading(2, "Files")
+    rows = [[name, f"{size:,}"] for name, size in found]
+    yield markup.folded(f"{len(found)} files", markup.table(["file", "bytes"], rows))
+
+
+def figure(shown: Figure) -> str:
+    return (
+        f"{markup.heading(3, shown.title)}{render.to_html(shown)}{markup.paragraph(shown.reading)}"
+    )
+
+
+def made_by(command: Command | None) -> Iterator[str]:
+    if command is None:
+        yield markup.paragraph("The command was not recorded.")
+        return
+    versions = ", ".join(f"{name} {version}" for name, version in command.versions.items())
+    yield markup.code(command.command)
+    yield markup.paragraph(f"With {versions}.")
+
+
+def _weights(what: str, source: Source) -> str:
+    return markup.paragraph(
+        f"{what}: {source.checkpoint}, step {source.step}; SHA-256 of its index "
+        f"{source.index_sha256}."
+    )
+
+
+def _outdated(run: ReportedRun, source: Source, tool: str) -> Iterator[str]:
+    if run.weights and run.weights.index_sha256 != source.index_sha256:
+        yield markup.paragraph(
+            f"Note: these are not the folder's latest weights; run tools.{tool} again for those.",
+            strong=True,
+        )

@@ -1,0 +1,98 @@
+"""How a report writes limits, costs, accuracies, children and judgements."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.judged import JudgedChild, Judgement
+from bignas_tf.selection.objectives import Quantity
+from bignas_tf.selection.result import Selected
+
+
+def limits(budget: Budget, objectives: Mapping[str, Quantity]) -> str:
+    """A budget, such as "≤ 4 M multiply-adds"."""
+    return ", ".join(
+        f"≤ {limit:g} {objectives[name].unit} {objectives[name].title}"
+        for name, limit in budget.limits.items()
+    )
+
+
+def cost(child: Candidate | Selected, name: str) -> str:
+    """A cost of a child, and how far repeats lie apart where it was measured."""
+    spread = child.spreads.get(name)
+    return f"{child.costs[name]:.4g}" + (f" ± {spread:.2g}" if spread else "")
+
+
+def accuracy(found: Accuracy | None) -> str:
+    """An accuracy and its standard error, in percent."""
+    return "unknown" if found is None else percent(found.top1, found.error)
+
+
+def percent(fraction: float, error: float | None = None) -> str:
+    """A fraction, and its standard error if that is known, in percent."""
+    return f"{100 * fraction:.2f}" + (f" ± {100 * error:.2f}%" if error is not None else "%")
+
+
+def child(found: Candidate | Selected, objectives: Mapping[str, Quantity]) -> list[str]:
+    """A child of a search in a few lines."""
+    budget = found.budget if isinstance(found, Selected) else None
+    return [
+        *([f"selected for {limits(budget, objectives)}"] if budget else []),
+        f"top-1 {accuracy(found.ranking)}",
+        *(
+            f"{objective.title} {cost(found, name)} {objective.unit}"
+            for name, objective in objectives.items()
+        ),
+        *architecture(found.architecture),
+    ]
+
+
+def judged(judgement: Judgement) -> Iterator[tuple[str, str]]:
+    """What a judgement sums up, each with its figure."""
+    images, summary = judgement.scored_on, judgement.summary
+    yield "random children, mean of all resolutions", percent(summary.random_mean)
+    yield (
+        f"random children, mean up to {summary.largest_trained} px, the largest trained",
+        percent(summary.random_mean_to_largest_trained),
+    )
+    yield (
+        "worst resolution of random children",
+        f"{summary.worst_resolution} px, {percent(summary.worst_mean)} on average",
+    )
+    yield (
+        "below the front of accuracy against multiply-adds, mean",
+        f"{100 * summary.front_distance:.2f} points",
+    )
+    yield (
+        f"standard error of one accuracy, {images.images:,} images of {images.split}",
+        f"{100 * summary.standard_error:.2f} points",
+    )
+
+
+def cell(found: JudgedChild, side: int) -> list[str]:
+    """A judged child at a resolution, in a few lines."""
+    return [
+        found.name,
+        f"top-1 {accuracy(found.accuracies[side])}",
+        f"multiply-adds {found.macs[side] / 1e6:.4g} M",
+        *architecture(dataclasses.replace(found.architecture, resolution=side)),
+    ]
+
+
+def architecture(found: Architecture) -> Iterator[str]:
+    """A line for what is chosen once, and one for each stage."""
+    yield f"{found.resolution} px, stem {found.stem_width}, head {found.head_width}"
+    stages = zip(found.kernels, found.expands, found.widths, strict=True)
+    for number, layers in enumerate(stages, 1):
+        yield f"stage {number}: {_stage(*layers)}"
+
+
+def _stage(kernels: Sequence[int], expands: Sequence[int], widths: Sequence[int]) -> str:
+    """Its blocks, such as "MB6 5x5 24, MB4 3x3 32": expansion, kernel, output channels."""
+    layers = zip(kernels, expands, widths, strict=True)
+    return ", ".join(f"MB{expand} {kernel}x{kernel} {width}" for kernel, expand, width in layers)

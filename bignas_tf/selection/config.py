@@ -1,0 +1,132 @@
+"""What a run may say about selection, and what each field may be."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from official.modeling import hyperparams
+
+from bignas_tf import errors
+
+STRATEGIES = ("coarse_to_fine", "evolution", "random")
+KERNEL_PATTERNS = ("smallest", "largest", "largest_early", "largest_late")
+_SPLITS = ("calibration_split", "ranking_split", "reporting_split")
+_LEAST = {
+    "calibration_images": 1,
+    "batch_size": 1,
+    "evaluations": 0,
+    "rounds": 0,
+    "mutants": 1,
+    "population": 1,
+    "parents": 1,
+    "seed": 0,
+}
+
+
+@dataclasses.dataclass
+class SelectionConfig(hyperparams.Config):
+    """What selection sees (each use names its own split) and tries (Section 4.4).
+
+    Attributes:
+      calibration_split: training images that calibrate batch norms.
+      calibration_images: how many of them.
+      ranking_split: images that rank candidates; never the reporting ones.
+      reporting_split: images on which a selected child's accuracy is reported.
+      batch_size: of calibration and scoring.
+      strategy: how children are found: "coarse_to_fine", "evolution" or "random".
+      evaluations: how many children are scored at most; 0 for as many as the rounds of
+        coarse_to_fine take. The other two need it.
+      resolutions: input sides of the coarse grid; empty for all of the space.
+      depth_multipliers: 0 (shallowest) to 1 (deepest).
+      width_multipliers: 0 (narrowest) to 1 (widest).
+      kernel_patterns: of "smallest", "largest", "largest_early", "largest_late".
+      rounds: generations of mutants for each budget.
+      mutants: children a generation; of evolution, for each budget.
+      mutation_rate: probability that one choice is drawn again.
+      population: random children that evolution begins with.
+      parents: how many of a budget's best evolution mutates and crosses.
+      seed: of all that is drawn.
+    """
+
+    calibration_split: str = "train[:2000]"
+    calibration_images: int = 2000
+    ranking_split: str = "train[90%:]"
+    reporting_split: str = "test"
+    batch_size: int = 500
+    strategy: str = "coarse_to_fine"
+    evaluations: int = 0
+    resolutions: tuple[int, ...] = ()
+    depth_multipliers: tuple[float, ...] = (0.0, 1 / 3, 2 / 3, 1.0)
+    width_multipliers: tuple[float, ...] = (0.0, 1.0)
+    kernel_patterns: tuple[str, ...] = ("smallest", "largest", "largest_early", "largest_late")
+    rounds: int = 4
+    mutants: int = 16
+    mutation_rate: float = 0.1
+    population: int = 64
+    parents: int = 8
+    seed: int = 0
+
+
+def validate(config: SelectionConfig) -> None:
+    """Checks the type and the range of every field, and that the search ends.
+
+    Raises:
+      UsageError: names the field, its value and what is allowed.
+    """
+    for name in _SPLITS:
+        split = getattr(config, name)
+        if not (isinstance(split, str) and split.strip()):
+            raise _wrong(name, split, "it names images, such as 'train[:2000]'")
+    for name, least in _LEAST.items():
+        if not _is_whole(value := getattr(config, name), least):
+            raise _wrong(name, value, f"it takes {least} or more, a whole number")
+    rate = config.mutation_rate
+    if not (_is_number(rate) and 0 < rate <= 1):
+        raise _wrong("mutation_rate", rate, "it is above 0, at most 1")
+    _check_grid(config)
+    _check_strategy(config)
+
+
+def _check_grid(config: SelectionConfig) -> None:
+    for side in _entries(config, "resolutions", least=0):
+        if not _is_whole(side, 1):
+            raise _wrong("resolutions", side, "they are input sides in pixels, 1 or more", "has")
+    for name in ("depth_multipliers", "width_multipliers"):
+        for value in _entries(config, name, least=1):
+            if not (_is_number(value) and 0 <= value <= 1):
+                raise _wrong(name, value, "they run from 0 to 1", "has")
+    for pattern in _entries(config, "kernel_patterns", least=1):
+        if pattern not in KERNEL_PATTERNS:
+            raise _wrong("kernel_patterns", pattern, f"choose from {list(KERNEL_PATTERNS)}", "has")
+
+
+def _entries(config: SelectionConfig, name: str, least: int) -> list[Any]:
+    """The entries of a list, checked for their number."""
+    values = getattr(config, name)
+    if not isinstance(values, list | tuple) or len(values) < least:
+        allowed = "it takes a list" + (f" of {least} or more" if least else "")
+        raise _wrong(name, values, allowed)
+    return list(values)
+
+
+def _check_strategy(config: SelectionConfig) -> None:
+    if config.strategy not in STRATEGIES:
+        raise _wrong("strategy", config.strategy, f"choose from {list(STRATEGIES)}")
+    if config.strategy != "coarse_to_fine" and not config.evaluations:
+        raise errors.UsageError(
+            f"the strategy {config.strategy!r} has no end of its own; set "
+            "task.selection.evaluations"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _wrong(name: str, value: Any, allowed: str, verb: str = "is") -> errors.UsageError:
+    return errors.UsageError(f"task.selection.{name} {verb} {value!r}; {allowed}")

@@ -1,0 +1,71 @@
+"""Which weights and which images figures come from, as results say it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from bignas_tf.plain import Value
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """The weights that children were sliced from.
+
+    Attributes:
+      search_space: its name.
+      checkpoint: path, which a later training may write again.
+      index_sha256: hash of the checkpoint's index, which tells weights apart.
+      step: of training.
+    """
+
+    search_space: str
+    checkpoint: str
+    index_sha256: str
+    step: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain form, that of `checkpoints.Run.source`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Source:
+        """Reads `to_json`'s form.
+
+        Raises:
+          UsageError: it is something else.
+        """
+        value = Value.of(value)
+        return cls(
+            search_space=value["search_space"].text(),
+            checkpoint=value["checkpoint"].text(),
+            index_sha256=value["index_sha256"].text(),
+            step=value["step"].count(),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSet:
+    """The images of a split.
+
+    Attributes:
+      split: in TFDS' notation, such as "train[90%:]".
+      images: how many there are, at least 1.
+    """
+
+    split: str
+    images: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain form; `from_json` reads it back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> ImageSet:
+        """Reads `to_json`'s form, which may have further fields.
+
+        Raises:
+          UsageError: it is something else, or there are no images.
+        """
+        value = Value.of(value)
+        return cls(value["split"].text(), value["images"].count(1))

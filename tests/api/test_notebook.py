@@ -1,0 +1,216 @@
+"""What a notebook does, against what the tools leave in their folders for the same run."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+import bignas_tf as bignas
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.data import resize
+from tests.selection import digits
+from tests.selection.digits import STEPS
+from tests.tools import commands
+from tests.tools.commands import BUDGETS
+from tests.training import runs as training_runs
+
+pytestmark = pytest.mark.slow
+
+TEXTS = [f"mflops={budget}" for budget in BUDGETS]
+
+
+@pytest.fixture(scope="module")
+def run(run_dir: pathlib.Path) -> bignas.Run:
+    return bignas.load(run_dir)
+
+
+@pytest.fixture(scope="module")
+def config_files(run_dir: pathlib.Path) -> list[pathlib.Path]:
+    return [run_dir.parent / "experiment.yaml"]
+
+
+def _override(run_dir: pathlib.Path) -> str:
+    return f"task.model.search_space={run_dir.parent / 'space.yaml'}"
+
+
+def _json(path: pathlib.Path) -> dict[str, object]:
+    return json.loads(path.read_text())
+
+
+def test_training_shows_its_lines_and_returns_the_run(
+    run_dir: pathlib.Path,
+    config_files: list[pathlib.Path],
+    tmp_path: pathlib.Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    config = bignas.configure("bignas_small", config_files, _override(run_dir))
+    lines: list[str] = []
+    capfd.readouterr()
+    run = bignas.train(config, tmp_path, show=lines.append)
+    assert capfd.readouterr().out == ""
+    assert [line.split("  ")[0] for line in lines] == [f"step {STEPS}/{STEPS}"] * 2
+    assert (run.step, run.model_dir) == (STEPS, str(tmp_path))
+    assert repr(run) == (
+        f"Run(model_dir='{tmp_path}', checkpoint='{tmp_path}/ckpt-{STEPS}', step={STEPS})"
+    )
+    # The same run as the tool's, on another number of logical CPUs.
+    mine, theirs = (
+        training_runs.tensors(f"{folder}/ckpt-{STEPS}") for folder in (tmp_path, run_dir)
+    )
+    weights = [name for name in theirs if name.startswith("model/")]
+    assert weights
+    for name in weights:
+        np.testing.assert_allclose(mine[name], theirs[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_training_again_continues_and_keeps_the_precision_of_the_process(
+    run_dir: pathlib.Path,
+    config_files: list[pathlib.Path],
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run_dir, copy, ignore=shutil.ignore_patterns("search", "export"))
+    more = f"{_override(run_dir)},trainer.train_steps={STEPS + 1}"
+    config = bignas.configure(
+        "bignas_small", config_files, f"{more},runtime.mixed_precision_dtype=bfloat16"
+    )
+    run = bignas.train(config, copy)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == f"resuming from {copy}/ckpt-{STEPS}"
+    assert printed[1].startswith(f"step {STEPS + 1}/{STEPS + 1}  loss: ")
+    assert run.step == STEPS + 1
+    assert tf_keras.mixed_precision.global_policy().name == "float32"
+
+
+def test_a_search_finds_what_the_tool_found(
+    run: bignas.Run, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    lines: list[str] = []
+    found = bignas.search(run, TEXTS, tmp_path, show=lines.append)
+    for name in ("search.json", *(f"child_{budget}.json" for budget in BUDGETS)):
+        assert _json(tmp_path / name) == _json(search_dir / name)
+    assert [child.name for child in found.selected] == list(map(str, BUDGETS))
+    assert lines[0].startswith("coarse 1/")
+    selected = [line for line in lines if line.startswith(tuple(f"{b}: " for b in BUDGETS))]
+    assert len(selected) == len(BUDGETS)
+
+
+def test_selecting_again_writes_what_the_tool_writes(
+    search_dir: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A budget as such, where the tool takes text.
+    bignas.select(search_dir, [bignas.Budget({"mflops": 0.05})], tmp_path / "mine")
+    printed = capsys.readouterr().out
+    flags = {"select": search_dir, "budgets_mflops": 0.05, "output_dir": tmp_path / "theirs"}
+    assert printed == commands.succeed("search", **flags)
+    for name in ("search.json", "child_0.05.json"):
+        assert _json(tmp_path / "mine" / name) == _json(tmp_path / "theirs" / name)
+
+
+def test_a_child_scores_what_its_search_reported(run: bignas.Run, search_dir: pathlib.Path) -> None:
+    path = search_dir / f"child_{BUDGETS[0]}.json"
+    reported = _json(path)["reporting_top1"]
+    assert bignas.evaluate(run, path) == Accuracy(reported, 360)
+    assert bignas.evaluate(run, bignas.Architecture.load(path)) == Accuracy(reported, 360)
+    assert bignas.evaluate(run, "smallest", split="test[:100]").images == 100
+    assert bignas.cost(run, path).macs == round(1e6 * _json(path)["costs"]["mflops"])
+    assert bignas.cost(run, "biggest") == bignas.cost(run.space, "biggest", digits.CLASSES, 1)
+
+
+def test_a_child_is_a_keras_model_that_scores_as_it_was_evaluated(run: bignas.Run) -> None:
+    model = bignas.child(run, "biggest")
+    assert isinstance(model, tf_keras.Model)
+    right = 0
+    for patches, labels in digits.batches("test"):
+        logits = model(resize.resize_patches(patches, model.input_shape[1]), training=False)
+        right += int((tf.argmax(logits, -1, tf.int32) == labels).numpy().sum())
+    assert bignas.evaluate(run, "biggest") == Accuracy(right / 360, 360)
+
+
+def test_a_judgement_is_the_tool_s(
+    run: bignas.Run, run_dir: pathlib.Path, judged: str, tmp_path: pathlib.Path
+) -> None:
+    lines: list[str] = []
+    result = bignas.judge(run, output=tmp_path / "judgement.json", show=lines.append)
+    assert (
+        _json(tmp_path / "judgement.json") == result.to_json() == _json(run_dir / "judgement.json")
+    )
+    assert "\n".join(lines) + "\n" == judged
+
+
+def test_an_export_is_the_tool_s_and_is_verified(
+    run: bignas.Run,
+    search_dir: pathlib.Path,
+    version_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    version = bignas.export(run, search_dir / f"child_{BUDGETS[-1]}.json", tmp_path)
+    assert version == tmp_path / "1"
+    card, theirs = _json(version / "child.json"), _json(version_dir / "child.json")
+    # Rounding differs with the number of CPUs.
+    assert card.pop("verified")["images"] == theirs.pop("verified")["images"]
+    assert card == theirs
+    report = bignas.convert(run, version, ["float32"], show=None)
+    assert report == _json(version / "converted" / "report.json")
+    assert capsys.readouterr().out == ""
+    outcomes = bignas.verify(version)
+    ran = {outcome.runtime.name for outcome in outcomes if not outcome.skipped}
+    assert ran >= {"C API session", "Python without this project", "LiteRT float32"}
+    assert all(outcome.passed for outcome in outcomes)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("runtime ")
+    assert [line[:28].strip() for line in printed[1:]] == [each.runtime.name for each in outcomes]
+
+
+def test_a_family_holds_every_selected_child(
+    run: bignas.Run, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    names = [f"digit {number}" for number in range(digits.CLASSES)]
+    versions = bignas.export_family(run, search_dir, tmp_path, labels=names, licence="CC0-1.0")
+    assert versions == [tmp_path / f"child_{budget}" / "1" for budget in BUDGETS]
+    for version in versions:
+        assert json.loads((version / "labels.json").read_text()) == names
+        assert _json(version / "child.json")["licence"] == "CC0-1.0"
+
+
+def test_a_report_is_written_where_it_is_wanted(
+    run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    lines: list[str] = []
+    page = bignas.report(run_dir, output_dir=tmp_path, show=lines.append)
+    assert page == tmp_path / "report.html"
+    assert f"{BUDGETS[-1]:g}" in page.read_text()
+    plots = list((tmp_path / "report").glob("*.png"))
+    assert lines == [f"{page}, and {len(plots)} plots in {tmp_path / 'report'}"]
+
+
+@pytest.mark.parametrize("budgets", [[], ["mflops"], "mflops=-1"])
+def test_a_wrong_budget_is_a_usage_error(
+    run: bignas.Run, tmp_path: pathlib.Path, budgets: list[str]
+) -> None:
+    with pytest.raises(bignas.UsageError, match="budget"):
+        bignas.search(run, budgets, tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_mistakes_name_what_is_wrong(run: bignas.Run, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(bignas.UsageError, match="none is not the folder of a training run"):
+        bignas.load("none")
+    with pytest.raises(bignas.UsageError, match="is no child of 'digits'"):
+        bignas.evaluate(run, "BigNASModel-S")
+    outside = bignas.search_space_of("bignas_small").smallest()
+    with pytest.raises(bignas.UsageError, match="resolution"):
+        bignas.evaluate(run, outside)
+    with pytest.raises(bignas.UsageError, match="labels has 2 names; the run has 10 classes"):
+        bignas.export(run, "smallest", tmp_path / "e", labels=["a", "b"])
+    with pytest.raises(bignas.UsageError, match=r"formats \['int4'\]"):
+        bignas.convert(run, tmp_path, ["int4"])
+    assert not (tmp_path / "e").exists()

@@ -1,0 +1,43 @@
+"""Names of classes stay data, whatever is in them."""
+
+from __future__ import annotations
+
+import pytest
+import tf_keras
+
+from bignas_tf.conversion import metadata
+from bignas_tf.exports import card
+from bignas_tf.modeling import child as child_lib
+from tests.modeling import helpers
+from tests.search_space import spaces
+
+LABELS = ["cat", "../up", "```\n# a heading", "\x1b[31mred\0", "half \ud800", "\u732b"]
+
+
+@pytest.fixture(scope="module")
+def child() -> tf_keras.Model:
+    return child_lib.build_child(spaces.tiny(), spaces.tiny().smallest(), helpers.CLASSES)
+
+
+def test_a_card_has_a_line_for_each_class(child: tf_keras.Model) -> None:
+    text = card.render({}, child, LABELS)
+    assert text.encode()  # it can be written
+    lines = text.split("## Classes\n\n```\n")[1].split("\n```\n")[0].split("\n")
+    assert lines == [
+        "0 cat",
+        "1 ../up",
+        r"2 ```\n# a heading",
+        r"3 \x1b[31mred\x00",
+        r"4 half \ud800",
+        "5 \u732b",
+    ]
+
+
+def test_of_many_classes_it_names_the_first_and_the_last(child: tf_keras.Model) -> None:
+    text = card.render({}, child, [f"class\n{number}" for number in range(100)])
+    assert "```\n0 class\\n0\n...\n99 class\\n99\n(see labels.json)\n```" in text
+
+
+def test_a_list_of_labels_has_a_line_for_each_class() -> None:
+    lines = metadata.label_lines(LABELS).encode().decode().splitlines()
+    assert lines == ["cat", "../up", "``` # a heading", "\x1b[31mred\0", "half ?", "\u732b"]

@@ -1,0 +1,51 @@
+"""models.config lists every model, whoever writes it at the same time."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+from concurrent import futures
+
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from bignas_tf.exports import serving
+
+NAMES = ["child_1", "child_2"]
+_ROUNDS = 20
+
+
+def _add(base: pathlib.Path, name: str, version: str = "1") -> None:
+    folder = base / name / version
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"")
+
+
+def _listed(base: pathlib.Path) -> list[str]:
+    config = model_server_config_pb2.ModelServerConfig()
+    text_format.Parse((base / serving.MODELS_FILE).read_text(), config)
+    return sorted(each.name for each in config.model_config_list.config)
+
+
+def test_exports_at_once_are_all_listed(tmp_path: pathlib.Path) -> None:
+    def export(base: pathlib.Path, name: str, ready: threading.Barrier) -> None:
+        ready.wait()
+        _add(base, name)
+        serving.write_configs(base)
+
+    # One of two that wrote what it had seen before would lose the other in two rounds of five.
+    for number in range(_ROUNDS):
+        base, ready = tmp_path / str(number), threading.Barrier(len(NAMES))
+        base.mkdir()
+        with futures.ThreadPoolExecutor(len(NAMES)) as pool:
+            list(pool.map(lambda name, base=base, ready=ready: export(base, name, ready), NAMES))
+        assert _listed(base) == NAMES
+
+
+def test_folders_without_a_graph_are_no_models(tmp_path: pathlib.Path) -> None:
+    _add(tmp_path, "child_2", "10")
+    (tmp_path / "photos" / "2024").mkdir(parents=True)
+    _add(tmp_path, "converted", "float32")
+    _add(tmp_path, ".unverified-abc")
+    serving.write_configs(tmp_path)
+    assert _listed(tmp_path) == ["child_2"]

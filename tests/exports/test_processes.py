@@ -1,0 +1,35 @@
+"""A process that fails tells why, in one line."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from bignas_tf import errors, files
+from bignas_tf.exports import processes
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import sys; sys.exit('error: no such signature')", "no such signature"),
+        ("raise KeyError('logits')", "KeyError: 'logits'"),
+        ("import os; os.abort()", "exit status -6"),
+        (r"import os; os.write(2, b'\xff'); os._exit(1)", "\ufffd"),
+    ],
+    ids=["its own words", "a traceback", "a crash", "no text"],
+)
+def test_a_failure_is_an_error_of_one_line(code: str, message: str) -> None:
+    with pytest.raises(errors.RunError) as caught:
+        processes.run(["-c", code])
+    assert str(caught.value) == message
+
+
+def test_it_sees_no_gpu_and_not_the_folder_it_is_in(tmp_path: pathlib.Path) -> None:
+    seen = tmp_path / "seen.json"
+    what = "[os.environ['CUDA_VISIBLE_DEVICES'], sys.path]"
+    processes.run(["-c", f"import json, os, sys; json.dump({what}, open({str(seen)!r}, 'w'))"])
+    gpus, path = files.read_json(seen)
+    assert gpus == "-1"
+    assert "" not in path

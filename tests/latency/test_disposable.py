@@ -1,0 +1,57 @@
+"""Calls in a process of their own: their results, their errors, and its end."""
+
+from __future__ import annotations
+
+import operator
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from bignas_tf import errors
+from bignas_tf.latency.disposable import Disposable
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Disposable]:
+    disposable = Disposable(calls=2)
+    yield disposable
+    disposable.close()
+
+
+def test_the_process_is_another_and_is_replaced(elsewhere: Disposable) -> None:
+    processes = [elsewhere(os.getpid) for _ in range(3)]
+    assert processes[0] == processes[1]
+    assert len({os.getpid(), *processes}) == 3
+
+
+def test_errors_come_back_and_the_process_goes_on(elsewhere: Disposable) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        elsewhere(operator.truediv, 1, 0)
+    assert "in _serve" in caught.value.__notes__[0]
+    assert elsewhere(operator.truediv, 1, 2) == 0.5
+
+
+def test_a_death_is_told_and_mended(elsewhere: Disposable) -> None:
+    with pytest.raises(errors.RunError, match="_exit: its process died with status 7"):
+        elsewhere(os._exit, 7)
+    assert elsewhere(operator.add, 1, 2) == 3
+
+
+def test_the_process_sees_no_gpu(elsewhere: Disposable) -> None:
+    assert elsewhere(os.getenv, "CUDA_VISIBLE_DEVICES") == "-1"
+
+
+def test_the_process_ends_with_the_one_that_started_it() -> None:
+    program = (
+        "import os; from bignas_tf.latency.disposable import Disposable\n"
+        "print(Disposable()(os.getpid), flush=True); os.kill(os.getpid(), 9)"
+    )
+    # Its output ends once no process holds it, the measuring one among them.
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == -9
+    assert int(done.stdout) > 0

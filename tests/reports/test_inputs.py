@@ -1,0 +1,173 @@
+"""What a report reads: damaged files are refused, and names of any kind do no harm."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import pathlib
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from bignas_tf import errors, files
+from bignas_tf.reports import curves, figures, inputs, page, render
+from bignas_tf.search_space import presets
+from bignas_tf.selection import judged
+from bignas_tf.selection.provenance import ImageSet
+from tests.selection import digits, made_up_judgements, made_up_searches
+
+
+def _read(folder: pathlib.Path) -> inputs.ReportedRun:
+    return inputs.read(str(folder), [])
+
+
+def test_points_and_what_is_told_of_them_are_those_of_the_search(tmp_path: pathlib.Path) -> None:
+    result = made_up_searches.result()
+    run = _read(made_up_searches.run(tmp_path, search=result))
+    mflops, params = figures.of_search(run.searches[0])
+    for figure, name in ((mflops, "mflops"), (params, "params_m")):
+        shown = {series.name: series for series in figure.series}
+        candidates = [c for c in result.candidates if c.ranking]
+        assert len(candidates) < len(result.candidates)
+        points = [
+            point
+            for phase in ("coarse", "fine")
+            for point in zip(shown[phase].x, shown[phase].y, strict=True)
+        ]
+        expected = [(c.costs[name], 100 * c.ranking.top1) for c in candidates if c.ranking]
+        assert sorted(points) == sorted(expected)
+        front = [result.candidates[index].costs[name] for index in result.front(name)]
+        assert list(shown["front"].x) == front
+        assert list(shown["selected"].x) == [child.costs[name] for child in result.selected]
+    first, top1 = mflops.series[0].hover[0], result.to_json()["candidates"][0]["ranking_top1"]
+    error = math.sqrt(top1 * (1 - top1) / 400)
+    assert first[0] == f"top-1 {100 * top1:.2f} ± {100 * error:.2f}%"
+    assert first[1].startswith("multiply-adds 0.0")
+    assert first[3:5] == ["8 px, stem 4, head 16", "stage 1: MB1 3x3 4"]
+
+
+def test_the_page_tells_limits_failures_exports_and_files(tmp_path: pathlib.Path) -> None:
+    folder = made_up_searches.run(tmp_path, search=made_up_searches.result())
+    child = {"accuracy": {"split": "test", "top1": 0.75, "images": 300}}
+    files.write_json(folder / "export" / "1" / "child.json", child)
+    row = {
+        "top1": 0.5, "top1_standard_error": 0.25, "agreement": 0.875,
+        "milliseconds": {"1": 1.25, "2": 0.75}, "bytes": 2000,
+    }  # fmt: skip
+    files.write_json(
+        folder / "export" / "1" / "converted" / "report.json", {"formats": {"int8": row}}
+    )
+    report = page.compose(_read(folder))
+    assert "≤ 0.1 M multiply-adds, ≤ 0.005 M parameters" in report.text
+    assert "2 candidates failed" in report.text
+    cells = "int8</td><td>50.00 ± 25.00%</td><td>87.50%</td><td>2</td><td>1: 1.250, 2: 0.750</td>"
+    assert f"<td>export/1</td><td>{cells}" in report.text
+    assert "<td>search/search.json</td>" in report.text
+    assert report.drawings["search_children"].count("<rect") == sum(
+        sum(child.architecture.depths) for child in made_up_searches.result().selected
+    )
+
+
+def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) -> None:
+    result = made_up_searches.result()
+    run = made_up_searches.run(tmp_path, **{"a/search": result, "a_search": result})
+    report = page.compose(inputs.read(str(run), [str(run / "a/search"), str(run / "a_search")]))
+    names = [figure.name for figure in report.figures]
+    assert names == ["a_search_mflops", "a_search_params_m", "a_search_2_mflops",
+                     "a_search_2_params_m"]  # fmt: skip
+    assert list(report.drawings) == ["a_search_children", "a_search_2_children"]
+
+
+def test_a_name_with_dollars_is_no_formula(tmp_path: pathlib.Path) -> None:
+    ranking = ImageSet(r"a$\frac$b[90%:]", made_up_searches.IMAGES)
+    result = dataclasses.replace(made_up_searches.result(), ranking=ranking)
+    run = _read(made_up_searches.run(tmp_path, search=result))
+    (figure, _) = page.compose(run).figures
+    render.to_png(figure, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 0
+
+
+def test_the_heat_map_shows_the_judgement(tmp_path: pathlib.Path) -> None:
+    judgement, run = made_up_judgements.judgement().to_json(), made_up_searches.run(tmp_path)
+    files.write_json(run / "judgement.json", judgement)
+    report = page.compose(_read(run))
+    (figure,) = report.figures
+    render.to_png(figure, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 0
+    # What Plotly is given in the page: the list that follows the name of the place.
+    given = report.text.partition('"figure-judgement",')[2].lstrip()
+    ((trace,), _) = json.JSONDecoder().raw_decode(given)
+    assert trace["x"] == ["8", "9", "10"]
+    assert trace["y"] == ["smallest", "random 1", "random 2", "biggest"]
+    expected = [[100 * top1 for top1 in child["top1"].values()] for child in judgement["children"]]
+    assert trace["z"] == expected
+    second, top1 = judgement["children"][1], judgement["children"][1]["top1"]["9"]
+    hover = trace["text"][1][1].split("<br>")
+    assert hover[0] == "random 1"
+    assert hover[1].startswith(f"top-1 {100 * top1:.2f} ± ")
+    assert hover[2] == f"multiply-adds {second['macs']['9'] / 1e6:.4g} M"
+    assert hover[3].startswith("9 px, stem ")
+
+
+def test_words_of_a_judgement_stay_data(tmp_path: pathlib.Path) -> None:
+    evil, judgement = "<script>alert(1)</script>", made_up_judgements.judgement().to_json()
+    judgement["warnings"] = [evil]
+    judgement["children"][0]["name"] = evil
+    judgement["settings"]["split"] = evil
+    run = made_up_searches.run(tmp_path)
+    files.write_json(run / "judgement.json", judgement)
+    text = page.compose(_read(run)).text
+    assert "How good is this supernet?" in text
+    assert "<script>alert(1)" not in text
+
+
+def test_a_damaged_search_or_judgement_is_refused(tmp_path: pathlib.Path) -> None:
+    run = made_up_searches.run(tmp_path, search=made_up_searches.result())
+    for name in ("search/search.json", "judgement.json"):
+        files.write_json(run / name, {"settings": {}})
+        with pytest.raises(errors.UsageError, match=f"{name} is damaged, or not what tools"):
+            _read(run)
+        (run / name).unlink()
+
+
+def test_a_search_or_judgement_of_another_space_is_refused(tmp_path: pathlib.Path) -> None:
+    other = dataclasses.replace(digits.space(), head_widths=(32,))
+    run = made_up_searches.run(tmp_path, search=made_up_searches.result())
+    files.write_text(run / "search_space.yaml", presets.to_yaml(other))
+    with pytest.raises(errors.UsageError, match=r"search\.json is damaged.*head_width"):
+        _read(run)
+    (run / "search" / "search.json").unlink()
+    judged.write(run / "judgement.json", made_up_judgements.judgement())
+    with pytest.raises(errors.UsageError, match=r"judgement\.json is damaged.*head_width"):
+        _read(run)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("learning_curves.json", {"step": 1}),
+        ("learning_curves.json", [{"step": 1, "top1": {"smallest": "high"}}]),
+        ("command.json", ["python"]),
+        ("judgement.json", []),
+        ("export/1/child.json", []),
+        ("export/1/child.json", {"accuracy": {"top1": "high", "images": 1}}),
+    ],
+)
+def test_another_damaged_file_is_refused(tmp_path: pathlib.Path, file: str, content: Any) -> None:
+    run = made_up_searches.run(tmp_path)
+    files.write_json(run / file, content)
+    with pytest.raises(errors.UsageError, match=f"{file} is damaged"):
+        _read(run)
+
+
+def test_a_step_written_twice_counts_once(tmp_path: pathlib.Path) -> None:
+    for losses in ({10: 3.0, 20: 2.0, 30: 9.0}, {20: 1.5, 30: 1.0}):
+        # The second writer is that of a run which was killed, and resumed from step 10.
+        writer = tf.summary.create_file_writer(str(tmp_path))
+        with writer.as_default():
+            for step, loss in losses.items():
+                tf.summary.scalar("loss_biggest", loss, step)
+        writer.close()
+    assert curves.losses(tmp_path) == {"biggest": ([10, 20, 30], [3.0, 1.5, 1.0])}

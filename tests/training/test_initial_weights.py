@@ -1,0 +1,190 @@
+"""A run that starts from the weights of another: what is taken over, and what is refused."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors
+from bignas_tf.search_space import presets
+from bignas_tf.training import checkpoints, initial_weights, trainer
+from bignas_tf.training.task import BigNASTask
+from tests.data import samples
+from tests.modeling import replicas
+from tests.training import runs
+
+pytestmark = pytest.mark.slow
+
+EAGER = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"
+FAST = f"{EAGER}task.sandwich.smallest=false,task.sandwich.num_random=0,"
+
+EMA = "trainer.optimizer_config.ema.average_decay=0.75,"
+VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+CLASSIFIER = ("model/classifier/kernel", "model/classifier/bias")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Holds the runs "plain" and "averaged" on the ten digits."""
+    folder = tmp_path_factory.mktemp("runs")
+    runs.train(runs.parse(folder, FAST), folder / "plain")
+    runs.train(runs.parse(folder, FAST + EMA), folder / "averaged")
+    return folder
+
+
+def _photos(folder: pathlib.Path, start: pathlib.Path, channels: int = 1) -> cfg.ExperimentConfig:
+    """A run on four classes of photographs that starts from another."""
+    root = samples.write_folder(folder / "photos")
+    return runs.parse(
+        folder,
+        f"{FAST}task.init_checkpoint={start},task.train_data.source=folder,"
+        f"task.train_data.input_path={root},task.train_data.channels={channels},"
+        f"task.train_data.num_classes={samples.CLASSES},",
+    )
+
+
+def _started(
+    config: cfg.ExperimentConfig, strategy: tf.distribute.Strategy
+) -> trainer.SupernetTrainer:
+    """The trainer as Orbit leaves it before the first step."""
+    with strategy.scope():
+        task = BigNASTask(config.task)
+        space = presets.get(config.task.model.search_space)
+        started = trainer.SupernetTrainer(config, task, initial_weights.load(config.task, space))
+        started.initialize()
+    return started
+
+
+def _weights(model: tf.Module, without_classifier: bool = False) -> list[np.ndarray]:
+    left_out = {each.ref() for each in model.classifier.trainable_variables}
+    return [
+        variable.numpy()
+        for variable in model.trainable_variables
+        if not (without_classifier and variable.ref() in left_out)
+    ]
+
+
+def _equal(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
+
+
+def test_all_weights_are_taken_over_where_the_classes_are_as_many(folder: pathlib.Path) -> None:
+    config = runs.parse(folder, f"{FAST}task.init_checkpoint={folder / 'plain'}")
+    started = _started(config, runs.on_one_cpu())
+    other = checkpoints.load_run(str(folder / "plain"))
+    assert _equal(_weights(started.model), _weights(other.supernet))
+    fresh = trainer.SupernetTrainer(config, BigNASTask(config.task))
+    assert not _equal(_weights(started.model, True), _weights(fresh.model, True))
+    assert int(started.optimizer.iterations) == int(started.global_step) == 0
+
+
+def test_averages_are_taken_over_and_the_new_averages_start_from_them(
+    folder: pathlib.Path,
+) -> None:
+    config = runs.parse(folder, f"{FAST}{EMA}task.init_checkpoint={folder / 'averaged'}")
+    started = _started(config, runs.on_one_cpu())
+    saved = runs.tensors(str(folder / "averaged" / "ckpt-6"))
+    end = "/.OPTIMIZER_SLOT/optimizer/average" + VALUE
+    kernel = started.model.classifier.kernel
+    np.testing.assert_array_equal(kernel, saved[CLASSIFIER[0] + end])
+    assert not np.array_equal(kernel, saved[CLASSIFIER[0] + VALUE])
+    started.refresh_evaluated()
+    assert _equal(_weights(started.evaluated), _weights(started.model))
+
+
+def test_the_classifier_is_new_where_the_classes_are_not_as_many(
+    folder: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(folder / "space.yaml", tmp_path)
+    config = _photos(tmp_path, folder / "plain")
+    started = _started(config, runs.on_one_cpu())
+    other = checkpoints.load_run(str(folder / "plain"))
+    assert _equal(_weights(started.model, True), _weights(other.supernet, True))
+    fresh = trainer.SupernetTrainer(config, BigNASTask(config.task))
+    np.testing.assert_array_equal(started.model.classifier.kernel, fresh.model.classifier.kernel)
+
+    runs.train(config, tmp_path / "run")
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == (
+        f"starting from the weights of {folder}/plain/ckpt-6 (step 6), except the classifier, "
+        "which is new: 4 classes here, 10 there; the optimiser and the learning rate start from "
+        "the beginning"
+    )
+    assert [line.split("  ")[0] for line in rest] == ["step 3/6", "step 6/6"]
+
+
+def test_a_resumed_run_is_bit_equal_and_no_longer_needs_the_other(
+    folder: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(folder / "space.yaml", tmp_path)
+    other = shutil.copytree(folder / "averaged", tmp_path / "other")
+    settings = f"{FAST}{EMA}task.init_checkpoint={other},"
+    at_once = runs.train(runs.parse(tmp_path, settings), tmp_path / "at_once")
+    runs.train(runs.parse(tmp_path, settings + "trainer.train_steps=3"), tmp_path / "resumed")
+    shutil.rmtree(other)
+    capsys.readouterr()
+    resumed = runs.train(runs.parse(tmp_path, settings), tmp_path / "resumed")
+    assert "starting from" not in capsys.readouterr().out
+    assert [name for name in at_once if not np.array_equal(at_once[name], resumed[name])] == []
+
+
+def test_two_replicas_start_from_the_same_weights(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    shutil.copy(folder / "space.yaml", tmp_path)
+    config = runs.parse(tmp_path, f"{FAST}{EMA}task.init_checkpoint={folder / 'averaged'}")
+    started = _started(config, replicas.two_cpus())
+    other = checkpoints.load_run(str(folder / "averaged")).supernet
+    for ours, theirs in zip(
+        started.model.trainable_variables, other.trainable_variables, strict=True
+    ):
+        average = started.optimizer.get_slot(ours, "average")
+        for variable in (ours, average):
+            parts = started.strategy.experimental_local_results(variable)
+            assert len(parts) == 2
+            assert all(np.array_equal(part, theirs) for part in parts)
+
+
+def _damaged(folder: pathlib.Path, how: str, target: pathlib.Path) -> tuple[pathlib.Path, str]:
+    """A run that cannot be started from, and what must be said of it."""
+    if how == "nothing":
+        return target / "nothing", "is not the folder of a training run: no params.yaml"
+    other = shutil.copytree(folder / "plain", target / "other")
+    if how == "no_checkpoint":
+        (other / "checkpoint").unlink()
+        return other, "holds no checkpoint; train first"
+    data = next(other.glob("ckpt-6.data*"))
+    data.write_bytes(data.read_bytes()[:100])
+    return other, r"ckpt-6 (is corrupt|cannot be restored)"
+
+
+@pytest.mark.parametrize("how", ["nothing", "no_checkpoint", "cut"])
+def test_a_run_that_cannot_be_read_is_refused_before_anything_is_written(
+    folder: pathlib.Path, tmp_path: pathlib.Path, how: str
+) -> None:
+    shutil.copy(folder / "space.yaml", tmp_path)
+    other, expected = _damaged(folder, how, tmp_path)
+    config = runs.parse(tmp_path, f"{FAST}task.init_checkpoint={other}")
+    with pytest.raises(errors.UsageError, match=rf"^task\.init_checkpoint: .*{expected}"):
+        trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_another_space_is_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    runs.space_file(tmp_path, name="narrow", head_widths=[16, 20])
+    config = runs.parse(tmp_path, f"{FAST}task.init_checkpoint={folder / 'plain'}")
+    expected = r"another search space \('test'\) than 'narrow'; set task.model.search_space to "
+    with pytest.raises(errors.UsageError, match=expected):
+        trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
+
+
+def test_other_channels_are_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    shutil.copy(folder / "space.yaml", tmp_path)
+    config = _photos(tmp_path, folder / "plain", channels=3)
+    with pytest.raises(errors.UsageError, match=r"of 1 channels; task.train_data.channels is 3"):
+        trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())

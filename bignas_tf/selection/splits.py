@@ -13,16 +13,21 @@ from bignas_tf.data.config import DataConfig
 from bignas_tf.selection.config import SelectionConfig
 
 
+Batch = tuple[tf.Tensor, tf.Tensor]
+
+
 @dataclasses.dataclass(frozen=True)
 class Split:
     """Batches of a split's images, the same ones in each iteration.
 
-    Iterating yields uint8 patches [N, S, S, C] and int32 labels [N].
+    Iterating yields uint8 patches [N, S, S, C] and int32 labels [N], which the first complete
+    iteration keeps in memory.
 
     Attributes:
       config: names the images.
       images: how many there are.
-      dataset: gives the batches; an image that cannot be read stays nameless there.
+      dataset: gives the batches, decoded anew each time; an image that cannot be read is not
+        named there.
 
     Raises (when iterated):
       UsageError: an image cannot be read or has a wrong label; names it.
@@ -31,10 +36,22 @@ class Split:
     config: DataConfig
     images: int
     dataset: tf.data.Dataset
+    _kept: list[Batch] = dataclasses.field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
-    def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
+        # Not by tf.data's cache: if an iteration stopped half way (a child whose logits are not
+        # finite), it could take what it had for the whole, and score all others on that.
+        if self._kept:
+            yield from self._kept
+            return
+        batches = []
         with faults.named(self.config):
-            yield from self.dataset
+            for batch in self.dataset:
+                batches.append(batch)
+                yield batch
+        self._kept[:] = batches
 
 
 def open_split(
@@ -60,7 +77,7 @@ def open_split(
             f"split {split!r} gives {count} images; at least {batch_size if full else 1} needed"
         )
     dataset = inputs.build_dataset(config).unbatch().take(count)
-    batches = dataset.batch(batch_size, drop_remainder=full).cache()
+    batches = dataset.batch(batch_size, drop_remainder=full)
     return Split(
         config,
         count // batch_size * batch_size if full else count,

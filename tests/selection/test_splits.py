@@ -34,6 +34,16 @@ def test_a_split_comes_in_order_each_time() -> None:
     np.testing.assert_array_equal(first[1], later)
 
 
+def test_an_iteration_that_stops_half_way_costs_the_next_no_image() -> None:
+    """With tf.data's cache the next iteration gave 192 of 360 images, in 6 of 40 splits."""
+    data = digits.data().replace(cache=False)
+    for _ in range(10):
+        batches = splits.open_split(data, "test", 64)
+        next(iter(batches))
+        next(iter(batches.dataset.unbatch().batch(64)))
+        assert sum(_sizes(batches)) == sum(_sizes(batches)) == 360
+
+
 def test_fewer_calibration_images_than_a_batch_make_one_batch() -> None:
     selection = SelectionConfig(calibration_split="train", calibration_images=20, batch_size=32)
     assert _sizes(splits.calibration_batches(digits.data(), selection)) == [20]

@@ -82,8 +82,14 @@ def test_a_teacher_answers_once_for_each_patch(
         return tf.zeros([len(shown), 10])
 
     net = BigNASTask(config.task).build_model()
-    step = tf.constant(0, tf.int64)
-    sandwich.compute_gradients(net, patches, runs.labels(), step, config.task, teacher)
+    sandwich.compute_gradients(
+        supernet=net,
+        patches=patches,
+        labels=runs.labels(),
+        step=tf.constant(0, tf.int64),
+        config=config.task,
+        teacher=teacher,
+    )
     assert len(seen) == calls
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from bignas_tf.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from bignas_tf.accuracy import Accuracy
     from bignas_tf.api.counting import cost
     from bignas_tf.api.devices import evaluation_strategy, training_strategy
     from bignas_tf.api.exporting import child, convert, export, export_family, verify
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from bignas_tf.search_space.space import SearchSpace
     from bignas_tf.selection.budgets import Budget
     from bignas_tf.selection.budgets import parse as budget
+    from bignas_tf.selection.judged import Judgement
+    from bignas_tf.selection.result import SearchResult
     from bignas_tf.training.checkpoints import Run
     from bignas_tf.workers import is_chief
 
@@ -43,9 +46,12 @@ __version__ = "0.2.0.dev0"
 
 # Where each name is. TensorFlow takes seconds to import, so it waits until a name needs it.
 _HOMES = {
+    "Accuracy": "accuracy.Accuracy",
     "Architecture": "search_space.architecture.Architecture",
     "Budget": "selection.budgets.Budget",
+    "Judgement": "selection.judged.Judgement",
     "Run": "training.checkpoints.Run",
+    "SearchResult": "selection.result.SearchResult",
     "SearchSpace": "search_space.space.SearchSpace",
     "budget": "selection.budgets.parse",
     "child": "api.exporting.child",
@@ -74,10 +80,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Accuracy",
     "Architecture",
     "Budget",
+    "Judgement",
     "Run",
     "RunError",
+    "SearchResult",
     "SearchSpace",
     "UsageError",
     "budget",

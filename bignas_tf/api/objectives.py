@@ -31,7 +31,7 @@ COUNTED = {
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How latency is had.
+    """How latency is measured.
 
     Attributes:
       threads: of LiteRT.

@@ -14,7 +14,10 @@ import bignas_tf as bignas
 from bignas_tf import errors
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LIGHT = ("cost", "published", "budget", "select", "Architecture", "SearchSpace", "search_space_of")
+LIGHT = (
+    *("cost", "published", "budget", "select", "search_space_of"),
+    *("Accuracy", "Architecture", "Budget", "SearchResult", "SearchSpace"),
+)
 
 
 def _typed_names() -> set[str]:

@@ -12,7 +12,6 @@ import tensorflow as tf
 import tf_keras
 
 import bignas_tf as bignas
-from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import resize
 from tests.selection import digits
 from tests.selection.digits import STEPS
@@ -117,8 +116,8 @@ def test_selecting_again_writes_what_the_tool_writes(
 def test_a_child_scores_what_its_search_reported(run: bignas.Run, search_dir: pathlib.Path) -> None:
     path = search_dir / f"child_{BUDGETS[0]}.json"
     reported = _json(path)["reporting_top1"]
-    assert bignas.evaluate(run, path) == Accuracy(reported, 360)
-    assert bignas.evaluate(run, bignas.Architecture.load(path)) == Accuracy(reported, 360)
+    assert bignas.evaluate(run, path) == bignas.Accuracy(reported, 360)
+    assert bignas.evaluate(run, bignas.Architecture.load(path)) == bignas.Accuracy(reported, 360)
     assert bignas.evaluate(run, "smallest", split="test[:100]").images == 100
     assert bignas.cost(run, path).macs == round(1e6 * _json(path)["costs"]["mflops"])
     assert bignas.cost(run, "biggest") == bignas.cost(run.space, "biggest", digits.CLASSES, 1)
@@ -131,7 +130,7 @@ def test_a_child_is_a_keras_model_that_scores_as_it_was_evaluated(run: bignas.Ru
     for patches, labels in digits.batches("test"):
         logits = model(resize.resize_patches(patches, model.input_shape[1]), training=False)
         right += int((tf.argmax(logits, -1, tf.int32) == labels).numpy().sum())
-    assert bignas.evaluate(run, "biggest") == Accuracy(right / 360, 360)
+    assert bignas.evaluate(run, "biggest") == bignas.Accuracy(right / 360, 360)
 
 
 def test_a_judgement_is_the_tool_s(

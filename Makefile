@@ -18,8 +18,8 @@ env-runtimes: .venv/installed-runtimes  ## add ONNX and the runtimes that verify
 
 env-tpu: .venv-tpu/installed  ## make .venv-tpu, the TPU compiler of tools.tpu_compile
 
-quickstart: env  ## data, training, search, export, a prediction and a report: runs/quickstart
-	$(BIN)/python -m tools.quickstart
+quickstart: env  ## all steps on Fashion-MNIST, or on your images: IMAGES=photos MINUTES=8
+	$(BIN)/python -m tools.quickstart $(if $(IMAGES),--images='$(IMAGES)') $(if $(MINUTES),--minutes=$(MINUTES))
 
 lint: env-dev  ## style and formatting
 	$(BIN)/ruff check .

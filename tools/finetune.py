@@ -131,10 +131,11 @@ def _fit(child: Any, config: Any) -> None:
 
     from bignas_tf import errors
     from bignas_tf.data import faults, inputs
+    from bignas_tf.training import schedules
     from bignas_tf.training.task import BigNASTask
 
     child.compile(
-        BigNASTask.create_optimizer(config.trainer.optimizer_config),
+        BigNASTask.create_optimizer(schedules.of_run(config.trainer)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         ["accuracy"],
     )

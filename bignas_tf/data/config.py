@@ -24,7 +24,8 @@ class DataConfig(cfg.DataConfig):
     Attributes:
       source: "tfds" (`tfds_name`, `tfds_data_dir`), "tfrecord" (`input_path`: files or patterns,
         features image/encoded and image/class/label), "folder" (`input_path`/split/class/*.jpg
-        or *.png) or "digits" (scikit-learn's 8x8 digits: "train" 1437, "test" 360 images).
+        or *.png; of `input_path`/class/*.jpg the only split is "all") or "digits" (scikit-learn's
+        8x8 digits: "train" 1437, "test" 360 images).
       base_size: side of the square patch sent to the device, in pixels.
       channels: 1 or 3; grey images are repeated to 3, colour ones turned grey for 1.
       num_classes: labels run from 0 to num_classes - 1.

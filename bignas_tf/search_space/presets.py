@@ -81,11 +81,32 @@ def bignas_medium() -> SearchSpace:
     )
 
 
+def bignas_large() -> SearchSpace:
+    """A space for images of 96 to 160 pixels: `bignas_medium` with one more stride of 2 (ours)."""
+    return SearchSpace(
+        name="bignas_large",
+        stem_widths=(12, 16),
+        stem_stride=2,
+        stages=(
+            Stage((12, 16), (1,), (3,), stride=2, expands=(1,)),
+            Stage((24, 28, 32), (1, 2, 3), (3, 5), stride=2),
+            Stage((40, 48, 56, 64), (1, 2, 3), (3, 5), stride=2),
+            Stage((72, 80, 88, 96), (1, 2, 3), (3, 5), stride=2),
+            Stage((112, 128, 144), (1, 2), (3, 5)),
+        ),
+        head_widths=(384, 448, 512),
+        train_resolutions=(96, 112, 128, 144),
+        eval_resolutions=(96, 104, 112, 120, 128, 136, 144, 160),
+        base_resolution=128,
+    )
+
+
 PRESETS: dict[str, Callable[[], SearchSpace]] = {
     "bignas_imagenet": bignas_imagenet,
     "bignas_imagenet_symmetric": bignas_imagenet_symmetric,
     "bignas_small": bignas_small,
     "bignas_medium": bignas_medium,
+    "bignas_large": bignas_large,
 }
 
 

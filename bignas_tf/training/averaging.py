@@ -23,7 +23,7 @@ def copy_weights(
         ours.assign(optimizer.get_slot(theirs, "average"))
 
 
-def start(supernet: Supernet, optimizer: Average) -> None:
+def start(supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer) -> None:
     """Makes the averages equal to the weights, so that they start from them and not from zeros."""
     for weight in supernet.trainable_variables:
         optimizer.get_slot(weight, "average").assign(weight.read_value())

@@ -18,7 +18,7 @@ from official.core import config_definitions as cfg
 from official.core import train_lib
 
 from bignas_tf import errors, files, workers
-from bignas_tf.data import faults
+from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import checkpoints, initial_weights, validation
@@ -133,7 +133,10 @@ def train(
     _check_shared(model_dir, strategy)
     fresh = config.task.init_checkpoint and not checkpoint
     start = initial_weights.load(config.task, space) if fresh else None
+    ignored = sources.ignored_files(config.task.train_data)
     if workers.is_chief(strategy):
+        if ignored:
+            print(f"files that are not read: {ignored}", flush=True)
         if checkpoint:
             print(f"resuming from {checkpoint}", flush=True)
         if start:

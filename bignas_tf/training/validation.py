@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from official.core import config_definitions as cfg
-from official.modeling import optimization
-from official.modeling.optimization import optimizer_factory
 
 from bignas_tf import errors
 from bignas_tf.data import config as data_config
 from bignas_tf.modeling import supernet
 from bignas_tf.search_space import presets
-from bignas_tf.training import schedules
+from bignas_tf.training import optimisation
 from bignas_tf.training.configs import (
     BigNASConfig,
     DistillationConfig,
@@ -43,8 +39,8 @@ def validate(config: cfg.ExperimentConfig) -> None:
     _check_sandwich(task.sandwich)
     _check_distillation(task.distillation, task.sandwich)
     _check_regularisation(task.regularisation)
-    _check_optimisation(trainer.optimizer_config)
     _check_steps(trainer, task.evaluation)
+    optimisation.check(trainer)
     _check_data(task)
 
 
@@ -135,36 +131,6 @@ def _check_regularisation(config: RegularisationConfig) -> None:
         raise errors.UsageError(
             f"task.regularisation.weight_decay is {config.weight_decay}; it takes 0 or more"
         )
-
-
-def _check_optimisation(config: schedules.OptimizationConfig) -> None:
-    """Checks the names of the optimiser and the schedules, each a field of its choices.
-
-    To make them would start TensorFlow, too early for the strategy of several workers.
-    """
-    for name in ("optimizer", "learning_rate", "warmup"):
-        choices = getattr(config, name)
-        allowed = tuple(field.name for field in dataclasses.fields(choices) if field.name != "type")
-        if name != "warmup" or choices.type is not None:
-            _one_of(f"trainer.optimizer_config.{name}.type", choices.type, allowed)
-    if config.ema:
-        _check_average(config.ema)
-    kind = optimizer_factory.LEGACY_OPTIMIZERS_CLS[config.optimizer.type]
-    if not hasattr(kind, "_create_all_weights"):
-        raise errors.UsageError(
-            f"trainer.optimizer_config.optimizer.type is {config.optimizer.type!r}, which is not "
-            "of Keras' older kind that this trainer needs; choose another, such as 'rmsprop'"
-        )
-
-
-def _check_average(config: optimization.EMAConfig) -> None:
-    where = "trainer.optimizer_config.ema"
-    if not 0.0 <= config.average_decay < 1.0:
-        raise errors.UsageError(
-            f"{where}.average_decay is {config.average_decay}; it takes 0 or more, and less than 1"
-        )
-    if config.start_step < 0:
-        raise errors.UsageError(f"{where}.start_step is {config.start_step}; it takes 0 or more")
 
 
 def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:

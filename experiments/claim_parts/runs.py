@@ -19,7 +19,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training import checkpoints, schedules, trainer
 from bignas_tf.training.task import BigNASTask
 from experiments.claim_parts import recipes
 from experiments.claim_parts.recipes import Recipe
@@ -134,7 +134,7 @@ def fine_tune(
         if isinstance(layer, tf_keras.layers.BatchNormalization):
             layer.momentum = _MOMENTUM
     child.compile(
-        BigNASTask.create_optimizer(config.trainer.optimizer_config),
+        BigNASTask.create_optimizer(schedules.of_run(config.trainer)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         ["accuracy"],
     )

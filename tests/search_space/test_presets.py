@@ -35,24 +35,33 @@ def test_presets_carry_their_name_and_pass_their_own_checks(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "classes", "least", "most"),
-    [("bignas_small", 10, 0.7e6, 8.6e6), ("bignas_medium", 62, 1.0e6, 14.2e6)],
+    ("name", "classes", "channels", "least", "most"),
+    [
+        ("bignas_small", 10, 1, 0.7e6, 8.6e6),
+        ("bignas_medium", 62, 1, 1.0e6, 14.2e6),
+        ("bignas_large", 10, 3, 4.4e6, 53.7e6),
+    ],
 )
 def test_our_presets_span_the_multiply_adds_that_their_size_allows(
-    name: str, classes: int, least: float, most: float
+    name: str, classes: int, channels: int, least: float, most: float
 ) -> None:
     space = presets.get(name)
     spanned = [
-        cost.count(space, child, classes, input_channels=1).macs
+        cost.count(space, child, classes, channels).macs
         for child in (space.smallest(), space.biggest())
     ]
     assert spanned == pytest.approx([least, most], rel=0.02)
 
 
-def test_bignas_medium_is_searched_at_resolutions_that_it_was_not_trained_at() -> None:
-    space = presets.bignas_medium()
-    unseen = set(space.eval_resolutions) - set(space.train_resolutions)
-    assert unseen == {52, 60, 68, 80}
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("bignas_medium", {52, 60, 68, 80}), ("bignas_large", {104, 120, 136, 160})],
+)
+def test_our_presets_are_searched_at_resolutions_that_they_were_not_trained_at(
+    name: str, expected: set[int]
+) -> None:
+    space = presets.get(name)
+    assert set(space.eval_resolutions) - set(space.train_resolutions) == expected
 
 
 @pytest.mark.parametrize("name", presets.published_names())

@@ -84,7 +84,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(read_text(path))
     except errors.UsageError:
         raise
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _usage_error(path, f"is not valid JSON ({error})") from error
 
 

@@ -11,6 +11,9 @@ from bignas_tf import errors
 
 SOURCES = ("tfds", "tfrecord", "folder", "digits")
 CROPS = ("inception", "pad", "none")
+# Beyond these a batch or a patch alone would fill the memory of any machine.
+_MOST = {"base_size": 1 << 13, "num_classes": 1 << 22, "global_batch_size": 1 << 20}
+_MOST_PREFETCHED = 10_000
 _SEEDS = 2**32  # what is made of a seed and a position must stay an int64
 
 
@@ -64,12 +67,7 @@ def validate(config: DataConfig) -> None:
     _check_choice("source", config.source, SOURCES)
     _check_choice("crop", config.crop, CROPS)
     _check_choice("channels", config.channels, (1, 3))
-    for field in ("base_size", "num_classes", "global_batch_size"):
-        value = getattr(config, field)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise errors.UsageError(
-                f"data: {field} is {value!r}; it must be a whole number above 0"
-            )
+    _check_sizes(config)
     if not isinstance(config.seed, int | None) or abs(config.seed or 0) >= _SEEDS:
         raise errors.UsageError(f"data: seed is {config.seed!r}; it is a whole number below 2^32")
     if config.autoaugment and config.channels != 3:
@@ -86,6 +84,21 @@ def validate(config: DataConfig) -> None:
     if config.source != "tfrecord" and not config.tfds_split:
         raise errors.UsageError(
             f"data: source={config.source!r} needs tfds_split, such as 'train' or 'train[:90%]'"
+        )
+
+
+def _check_sizes(config: DataConfig) -> None:
+    for field, most in _MOST.items():
+        value = getattr(config, field)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise errors.UsageError(
+                f"data: {field} is {value!r}; it must be a whole number from 1 to {most}"
+            )
+    prefetched = config.prefetch_buffer_size
+    if prefetched is not None and not -1 <= prefetched <= _MOST_PREFETCHED:
+        raise errors.UsageError(
+            f"data: prefetch_buffer_size is {prefetched}; it takes 1 to {_MOST_PREFETCHED} "
+            "batches, or 0, -1 or null to leave it to TensorFlow"
         )
 
 

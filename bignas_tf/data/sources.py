@@ -138,6 +138,11 @@ def _open_tfrecord(config: config_lib.DataConfig) -> Records:
         paths = []
     if not paths:
         raise errors.UsageError(f"no TFRecord file matches input_path={', '.join(patterns)}")
+    for path in paths:
+        if tf.io.gfile.isdir(path):
+            raise errors.UsageError(
+                f"data: input_path: {path} is a folder; name its TFRecord files, such as {path}/*"
+            )
     lengths = records.count_all(paths)
     what = f"TFRecords {', '.join(patterns)}"
     slices: list[records.FileSlice] = []

@@ -13,7 +13,7 @@ import tensorflow as tf
 import yaml
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, strict_yaml
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
@@ -144,8 +144,10 @@ def _read_config(model_dir: str) -> cfg.ExperimentConfig:
         )
     try:
         config = configs.blank_experiment()
-        config.override(yaml.safe_load(files.read_text(path)), is_strict=True)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        config.override(strict_yaml.load(files.read_text(path)), is_strict=True)
+    except errors.UsageError:
+        raise
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.UsageError(f"{path} is not a run's configuration: {_line(error)}") from error
     return config
 

@@ -64,6 +64,12 @@ def test_our_presets_are_searched_at_resolutions_that_they_were_not_trained_at(
     assert set(space.eval_resolutions) - set(space.train_resolutions) == expected
 
 
+def test_the_manual_lists_every_preset() -> None:
+    manual = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+    listed = [line.split("`")[1] for line in manual.splitlines() if line.startswith("| `bignas_")]
+    assert sorted(listed) == sorted(presets.PRESETS)
+
+
 @pytest.mark.parametrize("name", presets.published_names())
 def test_published_children_lie_in_the_papers_space(name: str) -> None:
     space, child = presets.bignas_imagenet(), presets.published(name)
@@ -98,12 +104,22 @@ def test_defaults_may_be_left_out() -> None:
     assert presets.from_dict(value) == presets.bignas_small()
 
 
+def test_a_key_that_is_given_twice_is_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(presets.to_yaml(spaces.tiny()) + "stem_widths: [4]\n", encoding="utf-8")
+    with pytest.raises(errors.UsageError, match=r"twice\.yaml .*'stem_widths' is given twice"):
+        presets.get(str(path))
+
+
 def test_an_unknown_name_lists_the_presets() -> None:
     with pytest.raises(errors.UsageError, match=r"'bignas_big'.*bignas_imagenet.*bignas_small"):
         presets.get("bignas_big")
 
 
-@pytest.mark.parametrize("content", [b"stages: [", b"\xff\xfe\xff", b"- 1\n", b""])
+@pytest.mark.parametrize(
+    "content",
+    [b"stages: [", b"\xff\xfe\xff", b"- 1\n", b"", b"[" * 3000, b"name: 2025-02-30\n"],
+)
 def test_a_file_without_a_mapping_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "broken.yaml"
     path.write_bytes(content)
@@ -135,7 +151,7 @@ def test_a_missing_key_of_a_stage_is_named_with_its_stage(key: str) -> None:
 _WRONG = [
     (("head_width",), [16], "unknown key 'head_width'; nearest is 'head_widths'"),
     (("stages", 0, "kernel"), [3], "stages[0]: unknown key 'kernel'; nearest is 'kernels'"),
-    (("stages",), [], "'stages' must be a list of at least one stage"),
+    (("stages",), [], "'stages' must be a list of 1 to 100 stages"),
     (("stages",), 3, "'stages' must be a list"),
     (("stages", 2), [8], "stages[2] must be a mapping; got list"),
     (("stem_widths",), [6, 4], "stem_widths is [6, 4]; list each choice once, ascending"),
@@ -143,9 +159,19 @@ _WRONG = [
     (("stages", 1, "kernels"), [3, 4], "stages[1]: kernels are (3, 4); only odd ones"),
     (("stages", 1, "stride"), 3, "stages[1]: stride is 3; choose 1 or 2"),
     (("stem_stride",), 3, "stem_stride is 3; choose 1 or 2"),
-    (("stages", 0, "se_ratio"), 0.125, "stages[0]: se_ratio 0.125 of 4 channels is no unit"),
-    (("stages", 0, "se_ratio"), 0.3, "stages[0]: se_ratio is 0.3; it is 0 or 1/n"),
+    (("stages", 0, "se_ratio"), 0.125, "stages[0]: se_ratio 0.125 of 4 channels leaves no squeeze"),
+    (("stages", 0, "se_ratio"), 0.3, "stages[0]: se_ratio is 0.3; it is 0, or 1/n"),
     (("stages", 0, "se_ratio"), "a", "stages[0]: se_ratio is 'a'"),
+    (("stages", 0, "se_ratio"), True, "stages[0]: se_ratio is True; it is 0, or 1/n"),
+    (("stages", 0, "se_ratio"), float("nan"), "stages[0]: se_ratio is nan; it is 0, or 1/n"),
+    (("stages", 0, "se_ratio"), float("inf"), "stages[0]: se_ratio is inf; it is 0, or 1/n"),
+    (("stages", 0, "se_ratio"), 1e-320, "stages[0]: se_ratio is 1e-320; it is 0, or 1/n"),
+    (("stages", 0, "se_ratio"), -0.25, "stages[0]: se_ratio is -0.25; it is 0, or 1/n"),
+    (("stages", 0, "stride"), True, "stages[0]: stride is True; it takes positive integers"),
+    (("stages", 0, "widths"), [4, 10**30], "16384 is the most that is allowed"),
+    (("stages", 0, "depths"), [1, 10**9], "100 is the most that is allowed"),
+    (("base_resolution",), 10**9, "8192 is the most that is allowed"),
+    (("name",), 5, "name is 5; it takes text"),
     (("eval_resolutions",), [12, 14], "eval_resolutions must include the training ones"),
     (("eval_resolutions",), 16, "eval_resolutions must be a list"),
     (("train_resolutions",), 16, "train_resolutions must be a list"),

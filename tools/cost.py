@@ -1,6 +1,7 @@
 """Prints what a child costs, as one line of JSON.
 
-Example: python -m tools.cost --published=BigNASModel-S
+python -m tools.cost --published=BigNASModel-S
+python -m tools.cost --model_dir=runs/fashion_mnist --architecture=smallest
 """
 
 from __future__ import annotations
@@ -15,12 +16,22 @@ from tools.cli import launch
 SEARCH_SPACE = flags.DEFINE_string(
     "search_space", "bignas_imagenet", "A preset, or the YAML file of a search space."
 )
-ARCHITECTURE = flags.DEFINE_string("architecture", None, "JSON file of the child to count.")
+MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "Folder of a run, whose space, classes and channels are taken."
+)
+ARCHITECTURE = flags.DEFINE_string(
+    "architecture", None, "JSON file of the child to count, 'smallest' or 'biggest'."
+)
 PUBLISHED = flags.DEFINE_string(
     "published", None, "One of the paper's children to count, such as BigNASModel-S."
 )
-NUM_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Outputs of the classifier.", lower_bound=1)
-INPUT_CHANNELS = flags.DEFINE_integer("input_channels", 3, "Channels of the images.", lower_bound=1)
+NUM_CLASSES = flags.DEFINE_integer(
+    "num_classes", None, "Outputs of the classifier; the run's, or 1000.", lower_bound=1
+)
+INPUT_CHANNELS = flags.DEFINE_integer(
+    "input_channels", None, "Channels of the images; the run's, or 3.", lower_bound=1
+)
+_CLASSES, _CHANNELS = 1000, 3
 
 
 def main(argv: Sequence[str]) -> None:
@@ -28,17 +39,35 @@ def main(argv: Sequence[str]) -> None:
     del argv
     from bignas_tf import errors
     from bignas_tf.search_space import cost, presets
-    from bignas_tf.search_space.architecture import Architecture
 
     if (ARCHITECTURE.value is None) == (PUBLISHED.value is None):
         raise errors.UsageError("give exactly one of --architecture and --published")
+    name, classes, channels = _models()
+    space = presets.get(name)
     if PUBLISHED.value is not None:
         architecture = presets.published(PUBLISHED.value)
     else:
-        architecture = Architecture.load(ARCHITECTURE.value)
-    space = presets.get(SEARCH_SPACE.value)
-    counted = cost.count(space, architecture, NUM_CLASSES.value, INPUT_CHANNELS.value)
+        architecture = space.named(ARCHITECTURE.value)
+    counted = cost.count(
+        space, architecture, NUM_CLASSES.value or classes, INPUT_CHANNELS.value or channels
+    )
     print(json.dumps(counted._asdict()))
+
+
+def _models() -> tuple[str, int, int]:
+    """The space, and the classes and channels where no flag gives them."""
+    if MODEL_DIR.value is None:
+        return SEARCH_SPACE.value, _CLASSES, _CHANNELS
+    import os
+
+    from bignas_tf import errors
+    from bignas_tf.training import checkpoints
+
+    if flags.FLAGS["search_space"].present:
+        raise errors.UsageError("give --model_dir or --search_space: a run has a space of its own")
+    data = checkpoints.read_config(MODEL_DIR.value).task.train_data
+    space = os.path.join(MODEL_DIR.value, checkpoints.SPACE_FILE)
+    return space, data.num_classes, data.channels
 
 
 if __name__ == "__main__":

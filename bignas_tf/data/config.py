@@ -95,9 +95,10 @@ def _check_sizes(config: DataConfig) -> None:
                 f"data: {field} is {value!r}; it must be a whole number from 1 to {most}"
             )
     prefetched = config.prefetch_buffer_size
-    if prefetched is not None and not -1 <= prefetched <= _MOST_PREFETCHED:
+    whole = isinstance(prefetched, int) and not isinstance(prefetched, bool)
+    if prefetched is not None and not (whole and -1 <= prefetched <= _MOST_PREFETCHED):
         raise errors.UsageError(
-            f"data: prefetch_buffer_size is {prefetched}; it takes 1 to {_MOST_PREFETCHED} "
+            f"data: prefetch_buffer_size is {prefetched!r}; it takes 1 to {_MOST_PREFETCHED} "
             "batches, or 0, -1 or null to leave it to TensorFlow"
         )
 

@@ -71,7 +71,7 @@ def load_run(model_dir: str) -> Run:
     Raises:
       UsageError: no run, no checkpoint, a corrupt one, or one of another space.
     """
-    config = _read_config(model_dir)
+    config = read_config(model_dir)
     space = presets.get(os.path.join(model_dir, SPACE_FILE))
     checkpoint = tf.train.latest_checkpoint(model_dir)
     if checkpoint is None:
@@ -136,7 +136,12 @@ def _way_out(model_dir: str) -> str:
     return f"name an older one as model_checkpoint_path in {listed}"
 
 
-def _read_config(model_dir: str) -> cfg.ExperimentConfig:
+def read_config(model_dir: str) -> cfg.ExperimentConfig:
+    """Reads what a run was told.
+
+    Raises:
+      UsageError: the folder is not that of a run, or its configuration is damaged.
+    """
     path = os.path.join(model_dir, PARAMS_FILE)
     if not files.is_file(path):
         raise errors.UsageError(

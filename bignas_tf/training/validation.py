@@ -22,6 +22,7 @@ REGULARISED = ("biggest", "all")
 RESOLUTIONS = ("paired", "any")
 DIVERGENCES = ("kl", "alpha")
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored", "tpu")
+_MOST_STEPS = 2**31 - 1
 # Gradients of float16 would need a scaled loss; bfloat16 has the range of float32.
 COMPUTE_TYPES = ("float32", "bfloat16")
 
@@ -78,14 +79,26 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
         intervals.append("validation_interval")
     for name in ("train_steps", "steps_per_loop", "max_to_keep", *intervals):
         value = getattr(trainer, name)
-        if not isinstance(value, int) or value < 1:
-            raise errors.UsageError(f"trainer.{name} is {value!r}; it takes a positive integer")
+        if not isinstance(value, int) or not 1 <= value <= _MOST_STEPS:
+            raise errors.UsageError(
+                f"trainer.{name} is {value!r}; it takes a whole number from 1 to {_MOST_STEPS}"
+            )
     for name in intervals:
         if getattr(trainer, name) % trainer.steps_per_loop:
             raise errors.UsageError(
                 f"trainer.{name} is {getattr(trainer, name)}; checkpoints, summaries and "
                 "evaluations come at the end of a loop, so it must be a multiple of "
                 f"steps_per_loop ({trainer.steps_per_loop})"
+            )
+    if not trainer.loss_upper_bound > 0.0:
+        raise errors.UsageError(
+            f"trainer.loss_upper_bound is {trainer.loss_upper_bound}; it takes a number above 0"
+        )
+    for child in evaluation.children:
+        if not isinstance(child, str):
+            raise errors.UsageError(
+                f"task.evaluation.children has {child!r}; it takes 'smallest', 'biggest', "
+                "published children and JSON files"
             )
     if evaluation.images < 0:
         raise errors.UsageError(

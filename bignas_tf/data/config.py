@@ -13,7 +13,7 @@ SOURCES = ("tfds", "tfrecord", "folder", "digits")
 CROPS = ("inception", "pad", "none")
 # Beyond these a batch or a patch alone would fill the memory of any machine.
 _MOST = {"base_size": 1 << 13, "num_classes": 1 << 22, "global_batch_size": 1 << 20}
-_MOST_PREFETCHED = 10_000
+_MOST_PREFETCHED, _MOST_EXAMPLES = 10_000, 2**31 - 1
 _SEEDS = 2**32  # what is made of a seed and a position must stay an int64
 
 
@@ -90,17 +90,26 @@ def validate(config: DataConfig) -> None:
 def _check_sizes(config: DataConfig) -> None:
     for field, most in _MOST.items():
         value = getattr(config, field)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        if not _is_whole(value, 1, most):
             raise errors.UsageError(
                 f"data: {field} is {value!r}; it must be a whole number from 1 to {most}"
             )
+    for field, least in (("shuffle_buffer_size", 0), ("label_offset", -_MOST_EXAMPLES)):
+        value = getattr(config, field)
+        if not _is_whole(value, least, _MOST_EXAMPLES):
+            raise errors.UsageError(
+                f"data: {field} is {value!r}; it is a whole number from {least} to {_MOST_EXAMPLES}"
+            )
     prefetched = config.prefetch_buffer_size
-    whole = isinstance(prefetched, int) and not isinstance(prefetched, bool)
-    if prefetched is not None and not (whole and -1 <= prefetched <= _MOST_PREFETCHED):
+    if prefetched is not None and not _is_whole(prefetched, -1, _MOST_PREFETCHED):
         raise errors.UsageError(
             f"data: prefetch_buffer_size is {prefetched!r}; it takes 1 to {_MOST_PREFETCHED} "
             "batches, or 0, -1 or null to leave it to TensorFlow"
         )
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def check_fits(config: DataConfig, **expected: int) -> None:

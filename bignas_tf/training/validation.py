@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors
@@ -23,6 +25,7 @@ RESOLUTIONS = ("paired", "any")
 DIVERGENCES = ("kl", "alpha")
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored", "tpu")
 _MOST_STEPS = 2**31 - 1
+_MOST_RANDOM = 64  # the step's program holds each of them
 # Gradients of float16 would need a scaled loss; bfloat16 has the range of float32.
 COMPUTE_TYPES = ("float32", "bfloat16")
 
@@ -64,6 +67,8 @@ def _check_data(task: BigNASConfig) -> None:
 
 def _check_runtime(runtime: cfg.RuntimeConfig, execution: str) -> None:
     _one_of("runtime.distribution_strategy", runtime.distribution_strategy, STRATEGIES)
+    if runtime.num_gpus < 0:
+        raise errors.UsageError(f"runtime.num_gpus is {runtime.num_gpus}; it takes 0 or more")
     if runtime.mixed_precision_dtype:
         _one_of("runtime.mixed_precision_dtype", runtime.mixed_precision_dtype, COMPUTE_TYPES)
     if runtime.enable_xla and execution != "mask":
@@ -107,7 +112,11 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
 
 
 def _check_sandwich(config: SandwichConfig) -> None:
-    if config.num_random < 0 or not config.num_children:
+    if not 0 <= config.num_random <= _MOST_RANDOM:
+        raise errors.UsageError(
+            f"task.sandwich.num_random is {config.num_random}; it takes 0 to {_MOST_RANDOM}"
+        )
+    if not config.num_children:
         raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
     _one_of("task.sandwich.resolutions", config.resolutions, RESOLUTIONS)
 
@@ -140,7 +149,7 @@ def _check_regularisation(config: RegularisationConfig) -> None:
             raise errors.UsageError(
                 f"task.regularisation.{name} is {value}; it takes 0 or more, and less than 1"
             )
-    if not config.weight_decay >= 0.0:
+    if not 0.0 <= config.weight_decay < math.inf:
         raise errors.UsageError(
             f"task.regularisation.weight_decay is {config.weight_decay}; it takes 0 or more"
         )

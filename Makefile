@@ -31,8 +31,8 @@ lock: env-dev  ## renew the *.lock files: every package that requirements*.txt l
 		--output-file=requirements-runtimes.lock
 	$(LOCK) requirements-tpu.txt --output-file=requirements-tpu.lock
 
-quickstart: env  ## data, training, search, export, a prediction and a report: runs/quickstart
-	$(BIN)/python -m tools.quickstart
+quickstart: env  ## all steps on Fashion-MNIST, or on your images: IMAGES=photos MINUTES=8
+	$(BIN)/python -m tools.quickstart $(if $(IMAGES),--images='$(IMAGES)') $(if $(MINUTES),--minutes=$(MINUTES))
 
 lint: env-dev  ## style and formatting
 	$(BIN)/ruff check .

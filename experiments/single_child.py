@@ -38,6 +38,7 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.data import inputs, resize
     from bignas_tf.modeling import slicing
     from bignas_tf.selection import splits
+    from bignas_tf.training import schedules
     from bignas_tf.training.task import BigNASTask
 
     settings = f"task.train_data.tfds_data_dir={_DATA_DIR.value},trainer.train_steps={_STEPS.value}"
@@ -54,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
         return resize.resize_patches(patches, biggest.resolution), labels
 
     model.compile(
-        task.create_optimizer(config.trainer.optimizer_config),
+        task.create_optimizer(schedules.of_run(config.trainer)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         ["accuracy"],
     )

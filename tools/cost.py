@@ -1,6 +1,7 @@
 """Prints what a child costs, as one line of JSON.
 
-Example: python -m tools.cost --published=BigNASModel-S
+python -m tools.cost --published=BigNASModel-S
+python -m tools.cost --model_dir=runs/fashion_mnist --architecture=smallest
 """
 
 from __future__ import annotations
@@ -17,12 +18,21 @@ from .cli import launch
 SEARCH_SPACE = flags.DEFINE_string(
     "search_space", "bignas_imagenet", "A preset, or the YAML file of a search space."
 )
-ARCHITECTURE = flags.DEFINE_string("architecture", None, "JSON file of the child to count.")
+MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "Folder of a run, whose space, classes and channels are taken."
+)
+ARCHITECTURE = flags.DEFINE_string(
+    "architecture", None, "JSON file of the child to count, 'smallest' or 'biggest'."
+)
 PUBLISHED = flags.DEFINE_string(
     "published", None, "One of the paper's children to count, such as BigNASModel-S."
 )
-NUM_CLASSES = flags.DEFINE_integer("num_classes", 1000, "Outputs of the classifier.", lower_bound=1)
-INPUT_CHANNELS = flags.DEFINE_integer("input_channels", 3, "Channels of the images.", lower_bound=1)
+NUM_CLASSES = flags.DEFINE_integer(
+    "num_classes", None, "Outputs of the classifier; the run's, or 1000.", lower_bound=1
+)
+INPUT_CHANNELS = flags.DEFINE_integer(
+    "input_channels", None, "Channels of the images; the run's, or 3.", lower_bound=1
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -30,9 +40,25 @@ def main(argv: Sequence[str]) -> None:
     del argv
     if (ARCHITECTURE.value is None) == (PUBLISHED.value is None):
         raise bignas.UsageError("give exactly one of --architecture and --published")
+    space, classes, channels = _models()
     child = ARCHITECTURE.value or bignas.published(PUBLISHED.value)
-    cost = bignas.cost(SEARCH_SPACE.value, child, NUM_CLASSES.value, INPUT_CHANNELS.value)
+    cost = bignas.cost(space, child, NUM_CLASSES.value or classes, INPUT_CHANNELS.value or channels)
     print(json.dumps(cost._asdict()))
+
+
+def _models() -> tuple[str, int | None, int | None]:
+    """The space, and the classes and channels of --model_dir."""
+    if MODEL_DIR.value is None:
+        return SEARCH_SPACE.value, None, None
+    import os
+
+    from bignas_tf.training import checkpoints
+
+    if flags.FLAGS["search_space"].present:
+        raise bignas.UsageError("give --model_dir or --search_space: a run has a space of its own")
+    data = checkpoints.read_config(MODEL_DIR.value).task.train_data
+    space = os.path.join(MODEL_DIR.value, checkpoints.SPACE_FILE)
+    return space, data.num_classes, data.channels
 
 
 if __name__ == "__main__":

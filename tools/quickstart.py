@@ -1,26 +1,38 @@
 """From images to a child that answers, in one command: data, training, search, export, prediction.
 
   python -m tools.quickstart
+  python -m tools.quickstart --images=photos --minutes=8
 
-Runs the other tools as a user would, each command printed first. Everything
-lies under --run_dir: the model itself, search/, export/, images/, judgement.json and report.html.
+Runs the other tools as a user would, each command printed first. Everything is below --run_dir:
+the model itself, search/, export/, images/, judgement.json and report.html. --images is a folder
+of your own, photos/<split>/<class>/*.jpg or photos/<class>/*.jpg (or *.png); what is chosen for
+it is printed and written to quickstart.yaml, and the children are compared with a plain Keras
+model that trained for the same time.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import subprocess
+import time
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import commands
 
+from . import own_images
 from .cli import launch
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "runs/quickstart", "Where everything goes.")
+_IMAGES = flags.DEFINE_string("images", "", "Folder of your own images; Fashion-MNIST if unset.")
+_MINUTES = flags.DEFINE_float("minutes", 8.0, "How long the supernet of --images trains.")
+_RUN_DIR = flags.DEFINE_string(
+    "run_dir", None, "Where everything goes; runs/quickstart, or runs/quickstart_NAME of --images."
+)
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "9"], "Millions, ascending.")
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
@@ -29,9 +41,16 @@ _SHOWN_IMAGES, _JUDGED_IMAGES = 5, 2000
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    run_dir = _RUN_DIR.value
+    images = os.path.abspath(os.path.expanduser(_IMAGES.value)) if _IMAGES.value else ""
+    run_dir = _RUN_DIR.value or "_".join(["runs/quickstart", *pathlib.Path(images).parts[-1:]])
+    budgets = [float(budget) for budget in _BUDGETS.value]
     override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}"
-    config_file = _prepare_data()
+    if images:
+        config_file, chosen = own_images.prepare(images, run_dir, _MINUTES.value, _run)
+        budgets = budgets if flags.FLAGS["budgets_mflops"].present else list(chosen)
+    else:
+        config_file = _prepare_data()
+    resumed, began = os.path.exists(f"{run_dir}/checkpoint"), time.monotonic()
     _run(
         "train",
         experiment="bignas_small",
@@ -39,20 +58,25 @@ def main(argv: Sequence[str]) -> None:
         model_dir=run_dir,
         params_override=override,
     )
+    minutes = _MINUTES.value if resumed else (time.monotonic() - began) / 60
     search_dir = f"{run_dir}/search"
-    budgets = ",".join(_BUDGETS.value)
-    _run("search", model_dir=run_dir, budgets_mflops=budgets, output_dir=search_dir)
-    middle = float(_BUDGETS.value[len(_BUDGETS.value) // 2])
+    listed = ",".join(f"{budget:g}" for budget in budgets)
+    _run("search", model_dir=run_dir, budgets_mflops=listed, output_dir=search_dir)
+    middle = budgets[len(budgets) // 2]
     child = f"{search_dir}/child_{middle:g}.json"
     answer = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
     export = answer.splitlines()[-1]
-    images = _write_test_images(config_file, override, pathlib.Path(run_dir, "images"))
-    for line in _run("predict", *images, export_dir=export).splitlines():
+    shown = _write_test_images(config_file, override, pathlib.Path(run_dir, "images"))
+    for line in _run("predict", *shown, export_dir=export).splitlines():
         prediction = json.loads(line)
         print(f"{prediction['image']}: predicted {prediction['name']}")
     _run("judge", model_dir=run_dir, images=str(_JUDGED_IMAGES))
     _run("report", model_dir=run_dir)
+    plain = _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.2f}") if images else ""
     _print_table(search_dir)
+    if plain:
+        _print_plain(json.loads(plain.splitlines()[-1]))
+        print(own_images.way_on(config_file, run_dir))
     print(f"report:         {run_dir}/report.html\nexported child: {export}")
 
 
@@ -98,7 +122,7 @@ def _write_test_images(config_file: str, override: str, folder: pathlib.Path) ->
     for index, (patch, label) in enumerate(zip(patches, labels, strict=True)):
         name = names[label].replace("/", "-").replace(" ", "-").lower()
         paths.append(str(folder / f"{index}_{name}.png"))
-        Image.fromarray(patch[..., 0]).save(paths[-1])
+        Image.fromarray(patch.squeeze()).save(paths[-1])
     return paths
 
 
@@ -110,6 +134,16 @@ def _print_table(search_dir: str) -> None:
         mflops, params, reporting = child.costs["mflops"], child.costs["params_m"], child.reporting
         accuracy = f"{reporting.top1:.2%} ± {reporting.error:.2%}" if reporting else "unknown"
         print(f"{child.name:>10}  {mflops:17.3f}  {params:14.3f}  {accuracy}")
+
+
+def _print_plain(scored: dict[str, Any]) -> None:
+    """A line of the same table for the biggest child's architecture, trained alone by Keras."""
+    accuracy = f"{scored['top1']:.2%} ± {scored['error']:.2%}"
+    print(
+        f"{'plain Keras':>11} {scored['macs'] / 1e6:17.3f}  {scored['params'] / 1e6:14.3f}  "
+        f"{accuracy}  (the biggest child's architecture, {scored['steps']} steps of fit in the "
+        f"{scored['minutes']:.1f} minutes that the supernet took)"
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-import tensorflow as tf
 import tf_keras
 from official.core import config_definitions as cfg
 
@@ -29,12 +28,10 @@ from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import experiment, validation
+from bignas_tf.training import experiment, schedules, validation
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 from bignas_tf.training.task import BigNASTask
-
-_MOMENTUM = 0.9  # of the batch norms' averages: Keras' own 0.99 lags behind in so few steps
 
 
 def finetune(
@@ -130,21 +127,20 @@ def _adapted(run: Run, architecture: Architecture, task: BigNASConfig) -> tf_ker
     for layer in child.layers:
         if layer.weights and layer.name != "classifier":
             layer.set_weights(trained.get_layer(layer.name).get_weights())
-        if isinstance(layer, tf_keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
+    child_lib.set_momentum(child)
     return child
 
 
 def _fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> None:
     child.compile(
-        BigNASTask.create_optimizer(config.trainer.optimizer_config),
+        BigNASTask.create_optimizer(schedules.of_run(config.trainer)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         ["accuracy"],
     )
     data, steps = config.task.train_data, config.trainer.train_steps
     with faults.named(data):
         past = child.fit(
-            _resized(inputs.build_dataset(data), child),
+            resize.resized_batches(inputs.build_dataset(data), child.input_shape[1]),
             steps_per_epoch=steps,
             verbose=verbose,
             callbacks=[tf_keras.callbacks.TerminateOnNaN()],
@@ -153,12 +149,6 @@ def _fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> N
         raise errors.RunError(
             "the loss is not finite; lower the rate, trainer.optimizer_config.learning_rate"
         )
-
-
-def _resized(batches: tf.data.Dataset, child: tf_keras.Model) -> tf.data.Dataset:
-    """Batches of patches and labels, made into images for the child."""
-    side = child.input_shape[1]
-    return batches.map(lambda patches, labels: (resize.resize_patches(patches, side), labels))
 
 
 def _servable(
@@ -171,8 +161,9 @@ def _servable(
 ) -> Servable:
     """The child with its card, and its own answers as those that every runtime must give."""
     task, data = config.task, config.task.train_data
+    images = resize.resized_batches(reporting.dataset, child.input_shape[1])
     with faults.named(reporting.config):
-        scored = child.evaluate(_resized(reporting.dataset, child), verbose=0, return_dict=True)
+        scored = child.evaluate(images, verbose=0, return_dict=True)
     accuracy = Accuracy(scored["accuracy"], reporting.images)
     counted = cost_lib.count(run.space, architecture, data.num_classes, data.channels)
     card = cards.card(run, task, architecture, counted, accuracy, licence)

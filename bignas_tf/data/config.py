@@ -11,6 +11,9 @@ from bignas_tf import errors
 
 SOURCES = ("tfds", "tfrecord", "folder", "digits")
 CROPS = ("inception", "pad", "none")
+# Beyond these a batch or a patch alone would fill the memory of any machine.
+_MOST = {"base_size": 1 << 13, "num_classes": 1 << 22, "global_batch_size": 1 << 20}
+_MOST_PREFETCHED, _MOST_EXAMPLES = 10_000, 2**31 - 1
 _SEEDS = 2**32  # what is made of a seed and a position must stay an int64
 
 
@@ -24,7 +27,8 @@ class DataConfig(cfg.DataConfig):
     Attributes:
       source: "tfds" (`tfds_name`, `tfds_data_dir`), "tfrecord" (`input_path`: files or patterns,
         features image/encoded and image/class/label), "folder" (`input_path`/split/class/*.jpg
-        or *.png) or "digits" (scikit-learn's 8x8 digits: "train" 1437, "test" 360 images).
+        or *.png; of `input_path`/class/*.jpg the only split is "all") or "digits" (scikit-learn's
+        8x8 digits: "train" 1437, "test" 360 images).
       base_size: side of the square patch sent to the device, in pixels.
       channels: 1 or 3; grey images are repeated to 3, colour ones turned grey for 1.
       num_classes: labels run from 0 to num_classes - 1.
@@ -63,12 +67,7 @@ def validate(config: DataConfig) -> None:
     _check_choice("source", config.source, SOURCES)
     _check_choice("crop", config.crop, CROPS)
     _check_choice("channels", config.channels, (1, 3))
-    for field in ("base_size", "num_classes", "global_batch_size"):
-        value = getattr(config, field)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise errors.UsageError(
-                f"data: {field} is {value!r}; it must be a whole number above 0"
-            )
+    _check_sizes(config)
     if not isinstance(config.seed, int | None) or abs(config.seed or 0) >= _SEEDS:
         raise errors.UsageError(f"data: seed is {config.seed!r}; it is a whole number below 2^32")
     if config.autoaugment and config.channels != 3:
@@ -86,6 +85,31 @@ def validate(config: DataConfig) -> None:
         raise errors.UsageError(
             f"data: source={config.source!r} needs tfds_split, such as 'train' or 'train[:90%]'"
         )
+
+
+def _check_sizes(config: DataConfig) -> None:
+    for field, most in _MOST.items():
+        value = getattr(config, field)
+        if not _is_whole(value, 1, most):
+            raise errors.UsageError(
+                f"data: {field} is {value!r}; it must be a whole number from 1 to {most}"
+            )
+    for field, least in (("shuffle_buffer_size", 0), ("label_offset", -_MOST_EXAMPLES)):
+        value = getattr(config, field)
+        if not _is_whole(value, least, _MOST_EXAMPLES):
+            raise errors.UsageError(
+                f"data: {field} is {value!r}; it is a whole number from {least} to {_MOST_EXAMPLES}"
+            )
+    prefetched = config.prefetch_buffer_size
+    if prefetched is not None and not _is_whole(prefetched, -1, _MOST_PREFETCHED):
+        raise errors.UsageError(
+            f"data: prefetch_buffer_size is {prefetched!r}; it takes 1 to {_MOST_PREFETCHED} "
+            "batches, or 0, -1 or null to leave it to TensorFlow"
+        )
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def check_fits(config: DataConfig, **expected: int) -> None:

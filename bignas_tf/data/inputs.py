@@ -217,10 +217,11 @@ def _seeds(seed: int, domain: int, positions: tf.Tensor) -> tf.Tensor:
 
 
 def _label(label: tf.Tensor, config: config_lib.DataConfig) -> tf.Tensor:
-    label = tf.cast(label, tf.int32) + config.label_offset
+    # As it is stored: 2^32 + 1 would be 1 in 32 bits.
+    label = tf.cast(label, tf.int64) + config.label_offset
     inside = tf.debugging.Assert(
         (label >= 0) & (label < config.num_classes),
         ["label outside 0..num_classes-1; mend num_classes or label_offset:", label],
     )
     with tf.control_dependencies([inside]):
-        return tf.identity(label)
+        return tf.cast(label, tf.int32)

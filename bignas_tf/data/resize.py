@@ -41,6 +41,11 @@ def resize_patches(patches: tf.Tensor, size: int, dtype: tf.DType = tf.float32) 
     return tf.cast(pixels, dtype)
 
 
+def resized_batches(batches: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """Batches of patches and labels with `resize_patches` applied, for Keras' fit."""
+    return batches.map(lambda patches, labels: (resize_patches(patches, size), labels))
+
+
 def resize_to_one_of(patches: tf.Tensor, size: tf.Tensor, sizes: Sequence[int]) -> tf.Tensor:
     """As `resize_patches`, to a side that is known only when the graph runs.
 

@@ -17,7 +17,7 @@ from absl import logging
 
 from bignas_tf import commands, errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import records, splits
+from bignas_tf.data import folders, records, splits
 from bignas_tf.data.listed import Listed
 from bignas_tf.data.records import Records
 
@@ -71,8 +71,7 @@ def class_names(config: config_lib.DataConfig) -> list[str]:
         info = tfds_builder(str(config.tfds_name), config.tfds_data_dir).info
         stored = info.features[_feature_keys(info, info.name)[1]].names
     elif config.source == "folder":
-        root = os.path.expanduser(str(config.input_path))
-        stored = tfds.folder_dataset.ImageFolder(root).info.features["label"].names
+        stored = list(_scan(config).classes)
     names = {index + config.label_offset: name for index, name in enumerate(stored)}
     return [names.get(label, str(label)) for label in range(config.num_classes)]
 
@@ -139,13 +138,16 @@ def _open_tfrecord(config: config_lib.DataConfig) -> Records:
         paths = []
     if not paths:
         raise errors.UsageError(f"no TFRecord file matches input_path={', '.join(patterns)}")
+    for path in paths:
+        if tf.io.gfile.isdir(path):
+            raise errors.UsageError(
+                f"data: input_path: {path} is a folder; name its TFRecord files, such as {path}/*"
+            )
     lengths = records.count_all(paths)
-    spec = config.tfds_split or "all"
     what = f"TFRecords {', '.join(patterns)}"
     slices: list[records.FileSlice] = []
-    # TFDS reads "all" as every split, so the only split may have any other name.
-    sizes = {"images": sum(lengths)}
-    for _, start, stop in splits.resolve(spec.replace("all", "images"), sizes, what):
+    sizes = {splits.ALL: sum(lengths)}
+    for _, start, stop in splits.resolve(config.tfds_split or splits.ALL, sizes, what):
         slices += records.cut(records.whole(paths, lengths), start, stop)
     return Records(tuple(slices), _parse_example)
 
@@ -165,23 +167,41 @@ def _as_patterns(value: str | Sequence[str]) -> list[str]:
 
 
 def _open_folder(config: config_lib.DataConfig) -> Listed:
-    root = os.path.expanduser(str(config.input_path))
-    if not os.path.isdir(root):
-        raise errors.UsageError(f"input_path={root} is not a folder; root/split/class/*.jpg needed")
-    builder = tfds.folder_dataset.ImageFolder(root)
-    names = builder.info.features["label"].names
-    sizes = {split: each.num_examples for split, each in builder.info.splits.items()}
-    if not sizes:
-        raise errors.UsageError(f"{root} holds no images; root/split/class/*.jpg or *.png needed")
-    check_range(0, len(names) - 1, config)
-    paths: list[str] = []
-    labels: list[int] = []
-    for split, start, stop in splits.resolve(config.tfds_split, sizes, root):
-        # ImageFolder's public data set would read every image to list the paths.
-        examples = builder._split_examples[split][start:stop]
-        paths += [example.image_path for example in examples]
-        labels += [names.index(example.label) for example in examples]
+    folder = _scan(config)
+    _check_classes(folder, config)
+    examples: list[folders.Example] = []
+    sizes = {split: len(each) for split, each in folder.splits.items()}
+    for split, start, stop in splits.resolve(config.tfds_split, sizes, folder.root):
+        examples += folder.splits[split][start:stop]
+    paths, labels = zip(*examples, strict=True)
     return Listed(np.array(paths), np.array(labels, np.int64), tf.io.read_file)
+
+
+def _scan(config: config_lib.DataConfig) -> folders.ImageFolder:
+    try:
+        return folders.scan(os.path.expanduser(str(config.input_path)))
+    except errors.UsageError as error:
+        raise errors.UsageError(f"data: input_path: {error}") from error
+
+
+def _check_classes(folder: folders.ImageFolder, config: config_lib.DataConfig) -> None:
+    """Refuses classes that no folder has: they would be outputs that never learn."""
+    check_range(0, len(folder.classes) - 1, config)
+    classes = len(folder.classes) + config.label_offset
+    if config.num_classes != classes:
+        raise errors.UsageError(
+            f"data: num_classes is {config.num_classes}, but {folder.root} has "
+            f"{len(folder.classes)} class folders; set task.train_data.num_classes={classes}"
+        )
+
+
+def ignored_files(config: config_lib.DataConfig) -> str:
+    """The files of a folder that are not read, in words; "" for none and for other sources.
+
+    Raises:
+      UsageError: see `open_source`.
+    """
+    return _scan(config).ignored_files if config.source == "folder" else ""
 
 
 def _open_digits(config: config_lib.DataConfig) -> Listed:

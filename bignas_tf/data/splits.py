@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import tensorflow_datasets as tfds
@@ -9,6 +10,9 @@ import tensorflow_datasets as tfds
 from bignas_tf import errors
 
 Piece = tuple[str, int, int]  # split name, first example, one past the last
+# The split of a source that has only one. TFDS reads this name as every split, and refuses slices.
+ALL = "all"
+_STAND_IN = "images"
 
 
 def resolve(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
@@ -22,23 +26,31 @@ def resolve(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
     Raises:
       UsageError: the notation or a split's name is wrong, or no example is left.
     """
+    pieces = _pieces(spec, sizes, what)
+    if count(pieces) < 1:
+        raise errors.UsageError(f"{what}: split {spec!r} is empty; it has {dict(sizes)}")
+    return pieces
+
+
+def _pieces(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
+    names = {_STAND_IN if set(sizes) == {ALL} else split: split for split in sizes}
+    if ALL in names.values():
+        spec = re.sub(rf"\b{ALL}\b", _STAND_IN, spec)
     infos = {
-        name: tfds.core.SplitInfo(name=name, shard_lengths=[size], num_bytes=0)
-        for name, size in sizes.items()
+        name: tfds.core.SplitInfo(name=name, shard_lengths=[sizes[split]], num_bytes=0)
+        for name, split in names.items()
     }
     try:
         instructions = tfds.core.ReadInstruction.from_spec(spec).to_absolute(infos)
-    except (ValueError, AssertionError) as error:
+    except (ValueError, AssertionError, NotImplementedError) as error:
         reason = " ".join(str(error).split())
         raise errors.UsageError(
             f"{what}: split {spec!r} cannot be read ({reason}); it has {dict(sizes)}"
         ) from error
-    pieces = [
-        (each.splitname, each.from_ or 0, sizes[each.splitname] if each.to is None else each.to)
-        for each in instructions
-    ]
-    if count(pieces) < 1:
-        raise errors.UsageError(f"{what}: split {spec!r} is empty; it has {dict(sizes)}")
+    pieces = []
+    for each in instructions:
+        split = names[each.splitname]
+        pieces.append((split, each.from_ or 0, sizes[split] if each.to is None else each.to))
     return pieces
 
 

@@ -11,6 +11,9 @@ from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 
+# Keras' own 0.99 would lag behind in a run of a few thousand steps.
+MOMENTUM = 0.9
+
 
 def build_child(
     space: SearchSpace,
@@ -38,6 +41,13 @@ def build_child(
             x = add_block(x, block)
     logits = add_head(x, table.head_width, num_classes)
     return tf_keras.Model(images, logits, name=name)
+
+
+def set_momentum(model: tf_keras.Model, momentum: float = MOMENTUM) -> None:
+    """Sets how slowly the batch norms of a model average what they see while it trains."""
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = momentum
 
 
 def add_stem(images: tf.Tensor, width: int, stride: int, symmetric: bool) -> tf.Tensor:

@@ -39,9 +39,7 @@ def trainable_child(
 ) -> tf_keras.Model:
     """The same before any calibration: batch norms average what they see, by `momentum`."""
     child = sliced_child(supernet, architecture, uncalibrated(supernet))
-    for layer in child.layers:
-        if isinstance(layer, tf_keras.layers.BatchNormalization):
-            layer.momentum = momentum
+    child_lib.set_momentum(child, momentum)
     return child
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, strict_yaml
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import PADDINGS, SearchSpace, Stage
 
@@ -82,12 +82,48 @@ def bignas_medium() -> SearchSpace:
     )
 
 
+def bignas_large() -> SearchSpace:
+    """A space for images of 96 to 160 pixels: `bignas_medium` with one more stride of 2 (ours)."""
+    return SearchSpace(
+        name="bignas_large",
+        stem_widths=(12, 16),
+        stem_stride=2,
+        stages=(
+            Stage((12, 16), (1,), (3,), stride=2, expands=(1,)),
+            Stage((24, 28, 32), (1, 2, 3), (3, 5), stride=2),
+            Stage((40, 48, 56, 64), (1, 2, 3), (3, 5), stride=2),
+            Stage((72, 80, 88, 96), (1, 2, 3), (3, 5), stride=2),
+            Stage((112, 128, 144), (1, 2), (3, 5)),
+        ),
+        head_widths=(384, 448, 512),
+        train_resolutions=(96, 112, 128, 144),
+        eval_resolutions=(96, 104, 112, 120, 128, 136, 144, 160),
+        base_resolution=128,
+    )
+
+
 PRESETS: dict[str, Callable[[], SearchSpace]] = {
     "bignas_imagenet": bignas_imagenet,
     "bignas_imagenet_symmetric": bignas_imagenet_symmetric,
     "bignas_small": bignas_small,
     "bignas_medium": bignas_medium,
+    "bignas_large": bignas_large,
 }
+
+
+# Far above what any network has; beyond them codes, tensors and counts would overflow.
+_MOST = {
+    "stem_widths": 1 << 14,
+    "head_widths": 1 << 14,
+    "widths": 1 << 14,
+    "depths": 100,
+    "kernels": 99,
+    "expands": 64,
+    "train_resolutions": 1 << 13,
+    "eval_resolutions": 1 << 13,
+    "base_resolution": 1 << 13,
+}
+_MOST_STAGES = 100
 
 
 def get(name: str) -> SearchSpace:
@@ -100,9 +136,11 @@ def get(name: str) -> SearchSpace:
         return PRESETS[name]()
     if files.is_file(name):
         try:
-            return from_dict(yaml.safe_load(files.read_text(name)), name)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            problem = str(error).replace("\n", " ")
+            return from_dict(strict_yaml.load(files.read_text(name)), name)
+        except errors.UsageError:
+            raise
+        except (yaml.YAMLError, ValueError) as error:
+            problem = " ".join(str(error).split())
             raise errors.UsageError(f"{name} is not valid YAML: {problem}") from error
     raise errors.UsageError(
         f"search space {name!r} is neither a preset nor a file; presets: {sorted(PRESETS)}"
@@ -123,13 +161,21 @@ def to_yaml(space: SearchSpace) -> str:
 def from_dict(value: Any, source: str = "search space") -> SearchSpace:
     """Builds a space from the plain form of its fields, as YAML gives them.
 
+    The fields are those of `SearchSpace` and `Stage`. What a stage leaves out is not off: its
+    `expands` are then [6], its `stride` 1 and its `se_ratio` 0.25. A stage without
+    squeeze-and-excite says `se_ratio: 0`.
+
+    Args:
+      value: a mapping; `stages` is a list of mappings.
+      source: what to call it in messages.
+
     Raises:
       UsageError: a key is missing or unknown, or a value is not allowed.
     """
     fields = _fields(SearchSpace, value, source)
     stages = fields["stages"]
-    if not isinstance(stages, list) or not stages:
-        raise errors.UsageError(f"{source}: 'stages' must be a list of at least one stage")
+    if not isinstance(stages, list) or not 1 <= len(stages) <= _MOST_STAGES:
+        raise errors.UsageError(f"{source}: 'stages' must be a list of 1 to {_MOST_STAGES} stages")
     fields["stages"] = tuple(
         Stage(**_fields(Stage, stage, f"{source}: stages[{index}]"))
         for index, stage in enumerate(stages)
@@ -155,25 +201,46 @@ def _fields(cls: type, value: Any, source: str) -> dict[str, Any]:
 
 
 def _choices(source: str, name: str, value: Any) -> Any:
-    if name in ("stages", "name"):
+    if name == "stages":
+        return value
+    if name == "name":
+        if not isinstance(value, str) or not value:
+            raise errors.UsageError(f"{source}: name is {value!r}; it takes text")
         return value
     if name == "padding":
         if value not in PADDINGS:
             raise errors.UsageError(f"{source}: {name} is {value!r}; choose from {PADDINGS}")
         return value
     if name == "se_ratio":
-        if not isinstance(value, int | float) or (value and 1 / value != round(1 / value)):
-            raise errors.UsageError(f"{source}: {name} is {value!r}; it is 0 or 1/n")
+        if not _is_ratio(value):
+            raise errors.UsageError(
+                f"{source}: {name} is {value!r}; it is 0, or 1/n such as 0.25, for a whole n up to "
+                f"{_MOST['widths']}"
+            )
         return float(value)
     items = value if isinstance(value, list) else [value]
     whole = all(isinstance(item, int) and not isinstance(item, bool) for item in items)
     if not items or not whole or min(items) < 1:
         raise errors.UsageError(f"{source}: {name} is {value!r}; it takes positive integers")
+    if name in _MOST and max(items) > _MOST[name]:
+        raise errors.UsageError(
+            f"{source}: {name} is {value!r}; {_MOST[name]} is the most that is allowed"
+        )
     if not isinstance(value, list):
         return value
     if sorted(set(items)) != items:
         raise errors.UsageError(f"{source}: {name} is {value!r}; list each choice once, ascending")
     return tuple(items)
+
+
+def _is_ratio(value: Any) -> bool:
+    """Whether a value is 0 or one over a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if value == 0:
+        return True
+    # Written so that NaN fails, and before a division that could overflow.
+    return 1 / _MOST["widths"] <= value <= 1 and 1 / value == round(1 / value)
 
 
 def _check_space(space: SearchSpace, source: str) -> None:
@@ -195,7 +262,8 @@ def _check_space(space: SearchSpace, source: str) -> None:
         narrowest_input = min(narrowest, *stage.widths) if stage.max_depth > 1 else narrowest
         if stage.se_ratio and narrowest_input * stage.se_ratio < 1:
             raise errors.UsageError(
-                f"{where}: se_ratio {stage.se_ratio} of {narrowest_input} channels is no unit"
+                f"{where}: se_ratio {stage.se_ratio} of {narrowest_input} channels leaves no "
+                "squeeze-and-excite units"
             )
         narrowest = min(stage.widths)
 

@@ -36,9 +36,10 @@ class Stage:
       widths: choices of output channels, layer by layer.
       depths: choices of the number of layers.
       kernels: choices of depthwise kernel side (odd), layer by layer.
-      expands: choices of expansion ratio, layer by layer; `(1,)` leaves the
-        expanding convolution out.
-      stride: stride of the first layer.
+      expands: choices of expansion ratio, layer by layer: how many times as many channels as
+        a block's input its depthwise convolution has. `(1,)` leaves the expanding convolution
+        out.
+      stride: of the first layer: 2 halves the side of the features, 1 keeps it.
       se_ratio: squeeze-and-excite units as a fraction of a block's input
         channels, one over an integer; 0 leaves squeeze-and-excite out.
     """

@@ -12,7 +12,6 @@ from bignas_tf.data import faults, inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.selection.config import SelectionConfig
 
-
 Batch = tuple[tf.Tensor, tf.Tensor]
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 import yaml
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, strict_yaml
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
@@ -71,7 +71,7 @@ def load_run(model_dir: str) -> Run:
     Raises:
       UsageError: no run, no checkpoint, a corrupt one, or one of another space.
     """
-    config = _read_config(model_dir)
+    config = read_config(model_dir)
     space = presets.get(os.path.join(model_dir, SPACE_FILE))
     checkpoint = tf.train.latest_checkpoint(model_dir)
     if checkpoint is None:
@@ -159,7 +159,12 @@ def _way_out(model_dir: str) -> str:
     return f"name an older one as model_checkpoint_path in {listed}"
 
 
-def _read_config(model_dir: str) -> cfg.ExperimentConfig:
+def read_config(model_dir: str) -> cfg.ExperimentConfig:
+    """Reads what a run was told.
+
+    Raises:
+      UsageError: the folder is not that of a run, or its configuration is damaged.
+    """
     path = os.path.join(model_dir, PARAMS_FILE)
     if not files.is_file(path):
         raise errors.UsageError(
@@ -167,8 +172,10 @@ def _read_config(model_dir: str) -> cfg.ExperimentConfig:
         )
     try:
         config = configs.blank_experiment()
-        config.override(yaml.safe_load(files.read_text(path)), is_strict=True)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        config.override(strict_yaml.load(files.read_text(path)), is_strict=True)
+    except errors.UsageError:
+        raise
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.UsageError(f"{path} is not a run's configuration: {_line(error)}") from error
     return config
 

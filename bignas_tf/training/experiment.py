@@ -14,19 +14,8 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.modeling import hyperparams
 
-from bignas_tf import errors, files, packaged
+from bignas_tf import errors, files, packaged, strict_yaml
 from bignas_tf.training import experiments, validation
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-5 as text; here it is the number that it is everywhere else."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
 
 
 def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.ExperimentConfig:
@@ -86,11 +75,11 @@ def override(config: cfg.ExperimentConfig, source: str) -> None:
 
 def _values(source: str) -> dict[str, object]:
     if os.path.isfile(source) or (source.endswith((".yaml", ".yml")) and "=" not in source):
-        values = yaml.load(files.read_text(packaged.experiment_file(source)), _Loader)
+        values = strict_yaml.load(files.read_text(packaged.experiment_file(source)))
     else:
-        values = yaml.load(source, _Loader)
+        values = strict_yaml.load(source)
         if isinstance(values, str):
-            values = yaml.load(hyperparams.nested_csv_str_to_json_str(source), _Loader)
+            values = strict_yaml.load(hyperparams.nested_csv_str_to_json_str(source))
     if not isinstance(values, dict):
         raise ValueError("expected a mapping of configuration keys")
     return values

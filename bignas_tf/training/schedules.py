@@ -1,12 +1,22 @@
-"""Exponential decay that ends in a constant (paper, Section 3.1)."""
+"""Learning rates: the paper's (Section 3.1), and lengths of schedules that follow the run's."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import tensorflow as tf
+from official.core import config_definitions as cfg
 from official.modeling import optimization
 from official.modeling.optimization import lr_schedule, optimizer_factory
+
+# The field of each schedule that says how long it falls. There 0 stands for the run's length.
+LENGTHS = {
+    "constant_ending": "decay_steps",
+    "cosine": "decay_steps",
+    "polynomial": "decay_steps",
+    "power_linear": "total_decay_steps",
+}
 
 
 class ConstantEndingDecay(lr_schedule.ExponentialDecayWithOffset):
@@ -48,6 +58,27 @@ class OptimizationConfig(optimization.OptimizationConfig):
     """The Model Garden's optimisers with our schedule among the choices."""
 
     learning_rate: LrConfig = dataclasses.field(default_factory=LrConfig)
+
+
+def of_run(trainer: cfg.TrainerConfig) -> OptimizationConfig:
+    """The optimisation of a run, in which a schedule of length 0 falls until the last step.
+
+    "constant_ending" reaches its floor there: 0.97 every `decay_steps` falls to 5% in 98.35 of
+    them, so they are a 98.35th of the run.
+    """
+    config = trainer.optimizer_config
+    kind = config.learning_rate.type
+    field = LENGTHS.get(kind)
+    schedule = config.learning_rate.get()
+    if field is None or getattr(schedule, field) != 0:
+        return config
+    steps = float(trainer.train_steps - getattr(schedule, "offset", 0))
+    if kind == "constant_ending":
+        steps *= math.log(schedule.decay_rate) / math.log(schedule.floor)
+    # The copy keeps its class; `override` would refuse a length that is not a whole number.
+    config = config.replace()
+    setattr(config.learning_rate.get(), field, steps)
+    return config
 
 
 optimizer_factory.LR_CLS["constant_ending"] = ConstantEndingDecay

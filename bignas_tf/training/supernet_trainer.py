@@ -11,7 +11,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
-from bignas_tf.training import averaging, initial_weights, models
+from bignas_tf.training import averaging, initial_weights, models, schedules
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.task import BigNASTask
 
@@ -30,7 +30,7 @@ class SupernetTrainer(base_trainer.Trainer):
     ) -> None:
         model = task.build_model()
         try:
-            optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
+            optimizer = task.create_optimizer(schedules.of_run(config.trainer), config.runtime)
         except (TypeError, ValueError) as error:
             raise errors.UsageError(f"trainer.optimizer_config cannot be used: {error}") from error
         # Slots made inside a traced replica step would crash MirroredStrategy.

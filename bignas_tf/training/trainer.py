@@ -19,7 +19,7 @@ from official.core import train_lib
 
 from bignas_tf import console, errors, files, workers
 from bignas_tf.console import Show
-from bignas_tf.data import faults
+from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import checkpoints, initial_weights, validation
@@ -149,6 +149,9 @@ def train(
     start = initial_weights.load(config.task, space) if fresh else None
     chief = workers.is_chief(strategy)
     show = show if chief else console.silent
+    ignored = sources.ignored_files(config.task.train_data)
+    if ignored:
+        show(f"files that are not read: {ignored}")
     if checkpoint:
         show(f"resuming from {checkpoint}")
     if start:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
 
 from official.core import config_definitions as cfg
-from official.modeling import optimization
-from official.modeling.optimization import optimizer_factory
 
 from bignas_tf import errors
 from bignas_tf.data import config as data_config
 from bignas_tf.modeling import supernet
 from bignas_tf.search_space import presets
 from bignas_tf.selection import config as selection_config
-from bignas_tf.training import schedules
+from bignas_tf.training import optimisation
 from bignas_tf.training.configs import (
     BigNASConfig,
     DistillationConfig,
@@ -27,6 +25,8 @@ REGULARISED = ("biggest", "all")
 RESOLUTIONS = ("paired", "any")
 DIVERGENCES = ("kl", "alpha")
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored", "tpu")
+_MOST_STEPS = 2**31 - 1
+_MOST_RANDOM = 64  # the step's program holds each of them
 # Gradients of float16 would need a scaled loss; bfloat16 has the range of float32.
 COMPUTE_TYPES = ("float32", "bfloat16")
 
@@ -45,9 +45,9 @@ def validate(config: cfg.ExperimentConfig) -> None:
     _check_branches(config)
     _check_distillation(task.distillation, task.sandwich)
     _check_regularisation(task.regularisation)
-    _check_optimisation(trainer.optimizer_config)
     _check_steps(trainer, task.evaluation)
     selection_config.validate(task.selection)
+    optimisation.check(trainer)
     _check_data(task)
 
 
@@ -70,6 +70,8 @@ def _check_data(task: BigNASConfig) -> None:
 
 def _check_runtime(runtime: cfg.RuntimeConfig, execution: str) -> None:
     _one_of("runtime.distribution_strategy", runtime.distribution_strategy, STRATEGIES)
+    if runtime.num_gpus < 0:
+        raise errors.UsageError(f"runtime.num_gpus is {runtime.num_gpus}; it takes 0 or more")
     if runtime.mixed_precision_dtype:
         _one_of("runtime.mixed_precision_dtype", runtime.mixed_precision_dtype, COMPUTE_TYPES)
     if runtime.enable_xla and execution != "mask":
@@ -85,14 +87,26 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
         intervals.append("validation_interval")
     for name in ("train_steps", "steps_per_loop", "max_to_keep", *intervals):
         value = getattr(trainer, name)
-        if not isinstance(value, int) or value < 1:
-            raise errors.UsageError(f"trainer.{name} is {value!r}; it takes a positive integer")
+        if not isinstance(value, int) or not 1 <= value <= _MOST_STEPS:
+            raise errors.UsageError(
+                f"trainer.{name} is {value!r}; it takes a whole number from 1 to {_MOST_STEPS}"
+            )
     for name in intervals:
         if getattr(trainer, name) % trainer.steps_per_loop:
             raise errors.UsageError(
                 f"trainer.{name} is {getattr(trainer, name)}; checkpoints, summaries and "
                 "evaluations come at the end of a loop, so it must be a multiple of "
                 f"steps_per_loop ({trainer.steps_per_loop})"
+            )
+    if not trainer.loss_upper_bound > 0.0:
+        raise errors.UsageError(
+            f"trainer.loss_upper_bound is {trainer.loss_upper_bound}; it takes a number above 0"
+        )
+    for child in evaluation.children:
+        if not isinstance(child, str):
+            raise errors.UsageError(
+                f"task.evaluation.children has {child!r}; it takes 'smallest', 'biggest', "
+                "published children and JSON files"
             )
     if evaluation.images < 0:
         raise errors.UsageError(
@@ -101,7 +115,11 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
 
 
 def _check_sandwich(config: SandwichConfig) -> None:
-    if config.num_random < 0 or not config.num_children:
+    if not 0 <= config.num_random <= _MOST_RANDOM:
+        raise errors.UsageError(
+            f"task.sandwich.num_random is {config.num_random}; it takes 0 to {_MOST_RANDOM}"
+        )
+    if not config.num_children:
         raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
     _one_of("task.sandwich.resolutions", config.resolutions, RESOLUTIONS)
 
@@ -151,45 +169,9 @@ def _check_regularisation(config: RegularisationConfig) -> None:
             raise errors.UsageError(
                 f"task.regularisation.{name} is {value}; it takes 0 or more, and less than 1"
             )
-    if not config.weight_decay >= 0.0:
+    if not 0.0 <= config.weight_decay < math.inf:
         raise errors.UsageError(
             f"task.regularisation.weight_decay is {config.weight_decay}; it takes 0 or more"
-        )
-
-
-def _check_optimisation(config: schedules.OptimizationConfig) -> None:
-    """Checks the names of the optimiser and the schedules, each a field of its choices.
-
-    To make them would start TensorFlow, too early for the strategy of several workers.
-    """
-    for name in ("optimizer", "learning_rate", "warmup"):
-        choices = getattr(config, name)
-        allowed = tuple(field.name for field in dataclasses.fields(choices) if field.name != "type")
-        if name != "warmup" or choices.type is not None:
-            _one_of(f"trainer.optimizer_config.{name}.type", choices.type, allowed)
-    if config.ema:
-        _check_average(config.ema)
-    kind = optimizer_factory.LEGACY_OPTIMIZERS_CLS[config.optimizer.type]
-    if not hasattr(kind, "_create_all_weights"):
-        raise errors.UsageError(
-            f"trainer.optimizer_config.optimizer.type is {config.optimizer.type!r}, which is not "
-            "of Keras' older kind that this trainer needs; choose another, such as 'rmsprop'"
-        )
-
-
-def _check_average(config: optimization.EMAConfig) -> None:
-    where = "trainer.optimizer_config.ema"
-    if not 0.0 <= config.average_decay < 1.0:
-        raise errors.UsageError(
-            f"{where}.average_decay is {config.average_decay}; it takes 0 or more, and less than 1"
-        )
-    if config.start_step < 0:
-        raise errors.UsageError(f"{where}.start_step is {config.start_step}; it takes 0 or more")
-    # The Model Garden copies the weights before `start_step`, and averages start as zeros.
-    if not config.dynamic_decay and config.start_step < 2:
-        raise errors.UsageError(
-            f"{where}.start_step is {config.start_step}; with dynamic_decay=false it takes 2 or "
-            "more, or the averages would begin at zeros"
         )
 
 

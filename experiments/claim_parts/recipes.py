@@ -87,5 +87,5 @@ def _set_length(config: cfg.ExperimentConfig, steps: int, stretch: int) -> None:
     config.trainer.train_steps = steps * stretch
     if rate.type in _END_WITH_THE_RUN:
         rate.get().decay_steps = config.trainer.train_steps
-    elif hasattr(rate.get(), "decay_steps"):
+    elif getattr(rate.get(), "decay_steps", 0):  # 0 follows the run by itself
         rate.get().decay_steps = max(1, round(rate.get().decay_steps * ratio))

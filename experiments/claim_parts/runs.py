@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 import tf_keras
 from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
 from bignas_tf import errors, files
 from bignas_tf.data import inputs, resize
+from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling import slicing
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import checkpoints
+from bignas_tf.training import checkpoints, schedules
 from bignas_tf.training.task import BigNASTask
 from experiments.claim_parts import recipes
 from experiments.claim_parts.recipes import Recipe
@@ -30,7 +30,6 @@ _SPLITS = ("ranking", "reporting")
 _RANDOM_CHILDREN = 5
 # In the messages of the trainer and the evaluator.
 _DIVERGED = ("not finite", "loss_upper_bound")
-_MOMENTUM = 0.9  # of a fine-tuned child's batch norms: about 19 batches count
 
 
 def describe(recipe: Recipe) -> Plain:
@@ -129,28 +128,19 @@ def fine_tune(
     task, plan = config.task, Architecture.from_json(architecture)
     evaluator = runner.build_evaluator(run.supernet, task.train_data, task.selection)
     child = slicing.sliced_child(run.supernet, plan, evaluator.statistics(plan))
-    for layer in child.layers:
-        if isinstance(layer, tf_keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
+    child_lib.set_momentum(child)
     child.compile(
-        BigNASTask.create_optimizer(config.trainer.optimizer_config),
+        BigNASTask.create_optimizer(schedules.of_run(config.trainer)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         ["accuracy"],
     )
-    images = _resized(inputs.build_dataset(task.train_data), plan)
+    images = resize.resized_batches(inputs.build_dataset(task.train_data), plan.resolution)
     child.fit(images, steps_per_epoch=steps, verbose=2)
-    return {
-        f"{name}_top1": child.evaluate(_resized(split.dataset, plan), verbose=0)[1]
-        for name, split in _open_splits(task)
-    }
-
-
-def _resized(batches: tf.data.Dataset, child: Architecture) -> tf.data.Dataset:
-    return batches.map(lambda images, labels: (_images(images, child), labels))
-
-
-def _images(patches: tf.Tensor, child: Architecture) -> tf.Tensor:
-    return resize.resize_patches(patches, child.resolution)
+    scores = {}
+    for name, split in _open_splits(task):
+        resized = resize.resized_batches(split.dataset, plan.resolution)
+        scores[f"{name}_top1"] = child.evaluate(resized, verbose=0)[1]
+    return scores
 
 
 def _train(config: cfg.ExperimentConfig, folder: str) -> None:

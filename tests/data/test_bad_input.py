@@ -10,7 +10,8 @@ import tensorflow as tf
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import faults, inputs
-from tests.data import samples
+from tests.data import photos, samples
+from tools.benchmarks.input import example
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,8 @@ from tests.data import samples
         ({"crop": "centre"}, "allowed: ['inception', 'pad', 'none']"),
         ({"channels": 2}, "allowed: [1, 3]"),
         ({"global_batch_size": 0}, "global_batch_size is 0"),
+        ({"global_batch_size": 10**9}, "it must be a whole number from 1 to 1048576"),
+        ({"prefetch_buffer_size": -5}, "prefetch_buffer_size is -5; it takes 1 to"),
         ({"base_size": "32"}, "base_size is '32'"),
         ({"seed": "one"}, "seed is 'one'"),
         ({"seed": 2**32}, "seed is 4294967296; it is a whole number below 2^32"),
@@ -71,6 +74,34 @@ def test_broken_records(tmp_path: pathlib.Path) -> None:
             inputs.build_dataset(_records(wrong, crop=crop))
 
 
+def test_a_record_that_is_no_example_is_named(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "records"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(b"no Example")
+    for crop, cache in (("pad", True), ("pad", False), ("inception", False)):
+        config = _records(path, crop=crop, cache=cache)
+        with pytest.raises(errors.UsageError, match=r"record 0 .* cannot be read"):
+            inputs.build_dataset(config)
+
+
+def test_a_folder_of_records_is_refused(tmp_path: pathlib.Path) -> None:
+    samples.write_records(tmp_path)
+    with pytest.raises(errors.UsageError, match=rf"is a folder; .* such as {tmp_path}/\*"):
+        inputs.count_images(_records(tmp_path))
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_label_of_more_than_32_bits_is_out_of_range(tmp_path: pathlib.Path, cache: bool) -> None:
+    path = tmp_path / "records"
+    encoded = tf.io.encode_jpeg(samples.pictures(1)[0]).numpy()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for label in (0, 2**32 + 1):
+            writer.write(example(encoded, label))
+    config = _records(path, cache=cache, channels=3, is_training=False)
+    with pytest.raises(errors.UsageError, match=r"4294967297"), faults.named(config):
+        samples.batches(inputs.build_dataset(config))
+
+
 def test_labels_of_records_out_of_range(tmp_path: pathlib.Path) -> None:
     pattern = samples.write_records(tmp_path)
     with pytest.raises(errors.UsageError, match="labels from 0 to 3, but num_classes is 3"):
@@ -82,10 +113,13 @@ def test_folder_with_a_broken_or_no_image(tmp_path: pathlib.Path, cache: bool) -
     config = samples.digits(source="folder", input_path=str(tmp_path), cache=cache)
     with pytest.raises(errors.UsageError, match="holds no images"):
         inputs.build_dataset(config)
-    (tmp_path / "train" / "cat").mkdir(parents=True)
-    (tmp_path / "train" / "cat" / "broken.jpg").write_bytes(b"not an image")
-    with pytest.raises(errors.UsageError, match="JPEG or PNG images are needed"):
-        inputs.build_dataset(config)
+    photos.write(tmp_path, {f"train/{number}": 1 for number in range(10)}, side=8)
+    (tmp_path / "train" / "4" / "broken.jpg").write_bytes(b"not an image")
+    with (
+        pytest.raises(errors.UsageError, match=r"broken\.jpg cannot be read; JPEG or PNG images"),
+        faults.named(config),
+    ):
+        samples.batches(inputs.build_dataset(config), 4)
 
 
 def test_batch_that_replicas_cannot_share() -> None:

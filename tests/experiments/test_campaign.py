@@ -104,11 +104,13 @@ def test_the_decay_of_the_rate_follows_the_length_of_the_run() -> None:
         trainer = recipe.config().trainer
         return trainer.train_steps, trainer.optimizer_config.learning_rate.get()
 
-    steps, plain = schedule(BASE)
-    halved, exponential = schedule(BASE.changed(steps=steps // 2))
+    paper = BASE.changed("experiments/fashion_mnist_paper.yaml")
+    paper = paper.changed("trainer.optimizer_config.learning_rate.type=constant_ending")
+    steps, plain = schedule(paper)
+    halved, exponential = schedule(paper.changed(steps=steps // 2))
     assert halved == steps // 2
     assert exponential.decay_steps == plain.decay_steps // 2
-    stretched, exponential = schedule(BASE.changed(stretch=2))
+    stretched, exponential = schedule(paper.changed(stretch=2))
     assert stretched == 2 * steps
     assert exponential.decay_steps == plain.decay_steps
     for name in ("cosine", "linear"):

@@ -35,24 +35,39 @@ def test_presets_carry_their_name_and_pass_their_own_checks(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "classes", "least", "most"),
-    [("bignas_small", 10, 0.7e6, 8.6e6), ("bignas_medium", 62, 1.0e6, 14.2e6)],
+    ("name", "classes", "channels", "least", "most"),
+    [
+        ("bignas_small", 10, 1, 0.7e6, 8.6e6),
+        ("bignas_medium", 62, 1, 1.0e6, 14.2e6),
+        ("bignas_large", 10, 3, 4.4e6, 53.7e6),
+    ],
 )
 def test_our_presets_span_the_multiply_adds_that_their_size_allows(
-    name: str, classes: int, least: float, most: float
+    name: str, classes: int, channels: int, least: float, most: float
 ) -> None:
     space = presets.get(name)
     spanned = [
-        cost.count(space, child, classes, input_channels=1).macs
+        cost.count(space, child, classes, channels).macs
         for child in (space.smallest(), space.biggest())
     ]
     assert spanned == pytest.approx([least, most], rel=0.02)
 
 
-def test_bignas_medium_is_searched_at_resolutions_that_it_was_not_trained_at() -> None:
-    space = presets.bignas_medium()
-    unseen = set(space.eval_resolutions) - set(space.train_resolutions)
-    assert unseen == {52, 60, 68, 80}
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("bignas_medium", {52, 60, 68, 80}), ("bignas_large", {104, 120, 136, 160})],
+)
+def test_our_presets_are_searched_at_resolutions_that_they_were_not_trained_at(
+    name: str, expected: set[int]
+) -> None:
+    space = presets.get(name)
+    assert set(space.eval_resolutions) - set(space.train_resolutions) == expected
+
+
+def test_the_manual_lists_every_preset() -> None:
+    manual = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+    listed = [line.split("`")[1] for line in manual.splitlines() if line.startswith("| `bignas_")]
+    assert sorted(listed) == sorted(presets.PRESETS)
 
 
 @pytest.mark.parametrize("name", presets.published_names())
@@ -89,12 +104,22 @@ def test_defaults_may_be_left_out() -> None:
     assert presets.from_dict(value) == presets.bignas_small()
 
 
+def test_a_key_that_is_given_twice_is_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(presets.to_yaml(spaces.tiny()) + "stem_widths: [4]\n", encoding="utf-8")
+    with pytest.raises(errors.UsageError, match=r"twice\.yaml .*'stem_widths' is given twice"):
+        presets.get(str(path))
+
+
 def test_an_unknown_name_lists_the_presets() -> None:
     with pytest.raises(errors.UsageError, match=r"'bignas_big'.*bignas_imagenet.*bignas_small"):
         presets.get("bignas_big")
 
 
-@pytest.mark.parametrize("content", [b"stages: [", b"\xff\xfe\xff", b"- 1\n", b""])
+@pytest.mark.parametrize(
+    "content",
+    [b"stages: [", b"\xff\xfe\xff", b"- 1\n", b"", b"[" * 3000, b"name: 2025-02-30\n"],
+)
 def test_a_file_without_a_mapping_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "broken.yaml"
     path.write_bytes(content)
@@ -126,7 +151,7 @@ def test_a_missing_key_of_a_stage_is_named_with_its_stage(key: str) -> None:
 _WRONG = [
     (("head_width",), [16], "unknown key 'head_width'; nearest is 'head_widths'"),
     (("stages", 0, "kernel"), [3], "stages[0]: unknown key 'kernel'; nearest is 'kernels'"),
-    (("stages",), [], "'stages' must be a list of at least one stage"),
+    (("stages",), [], "'stages' must be a list of 1 to 100 stages"),
     (("stages",), 3, "'stages' must be a list"),
     (("stages", 2), [8], "stages[2] must be a mapping; got list"),
     (("stem_widths",), [6, 4], "stem_widths is [6, 4]; list each choice once, ascending"),
@@ -134,9 +159,19 @@ _WRONG = [
     (("stages", 1, "kernels"), [3, 4], "stages[1]: kernels are (3, 4); only odd ones"),
     (("stages", 1, "stride"), 3, "stages[1]: stride is 3; choose 1 or 2"),
     (("stem_stride",), 3, "stem_stride is 3; choose 1 or 2"),
-    (("stages", 0, "se_ratio"), 0.125, "stages[0]: se_ratio 0.125 of 4 channels is no unit"),
-    (("stages", 0, "se_ratio"), 0.3, "stages[0]: se_ratio is 0.3; it is 0 or 1/n"),
+    (("stages", 0, "se_ratio"), 0.125, "stages[0]: se_ratio 0.125 of 4 channels leaves no squeeze"),
+    (("stages", 0, "se_ratio"), 0.3, "stages[0]: se_ratio is 0.3; it is 0, or 1/n"),
     (("stages", 0, "se_ratio"), "a", "stages[0]: se_ratio is 'a'"),
+    (("stages", 0, "se_ratio"), True, "stages[0]: se_ratio is True; it is 0, or 1/n"),
+    (("stages", 0, "se_ratio"), float("nan"), "stages[0]: se_ratio is nan; it is 0, or 1/n"),
+    (("stages", 0, "se_ratio"), float("inf"), "stages[0]: se_ratio is inf; it is 0, or 1/n"),
+    (("stages", 0, "se_ratio"), 1e-320, "stages[0]: se_ratio is 1e-320; it is 0, or 1/n"),
+    (("stages", 0, "se_ratio"), -0.25, "stages[0]: se_ratio is -0.25; it is 0, or 1/n"),
+    (("stages", 0, "stride"), True, "stages[0]: stride is True; it takes positive integers"),
+    (("stages", 0, "widths"), [4, 10**30], "16384 is the most that is allowed"),
+    (("stages", 0, "depths"), [1, 10**9], "100 is the most that is allowed"),
+    (("base_resolution",), 10**9, "8192 is the most that is allowed"),
+    (("name",), 5, "name is 5; it takes text"),
     (("eval_resolutions",), [12, 14], "eval_resolutions must include the training ones"),
     (("eval_resolutions",), 16, "eval_resolutions must be a list"),
     (("train_resolutions",), 16, "train_resolutions must be a list"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 
 import pytest
 import yaml
@@ -93,6 +94,9 @@ def test_an_image_that_cannot_be_read_is_named(
     forks: Forks, copy_dir: pathlib.Path, tool: str
 ) -> None:
     root = samples.write_folder(copy_dir / "photos")
+    # As many classes as the run has.
+    for number in range(samples.CLASSES, 10):
+        shutil.copytree(root / "train" / "class_0", root / "train" / f"class_{number}")
     broken = root / "train" / "class_2" / "6.jpg"
     broken.write_bytes(broken.read_bytes()[:300])
     _edit(copy_dir, "train_data", source="folder", input_path=str(root), cache=False)

@@ -49,6 +49,23 @@ def test_a_file_with_every_flag(tmp_path: pathlib.Path, wrapped: bool) -> None:
     assert printed == cost.count(space, space.smallest(), 7, 1)._asdict()
 
 
+@pytest.mark.parametrize("name", ["smallest", "biggest"])
+def test_the_extremes_need_no_file(name: str) -> None:
+    space = presets.get("bignas_small")
+    printed = _printed("--search_space=bignas_small", f"--architecture={name}")
+    assert printed == cost.count(space, space.named(name), 1000, 3)._asdict()
+
+
+def test_a_run_says_its_space_classes_and_channels(tmp_path: pathlib.Path) -> None:
+    space = presets.get("bignas_small")
+    (tmp_path / "search_space.yaml").write_text(presets.to_yaml(space))
+    (tmp_path / "params.yaml").write_text("task: {train_data: {num_classes: 7, channels: 1}}\n")
+    arguments = (f"--model_dir={tmp_path}", "--architecture=smallest")
+    assert _printed(*arguments) == cost.count(space, space.smallest(), 7, 1)._asdict()
+    printed = _printed(*arguments, "--num_classes=12")
+    assert printed == cost.count(space, space.smallest(), 12, 1)._asdict()
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -57,6 +74,11 @@ def test_a_file_with_every_flag(tmp_path: pathlib.Path, wrapped: bool) -> None:
         (("--published=BigNASModel-XL",), "BigNASModel-XL"),
         (("--architecture=missing.json",), "missing.json cannot be read"),
         (("--published=BigNASModel-S", "--search_space=nowhere"), "nowhere"),
+        (("--architecture=biggest", "--model_dir=nowhere"), "no params.yaml"),
+        (
+            ("--architecture=biggest", "--model_dir=x", "--search_space=bignas_small"),
+            "a run has a space of its own",
+        ),
         (("--published=BigNASModel-S", "--search_space=bignas_small"), "resolution"),
     ],
 )

@@ -46,11 +46,14 @@ def test_an_unknown_key_names_the_nearest(key: str, nearest: str) -> None:
     ("override", "words"),
     [
         ("trainer.train_steps=many", "trainer.train_steps is 'many'; expected int"),
+        ("trainer.train_steps=1e30", "trainer.train_steps is 1e+30; expected int"),
         ("trainer.train_steps=1.5", "trainer.train_steps is 1.5; expected int"),
         ("trainer.train_steps=true", "trainer.train_steps is True; expected int"),
         ("trainer.train_steps=null", "trainer.train_steps is None; expected int"),
         ("task.sandwich.biggest=1", "task.sandwich.biggest is 1; expected bool"),
         ("task.sandwich=1", "task.sandwich is 1; expected dict"),
+        ("task.model.search_space=5", "task.model.search_space is 5; expected str"),
+        ("task.selection.batch_size=x", "task.selection.batch_size is 'x'; expected int"),
         ("task.regularisation.weight_decay=no", "weight_decay is False; expected float"),
         ("task.selection.resolutions=20", "task.selection.resolutions is 20; expected"),
     ],
@@ -67,6 +70,19 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
             "task.evaluation.children=[smallest],trainer.validation_interval=50",
             "validation_interval is 50; .* multiple of steps_per_loop \\(20\\)",
         ),
+        ("task.evaluation.children=[5]", "evaluation.children has 5; it takes 'smallest'"),
+        ("trainer.train_steps=0", "train_steps is 0; it takes a whole number from 1"),
+        (f"trainer.train_steps={10**30}", "it takes a whole number from 1 to 2147483647"),
+        ("trainer.loss_upper_bound=.nan", "loss_upper_bound is nan; it takes a number above 0"),
+        ("trainer.loss_upper_bound=0.0", "loss_upper_bound is 0.0; it takes a number above 0"),
+        ("task.train_data.global_batch_size=1000000000", "global_batch_size is 1000000000; it"),
+        ("task.train_data.prefetch_buffer_size=-5", "prefetch_buffer_size is -5; it takes 1"),
+        ("task.train_data.prefetch_buffer_size=x", "prefetch_buffer_size is 'x'; it takes 1"),
+        ("task.train_data.shuffle_buffer_size=-5", "shuffle_buffer_size is -5; it is a whole"),
+        (f"task.train_data.label_offset={10**24}", "label_offset is 10+; it is a whole number"),
+        ("task.sandwich.num_random=1000000000", "num_random is 1000000000; it takes 0 to 64"),
+        ("task.regularisation.weight_decay=.inf", "weight_decay is inf; it takes 0 or more"),
+        ("runtime.num_gpus=-1", "num_gpus is -1; it takes 0 or more"),
         ("task.evaluation.images=-1", "evaluation.images is -1; it takes 0"),
         (
             "trainer.steps_per_loop=40",
@@ -148,7 +164,10 @@ def test_a_group_that_a_file_gave_can_be_left_out_again(
     assert config.trainer.optimizer_config.ema is None
 
 
-@pytest.mark.parametrize("source", ["gibberish", "a: [", "[1, 2]"])
+@pytest.mark.parametrize(
+    "source",
+    ["gibberish", "a: [", "[1, 2]", "task: {seed: 1, seed: 2}", "[" * 3000],
+)
 def test_what_cannot_be_read_is_named(source: str) -> None:
     assert f"cannot read overrides {source!r}" in _refusal(source)
 

@@ -203,12 +203,15 @@ def test_evaluation_takes_the_centre_at_224_then_resizes(tmp_path: pathlib.Path)
     photo = datasets.load_sample_images().images[0]
     folder = tmp_path / "photographs" / "validation" / "class"
     folder.mkdir(parents=True)
+    # A second class, for a folder of one has nothing to learn.
+    (folder.parent / "other").mkdir()
+    (folder.parent / "other" / "2.png").write_bytes(tf.io.encode_png(photo).numpy())
     # Without loss, so that a crop of the file is a crop of the photograph.
     (folder / "1.png").write_bytes(tf.io.encode_png(photo).numpy())
     data = _imagenet().task.train_data.replace(
-        source="folder", input_path=str(folder.parents[1]), num_classes=1
+        source="folder", input_path=str(folder.parents[1]), num_classes=2
     )
-    ((patch, _),) = splits.open_split(data, "validation", 1)
+    ((patch, _),) = splits.open_split(data, "validation", 2)
     # 427 x 640: a square of 7/8 of 427 is 373 wide.
     centre = tf.cast(photo[27:400, 133:506], tf.float32)
     expected = tf.image.resize(centre, [224, 224], "bicubic")

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from official.modeling.optimization import optimizer_factory
 
+from bignas_tf import errors
 from bignas_tf.training import configs, experiment, experiments, schedules
 
 START, DECAY_STEPS, WARMUP = 0.016, 40, 100
@@ -84,3 +85,72 @@ def test_two_updates_equal_rmsprop_with_momentum() -> None:
         momentum = 0.9 * momentum + rate * np.array(gradient) / np.sqrt(mean + 1e-3)
         value = value - momentum
     np.testing.assert_allclose(variable.numpy(), value, rtol=1e-5)
+
+
+def _following(kind: str, steps: int, **settings: float) -> np.ndarray:
+    """The rates of the steps 0 to `steps` of a run whose schedule has a length of 0."""
+    chosen = {"initial_learning_rate": START, schedules.LENGTHS[kind]: 0, **settings}
+    config = configs.blank_experiment()
+    config.trainer.train_steps = steps
+    config.trainer.optimizer_config.override(
+        {
+            "optimizer": {"type": "rmsprop"},
+            "learning_rate": {"type": kind, kind: chosen},
+            "warmup": {"type": None},
+        }
+    )
+    before = config.as_dict()
+    optimisation = schedules.of_run(config.trainer)
+    # The configuration that a run writes down keeps its 0, so that a longer run can follow it.
+    assert config.as_dict() == before
+    schedule = optimizer_factory.OptimizerFactory(optimisation).build_learning_rate()
+    return np.array([float(schedule(tf.constant(step, tf.int64))) for step in range(steps + 1)])
+
+
+@pytest.mark.parametrize("steps", [40, 300])
+def test_a_cosine_of_length_0_ends_with_the_run(steps: int) -> None:
+    expected = START * (1 + np.cos(np.pi * np.arange(steps + 1) / steps)) / 2
+    np.testing.assert_allclose(_following("cosine", steps), expected, atol=1e-8)
+
+
+def test_a_polynomial_of_length_0_ends_with_the_run() -> None:
+    rates = _following("polynomial", 40, end_learning_rate=0.0, power=1.0)
+    np.testing.assert_allclose(rates, START * (1 - np.arange(41) / 40), atol=1e-8)
+
+
+@pytest.mark.parametrize("steps", [40, 300])
+def test_the_paper_s_decay_of_length_0_reaches_its_floor_in_the_last_step(steps: int) -> None:
+    rates = _following("constant_ending", steps, decay_rate=0.97, floor=0.05)
+    np.testing.assert_allclose(rates, START * 0.05 ** (np.arange(steps + 1) / steps), rtol=1e-4)
+
+
+def test_a_length_that_is_given_stays_as_it_is() -> None:
+    config = configs.blank_experiment()
+    experiments.set_optimisation(config, START, DECAY_STEPS, WARMUP)
+    assert schedules.of_run(config.trainer) is config.trainer.optimizer_config
+
+
+RATE = "trainer.optimizer_config.learning_rate"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (f"{RATE}.constant_ending.initial_learning_rate=-1.0", "is -1.0; it takes a number above"),
+        (f"{RATE}.constant_ending.initial_learning_rate=.nan", "is nan; it takes a finite number"),
+        (f"{RATE}.constant_ending.decay_steps=-1", "decay_steps is -1; it takes a whole number"),
+        (f"{RATE}.constant_ending.floor=1.5", "floor is 1.5; it takes 0 or more"),
+        (f"{RATE}.type=exponential,{RATE}.exponential.decay_steps=0", "no end that could be"),
+        (
+            f"{RATE}.constant_ending.decay_steps=0,{RATE}.constant_ending.floor=0.0",
+            "needs a floor above 0",
+        ),
+        (f"{RATE}.constant_ending.decay_steps=0,{RATE}.constant_ending.offset=1200", "ends at"),
+        ("trainer.optimizer_config.warmup.linear.warmup_steps=-3", "warmup_steps is -3; it takes"),
+        ("trainer.optimizer_config.optimizer.rmsprop.epsilon=.inf", "is inf; it takes a finite"),
+    ],
+)
+def test_numbers_that_no_schedule_can_mean_are_refused(overrides: str, words: str) -> None:
+    with pytest.raises(errors.UsageError, match=r"trainer\.optimizer_config\.") as caught:
+        experiment.parse("bignas_small", [], overrides)
+    assert words in str(caught.value)

@@ -11,7 +11,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from bignas_tf.training import experiment
+from bignas_tf.training import experiment, schedules
 from bignas_tf.training.task import BigNASTask
 
 STEPS, BATCH = 10, 4
@@ -27,7 +27,7 @@ class Run:
         )
         task = BigNASTask(config.task)
         self.model = task.build_model()
-        optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
+        optimizer = task.create_optimizer(schedules.of_run(config.trainer), config.runtime)
         optimizer._create_all_weights(self.model.trainable_variables)
         self.traces = 0
 

@@ -8,7 +8,7 @@ from official.modeling import performance
 from tensorflow.compiler.xla.service import hlo_pb2
 
 from bignas_tf.search_space import presets
-from bignas_tf.training import children
+from bignas_tf.training import children, schedules
 from bignas_tf.training.task import BigNASTask
 
 from .replicas import ReplicaStrategy
@@ -32,7 +32,7 @@ class ReplicaStep:
         with strategy.scope():
             task = BigNASTask(task_config)
             model = task.build_model()
-            optimizer = task.create_optimizer(config.trainer.optimizer_config, config.runtime)
+            optimizer = task.create_optimizer(schedules.of_run(config.trainer), config.runtime)
             optimizer._create_all_weights(model.trainable_variables)
             metrics = task.build_metrics()
 

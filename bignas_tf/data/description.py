@@ -1,0 +1,111 @@
+"""What the images of a folder are like: how many, how large, grey or in colour.
+
+Reads the headers of a few hundred images and the pixels of thumbnails; no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import statistics
+import warnings
+from collections.abc import Mapping, Sequence
+
+from bignas_tf import errors
+from bignas_tf.data import folders
+from bignas_tf.data.folders import ImageFolder
+
+_SAMPLE = 300
+_THUMBNAIL = (64, 64)
+_GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
+# JPEG rounds the channels of a grey image apart by a few levels.
+_GREY_SPREAD = 16
+_COLOURED_PART = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """A folder of images in numbers.
+
+    Attributes:
+      root: the folder.
+      sizes: number of images in each split.
+      classes: number of images of each class, all splits together.
+      side: median of the short sides, in pixels.
+      smallest_side: the smallest short side that was seen, in pixels.
+      coloured: whether more than a few images have colours.
+      ignored: the files that are not read, in words; "" for none.
+    """
+
+    root: str
+    sizes: Mapping[str, int]
+    classes: Mapping[str, int]
+    side: int
+    smallest_side: int
+    coloured: bool
+    ignored: str = ""
+
+    @property
+    def images(self) -> int:
+        """Number of images in all splits."""
+        return sum(self.sizes.values())
+
+
+def describe(folder: ImageFolder) -> Description:
+    """Looks at a sample of the images of a folder.
+
+    Raises:
+      UsageError: an image of the sample cannot be read.
+    """
+    paths = [path for examples in folder.splits.values() for path, _ in examples]
+    seen = [_look(path) for path in _spread(paths)]
+    sides = [side for side, _ in seen]
+    counts = collections.Counter(
+        folder.classes[label] for examples in folder.splits.values() for _, label in examples
+    )
+    return Description(
+        root=folder.root,
+        sizes={split: len(examples) for split, examples in folder.splits.items()},
+        classes={name: counts[name] for name in folder.classes},
+        side=round(statistics.median(sides)),
+        smallest_side=min(sides),
+        coloured=sum(coloured for _, coloured in seen) > _COLOURED_PART * len(seen),
+        ignored=folder.ignored_files,
+    )
+
+
+def read(root: str) -> Description:
+    """Scans and describes a folder; see `folders.scan` and `describe` for what they raise."""
+    return describe(folders.scan(root))
+
+
+def _spread(paths: Sequence[str]) -> list[str]:
+    """At most `_SAMPLE` of the paths, evenly spaced."""
+    count = min(len(paths), _SAMPLE)
+    return [paths[index * len(paths) // count] for index in range(count)]
+
+
+def _look(path: str) -> tuple[int, bool]:
+    """The short side of an image, and whether it has colours."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        # Pillow warns of very large images; it reads no more of them than is needed here.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=("JPEG", "PNG")) as image:
+                side = min(image.size)
+                # A JPEG is decoded at an eighth of its size at most.
+                image.draft("RGB", _THUMBNAIL)
+                image.load()
+                if image.mode in _GREY_MODES:
+                    return side, False
+                image.thumbnail(_THUMBNAIL)
+                pixels = np.asarray(image.convert("RGB"), np.int16)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise errors.UsageError(
+            f"{path} cannot be read ({error}); JPEG or PNG images are needed: mend "
+            "it or take it out"
+        ) from error
+    return side, bool((pixels.max(-1) - pixels.min(-1)).max() > _GREY_SPREAD)

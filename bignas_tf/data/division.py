@@ -1,0 +1,75 @@
+"""Which images of a folder are for training, calibration, ranking and reporting."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+from bignas_tf import errors
+from bignas_tf.data.description import Description
+
+_HELD_OUT = 0.15
+_LEAST, _MOST_RANKED, _MOST_REPORTED, _MOST_CALIBRATED = 20, 2000, 5000, 2000
+_TRAINING = ("train", "training")
+_VALIDATION = ("validation", "valid", "val", "dev")
+_TEST = ("test", "testing")
+
+
+@dataclasses.dataclass(frozen=True)
+class Splits:
+    """Which images are for what, in TFDS' notation, and how many there are."""
+
+    training: str
+    ranking: str
+    reporting: str
+    calibration: str
+    images: int
+    calibration_images: int
+
+
+def divide(described: Description) -> Splits:
+    """Uses the splits that there are, and cuts what is missing from the training split.
+
+    Raises:
+      UsageError: of several splits none is called "train", or one is too small.
+    """
+    names = list(described.sizes)
+    training = _first(names, _TRAINING) or (names[0] if len(names) == 1 else "")
+    test, validation = _first(names, _TEST), _first(names, _VALIDATION)
+    if not re.fullmatch(r"[\w-]+", training) or (len(names) > 1 and not (test or validation)):
+        raise errors.UsageError(
+            f"{described.root} has the splits {names}; call them 'train', 'validation' (if there "
+            "is one) and 'test', or put the class folders directly into it"
+        )
+    smallest = min(names, key=lambda name: described.sizes[name])
+    if described.sizes[smallest] < _LEAST:
+        raise errors.UsageError(
+            f"{described.root}: split {smallest!r} has {described.sizes[smallest]} images; at "
+            f"least {_LEAST} are needed: add some, or put the class folders directly into the "
+            "folder, which is then divided"
+        )
+    stop = total = described.sizes[training]
+    reporting = test or validation
+    if not reporting:
+        stop -= min(_MOST_REPORTED, math.ceil(_HELD_OUT * total))
+        reporting = f"{training}[{stop}:]"
+    ranking = validation if test else ""
+    if not ranking:
+        end, stop = stop, stop - min(_MOST_RANKED, math.ceil(_HELD_OUT * total))
+        ranking = f"{training}[{stop}:{end}]"
+    elif described.sizes[ranking] > _MOST_RANKED:
+        ranking = f"{ranking}[:{_MOST_RANKED}]"
+    calibrated = min(_MOST_CALIBRATED, stop)
+    return Splits(
+        training=training if stop == total else f"{training}[:{stop}]",
+        ranking=ranking,
+        reporting=reporting,
+        calibration=f"{training}[:{calibrated}]",
+        images=stop,
+        calibration_images=calibrated,
+    )
+
+
+def _first(names: list[str], wanted: tuple[str, ...]) -> str:
+    return next((name for name in names if name.lower() in wanted), "")

@@ -1,0 +1,115 @@
+"""Checks of `trainer.optimizer_config`: the optimiser, its learning rate and its averages."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from official.core import config_definitions as cfg
+from official.modeling import hyperparams, optimization
+from official.modeling.optimization import optimizer_factory
+
+from bignas_tf import errors
+from bignas_tf.training import schedules
+
+_WHERE = "trainer.optimizer_config"
+_RATES = ("initial_learning_rate", "learning_rate")
+
+
+def check(trainer: cfg.TrainerConfig) -> None:
+    """Checks the names of the optimiser and of the schedules, and their numbers.
+
+    To make them would start TensorFlow, too early for the strategy of several workers.
+
+    Raises:
+      UsageError: names the field, its value and what is allowed.
+    """
+    config = trainer.optimizer_config
+    for name in ("optimizer", "learning_rate", "warmup"):
+        choices = getattr(config, name)
+        if name != "warmup" or choices.type is not None:
+            _check_type(f"{_WHERE}.{name}.type", choices)
+            _check_numbers(f"{_WHERE}.{name}.{choices.type}", choices.get())
+    _check_length(trainer)
+    if config.ema:
+        _check_average(config.ema)
+    kind = optimizer_factory.LEGACY_OPTIMIZERS_CLS[config.optimizer.type]
+    if not hasattr(kind, "_create_all_weights"):
+        raise errors.UsageError(
+            f"{_WHERE}.optimizer.type is {config.optimizer.type!r}, which is not of Keras' older "
+            "kind that this trainer needs; choose another, such as 'rmsprop'"
+        )
+
+
+def _check_type(where: str, choices: hyperparams.OneOfConfig) -> None:
+    allowed = [field.name for field in dataclasses.fields(choices) if field.name != "type"]
+    if choices.type not in allowed:
+        raise errors.UsageError(f"{where} is {choices.type!r}; choose from {allowed}")
+
+
+def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
+    """Refuses what no schedule and no optimiser can mean."""
+    for name, value in chosen.as_dict().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise errors.UsageError(f"{where}.{name} is {value}; it takes a finite number")
+        if name in _RATES and value is not None and not _is_number(value, above=0.0):
+            raise errors.UsageError(f"{where}.{name} is {value!r}; it takes a number above 0")
+        whole = name == "offset" or name.endswith("_steps")
+        if whole and value is not None and not (_is_whole(value) and value >= 0):
+            raise errors.UsageError(f"{where}.{name} is {value!r}; it takes a whole number from 0")
+
+
+def _check_length(trainer: cfg.TrainerConfig) -> None:
+    """Checks a schedule that falls by the step, or until the run ends (a length of 0)."""
+    choices = trainer.optimizer_config.learning_rate
+    schedule, where = choices.get(), f"{_WHERE}.learning_rate.{choices.type}"
+    if choices.type == "exponential" and schedule.decay_steps == 0:
+        raise errors.UsageError(
+            f"{where}.decay_steps is 0; this schedule has no end that could be the run's: give "
+            "1 or more, or choose constant_ending"
+        )
+    if choices.type == "constant_ending" and not 0.0 <= schedule.floor < 1.0:
+        raise errors.UsageError(
+            f"{where}.floor is {schedule.floor}; it takes 0 or more, and less than 1"
+        )
+    if choices.type not in schedules.LENGTHS:
+        return
+    if getattr(schedule, schedules.LENGTHS[choices.type]) != 0:
+        return
+    if choices.type == "constant_ending" and not (
+        schedule.floor > 0.0 and _is_number(schedule.decay_rate, above=0.0, below=1.0)
+    ):
+        raise errors.UsageError(
+            f"{where}.decay_steps is 0, so that the rate reaches its floor in the last step; that "
+            f"needs a floor above 0 (it is {schedule.floor}) and a decay_rate between 0 and 1 (it "
+            f"is {schedule.decay_rate})"
+        )
+    if not getattr(schedule, "offset", 0) < trainer.train_steps:
+        raise errors.UsageError(
+            f"{where}.offset is {schedule.offset}; the run ends at step {trainer.train_steps}"
+        )
+
+
+def _check_average(config: optimization.EMAConfig) -> None:
+    where = f"{_WHERE}.ema"
+    if not 0.0 <= config.average_decay < 1.0:
+        raise errors.UsageError(
+            f"{where}.average_decay is {config.average_decay}; it takes 0 or more, and less than 1"
+        )
+    if config.start_step < 0:
+        raise errors.UsageError(f"{where}.start_step is {config.start_step}; it takes 0 or more")
+    # The Model Garden copies the weights before `start_step`, and averages start as zeros.
+    if not config.dynamic_decay and config.start_step < 2:
+        raise errors.UsageError(
+            f"{where}.start_step is {config.start_step}; with dynamic_decay=false it takes 2 or "
+            "more, or the averages would begin at zeros"
+        )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any, above: float, below: float = math.inf) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and above < value < below

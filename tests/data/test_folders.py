@@ -1,0 +1,106 @@
+"""A folder of class folders: what is found in it, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+import tensorflow_datasets as tfds
+
+from bignas_tf import errors
+from bignas_tf.data import folders, inputs, sources
+from tests.data import photos, samples
+
+SPLITS = {"train/cat": 5, "train/dog": 7, "test/cat": 2, "test/dog": 3}
+
+
+def test_the_images_and_their_order_are_those_of_tfds(tmp_path: pathlib.Path) -> None:
+    photos.write(tmp_path, SPLITS, side=8)
+    (tmp_path / "train" / "cat" / "000.png").rename(tmp_path / "train" / "cat" / "A.JPG")
+    theirs = tfds.folder_dataset.ImageFolder(str(tmp_path))
+    ours = folders.scan(str(tmp_path))
+    assert list(ours.classes) == theirs.info.features["label"].names
+    assert list(ours.splits) == ["test", "train"]
+    for split, examples in theirs._split_examples.items():
+        expected = [(each.image_path, ours.classes.index(each.label)) for each in examples]
+        assert ours.splits[split] == expected
+
+
+def test_class_folders_alone_are_one_split_whose_slices_have_every_class(
+    tmp_path: pathlib.Path,
+) -> None:
+    photos.write(tmp_path, {"cat": 40, "dog": 20, "owl": 10}, side=8)
+    folder = folders.scan(str(tmp_path))
+    assert list(folder.splits) == ["all"]
+    examples = folder.splits["all"]
+    assert len(set(examples)) == 70
+    for start in range(0, 70, 14):
+        labels = [label for _, label in examples[start : start + 14]]
+        # A fifth of each class, give or take one at either end.
+        for label, expected in enumerate((8, 4, 2)):
+            assert abs(labels.count(label) - expected) <= 1
+    paths = [path for path, label in examples if label == 0]
+    assert paths != sorted(paths)
+    assert folders.scan(str(tmp_path)) == folder
+
+
+@pytest.mark.filterwarnings("error")
+def test_files_that_cannot_be_read_are_counted(tmp_path: pathlib.Path) -> None:
+    photos.write(tmp_path, SPLITS, side=8)
+    for name in ("a.webp", "b.WEBP", "notes", ".DS_Store"):
+        (tmp_path / "train" / "cat" / name).write_bytes(b"")
+    # Opened to be read, it would wait for somebody who writes.
+    os.mkfifo(tmp_path / "train" / "dog" / "pipe.jpg")
+    (tmp_path / "train" / "dog" / "gone.jpg").symlink_to("/nowhere/at/all.jpg")
+    folder = folders.scan(str(tmp_path))
+    assert {split: len(each) for split, each in folder.splits.items()} == {"train": 12, "test": 5}
+    assert folder.ignored_files == "1 no ending, 2 .webp, 2 not a regular file"
+    config = samples.digits(source="folder", input_path=str(tmp_path), num_classes=2)
+    assert sources.ignored_files(config) == folder.ignored_files
+    assert inputs.count_images(config) == 12
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        ({}, "holds no images"),
+        ({"train/cat": 3}, "has one class, 'cat'; at least two are needed"),
+        ({"cat": 3}, "has one class, 'cat'; at least two are needed"),
+        ({"train/cat": 3, "train/dog": 0}, "class 'dog' without a JPEG or PNG image"),
+        (
+            {"train/cat": 3, "train/dog": 3, "test/cat": 1, "test/dogs": 1},
+            r"classes 'dog', 'dogs' in one split only \('dog' in 'train'\), of \['test', 'train'\]",
+        ),
+        ({"train/cat": 3, "test/dog": 3}, "classes 'dog', 'cat' in one split only"),
+    ],
+)
+def test_classes_that_cannot_be_learned_are_refused(
+    tmp_path: pathlib.Path, images: dict[str, int], words: str
+) -> None:
+    photos.write(tmp_path, images, side=8)
+    with pytest.raises(errors.UsageError, match=words):
+        folders.scan(str(tmp_path))
+
+
+def test_images_of_another_kind_only_are_named(tmp_path: pathlib.Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        (tmp_path / "train" / name / "1.webp").write_bytes(b"RIFF")
+    with pytest.raises(errors.UsageError, match=r"holds no images; .* cannot be read: 2 \.webp"):
+        folders.scan(str(tmp_path))
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path: pathlib.Path) -> None:
+    photos.write(tmp_path, {"train/cat": 1, "train/dog": 1}, side=8)
+    os.rename(tmp_path / "train" / "dog", os.fsencode(tmp_path / "train") + b"/d\xf6g")
+    with pytest.raises(errors.UsageError, match=r"'d\\udcf6g' is not a UTF-8 name; rename it"):
+        folders.scan(str(tmp_path))
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_as_many_classes_as_folders_are_needed(tmp_path: pathlib.Path, classes: int) -> None:
+    photos.write(tmp_path, SPLITS, side=8)
+    config = samples.digits(source="folder", input_path=str(tmp_path), num_classes=classes)
+    with pytest.raises(errors.UsageError, match=f"num_classes is {classes}"):
+        inputs.build_dataset(config)

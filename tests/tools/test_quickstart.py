@@ -1,0 +1,141 @@
+"""The quickstart on folders of images that it has not seen before, without a YAML file."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from sklearn import datasets
+
+from tests.data import photos
+from tests.tools import commands
+from tests.tools.forks import Forks
+
+pytestmark = pytest.mark.slow
+
+MINUTES = 0.001  # the least number of steps
+BUDGET = 1
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, str]:
+    """The folder of a run on a small colour folder without splits, and what was printed."""
+    folder = tmp_path_factory.mktemp("quick")
+    images = photos.write(folder / "photos", {"cat": 50, "dog": 50, "owl": 30})
+    (images / "owl" / "late.webp").write_bytes(b"RIFF")
+    printed = commands.succeed(
+        "quickstart",
+        images=images,
+        minutes=MINUTES,
+        budgets_mflops=BUDGET,
+        run_dir=folder / "run",
+    )
+    return folder / "run", printed
+
+
+def test_a_colour_folder_goes_through_to_an_export_a_report_and_a_table(
+    quick: tuple[pathlib.Path, str],
+) -> None:
+    run_dir, printed = quick
+    for name in ("quickstart.yaml", "search/child_1.json", "export/1/saved_model.pb"):
+        assert (run_dir / name).is_file()
+    assert (run_dir / "report.html").is_file()
+    table = printed[printed.rindex("\nbudget (M)") :].splitlines()
+    assert [line.split("  ")[0].strip() for line in table[2:4]] == ["", "plain Keras"]
+    assert any(line.lstrip().startswith("1 ") for line in table)
+    plain = json.loads((run_dir / "plain_keras.json").read_text())
+    assert plain["steps"] >= 1
+    assert plain["images"] == 20  # 15% of 130
+    assert f"configuration:  {run_dir}/quickstart.yaml" in table
+
+
+def test_it_says_what_was_found_and_chosen(quick: tuple[pathlib.Path, str]) -> None:
+    run_dir, printed = quick
+    assert "130 images (all 130), 3 classes, colour, 24 px" in printed
+    assert "not read: 1 .webp\n" in printed
+    data = yaml.safe_load((run_dir / "quickstart.yaml").read_text())["task"]["train_data"]
+    assert (data["base_size"], data["channels"], data["tfds_split"]) == (28, 3, "all[:90]")
+
+
+def test_the_configuration_can_be_trained_on(quick: tuple[pathlib.Path, str]) -> None:
+    run_dir, _ = quick
+    printed = commands.succeed(
+        "train",
+        config_file=run_dir / "quickstart.yaml",
+        params_override=f"task.init_checkpoint={run_dir}",
+        model_dir=run_dir.parent / "longer",
+    )
+    assert f"starting from the averaged weights of {run_dir}/ckpt-" in printed
+    assert "step 10/10" in printed
+
+
+def test_digits_as_grey_pictures_in_splits_can_be_trained(tmp_path: pathlib.Path) -> None:
+    images, labels = datasets.load_digits(return_X_y=True)
+    for index, (pixels, label) in enumerate(zip(images[:600], labels[:600], strict=True)):
+        folder = tmp_path / "digits" / ("test" if index % 5 == 0 else "train") / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        grey = np.kron(pixels.reshape(8, 8) * (255 / 16), np.ones((2, 2))).astype(np.uint8)
+        Image.fromarray(grey).save(folder / f"{index}.png")
+    printed = commands.succeed(
+        "quickstart",
+        images=tmp_path / "digits",
+        minutes=MINUTES,
+        budgets_mflops=BUDGET,
+        run_dir=tmp_path / "run",
+    )
+    assert "600 images (test 120, train 480), 10 classes, grey, 16 px" in printed
+    data = yaml.safe_load((tmp_path / "run" / "quickstart.yaml").read_text())["task"]["train_data"]
+    assert (data["channels"], data["flip"], data["tfds_split"]) == (1, False, "train[:408]")
+    assert "plain Keras" in printed
+
+
+@pytest.mark.parametrize(
+    ("images", "side", "words"),
+    [
+        ({"cat": 30, "dog": 30}, 16, "has 60 images of 2 classes; at least 100 are needed"),
+        ({"cat": 120}, 16, "has one class, 'cat'; at least two are needed"),
+        (
+            {"train/cat": 60, "train/dog": 60, "test/cat": 30},
+            16,
+            "class 'dog' in one split only ('dog' in 'train')",
+        ),
+        ({"cat": 60, "dog": 60}, 6, "6 pixels wide or high"),
+        ({"cat": 60, "dog": 0}, 16, "class 'dog' without a JPEG or PNG image"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused_with_advice(
+    forks: Forks, tmp_path: pathlib.Path, images: dict[str, int], side: int, words: str
+) -> None:
+    photos.write(tmp_path / "photos", images, side=side)
+    run_dir = tmp_path / "run"
+    error = commands.refuse(forks, "quickstart", images=tmp_path / "photos", run_dir=run_dir)
+    assert words in error
+    assert not run_dir.exists()
+
+
+def test_images_of_another_kind_are_named(forks: Forks, tmp_path: pathlib.Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.webp").write_bytes(b"RIFF")
+    error = commands.refuse(forks, "quickstart", images=tmp_path, run_dir=tmp_path / "run")
+    assert "holds no images" in error
+    assert "2 .webp" in error
+
+
+@pytest.mark.parametrize("minutes", [0, -1, "nan"])
+def test_minutes_that_are_none_are_refused(
+    forks: Forks, tmp_path: pathlib.Path, minutes: object
+) -> None:
+    photos.write(tmp_path / "photos", {"cat": 60, "dog": 60}, side=8)
+    error = commands.refuse(
+        forks,
+        "quickstart",
+        images=tmp_path / "photos",
+        minutes=minutes,
+        run_dir=tmp_path / "run",
+    )
+    assert "it takes a number above 0" in error

@@ -1,0 +1,88 @@
+"""What tools.quickstart does for a folder of your own images before it trains.
+
+Looks at the folder, measures how fast this machine trains, chooses a configuration by
+`bignas_tf.training.recipe` and writes it into the folder of the run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable
+
+from bignas_tf import commands, files
+from bignas_tf.data import description
+from bignas_tf.training import recipe
+
+CONFIG_FILE = "quickstart.yaml"
+# For so short a run the trial would take longer than the run.
+_LEAST_MEASURED_MINUTES = 1.0
+_TRIAL_STEPS, _TRIAL_LOOP = 30, 10
+_SPEED = re.compile(r"  (\d+) images/s  ")
+
+Run = Callable[..., str]
+
+
+def prepare(images: str, run_dir: str, minutes: float, run: Run) -> tuple[str, tuple[float, ...]]:
+    """Chooses a run for a folder of images, or finds the choice that was made before.
+
+    Args:
+      images: the folder, `images/split/class/*.jpg` or `images/class/*.jpg`.
+      run_dir: folder of the run.
+      minutes: how long it may train.
+      run: runs a tool and returns what it printed.
+
+    Returns:
+      The path of the YAML file for `--config_file`, and budgets in millions of multiply-adds.
+
+    Raises:
+      UsageError: the images cannot be used, see `recipe.choose`.
+    """
+    described = description.read(os.path.expanduser(images))
+    chosen = recipe.choose(described, minutes)
+    path = os.path.join(run_dir, CONFIG_FILE)
+    if os.path.exists(path):
+        print(f"continuing the run of {path}; choose another --run_dir for a new one")
+        return path, chosen.budgets
+    files.ensure_writable(run_dir)
+    if minutes >= _LEAST_MEASURED_MINUTES:
+        print("measuring how fast this machine trains")
+        chosen = recipe.choose(described, minutes, _measured_speed(chosen, run))
+    print(*chosen.reasons, sep="\n")
+    files.write_text(path, chosen.to_yaml())
+    print(
+        f"written to {path}; to change it, edit a copy and give that to tools.train --config_file"
+    )
+    return path, chosen.budgets
+
+
+def way_on(config_file: str, run_dir: str) -> str:
+    """Says how to train for longer from where this run has come to."""
+    return (
+        f"configuration:  {config_file}\n"
+        f"train further:  {commands.spelling('train')} --experiment={recipe.EXPERIMENT} "
+        f"--config_file={config_file} --params_override=task.init_checkpoint={run_dir},"
+        f"trainer.train_steps=5000 --model_dir={run_dir}_longer"
+    )
+
+
+def _measured_speed(chosen: recipe.Recipe, run: Run) -> float:
+    """Images a second of a few steps of the run; the first loop, which traces, does not count."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, CONFIG_FILE)
+        files.write_text(path, chosen.to_yaml())
+        steps = {
+            "train_steps": _TRIAL_STEPS,
+            "steps_per_loop": _TRIAL_LOOP,
+            "summary_interval": _TRIAL_LOOP,
+            "checkpoint_interval": _TRIAL_STEPS,
+        }
+        printed = run(
+            "train",
+            experiment=recipe.EXPERIMENT,
+            config_file=path,
+            model_dir=os.path.join(folder, "run"),
+            params_override=",".join(f"trainer.{name}={value}" for name, value in steps.items()),
+        )
+    return float(_SPEED.findall(printed)[-1])

@@ -20,6 +20,7 @@ NAMES = (
     "search",
     "evaluate",
     "report",
+    "plain_keras",
     "export",
     "predict",
     "serve",

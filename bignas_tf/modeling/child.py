@@ -99,7 +99,7 @@ def _skip(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:
         x = _pointwise(x, block.out_width, f"{name}/skip_conv")
         return _norm(x, f"{name}/skip_norm")
     if block.in_width > block.out_width:
-        return x[..., : block.out_width]
+        return x[:, :, :, : block.out_width]  # Keras cannot save an ellipsis
     if block.in_width < block.out_width:
         return tf.pad(x, [[0, 0]] * 3 + [[0, block.out_width - block.in_width]])
     return x

@@ -1,4 +1,7 @@
-"""The wheel: what is in it, and the command `bignas` where there is no checkout."""
+"""The wheel: what is in it, and the command `bignas` where there is no checkout.
+
+It is built with the setuptools of requirements.txt.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Keeps one line of TensorFlow's from opening every command on a machine with no NVIDIA driver.
 
 TensorFlow 2.20 logs `failed call to cuInit` as an error when it first looks for devices, even
-where there is no driver to call. TF_CPP_MIN_LOG_LEVEL=3 would hide it and every other error with
-it, so the devices are listed here, right after the import, and only that line is dropped. Where
-there is a driver nothing is hidden: then the line means that the GPU is broken.
+where there is no driver to call. TF_CPP_MIN_LOG_LEVEL=3 would hide every other error too, so the
+devices are listed here, as soon as the import of TensorFlow has come far enough and before it
+lists them itself, and only that line is dropped. Where there is a driver nothing is dropped: then
+the line means that the GPU is broken.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import contextlib
 import ctypes
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import os
 import sys
 import tempfile
@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 
 _CUDA_DRIVER = "libcuda.so.1"
 _LINE = b"failed call to cuInit"
+_MODULE = "tensorflow.python.pywrap_tfe"
 
 
 def without_driver() -> None:
@@ -50,7 +51,7 @@ def dropped(text: bytes) -> Iterator[None]:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow as ever, and has its devices listed once it is imported."""
+    """Finds _MODULE where it is, and has the devices listed once it is imported."""
 
     def find_spec(
         self,
@@ -58,11 +59,10 @@ class _Finder(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None,
         target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
-        del path, target
-        if fullname != "tensorflow":
+        if fullname != _MODULE:
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader)
         return spec
@@ -76,9 +76,9 @@ class _Loader(importlib.abc.Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        # From here on TensorFlow looks as if it had been imported without us.
+        # From here on the module looks as if it had been imported without us.
         assert module.__spec__ is not None
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         with dropped(_LINE):
-            module.config.list_physical_devices()
+            module.TF_ListPhysicalDevices()

@@ -24,11 +24,10 @@ import os
 from tools import cli
 
 def main(argv):
-    import inspect
     import tensorflow as tf
 
     assert tf.constant(1.0) + 1.0 == 2.0
-    assert inspect.getsource(tf)
+    assert tf.config.list_physical_devices("CPU")
     os.write(2, b"an error\\n")
 
 cli.launch(main)

@@ -101,7 +101,8 @@ def _table(setting: _Setting) -> Objective:
     path, models = setting.options.table, setting.models
     if not path:
         raise errors.UsageError(
-            "table_ms needs --latency_table; tools.latency_table writes one, README.md has its form"
+            "table_ms needs --latency_table; tools.latency_table writes one, and "
+            "docs/searching.md describes the format"
         )
     table = LatencyTable.load(path)
     # All of them: mutations leave the resolutions of the coarse grid.

@@ -1,6 +1,7 @@
 """Latency looked up: the milliseconds of a child as a sum over its parts.
 
-A table is a JSON file that says how long each part takes on some device; README.md has its form.
+A table is a JSON file that says how long each part takes on some device; docs/searching.md
+describes the format.
 `tools.latency_table` measures one on this machine, and whoever has other means to time parts
 can write one. Whether a sum tells the time of a whole child is for its author to check.
 """

@@ -65,7 +65,7 @@ def test_our_presets_are_searched_at_resolutions_that_they_were_not_trained_at(
 
 
 def test_the_manual_lists_every_preset() -> None:
-    manual = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+    manual = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "your-images.md").read_text()
     listed = [line.split("`")[1] for line in manual.splitlines() if line.startswith("| `bignas_")]
     assert sorted(listed) == sorted(presets.PRESETS)
 

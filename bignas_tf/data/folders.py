@@ -126,7 +126,7 @@ def _check(
     skipped = f"; files that cannot be read: {_kinds(ignored)}" if ignored else ""
     if not any(any(each.values()) for each in counts.values()):
         raise errors.UsageError(f"{root} holds no images; needed: {LAYOUTS}{skipped}")
-    empty = [name for name, each in counts.items() if not any(each.values())]
+    empty = sorted(name for name, each in counts.items() if not any(each.values()))
     if empty:
         raise errors.UsageError(
             f"{root}: {_listed(empty)} without a JPEG or PNG image{skipped}; convert the files or "
@@ -137,7 +137,7 @@ def _check(
             f"{root} has one class, {next(iter(counts))!r}; at least two are needed: {LAYOUTS}"
         )
     splits = [split for split, classes in found.items() if any(classes.values())]
-    alone = [name for name, each in counts.items() if sum(map(bool, each.values())) == 1]
+    alone = sorted(name for name, each in counts.items() if sum(map(bool, each.values())) == 1)
     if len(splits) > 1 and alone:
         (split,) = (split for split, number in counts[alone[0]].items() if number)
         raise errors.UsageError(

@@ -72,7 +72,7 @@ def test_files_that_cannot_be_read_are_counted(tmp_path: pathlib.Path) -> None:
             {"train/cat": 3, "train/dog": 3, "test/cat": 1, "test/dogs": 1},
             r"classes 'dog', 'dogs' in one split only \('dog' in 'train'\), of \['test', 'train'\]",
         ),
-        ({"train/cat": 3, "test/dog": 3}, "classes 'dog', 'cat' in one split only"),
+        ({"train/cat": 3, "test/dog": 3}, "classes 'cat', 'dog' in one split only"),
     ],
 )
 def test_classes_that_cannot_be_learned_are_refused(

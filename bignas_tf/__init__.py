@@ -8,7 +8,7 @@
     version = bignas.export(run, "runs/fashion/search/child_4.json", "runs/fashion/export")
 
 Functions show lines of progress; `show=None` silences them, and any function of a line takes them
-instead. Mistakes of the caller raise `UsageError`, runs that cannot go on `RunError`.
+instead. Mistakes of the caller raise `UsageError`, runs that fail `RunError`.
 """
 
 from __future__ import annotations

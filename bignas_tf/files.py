@@ -144,7 +144,7 @@ def _is_remote(path: str | os.PathLike[str]) -> bool:
 @contextlib.contextmanager
 def _remote(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Gives TensorFlow's `tf.io.gfile`; its errors name the path."""
-    import tensorflow as tf  # seconds; who stays on this machine does without
+    import tensorflow as tf  # slow import: only remote paths need it
 
     try:
         yield tf.io.gfile

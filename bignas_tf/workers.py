@@ -90,7 +90,7 @@ def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
         if not many(strategy):
             raise
         raise errors.RunError(
-            "another worker has gone; start all of them again, and the run goes on from what it "
+            "another worker was lost; start all of them again, and the run resumes from what it "
             "has saved"
         ) from error
 

@@ -5,9 +5,9 @@
 
 Three strategies, three seeds, 200 evaluations each, five budgets of multiply-adds, on
 one trained supernet (experiments/fashion_mnist_long.yaml). A search that was finished
-or interrupted goes on from its journal in --output_dir. Result:
+or interrupted continues from its journal in --output_dir. Result:
 experiments/results/strategies.json and strategies.png: for each budget the mean
-accuracy over the seeds, and how far the seeds lie apart.
+accuracy over the seeds, and their spread over the seeds.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How fast is it? Prints ours against a reference, and writes every figure as JSON.
+"""Benchmarks: prints our speed against a reference, and writes every figure as JSON.
 
   python -m tools.benchmark [step|candidate|cost|child|input|startup|all] [--repeats=7]
 
 Both sides of a comparison alternate in one process after a warm-up of each.
-Without a measure, all are made. A reference that is not installed is named as
-skipped.
+Without an argument every measure is run. A reference that is not installed is
+reported as skipped.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file; runs/benchmark/<measur
 _SEARCH_SPACE = flags.DEFINE_string(
     "search_space", None, "step, candidate: this space instead of the two presets."
 )
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "step: images of a step.", lower_bound=1)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "step: batch size.", lower_bound=1)
 _IMAGES = flags.DEFINE_integer(
     "images", None, "candidate: images scored; input: images read for a sample.", lower_bound=1
 )
 
 
 def main(argv: Sequence[str]) -> None:
-    """Makes the measure that `argv` names, or all."""
+    """Runs the measure that `argv` names, or all."""
     name = argv[1] if len(argv) > 1 else "all"
     no_chatter()
     import dataclasses

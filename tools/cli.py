@@ -1,4 +1,4 @@
-"""What every binary shares: exit codes, and one line instead of a traceback."""
+"""What every tool shares: exit codes, and one line instead of a traceback."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> No
     """Runs `main` under absl: 0 success, 1 the run failed, 2 the user's mistake.
 
     Args:
-      main: takes what absl leaves of the command line, the program's name first.
-      most_arguments: how many arguments that are no flags it takes, before or after the flags.
+      main: takes the arguments that are not flags, the program's name first.
+      most_arguments: how many positional arguments it takes, before or after the flags.
     """
     # TensorFlow reads this when it is imported, which happens inside `main`.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -48,7 +48,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
     except flags.Error as error:
         _exit(error, USAGE)
     except SystemExit:
-        # --help and its kin: absl has printed it and leaves with 1, which no mistake deserves.
+        # --help and its kin: absl has printed it and exits with 1; we exit with 0.
         raise SystemExit(0) from None
 
 
@@ -72,14 +72,14 @@ def _exit(error: Exception, code: int) -> NoReturn:
 
 
 def no_chatter() -> None:
-    """Keeps libraries from printing among a tool's own lines."""
+    """Keeps libraries from printing between a tool's own lines."""
     from absl import logging
 
     logging.set_verbosity(logging.ERROR)
 
 
 def note_command(folder: str) -> None:
-    """Writes how a folder's content was made to its `command.json`: command line and versions."""
+    """Writes the command line and the versions of packages to a folder's `command.json`."""
     import importlib.metadata
     import platform
     import shlex

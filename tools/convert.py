@@ -3,7 +3,7 @@
   python -m tools.convert --model_dir=runs/fashion_mnist --export_dir=runs/fashion_mnist/export/1
 
 Writes <export_dir>/converted/: child_<kind>.tflite, labels.txt and report.json, and child.onnx if
---formats names onnx. They take uint8 patches as the signature 'patches' of the export does.
+--formats names onnx. They take uint8 patches, as the signature 'patches' of the export does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EXPORT_DIR = flags.DEFINE_string(
 _FORMATS = flags.DEFINE_list(
     "formats",
     "float32,float16,dynamic_range,int8",
-    "Which: kinds of LiteRT, and onnx (needs requirements-runtimes.txt).",
+    "Formats: kinds of LiteRT, and onnx (needs requirements-runtimes.txt).",
 )
 _CALIBRATION_IMAGES = flags.DEFINE_integer(
     "calibration_images", 500, "Training images that int8 takes its ranges from.", lower_bound=1

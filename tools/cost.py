@@ -19,7 +19,7 @@ SEARCH_SPACE = flags.DEFINE_string(
     "search_space", "bignas_imagenet", "A preset, or the YAML file of a search space."
 )
 MODEL_DIR = flags.DEFINE_string(
-    "model_dir", None, "Folder of a run, whose space, classes and channels are taken."
+    "model_dir", None, "Folder of a run, which sets space, classes and channels."
 )
 ARCHITECTURE = flags.DEFINE_string(
     "architecture", None, "JSON file of the child to count, 'smallest' or 'biggest'."
@@ -55,7 +55,7 @@ def _models() -> tuple[str, int | None, int | None]:
     from bignas_tf.training import checkpoints
 
     if flags.FLAGS["search_space"].present:
-        raise bignas.UsageError("give --model_dir or --search_space: a run has a space of its own")
+        raise bignas.UsageError("give --model_dir or --search_space: a run has its own space")
     data = checkpoints.read_config(MODEL_DIR.value).task.train_data
     space = os.path.join(MODEL_DIR.value, checkpoints.SPACE_FILE)
     return space, data.num_classes, data.channels

@@ -32,7 +32,7 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Base folder of versions."
 _LABELS = flags.DEFINE_string(
     "labels", None, "JSON list of the classes' names; by default the data set's own."
 )
-_LICENCE = flags.DEFINE_string("licence", "", "Of the model, for its card.")
+_LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its card.")
 flags.mark_flags_as_mutual_exclusive(["architecture", "search_dir"], required=True)
 
 

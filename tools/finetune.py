@@ -5,8 +5,8 @@
       --output_dir=runs/photos/export --formats=float32,int8
 
 The configuration is that of a training run: its images, their splits, optimiser and steps. Keras'
-fit starts from the child's calibrated weights and a new classifier. This is no step of the paper,
-whose children need no training; it is for data too small to train a supernet on.
+fit starts from the child's calibrated weights and a new classifier. This is not part of the paper,
+whose children need no training; it is for data sets too small to train a supernet on.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ _ARCHITECTURE = flags.DEFINE_string(
     "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
     required=True,
 )
-_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "What the files override.")
-_CONFIG_FILE = flags.DEFINE_multi_string("config_file", [], "YAML of the new data; may repeat.")
+_EXPERIMENT = flags.DEFINE_string(
+    "experiment", "bignas_small", "Experiment that the files override."
+)
+_CONFIG_FILE = flags.DEFINE_multi_string("config_file", [], "YAML of the new data; repeatable.")
 _PARAMS_OVERRIDE = flags.DEFINE_string("params_override", "", "Overrides, as in tools.train.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Base folder of versions.", required=True)
 _FORMATS = flags.DEFINE_list("formats", [], "Also convert to these; see tools.convert.")
-_LICENCE = flags.DEFINE_string("licence", "", "Of the model, for its card.")
+_LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its card.")
 
 
 def main(argv: Sequence[str]) -> None:

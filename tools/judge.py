@@ -4,8 +4,8 @@
 
 The smallest child, the biggest and some random ones are calibrated and scored at each
 evaluation resolution. Prints their top-1 in percent, a summary and warnings, and writes all of
-it to judgement.json in the run's folder, where tools.report finds it. No child is chosen by it,
-so it uses the reporting split.
+it to judgement.json in the run's folder, where tools.report finds it. It chooses no child, so it
+uses the reporting split.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import bignas_tf as bignas
 from .cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
-_CHILDREN = flags.DEFINE_integer("children", 5, "Random children.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the random children.", lower_bound=0)
+_CHILDREN = flags.DEFINE_integer("children", 5, "Number of random children.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the random children.", lower_bound=0)
 _SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting split by default.")
 _IMAGES = flags.DEFINE_integer(
     "images", 0, "How many of them, from the start; 0 for all.", lower_bound=0

@@ -3,9 +3,9 @@
   python -m tools.latency_table --search_space=bignas_small --num_classes=10 \\
       --input_channels=1 --output=runs/latency/small.json
 
-Stem, blocks and head are timed one by one. The table is saved as it grows; the same command goes
-on where it was interrupted, and a table of the same device takes in other resolutions and spaces.
-At the end a few whole children are measured, and the sums compared with them.
+Stem, blocks and head are timed one by one. The table is saved as it grows: the same command
+continues an interrupted one, and adds other resolutions and spaces to a table of the same device.
+At the end a few whole children are measured and compared with the sums.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tools.quickstart does for a folder of your own images before it trains.
+"""Prepares tools.quickstart for a folder of your own images.
 
 Looks at the folder, measures how fast this machine trains, chooses a configuration by
 `bignas_tf.training.recipe` and writes it into the folder of the run.
@@ -16,7 +16,7 @@ from bignas_tf.data import description
 from bignas_tf.training import recipe
 
 CONFIG_FILE = "quickstart.yaml"
-# For so short a run the trial would take longer than the run.
+# A trial would take longer than a run this short.
 _LEAST_MEASURED_MINUTES = 1.0
 _TRIAL_STEPS, _TRIAL_LOOP = 30, 10
 _SPEED = re.compile(r"  (\d+) images/s  ")
@@ -58,7 +58,7 @@ def prepare(images: str, run_dir: str, minutes: float, run: Run) -> tuple[str, t
 
 
 def way_on(config_file: str, run_dir: str) -> str:
-    """Says how to train for longer from where this run has come to."""
+    """Returns lines that say how to continue training from this run."""
     return (
         f"configuration:  {config_file}\n"
         f"train further:  {commands.spelling('train')} --experiment={recipe.EXPERIMENT} "
@@ -68,7 +68,7 @@ def way_on(config_file: str, run_dir: str) -> str:
 
 
 def _measured_speed(chosen: recipe.Recipe, run: Run) -> float:
-    """Images a second of a few steps of the run; the first loop, which traces, does not count."""
+    """Returns images per second of a short trial; the first loop traces and does not count."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, CONFIG_FILE)
         files.write_text(path, chosen.to_yaml())

@@ -1,11 +1,11 @@
-"""Trains one child of a run as an ordinary Keras model, by fit, for as long as you say.
+"""Trains one child of a run as an ordinary Keras model, with fit, for a given time.
 
   python -m tools.plain_keras --model_dir=runs/photos --minutes=8
 
-What a supernet must be compared with: the same images, patches and minutes, but one network of
-stock layers with weights of its own, Adam, and a rate that falls along a cosine. Prints one line
-of JSON and writes it to plain_keras.json in the run's folder. The minutes begin when the tool
-starts, so that imports and tracing count, as they do for tools.train.
+This is the baseline for a supernet: the same images, patches and minutes, but one network of stock
+layers with its own weights, Adam, and a cosine learning rate. Prints one line of JSON and writes it
+to plain_keras.json in the run's folder. The minutes begin when the tool starts, so that imports and
+tracing count, as they do for tools.train.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ARCHITECTURE = flags.DEFINE_string(
     "biggest",
     "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
 )
-_MINUTES = flags.DEFINE_float("minutes", 8.0, "How long it trains.")
+_MINUTES = flags.DEFINE_float("minutes", 8.0, "How many minutes it trains.")
 _RATE = 1e-3  # Keras' own for Adam
 _ENDLESS = 10**9
 FILE = "plain_keras.json"
@@ -85,7 +85,7 @@ def _fit(model: Any, data: Any, began: float, seconds: float) -> int:
     from bignas_tf.data import faults, inputs, resize
 
     class Clock(tf_keras.callbacks.Callback):
-        """Lowers the rate by the time that has passed, and stops when it is over."""
+        """Lowers the learning rate with elapsed time, and stops when the time is over."""
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             passed = min((time.monotonic() - began) / seconds, 1.0)

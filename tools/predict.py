@@ -3,8 +3,8 @@
   python -m tools.predict --export_dir=EXPORT/1 a.png b.jpg
   python -m tools.predict --server=localhost:8500 [--rest] [--model=child] a.png b.jpg
 
-Prints one JSON line an image: image, label (the class' number), name, probability, and top, the
-best classes' names and probabilities. Needs TensorFlow, not this project's layers.
+Prints one JSON line for each image: image, label (the class index), name, probability, and top
+(names and probabilities of the best classes). Needs TensorFlow, not this project's layers.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
 _SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.")
 _REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
 _MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
-_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Longest wait for an answer.", 0.001, 86400)
+_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.", 0.001, 86400)
 flags.mark_flags_as_mutual_exclusive(["export_dir", "server"], required=True)
 
 
 def main(argv: Sequence[str]) -> None:
     paths = argv[1:]
     if not paths:
-        raise errors.UsageError("no image was given; name one PNG or JPEG file or more")
+        raise errors.UsageError("no image was given; name at least one PNG or JPEG file")
     no_chatter()
     model: clients.Client
     if _EXPORT_DIR.value is not None:

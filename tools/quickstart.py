@@ -1,12 +1,12 @@
-"""From images to a child that answers, in one command: data, training, search, export, prediction.
+"""Runs all steps in one command: data, training, search, export, prediction and report.
 
   python -m tools.quickstart
   python -m tools.quickstart --images=photos --minutes=8
 
-Runs the other tools as a user would, each command printed first. Everything is below --run_dir:
-the model itself, search/, export/, images/, judgement.json and report.html. --images is a folder
-of your own, photos/<split>/<class>/*.jpg or photos/<class>/*.jpg (or *.png); what is chosen for
-it is printed and written to quickstart.yaml, and the children are compared with a plain Keras
+Runs the other tools as a user would, and prints each command first. Everything goes to --run_dir:
+the supernet, search/, export/, images/, judgement.json and report.html. --images is a folder of
+your own, photos/<split>/<class>/*.jpg or photos/<class>/*.jpg (or *.png); the settings chosen for
+it are printed and written to quickstart.yaml, and the children are compared with a plain Keras
 model that trained for the same time.
 """
 
@@ -29,12 +29,12 @@ from . import own_images
 from .cli import launch
 
 _IMAGES = flags.DEFINE_string("images", "", "Folder of your own images; Fashion-MNIST if unset.")
-_MINUTES = flags.DEFINE_float("minutes", 8.0, "How long the supernet of --images trains.")
+_MINUTES = flags.DEFINE_float("minutes", 8.0, "How many minutes the supernet of --images trains.")
 _RUN_DIR = flags.DEFINE_string(
-    "run_dir", None, "Where everything goes; runs/quickstart, or runs/quickstart_NAME of --images."
+    "run_dir", None, "Folder of the results; runs/quickstart, or runs/quickstart_NAME of --images."
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
-_BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "9"], "Millions, ascending.")
+_BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "9"], "Millions of multiply-adds.")
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
 _SHOWN_IMAGES, _JUDGED_IMAGES = 5, 2000
 
@@ -81,17 +81,17 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _prepare_data() -> str:
-    """Puts Fashion-MNIST on disk; returns the experiment that uses it, or the fall-back's."""
+    """Puts Fashion-MNIST on disk; returns its experiment, or that of the fallback."""
     try:
         _run("prepare_data", dataset="fashion_mnist", data_dir=_DATA_DIR.value)
     except bignas.RunError as error:
-        print(f"\n{error}: Fashion-MNIST cannot be had; training on scikit-learn's digits instead")
+        print(f"\n{error}: Fashion-MNIST is missing; training on scikit-learn's digits instead")
         return _DIGITS
     return _FASHION
 
 
 def _run(tool: str, *files: str, **flag_values: str) -> str:
-    """Runs another tool, its output shown as it comes; returns that output."""
+    """Runs another tool and shows its output as it appears; returns that output."""
     arguments = [*(f"--{name}={value}" for name, value in flag_values.items()), *files]
     print(f"\n$ {commands.spelling(tool)} {' '.join(arguments)}", flush=True)
     command = [*commands.process(tool), *arguments]

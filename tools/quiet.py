@@ -34,7 +34,7 @@ def without_driver() -> None:
 
 @contextlib.contextmanager
 def dropped(text: bytes) -> Iterator[None]:
-    """Holds back what is written to file descriptor 2, then passes on the lines without `text`."""
+    """Holds back writes to file descriptor 2, then passes on the lines that lack `text`."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -51,7 +51,7 @@ def dropped(text: bytes) -> Iterator[None]:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds _MODULE where it is, and has the devices listed once it is imported."""
+    """Finds _MODULE as usual, and lists the devices once it is imported."""
 
     def find_spec(
         self,

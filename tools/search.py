@@ -7,8 +7,8 @@
   python -m tools.search --select=runs/fashion_mnist/search --budgets_mflops=3 \\
       --output_dir=runs/fashion_mnist/three
 
-Writes search.json and one child_<budget>.json each; a search that was
-interrupted goes on from its journal when the same command is given again.
+Writes search.json and a child_<budget>.json for each budget. An interrupted search
+continues from its journal when the same command is given again.
 Objectives: mflops (millions of multiply-adds), params_m (millions of
 parameters), activation_mb (largest activations at one time); saved_model_ms
 and litert_ms, measured on this machine; table_ms, from --latency_table; and
@@ -27,7 +27,7 @@ from .cli import launch, no_chatter, note_command
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.")
 _BUDGETS_MFLOPS = flags.DEFINE_list(
-    "budgets_mflops", [], "Most multiply-adds, in millions, of one child each."
+    "budgets_mflops", [], "Limits in millions of multiply-adds, one child for each."
 )
 _BUDGETS = flags.DEFINE_multi_string(
     "budget", [], "Limits of one child, as in mflops=4,params_m=0.2; give it once for each child."
@@ -37,14 +37,14 @@ _SELECT = flags.DEFINE_string(
     "select", None, "Folder of a finished search to select from under these budgets, in seconds."
 )
 _PARAMS_OVERRIDE = flags.DEFINE_string(
-    "params_override", "", "Of the run, as in task.selection.strategy=random."
+    "params_override", "", "Overrides of the run, as in task.selection.strategy=random."
 )
 _THREADS = flags.DEFINE_integer("threads", 1, "litert_ms: threads of LiteRT.", lower_bound=1)
 _LATENCY_TABLE = flags.DEFINE_string(
     "latency_table", None, "table_ms: JSON file, as tools.latency_table writes it."
 )
 _LATENCY_COMMAND = flags.DEFINE_string(
-    "latency_command", None, "command_ms: gets the folder of a child, prints its milliseconds."
+    "latency_command", None, "command_ms: called with the folder of a child; prints milliseconds."
 )
 _NUM_GPUS = flags.DEFINE_integer(
     "num_gpus", 1, "GPUs that evaluate side by side, a child each.", lower_bound=1
@@ -82,7 +82,7 @@ def _budgets() -> list[bignas.Budget]:
     texts = [*(f"mflops={value}" for value in _BUDGETS_MFLOPS.value), *_BUDGETS.value]
     if not texts:
         raise bignas.UsageError("no budget; give --budgets_mflops=2,4,8 or --budget=litert_ms=1")
-    # Here already, so that a mistake is told before TensorFlow is imported.
+    # Checked here, so that a mistake is reported before TensorFlow is imported.
     return [bignas.budget(text) for text in texts]
 
 

@@ -3,10 +3,10 @@
   python -m tools.tpu_compile --experiment=bignas_imagenet --topology=v3:2x2 \\
       --per_core_batch=32 --config_file=experiments/imagenet_tpu.yaml
 
-Prints and saves what libtpu, the compiler of real TPUs, says: HBM a core, FLOPs,
-all-reduces, and its time. Exits with 1 where the batch does not fit, having found
-the largest that does. Says nothing of speed or of the input pipeline. `make
-env-tpu` makes the environment it needs; the paper's space takes minutes.
+Prints and saves what libtpu, the compiler of real TPUs, reports: HBM per core, FLOPs,
+all-reduces, and compile time. If the batch does not fit, finds the largest that does
+and exits with 1. Says nothing about speed or the input pipeline. `make env-tpu` makes
+the environment it needs; the paper's space takes minutes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PARAMS_OVERRIDE = flags.DEFINE_string(
 _TOPOLOGY = flags.DEFINE_string(
     "topology", "v3:2x2", "Generation and chips, such as v3:8x8 or v5e:2x2."
 )
-_BATCH = flags.DEFINE_integer("per_core_batch", 32, "Images of a core in a step.", lower_bound=1)
+_BATCH = flags.DEFINE_integer("per_core_batch", 32, "Images per core in a step.", lower_bound=1)
 _ENVIRONMENT = flags.DEFINE_string(
     "environment", ".venv-tpu", "Folder of the environment that `make env-tpu` makes."
 )
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
 
     from .tpu.environment import Compiler
 
-    # Before TensorFlow is imported, so that a mistake is told at once.
+    # Before TensorFlow is imported, so that a mistake is reported at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
     from bignas_tf.training import experiment
 

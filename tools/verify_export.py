@@ -2,9 +2,9 @@
 
   python -m tools.verify_export runs/fashion_mnist/export/1
 
-The images and the logits to expect lie in the export. Exits with 1 where a runtime that ran
-disagrees; runtimes that are not installed are named. Milliseconds are of one image, with the
-threads that each runtime takes by itself.
+The images and the expected logits are in the export. Exits with 1 if a runtime disagrees; runtimes
+that are not installed are named. Milliseconds are those of one image, with the number of threads
+that each runtime chooses itself.
 """
 
 from __future__ import annotations

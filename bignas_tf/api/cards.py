@@ -1,4 +1,4 @@
-"""What every export says and proves: its card, and the images that go with it."""
+"""The card of every export, and the images on which it is verified."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def card(
     accuracy: Accuracy,
     licence: str,
 ) -> dict[str, Any]:
-    """What `child.json` says of any child, plain.
+    """Returns the content of a child's `child.json`, as plain data.
 
     Args:
       run: what its weights come from.
@@ -57,7 +57,7 @@ def card(
       architecture: its choices.
       cost: as trained, batch norms counted.
       accuracy: on the reporting split of `task`.
-      licence: of the model; "" where nobody has said.
+      licence: of the model; "" if unknown.
     """
     return {
         "architecture": architecture.to_json(),

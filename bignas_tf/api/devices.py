@@ -23,7 +23,7 @@ def strategy(
     Raises:
       UsageError: the devices are not there.
     """
-    # Without this check TensorFlow trains on the CPU in silence, or waits for ever.
+    # Without this check TensorFlow silently trains on the CPU, or waits forever.
     found = len(tf.config.list_physical_devices("GPU"))
     if kind in ("one_device", "mirrored") and num_gpus > found:
         raise errors.UsageError(f"num_gpus is {num_gpus}; TensorFlow finds {found}")
@@ -37,11 +37,11 @@ def strategy(
         if kind != "tpu":
             raise
         reason = str(error).strip().splitlines()[0]
-        raise errors.UsageError(f"no TPU {tpu!r} can be reached from here ({reason})") from error
+        raise errors.UsageError(f"TPU {tpu!r} cannot be reached from here ({reason})") from error
 
 
 def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distribute.Strategy:
-    """Makes the strategy of a run's configuration; TF_CONFIG goes before its hosts.
+    """Makes the strategy of a run's configuration; TF_CONFIG wins over its hosts.
 
     Args:
       config: whose `runtime` names the devices.

@@ -73,7 +73,7 @@ def export(
     """
     children = {"": presets.child(run.space, architecture)}
     names = _names(run.config.task.train_data, labels)
-    # Before the work, for mistakes that would show only after it.
+    # Before the work: otherwise these mistakes would show only after it.
     files.ensure_writable(output_dir)
     ((_, servable),) = _servables(run, children, names, licence)
     return saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)

@@ -1,6 +1,6 @@
 """A child trained on for other classes, and exported through the same gate as any other.
 
-This is no step of the paper, whose children need no training; it is for data too small to train a
+This is not part of the paper, whose children need no training; it is for data too small to train a
 supernet on.
 """
 
@@ -70,7 +70,7 @@ def finetune(
     chosen = presets.child(run.space, architecture)
     config = _in_space_of(run, config)
     task = config.task
-    # Before training, for mistakes that would show only after it.
+    # Before training: otherwise these mistakes would show only after it.
     reporting = _reporting(task)
     patches = cards.calibration_patches(task, exporting.CALIBRATION_IMAGES) if formats else None
     child = _adapted(run, chosen, task)
@@ -88,7 +88,7 @@ def finetune(
 
 
 def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig:
-    """The configuration in the run's space, whatever it said."""
+    """Returns the configuration with the space of the run in place of its own."""
     changed = copy.deepcopy(config)
     experiment.override(changed, runs.space_override(run))
     validation.validate(changed)
@@ -109,7 +109,7 @@ def _reporting(task: BigNASConfig) -> Split:
         raise errors.UsageError(
             f"task.train_data.tfds_split {data.tfds_split!r} and task.selection.reporting_split "
             f"{selection.reporting_split!r} have {shared} images in common; an accuracy on images "
-            "of training says nothing: name splits that lie apart"
+            "of training says nothing: name separate splits"
         )
     return reporting
 

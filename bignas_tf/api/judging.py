@@ -28,7 +28,7 @@ def evaluate(
 
     Raises:
       UsageError: no such child, or an unknown or empty split.
-      RunError: a logit is NaN or infinite, or memory does not suffice.
+      RunError: a logit is NaN or infinite, or memory ran out.
     """
     child, task = presets.child(run.space, architecture), run.config.task
     data, selection = task.train_data, task.selection
@@ -64,7 +64,7 @@ def judge(
     Raises:
       UsageError: an unknown or empty split, a run that trained one child alone, or an output that
         cannot be written.
-      RunError: a logit is NaN or infinite, or memory does not suffice.
+      RunError: a logit is NaN or infinite, or memory ran out.
     """
     path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
     if os.path.isdir(path):

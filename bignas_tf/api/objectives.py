@@ -36,8 +36,8 @@ class Options:
     Attributes:
       threads: of LiteRT.
       table: path of a latency table.
-      command: a user's own, as it is typed; it gets the folder of a child as its last argument
-        and prints milliseconds.
+      command: a user's own, as typed; it is called with the folder of a child as its last
+        argument and prints milliseconds.
     """
 
     threads: int = 1
@@ -78,7 +78,7 @@ class _Setting(NamedTuple):
 
 
 def _elsewhere(setting: _Setting, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls in the other process; whatever a runtime raises there is a failure of the child."""
+    """Calls in the other process; any error of a runtime there is a failure of the child."""
     try:
         return setting.elsewhere(function, *arguments)
     except (errors.UsageError, errors.RunError):
@@ -105,7 +105,7 @@ def _table(setting: _Setting) -> Objective:
             "docs/searching.md describes the format"
         )
     table = LatencyTable.load(path)
-    # All of them: mutations leave the resolutions of the coarse grid.
+    # All of them: mutation reaches resolutions outside the coarse grid.
     table.require(models, models.space.eval_resolutions)
 
     def measure(architecture: Architecture) -> Measurement:
@@ -147,7 +147,7 @@ def _command(setting: _Setting) -> Objective:
 
 
 def _words(command: str | None) -> list[str]:
-    """The words of a command that can be started."""
+    """Returns the words of a command, after checking that it can be started."""
     try:
         words = shlex.split(command or "")
     except ValueError as error:
@@ -158,7 +158,7 @@ def _words(command: str | None) -> list[str]:
             "argument and prints milliseconds"
         )
     if not shutil.which(words[0]):
-        raise errors.UsageError(f"--latency_command: {words[0]!r} is no program that can be run")
+        raise errors.UsageError(f"--latency_command: {words[0]!r} is not a program that can be run")
     return words
 
 

@@ -35,7 +35,7 @@ def configure(
       experiment: a registered experiment, such as "bignas_small".
       config_files: YAML files that override it.
       params_override: overrides on top, as in "trainer.train_steps=500,task.seed=1", or YAML.
-      run: its search space goes before that of the files, as `finetune` needs it.
+      run: its search space overrides that of the files, as `finetune` needs.
 
     Raises:
       UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
@@ -50,7 +50,7 @@ def configure(
 
 
 def space_override(run: Run) -> str:
-    """Returns the override that puts a configuration into the search space of a run."""
+    """Returns the override that gives a configuration the search space of a run."""
     space = os.path.join(run.model_dir, checkpoints.SPACE_FILE)
     return json.dumps({"task": {"model": {"search_space": space}}})
 
@@ -64,8 +64,8 @@ def train(
 ) -> Run:
     """Trains a supernet, from the latest checkpoint in the folder if there is one.
 
-    Call it in the main thread, for it answers SIGTERM with a checkpoint. Of several workers each
-    calls `fit` instead, which loads nothing.
+    Call it in the main thread, because it handles SIGTERM (it saves a checkpoint). Workers of a
+    distributed run call `fit` instead, which loads nothing.
 
     Args:
       config: from `configure`.
@@ -97,7 +97,7 @@ def fit(
         strategy = devices.training_strategy(config)
     task = config.task
     with _precision(config.runtime.mixed_precision_dtype):
-        # Before training, for mistakes that would show only after it.
+        # Before training: otherwise these mistakes would show only after it.
         splits.check_apart(task.train_data, task.selection)
         children = NamedChildren(task).of if task.evaluation.children else None
         folder = os.fspath(model_dir)
@@ -106,7 +106,7 @@ def fit(
 
 @contextlib.contextmanager
 def _precision(dtype: str | None) -> Iterator[None]:
-    """Trains in a type of numbers; whatever this process does later keeps its own."""
+    """Trains with a mixed-precision type and restores the previous one for this process."""
     before = tf_keras.mixed_precision.global_policy()
     performance.set_mixed_precision_policy(dtype or "float32")
     try:

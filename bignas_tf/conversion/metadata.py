@@ -26,7 +26,7 @@ _NORMALISATION = 1  # ProcessUnitOptions
 _COLOUR_SPACES = {3: 1, 1: 2}  # channels: ColorSpaceType RGB, GRAYSCALE
 _PATCHES = "patches"
 _OFFSET = "UOffsetTRelative"
-_Field = tuple[str, int]  # how flatbuffers writes it, and the value or where it lies
+_Field = tuple[str, int]  # how flatbuffers writes it, and the value or its position
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # as the zip has no other date, equal models are equal files
 
 

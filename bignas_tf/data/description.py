@@ -105,7 +105,7 @@ def _look(path: str) -> tuple[int, bool]:
                 pixels = np.asarray(image.convert("RGB"), np.int16)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise errors.UsageError(
-            f"{path} cannot be read ({error}); JPEG or PNG images are needed: mend "
+            f"{path} cannot be read ({error}); JPEG or PNG images are needed: repair "
             "it or take it out"
         ) from error
     return side, bool((pixels.max(-1) - pixels.min(-1)).max() > _GREY_SPREAD)

@@ -85,7 +85,7 @@ def translate_y(image: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
 def _warp(image: tf.Tensor, across: Row, down: Row) -> tf.Tensor:
     """Takes each pixel from the nearest one of an affine map; edges are reflected.
 
-    The Model Garden means to fill what lies outside with grey. But it reflects the channel that
+    The Model Garden means to fill the outside with grey. But it reflects the channel that
     marks the inside as well, so that it never does.
     """
     size = image.shape[0]

@@ -221,7 +221,7 @@ def _label(label: tf.Tensor, config: config_lib.DataConfig) -> tf.Tensor:
     label = tf.cast(label, tf.int64) + config.label_offset
     inside = tf.debugging.Assert(
         (label >= 0) & (label < config.num_classes),
-        ["label outside 0..num_classes-1; mend num_classes or label_offset:", label],
+        ["label outside 0..num_classes-1; correct num_classes or label_offset:", label],
     )
     with tf.control_dependencies([inside]):
         return tf.cast(label, tf.int32)

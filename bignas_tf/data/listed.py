@@ -1,4 +1,4 @@
-"""Images that can be picked one by one: shuffled as a whole, for nothing."""
+"""Images that can be picked one by one, so that shuffling all of them costs nothing."""
 
 from __future__ import annotations
 

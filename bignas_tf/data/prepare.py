@@ -50,7 +50,7 @@ def prepare(
 
     Raises:
       UsageError: TFDS has no such data set, or the folder cannot be written to.
-      RunError: it could not be had from anywhere.
+      RunError: no source has it.
     """
     show = console.or_silent(show)
     builder = sources.tfds_builder(dataset, data_dir)

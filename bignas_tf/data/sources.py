@@ -86,7 +86,7 @@ def check_range(smallest: int, greatest: int, config: config_lib.DataConfig) -> 
     if first < 0 or last >= config.num_classes:
         raise errors.UsageError(
             f"data: source={config.source!r} has labels from {first} to {last}, but num_classes "
-            f"is {config.num_classes}; mend num_classes or label_offset"
+            f"is {config.num_classes}; correct num_classes or label_offset"
         )
 
 

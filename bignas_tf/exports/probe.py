@@ -110,7 +110,7 @@ class Timing(NamedTuple):
 
 
 def timing(call: Callable[[], object]) -> Timing:
-    """Times calls of what has run before, for at least so many and so long."""
+    """Times a warm callable: a minimum number of calls and a minimum time."""
     seconds: list[float] = []
     end = time.perf_counter() + _TIMED_SECONDS
     while len(seconds) < _TIMED_CALLS or time.perf_counter() < end:

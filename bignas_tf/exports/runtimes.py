@@ -1,4 +1,4 @@
-"""Runs an export through every runtime that is installed, on the images that lie in it."""
+"""Runs an export through every runtime that is installed, on the images that it contains."""
 
 from __future__ import annotations
 

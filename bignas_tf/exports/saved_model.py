@@ -106,7 +106,7 @@ def export_family(
     See `export` for the rest. `models.config` lists all models of the folder.
 
     Raises:
-      UsageError: two have one name, or one's name is no name of a model or has a file in its place.
+      UsageError: a name is duplicated, is invalid, or is taken by a file.
     """
     base = files.ensure_writable(output_dir)
     with contextlib.ExitStack() as stack:
@@ -126,8 +126,8 @@ def _check_model(name: str, base: pathlib.Path, others: Container[str]) -> None:
     if taken or name.isdecimal() or not _MODEL_NAME.fullmatch(name):
         raise errors.UsageError(
             f"a model cannot be called {name!r}; each needs a name of its own, of letters, digits, "
-            f"'_', '-' and '.', that is no number, not {serving.ONLY_MODEL!r} and does not begin "
-            "with '.'"
+            f"'_', '-' and '.', that is neither a number nor {serving.ONLY_MODEL!r} and does not "
+            "begin with '.'"
         )
     if (base / name).exists() and not (base / name).is_dir():
         raise errors.UsageError(f"{base / name} is in the way of a model's folder; move it")
@@ -170,7 +170,7 @@ def _staged(
 
 
 def _input_card(servable: Servable) -> dict[str, Any]:
-    """How to call the model, for whoever has nothing but its folder."""
+    """How to call the model, for readers who have only its folder."""
     intake = servable.intake
     return {
         "patch_size": intake.size,

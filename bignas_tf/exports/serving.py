@@ -72,7 +72,7 @@ def write_configs(base: pathlib.Path) -> None:
     """Writes `models.config`, which lists every model at and below `base`, and `batching.config`.
 
     A model is a folder of versions: `base` itself, called "child", or folders in it, by their
-    names. The server wants absolute paths, so it must see `base` where it lies now.
+    names. The server wants absolute paths, so it must see `base` at its present path.
     """
     base = base.resolve()
     files.write_text(base / BATCHING_FILE, _BATCHING)

@@ -1,8 +1,8 @@
 """The parts of children, each alone in LiteRT: what a latency table is measured from.
 
 A part is built by the code that builds children, has its batch norms folded as an export does,
-and runs on XNNPACK in float32. Its time is that of the computation alone: its input lies ready
-and its output is left where it is, for inside a child nothing is handed over between parts.
+and runs on XNNPACK in float32. Its time is that of the computation alone: its input is ready
+and its output stays in place, because inside a child nothing is handed over between parts.
 Its weights are random; the time does not depend on them.
 """
 

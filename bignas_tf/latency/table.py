@@ -2,8 +2,8 @@
 
 A table is a JSON file that says how long each part takes on some device; docs/searching.md
 describes the format.
-`tools.latency_table` measures one on this machine, and whoever has other means to time parts
-can write one. Whether a sum tells the time of a whole child is for its author to check.
+`tools.latency_table` measures one on this machine, and you can write one from other
+measurements. Whether sums predict the latency of whole children is for its author to check.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class LatencyTable:
             raise errors.UsageError(f"{name}: overhead_ms is {overhead!r}; it is 0 or more")
         for key, kind in (("device", str), ("entries", list)):
             if not isinstance(value[key], kind):
-                raise errors.UsageError(f"{name}: {key} is no {kind.__name__}")
+                raise errors.UsageError(f"{name}: {key} is not a {kind.__name__}")
         return cls(name, value["device"], float(overhead), _times(name, value["entries"]))
 
     def save(self) -> None:

@@ -29,7 +29,7 @@ def build_child(
       [-1, 1] to logits [N, num_classes], R being the child's resolution.
 
     Raises:
-      UsageError: the architecture lies outside the space.
+      UsageError: the architecture is outside the space.
     """
     table = blocks_lib.resolve_child(space, architecture)
     side = architecture.resolution

@@ -105,7 +105,7 @@ class Supernet(tf_keras.Model):
         """What a child of this supernet costs, with its classes and image channels.
 
         Raises:
-          UsageError: the architecture lies outside the space.
+          UsageError: the architecture is outside the space.
         """
         return cost.count(self.space, architecture, self.num_classes, self.input_channels)
 

@@ -1,4 +1,4 @@
-"""What training wrote about itself: accuracies of children, and losses."""
+"""Reads the learning curves of a run: accuracies of children, and losses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_POINTS = 2000  # of a curve
 
 
 def accuracies(path: pathlib.Path) -> Curves:
-    """Top-1 of the children evaluated during training; empty where there is no such file.
+    """Returns top-1 of the children evaluated during training; empty if there is no such file.
 
     Raises:
       UsageError: the file is damaged.
@@ -35,7 +35,7 @@ def accuracies(path: pathlib.Path) -> Curves:
 def losses(folder: pathlib.Path) -> Curves:
     """Losses of the smallest and the biggest child, from TensorBoard's files.
 
-    They are thinned out where there are many; empty where there is no such folder.
+    They are thinned out if there are many; empty if there is no such folder.
     """
     if not folder.is_dir():
         return {}

@@ -17,10 +17,10 @@ _MOST_WIDTH = 170  # pixels of the widest block
 
 
 def to_svg(space: SearchSpace, children: Sequence[tuple[str, Architecture]]) -> str:
-    """An SVG with a column for each child, which may also stand in a file of its own.
+    """Returns an SVG with a column for each child, also valid as a file of its own.
 
     A box is a block: as wide as its output channels, coloured by its kernel. Rows are positions
-    in the deepest child, so that stages lie side by side.
+    in the deepest child, so that stages are side by side.
 
     Args:
       space: of the children.

@@ -86,7 +86,7 @@ def of_training(run: ReportedRun) -> Iterator[Figure]:
             "accuracy",
             "Accuracy while training",
             "Each line is a child, calibrated and scored at that step; higher is better. Most "
-            "other children lie between the smallest and the biggest.",
+            "other children are between the smallest and the biggest.",
             "step",
             "top-1 accuracy (%)",
             _lines(run.accuracies, 100.0),

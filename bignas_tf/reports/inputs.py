@@ -1,4 +1,4 @@
-"""What a report tells, read from the folder of a run and from those of its searches."""
+"""Reads what a report shows, from the folder of a run and those of its searches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bignas_tf.selection.judged import Judgement
 from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.result import SearchResult
 
-# What an earlier report left in the run's folder is no part of the next.
+# Files of an earlier report do not belong to the next.
 PAGE_FILE, PLOTS_DIR = "report.html", "report"
 
 
@@ -36,10 +36,10 @@ class ReportedSearch:
     """A finished search of the run.
 
     Attributes:
-      name: its folder, below the run's where it lies there.
-      key: the name as files and places in the page have it; no other search has it.
+      name: its folder, relative to the run's if it is inside.
+      key: the name in files and anchors; unique among the searches.
       result: what `search.json` holds.
-      made_by: how the folder was made; None where that was not noted.
+      made_by: how the folder was made; None if unknown.
     """
 
     name: str
@@ -50,13 +50,13 @@ class ReportedSearch:
 
 @dataclasses.dataclass(frozen=True)
 class ReportedRun:
-    """All that a report tells.
+    """All that a report shows.
 
     Attributes:
       name: the folder.
       space: its search space.
       weights: the latest checkpoint; None without one.
-      made_by: how it was trained; None where that was not noted.
+      made_by: how it was trained; None if unknown.
       accuracies: of children evaluated during training.
       losses: of the smallest and the biggest child.
       judgement: what `judgement.json` holds; None without one.
@@ -82,7 +82,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
 
     Args:
       model_dir: its folder.
-      search_dirs: of its searches; all that lie in the folder if empty.
+      search_dirs: of its searches; all those in the folder if empty.
 
     Raises:
       UsageError: the folder is not of a run, or a file is damaged.
@@ -90,7 +90,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
     folder = pathlib.Path(model_dir)
     if not (folder / "search_space.yaml").is_file():
         raise errors.UsageError(
-            f"{model_dir} is not the folder of a training run: no search_space.yaml"
+            f"{model_dir} is not the folder of a training run: it has no search_space.yaml"
         )
     space = presets.get(str(folder / "search_space.yaml"))
     found = [pathlib.Path(each) for each in search_dirs] or [
@@ -166,6 +166,6 @@ def _files(folder: pathlib.Path, searches: Iterable[pathlib.Path]) -> Iterator[t
 
 
 def _shown(path: pathlib.Path, folder: pathlib.Path) -> str:
-    """A path as the report names it: below the run's folder where it lies there."""
+    """A path as the report names it: relative to the run's folder if it is inside."""
     inside = path.resolve().is_relative_to(folder.resolve())
     return os.path.relpath(path.resolve(), folder.resolve()) if inside else str(path)

@@ -1,4 +1,4 @@
-"""Pieces of HTML; whatever they are given is text, and stays text."""
+"""Pieces of HTML; all input is treated as text and escaped."""
 
 from __future__ import annotations
 

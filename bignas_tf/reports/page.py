@@ -1,4 +1,4 @@
-"""Puts a report together: one HTML file that asks for nothing outside itself."""
+"""Puts a report together: one HTML file that loads nothing from outside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bignas_tf.reports import figures, sections
 from bignas_tf.reports.figures import Figure
 from bignas_tf.reports.inputs import ReportedRun
 
-# The policy forbids the browser every request, whatever a label or a library may ask for.
+# The policy blocks every request of the browser, even if a label or a library makes one.
 _PAGE = string.Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none';
@@ -42,7 +42,7 @@ svg text { fill: var(--ink); }
   fill: var(--ink) !important; }
 </style>
 <script>$plotly</script></head><body>
-<noscript><p class="strong">The plots need JavaScript; the same lie beside this page as PNG.</p>
+<noscript><p class="strong">The plots need JavaScript; report/ has them as PNG.</p>
 </noscript>
 $body
 </body></html>

@@ -30,7 +30,7 @@ _GREY = "#777777"
 _SCALE = "viridis"  # of a heat map; readable without colours
 _PIXELS = 460
 _ROW_PIXELS = 30  # of a heat map, at least
-# Named, because by default there is one more that uploads the plot to Plotly's servers.
+# Named, because the default has a button that uploads the plot to Plotly's servers.
 _BUTTONS = [["toImage"], ["zoom2d", "pan2d", "resetScale2d"]]
 _CONFIG = {
     "displaylogo": False, "modeBarButtons": _BUTTONS, "plotlyServerURL": "", "responsive": True
@@ -122,7 +122,7 @@ def _trace(series: Series, number: int) -> dict[str, Any]:
             "symbol": "circle-open", "size": 15, "color": colour, "line": {"width": 2.5}
         }  # fmt: skip
     if series.style == STEPS:
-        # It passes through candidates, which tell the same.
+        # It passes through candidates, which have the same text.
         trace["hoverinfo"] = "skip"
     elif series.hover:
         trace["text"] = ["<br>".join(map(html.escape, lines)) for lines in series.hover]

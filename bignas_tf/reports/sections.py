@@ -76,7 +76,7 @@ def search(
         f"{scored} children scored on {result.ranking.images:,} images of "
         f"{result.ranking.split} ({result.strategy}). Trust the "
         f"accuracy on {result.reporting.split}, whose images took no part in the choice. "
-        "After ± stands the standard error, or how far repeats of a measurement lie apart."
+        "After ± is the standard error, or the spread of repeated measurements."
     )
     yield _selected(result)
     for warning in result.warnings:

@@ -1,4 +1,4 @@
-"""How a report writes limits, costs, accuracies, children and judgements."""
+"""Texts of a report: limits, costs, accuracies, children and judgements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def limits(budget: Budget, objectives: Mapping[str, Quantity]) -> str:
 
 
 def cost(child: Candidate | Selected, name: str) -> str:
-    """A cost of a child, and how far repeats lie apart where it was measured."""
+    """A cost of a child, with the spread of repeats if it was measured."""
     spread = child.spreads.get(name)
     return f"{child.costs[name]:.4g}" + (f" ± {spread:.2g}" if spread else "")
 
@@ -53,7 +53,7 @@ def child(found: Candidate | Selected, objectives: Mapping[str, Quantity]) -> li
 
 
 def judged(judgement: Judgement) -> Iterator[tuple[str, str]]:
-    """What a judgement sums up, each with its figure."""
+    """The figures that summarise a judgement, each with its name."""
     images, summary = judgement.scored_on, judgement.summary
     yield "random children, mean of all resolutions", percent(summary.random_mean)
     yield (

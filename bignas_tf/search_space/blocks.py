@@ -119,7 +119,7 @@ def resolve_child(space: space_lib.SearchSpace, architecture: Architecture) -> B
     """The table of one child, in Python integers and booleans.
 
     Raises:
-      UsageError: the architecture lies outside the space.
+      UsageError: the architecture is outside the space.
     """
     return resolve(space, space.encode(architecture).tolist())
 

@@ -39,7 +39,7 @@ def count(
     """Counts one child.
 
     Raises:
-      UsageError: the architecture lies outside the space.
+      UsageError: the architecture is outside the space.
     """
     costs = count_many(space, space.encode(architecture)[None], num_classes, input_channels)
     return Cost(*(int(column[0]) for column in costs))

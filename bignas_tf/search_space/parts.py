@@ -96,7 +96,7 @@ class ModelSpace:
         """The parts of a child, in their order.
 
         Raises:
-          UsageError: the architecture lies outside the space.
+          UsageError: the architecture is outside the space.
         """
         return self._parts(blocks_lib.resolve_child(self.space, architecture))
 

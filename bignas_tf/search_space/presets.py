@@ -345,7 +345,7 @@ def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Ar
     try:
         space.validate(architecture)
     except errors.UsageError as error:
-        raise errors.UsageError(f"{name} is no child of {space.name!r}: {error}") from None
+        raise errors.UsageError(f"{name} is not a child of {space.name!r}: {error}") from None
     return architecture
 
 

@@ -159,7 +159,7 @@ class SearchSpace:
     def mutate(
         self, architecture: Architecture, rng: np.random.Generator, rate: float
     ) -> Architecture:
-        """Draws each choice anew with probability `rate`."""
+        """Draws each choice again with probability `rate`."""
         code = self.encode(architecture)
         for position, choices in enumerate(self.genes):
             if rng.random() < rate:
@@ -177,7 +177,7 @@ class SearchSpace:
         """Returns the int32 code, shape [code_length].
 
         Raises:
-          UsageError: the architecture lies outside this space.
+          UsageError: the architecture is outside this space.
         """
         self.validate(architecture)
         a = architecture

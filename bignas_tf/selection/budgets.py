@@ -25,7 +25,7 @@ class Budget:
 
     @property
     def name(self) -> str:
-        """Of files and tables; multiply-adds, the usual objective, go without theirs."""
+        """Name in files and tables; the usual objective, multiply-adds, is not named."""
         if list(self.limits) == [MULTIPLY_ADDS]:
             return f"{self.limits[MULTIPLY_ADDS]:.12g}"
         return "_".join(f"{name}_{limit:.12g}" for name, limit in self.limits.items())
@@ -43,7 +43,7 @@ def parse(text: str) -> Budget:
     """Reads a budget such as "mflops=4" or "litert_ms=1.5,params_m=0.2".
 
     Raises:
-      UsageError: it is not of this form, or a limit is no positive number.
+      UsageError: it is not of this form, or a limit is not a positive number.
     """
     limits: dict[str, float] = {}
     for part in text.split(","):
@@ -85,7 +85,7 @@ def check(
     objectives: Mapping[str, Objective],
     cost: Callable[[str, Architecture], float],
 ) -> None:
-    """Refuses limits that no child keeps, or every child.
+    """Refuses limits that no child meets, or that every child meets.
 
     Args:
       space: what may be chosen.
@@ -98,7 +98,7 @@ def check(
     """
     biggest = space.with_resolution(space.biggest(), max(space.eval_resolutions))
     for budget in budgets:
-        # In the order of the limits: several processes measure together.
+        # In the order of the limits, because several processes measure together.
         for name, limit in budget.limits.items():
             if name not in objectives:
                 continue

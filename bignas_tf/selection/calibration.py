@@ -8,9 +8,9 @@ import numpy as np
 class PooledMoments:
     """Pools moments of equal batches into those of all their images.
 
-    Variances include how far the batches' means lie apart, so that the result
-    does not depend on how images were grouped. Sums are float64, and start
-    afresh with each instance: nothing carries over to the next children.
+    Variances include the variance between the batches' means, so that the result
+    does not depend on how images were grouped. Sums are float64 and belong to one
+    instance: nothing carries over to the next children.
     """
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ class Candidate:
       architecture: its choices.
       phase: of the search, such as "coarse" or "fine".
       costs: by the names of objectives, in their units.
-      spreads: how far the repeats of measured costs lie apart.
+      spreads: of the repeats of measured costs.
       ranking: its accuracy on the ranking split; None if it failed.
       failure: why it failed; None if it did not.
     """

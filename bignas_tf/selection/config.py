@@ -1,4 +1,4 @@
-"""What a run may say about selection, and what each field may be."""
+"""The configuration of selection, and its checks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEAST = {
 
 @dataclasses.dataclass
 class SelectionConfig(hyperparams.Config):
-    """What selection sees (each use names its own split) and tries (Section 4.4).
+    """The images of selection (a split for each use) and its search (Section 4.4).
 
     Attributes:
       calibration_split: training images that calibrate batch norms.
@@ -115,7 +115,7 @@ def _check_strategy(config: SelectionConfig) -> None:
         raise _wrong("strategy", config.strategy, f"choose from {list(STRATEGIES)}")
     if config.strategy != "coarse_to_fine" and not config.evaluations:
         raise errors.UsageError(
-            f"the strategy {config.strategy!r} has no end of its own; set "
+            f"the strategy {config.strategy!r} does not end by itself; set "
             "task.selection.evaluations"
         )
 

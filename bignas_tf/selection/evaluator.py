@@ -28,7 +28,7 @@ class Evaluator:
     Args:
       supernet: trained weights.
       calibration: batches of uint8 [N, S, S, C] patches and labels, iterated
-        anew for each group of children; S is the space's `base_resolution`.
+        again for each group of children; S is the space's `base_resolution`.
     """
 
     def __init__(self, supernet: Supernet, calibration: Batches) -> None:
@@ -39,7 +39,7 @@ class Evaluator:
 
     @property
     def traces(self) -> int:
-        """How often a graph was traced: at most 2, but for masks."""
+        """How often a graph was traced: at most 2, except with masks."""
         return sum(graphs.traces for graphs in self._graphs.values())
 
     def scores(
@@ -48,7 +48,7 @@ class Evaluator:
         """Calibrates and scores children, and yields them as they are done.
 
         Raises:
-          RunError: a logit is NaN or infinite, or memory does not suffice.
+          RunError: a logit is NaN or infinite, or memory ran out.
         """
         for architecture, outcome in self.attempts(architectures, batches):
             if isinstance(outcome, errors.RunError):
@@ -58,7 +58,7 @@ class Evaluator:
     def attempts(
         self, architectures: Iterable[Architecture], batches: Batches
     ) -> Iterator[tuple[Architecture, Accuracy | errors.RunError]]:
-        """As `scores`, but yields the error of a child that fails, and goes on."""
+        """As `scores`, but yields the error of a child that fails, and continues."""
         for group in self._groups(architectures):
             outcome = self._attempt(group, batches)
             if isinstance(outcome, list):
@@ -66,7 +66,7 @@ class Evaluator:
             elif len(group) == 1:
                 yield group[0], outcome
             else:
-                # Which of the replicas' children failed is seen with each of them alone.
+                # Run each alone to see which of the replicas' children failed.
                 for architecture in group:
                     alone = self._attempt([architecture], batches)
                     yield architecture, alone[0] if isinstance(alone, list) else alone
@@ -79,7 +79,7 @@ class Evaluator:
         except errors.RunError as error:
             return error
         except tf.errors.ResourceExhaustedError as error:
-            return errors.RunError(f"memory does not suffice: {str(error).splitlines()[0]}")
+            return errors.RunError(f"out of memory: {str(error).splitlines()[0]}")
 
     def statistics(self, architecture: Architecture) -> np.ndarray:
         """Calibrates a child: float32 [2, supernet.statistics_width]."""

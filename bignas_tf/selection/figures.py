@@ -1,4 +1,4 @@
-"""Figures of children, costs and accuracies: each is found once, and remembered."""
+"""Figures of children (costs and accuracies), each found once and remembered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bignas_tf.selection.journal import Record
 from bignas_tf.selection.objectives import Measurement, Objective
 
 RANKING, REPORTING = "ranking_top1", "reporting_top1"
-# Of what is measured. Multiply-adds, parameters and bytes are whole millionths of their units.
+# Digits of measured costs; counted ones are whole millionths of their units.
 _DECIMALS = 6
 
 Scored = tuple[Architecture, Accuracy | errors.RunError]
@@ -64,7 +64,7 @@ class Figures:
         self._on_found = on_found
 
     def cost(self, name: str, architecture: Architecture, retry: bool = False) -> Record:
-        """One cost of a child, or why there is none.
+        """Returns one cost of a child, or the reason why there is none.
 
         Args:
           name: of the objective.
@@ -81,7 +81,7 @@ class Figures:
         return known
 
     def known_cost(self, name: str, architecture: Architecture) -> float:
-        """One cost of a child that has to have it.
+        """Returns one cost of a child, which must be known.
 
         Raises:
           RunError: it cannot be measured.
@@ -96,7 +96,7 @@ class Figures:
         return [self.cost(name, architecture) for name in self.objectives]
 
     def accuracies(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
-        """Accuracies of children or why they failed, known ones first, each as it is done.
+        """Yields accuracies of children or their failures, known ones first, then as they finish.
 
         Args:
           what: RANKING or REPORTING.
@@ -139,9 +139,9 @@ def _measured(objective: Objective, architecture: Architecture) -> Record:
         found = objective.measure(architecture)
     except errors.RunError as error:
         return _failure(objective.name, architecture, error)
-    # Written so that NaN fails; what rounds to nothing is no cost either.
+    # Written so that NaN fails; a cost that rounds to 0 is refused, too.
     if not 0 < round(found.value, _DECIMALS) < math.inf:
-        problem = f"{objective.title}: measured {found.value} {objective.unit}, which is no cost"
+        problem = f"{objective.title}: measured {found.value} {objective.unit}, which is not a cost"
         return _failure(objective.name, architecture, errors.RunError(problem))
     return _cost(objective.name, architecture, found)
 

@@ -107,7 +107,7 @@ def complete(
 
 
 def summary(scores: Scores, largest_trained: int) -> Summary:
-    """A few figures that tell how good the supernet is.
+    """Returns a few figures that say how good the supernet is.
 
     Args:
       scores: of its children.
@@ -161,7 +161,7 @@ def trained_resolutions(space: SearchSpace, sandwich: Any) -> tuple[set[int], se
 
 
 def warnings(scores: Scores, space: SearchSpace, sandwich: Any, num_classes: int) -> Iterator[str]:
-    """What should not be, in plain words; differences only where they exceed two errors.
+    """Yields problems in plain words; differences only if they exceed two errors.
 
     Args:
       scores: of the supernet's children.

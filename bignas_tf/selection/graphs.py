@@ -1,4 +1,4 @@
-"""The two graphs that run any child: each replica has one of its own, on the same images."""
+"""The two graphs that run any child: each replica its own child, all the same images."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ChildGraphs:
         return self.spread(np.stack([self._space.encode(child) for child in children]))
 
     def spread(self, rows: np.ndarray) -> PerReplica:
-        """Gives each replica its row; where rows are missing, the last one again."""
+        """Gives each replica its row; the last row is repeated if there are too few."""
         return self._strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(rows[min(context.replica_id_in_sync_group, len(rows) - 1)])
         )

@@ -1,4 +1,4 @@
-"""What was found out about children, appended as it is found: no kill costs more than one."""
+"""The results of a search, appended as they are found: a kill loses at most one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Record:
     """One figure of one child.
 
     Attributes:
-      what: an objective's name, or the accuracy it is.
+      what: an objective's name, or the kind of accuracy.
       architecture: of the child.
-      value: the figure; None if it could not be had.
-      spread: of repeats, in the same unit; None for what has none.
-      failure: why it could not be had.
+      value: the figure; None if it failed.
+      spread: of repeats, in the same unit; None if there is none.
+      failure: why it failed; None if it did not.
     """
 
     what: str
@@ -50,7 +50,7 @@ class MemoryJournal:
         self._records = {(each.what, each.architecture): each for each in records}
 
     def get(self, what: str, architecture: Architecture) -> Record | None:
-        """What is known of a child, if anything."""
+        """Returns the record of a child, if there is one."""
         return self._records.get((what, architecture))
 
     def add(self, record: Record) -> None:
@@ -65,11 +65,11 @@ class MemoryJournal:
 class Journal(MemoryJournal):
     """Records in a JSON-lines file whose first line is `origin`.
 
-    A torn last line, the mark of a kill, is cut off. While it is open no other process can
-    open it.
+    An incomplete last line, left by a kill, is cut off. While the journal is open no other
+    process can open it.
 
     Args:
-      path: the file; made where it is missing.
+      path: the file; created if missing.
       origin: all that the figures depend on besides the child, plain.
 
     Raises:
@@ -102,7 +102,7 @@ class Journal(MemoryJournal):
         self._stream.close()
 
     def add(self, record: Record) -> None:
-        """Records a figure at once, on disk too."""
+        """Records a figure and flushes it to disk."""
         self._append(_to_line(record))
         super().add(record)
 
@@ -116,7 +116,7 @@ class Journal(MemoryJournal):
                     "a file system with locks"
                 ) from error
             raise errors.UsageError(
-                f"{self._path} belongs to a search that is running; wait for its end, or choose "
+                f"{self._path} belongs to a search that is running; wait until it ends, or choose "
                 "another --output_dir"
             ) from None
 
@@ -126,7 +126,7 @@ class Journal(MemoryJournal):
             text = self._stream.read()
         except UnicodeDecodeError as error:
             raise errors.UsageError(
-                f"{self._path} is damaged; delete the file to start anew"
+                f"{self._path} is damaged; delete the file to start over"
             ) from error
         whole = text[: text.rfind("\n") + 1]
         self._stream.truncate(len(whole.encode()))
@@ -137,14 +137,14 @@ class Journal(MemoryJournal):
         if first != head:
             raise errors.UsageError(
                 f"{self._path} belongs to a search of another checkpoint, or with other splits or "
-                "measurements; choose another --output_dir, or delete it to start anew"
+                "measurements; choose another --output_dir, or delete it to start over"
             )
         for number, line in enumerate(lines, 2):
             try:
                 record = _from_line(line)
             except ValueError as error:
                 raise errors.UsageError(
-                    f"{self._path}, line {number} is damaged; delete the file to start anew"
+                    f"{self._path}, line {number} is damaged; delete the file to start over"
                 ) from error
             super().add(record)
 

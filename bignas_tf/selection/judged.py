@@ -1,4 +1,4 @@
-"""What a judgement leaves: judgement.json."""
+"""A judgement as types, and its file: judgement.json."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Judgement:
       resolutions: input sides in pixels, ascending.
       children: the smallest, the random ones, the biggest.
       summary: a few figures.
-      warnings: what should not be, in plain words.
+      warnings: problems, in plain words.
     """
 
     source: Source

@@ -42,7 +42,7 @@ def judge(
     Raises:
       UsageError: an unknown or empty split, too few calibration images, or a run that trained
         one child alone.
-      RunError: a logit is NaN or infinite, or memory does not suffice.
+      RunError: a logit is NaN or infinite, or memory ran out.
     """
     task, net = run.config.task, run.supernet
     if task.sandwich.alone:

@@ -1,4 +1,4 @@
-"""Named children, scored again and again while their supernet is trained."""
+"""Named children, scored repeatedly during training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bignas_tf.selection.evaluator import Evaluator
 
 
 class NamedChildren:
-    """Scores children on statistics calibrated for the weights of the moment.
+    """Scores children on statistics calibrated for the current weights.
 
     Args:
       task: the run's `BigNASConfig`; its `evaluation` names the children and the images.
@@ -31,7 +31,7 @@ class NamedChildren:
         )
 
     def of(self, supernet: Supernet) -> Callable[[], dict[str, float]]:
-        """Returns what gives each child's top-1 accuracy by its name, whenever it is called.
+        """Returns a function that scores the children: top-1 accuracy by name.
 
         Raises (when that is called):
           UsageError: an image cannot be read.

@@ -15,7 +15,7 @@ class Measurement(NamedTuple):
 
     Attributes:
       value: in the unit of what was measured.
-      spread: in the same unit, how far repeats lie apart; None for what is counted.
+      spread: of repeats, in the same unit; None if it was counted.
     """
 
     value: float
@@ -57,7 +57,7 @@ class Objective:
       name: its key in budgets and results, such as "mflops".
       title: for people, such as "multiply-adds".
       unit: such as "M" or "ms".
-      measure: gives a child's cost; raises `RunError` where it cannot be had.
+      measure: returns a child's cost; raises `RunError` if it cannot be measured.
       counted: whether it follows from the architecture alone, thousands of children a
         second; others take seconds a child, and are remembered in the journal.
     """

@@ -14,16 +14,16 @@ from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.figures import RANKING, Figures
 
-_ATTEMPTS = 200  # draws for new children within a budget, before the neighbourhood is done
-_MOST_BEYOND = 10  # children found beyond a budget by measuring, however few are wanted
+_ATTEMPTS = 200  # draws for new children within a budget before giving up
+_MOST_BEYOND = 10  # measured children beyond the budget before giving up
 _MEASURED_AT_ONCE = 16  # children whose costs are measured before they are scored
 
 
 class Watcher(Protocol):
-    """Who is told of progress."""
+    """Receives progress."""
 
     def planned(self, evaluations: int) -> None:
-        """So many children will be scored at most."""
+        """At most `evaluations` children will be scored."""
 
     def finished(self, candidate: Candidate, pool: Pool) -> None:
         """A candidate was scored, or failed."""
@@ -66,7 +66,7 @@ class Pool:
         return bool(self.evaluations) and len(self._candidates) >= self.evaluations
 
     def plan(self, evaluations: int) -> None:
-        """Says how many children the strategy will score at most."""
+        """Announces how many children the strategy will score at most."""
         self._watcher.planned(min(evaluations, self.evaluations or evaluations))
 
     def best(self, budget: Budget, count: int = 1) -> list[Candidate]:
@@ -146,7 +146,7 @@ class Pool:
         )
 
     def _within(self, child: Architecture, budget: Budget, counted: bool) -> bool:
-        """Whether a child keeps the limits on what is counted, or on what is measured."""
+        """Whether a child meets the limits on counted costs, or on measured ones."""
         objectives = self._figures.objectives
         names = [name for name in budget.limits if objectives[name].counted == counted]
         costs = (self._figures.cost(name, child).value for name in names)

@@ -1,4 +1,4 @@
-"""What is printed while children are scored: done, left, time left, and a search's best."""
+"""Progress of scoring: children done and left, time left, and the best so far."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def countdown(
     show: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[T]:
-    """Passes items on, and says every few seconds how many there were and the time left.
+    """Yields items, and shows every few seconds how many are done and the time left.
 
     Args:
       items: as they are finished.
@@ -36,7 +36,7 @@ def countdown(
         yield item
         now = clock()
         if done == 1:
-            began = now  # graphs were traced for it: its time says nothing of the others'
+            began = now  # graphs were traced for it, so its time says nothing about the others
         elif now - told >= _QUIET_S and done < total:
             left = _minutes((now - began) / (done - 1) * (total - done))
             show(f"{done}/{total} scored, {left} left")
@@ -59,11 +59,11 @@ class SearchProgress:
         self._began = time.monotonic()
 
     def planned(self, evaluations: int) -> None:
-        """So many children will be scored at most."""
+        """At most `evaluations` children will be scored."""
         self._planned = evaluations
 
     def found(self, record: Record) -> None:
-        """A figure was found that no earlier search knew."""
+        """A new figure was found."""
         self._found.add(record.architecture)
         if record.what in self._objectives:
             objective, found = self._objectives[record.what], record.failure

@@ -1,4 +1,4 @@
-"""Which weights and which images figures come from, as results say it."""
+"""Which weights and images the figures of a result come from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Source:
 
     Attributes:
       search_space: its name.
-      checkpoint: path, which a later training may write again.
+      checkpoint: path, which later training may overwrite.
       index_sha256: hash of the checkpoint's index, which tells weights apart.
       step: of training.
     """

@@ -1,4 +1,4 @@
-"""What a search leaves: search.json, and a file for each selected child."""
+"""The result of a search as types, and its files: search.json and a file for each child."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _TOOL = "tools.search"
 
 @dataclasses.dataclass(frozen=True)
 class Selected:
-    """The child that a budget got.
+    """The child selected for a budget.
 
     Attributes:
       budget: its limits.
       architecture: its choices.
       costs: by the names of objectives, in their units.
-      spreads: how far the repeats of measured costs lie apart.
+      spreads: of the repeats of measured costs.
       ranking: its accuracy on the split that chose it.
       reporting: its accuracy on images that took no part in the choice; None if unknown.
     """
@@ -122,7 +122,7 @@ class SearchResult:
       reporting: the images that selected children are reported on.
       candidates: every child that was tried, in order.
       selected: a child for each budget.
-      warnings: how far the selection can be trusted.
+      warnings: limits of the selection, in plain words.
     """
 
     source: Source

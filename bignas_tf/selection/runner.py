@@ -84,7 +84,7 @@ class Search:
     ) -> SearchResult:
         """Searches, and writes `search.json` and one `child_<budget>.json` each.
 
-        An interrupted search goes on where its journal ends. The chief shows progress.
+        An interrupted search continues where its journal ends. The chief shows progress.
 
         Raises:
           UsageError: an infeasible budget, or a folder that another search uses.
@@ -139,7 +139,7 @@ class Search:
         # Times are those of a machine; accuracies may be found on several.
         machine = f"{platform.machine()}, {os.cpu_count()} CPUs" if measured else None
         return {
-            # Paths say nothing of what lies there; the checkpoint's hash does.
+            # A path does not identify its content; the checkpoint's hash does.
             "source": {
                 name: v for name, v in self._source.to_json().items() if name != "checkpoint"
             },

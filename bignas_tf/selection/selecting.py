@@ -15,7 +15,7 @@ from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.result import SearchResult, Selected
 
-# Standard errors of a difference within which two accuracies are not told apart (95%).
+# Within so many standard errors of their difference two accuracies cannot be told apart (95%).
 _APART = 1.96
 
 Reporting = Callable[[Sequence[Architecture]], Mapping[Architecture, Accuracy | None]]
@@ -42,7 +42,7 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     """Selects from a search's candidates.
 
     Args:
-      result: with its candidates; whatever it has selected before is replaced.
+      result: with its candidates; an earlier selection is replaced.
       budgets: one for each child wanted.
       reporting: gives children's accuracies on the reporting split; None if unknown.
 
@@ -64,7 +64,7 @@ def _selected(budget: Budget, candidate: Candidate, reported: Accuracy | None) -
 
 
 def _warnings(selected: Sequence[Selected]) -> Iterator[str]:
-    """Says whose accuracy is not known, and which neighbours may as well be equally accurate."""
+    """Returns warnings: accuracies not known, and neighbours that cannot be told apart."""
     for child in selected:
         if child.reporting is None:
             yield f"budget {child.name}: the accuracy on the reporting split is not known"
@@ -113,7 +113,7 @@ def _check(budget: Budget, result: SearchResult) -> None:
                 f"{list(result.objectives)}"
             )
         least = min((candidate.costs[name] for candidate in scored), default=0.0)
-        # Up to its own budgets the search has looked, even if it found nothing there.
+        # The search has looked up to its own budgets, even if it found nothing there.
         looked = [each.limits[name] for each in result.budgets if name in each.limits]
         most = max([*looked, *(candidate.costs[name] for candidate in scored)], default=0.0)
         if not least <= limit <= most:

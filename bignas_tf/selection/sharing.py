@@ -1,4 +1,4 @@
-"""A search by several processes: they go the same way, and the chief alone measures and writes."""
+"""A search by several processes, of which only the chief measures and writes."""
 
 from __future__ import annotations
 

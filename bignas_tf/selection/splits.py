@@ -25,8 +25,8 @@ class Split:
     Attributes:
       config: names the images.
       images: how many there are.
-      dataset: gives the batches, decoded anew each time; an image that cannot be read is not
-        named there.
+      dataset: gives the batches, decoded again each time; it does not name an image that
+        cannot be read.
 
     Raises (when iterated):
       UsageError: an image cannot be read or has a wrong label; names it.
@@ -40,8 +40,8 @@ class Split:
     )
 
     def __iter__(self) -> Iterator[Batch]:
-        # Not by tf.data's cache: if an iteration stopped half way (a child whose logits are not
-        # finite), it could take what it had for the whole, and score all others on that.
+        # Not with tf.data's cache: if an iteration stopped half-way (a child whose logits are not
+        # finite), it could take that part for the whole, and score all others on it.
         if self._kept:
             yield from self._kept
             return
@@ -103,7 +103,7 @@ def check_apart(data: DataConfig, selection: SelectionConfig) -> None:
         raise errors.UsageError(
             f"task.selection: ranking_split {ranking!r} and reporting_split {reporting!r} have "
             f"images in common ({shared}); an accuracy that chose a child cannot judge it: name "
-            "splits that lie apart"
+            "separate splits"
         )
 
 

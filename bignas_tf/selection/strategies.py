@@ -1,8 +1,8 @@
-"""How a search finds its children: three ways behind one interface.
+"""Search strategies: three behind one interface.
 
 A strategy is a function `(pool, settings)`: it scores children of the pool until it is done,
-or the pool's evaluations are spent. What it does follows from the settings and from figures
-of children alone, so that a search that was interrupted repeats its way.
+or the pool's evaluations are spent. What it does depends only on the settings and on figures
+of children, so that an interrupted search repeats its steps.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _begin(pool: Pool) -> None:
 
 
 def _repeat(pool: Pool, most: int, score_round: Callable[[], bool]) -> None:
-    """Scores rounds of children until there are so many, or no new ones are drawn any more."""
+    """Scores rounds of children until enough are scored, or no new ones are drawn."""
     empty = 0
     while len(pool.candidates) < most and not pool.spent and empty < _EMPTY_ROUNDS:
         empty = 0 if score_round() else empty + 1

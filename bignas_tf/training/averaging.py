@@ -20,13 +20,13 @@ SAVED_AS = "optimizer/ema_base_optimizer/iter"
 def copy_weights(
     source: Supernet, optimizer: tf_keras.optimizers.Optimizer, target: Supernet
 ) -> None:
-    """Gives `target` the averages of the trained weights; see `restore` for a saved run's."""
+    """Copies the averages of the trained weights to `target`; `restore` is for a saved run."""
     for ours, theirs in zip(target.trainable_variables, source.trainable_variables, strict=True):
         ours.assign(optimizer.get_slot(theirs, "average"))
 
 
 def start(supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer) -> None:
-    """Makes the averages equal to the weights, so that they start from them and not from zeros."""
+    """Sets the averages to the weights, so that they do not start from zeros."""
     for weight in supernet.trainable_variables:
         optimizer.get_slot(weight, "average").assign(weight.read_value())
 

@@ -24,7 +24,7 @@ SPACE_FILE = "search_space.yaml"
 PARAMS_FILE = "params.yaml"
 # Whatever TensorFlow may raise for a missing, cut or foreign file.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
-# No fault of a file's: another worker has gone, memory has run out.
+# Not the fault of a file: another worker was lost, or memory ran out.
 _OTHERS = (tf.errors.UnavailableError, tf.errors.ResourceExhaustedError)
 
 
@@ -41,12 +41,12 @@ class Run:
 
     @property
     def source(self) -> dict[str, Any]:
-        """What the weights are, plain."""
+        """Describes the weights as plain data."""
         return {"search_space": self.space.name, **describe(self.checkpoint)}
 
 
 def describe(checkpoint: str) -> dict[str, Any]:
-    """A checkpoint's path, hash and step: a path may be trained anew, its index' hash tells.
+    """A checkpoint's path, index hash and step; the hash tells retrained weights apart.
 
     Raises:
       UsageError: it cannot be read.
@@ -91,7 +91,7 @@ def load_run(model_dir: str) -> Run:
 
 @contextlib.contextmanager
 def restoring(model_dir: str) -> Iterator[None]:
-    """Wraps what restores the checkpoint that `model_dir` names as its latest.
+    """Context in which the latest checkpoint of `model_dir` is restored.
 
     Raises:
       UsageError: it is damaged, missing, or does not fit.
@@ -109,7 +109,7 @@ def restoring(model_dir: str) -> Iterator[None]:
 
 
 def check_space(checkpoint: str, space: SearchSpace) -> None:
-    """Compares the fingerprint a checkpoint carries with a space's.
+    """Compares the fingerprint in a checkpoint with that of a space.
 
     Raises:
       UsageError: they differ, or the checkpoint cannot be read.
@@ -125,7 +125,7 @@ def check_averages(checkpoint: str, kept: bool) -> None:
     """Refuses to switch averages of the weights on or off in the middle of a run.
 
     The optimiser of a run with averages is saved elsewhere in the checkpoint; the other kind
-    would not find it, and start from step 0 without a word.
+    would not find it, and silently start from step 0.
 
     Args:
       checkpoint: to continue from.
@@ -160,7 +160,7 @@ def _way_out(model_dir: str) -> str:
 
 
 def read_config(model_dir: str) -> cfg.ExperimentConfig:
-    """Reads what a run was told.
+    """Reads the configuration of a run.
 
     Raises:
       UsageError: the folder is not that of a run, or its configuration is damaged.

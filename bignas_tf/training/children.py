@@ -56,8 +56,8 @@ def children(
     """Yields a step's children, the biggest first.
 
     The biggest is paired with the highest training resolution, the smallest with the lowest.
-    Random ones take those that `pairing.paired` gives them in turn, or each draws one of all
-    training resolutions (ours).
+    Random ones take turns at those of `pairing.paired`, or each draws one of all training
+    resolutions (ours).
     """
     if config.alone:
         child = presets.child(space, config.alone)
@@ -71,7 +71,7 @@ def children(
         space.train_resolutions, config.num_random, config.smallest, config.biggest
     )
     for index in range(config.num_random):
-        # Every replica and every restart knows the step, and so draws the same.
+        # Every replica and every restart knows the step, and so draws the same children.
         step_seed = _seed(step, seed * 1000 + index)
         if config.resolutions == "any":
             side = sampling.sample_resolution(space, _seed(step, -(seed * 1000 + index) - 1))

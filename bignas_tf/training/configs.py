@@ -1,4 +1,4 @@
-"""Everything a training run can be told."""
+"""The configuration of a training run."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class DistillationConfig(hyperparams.Config):
       weight: of the teacher's soft labels; labels get the rest. 1, the paper's, is soft labels
         alone, 0 labels alone. In a run of a few epochs a teacher knows little and is copied,
         mistakes and all: there 0.5 is better (ours).
-      ramp_steps: steps over which the weight rises from 0 in a straight line.
+      ramp_steps: steps over which the weight rises linearly from 0.
       divergence: "kl" (the paper's cross-entropy with soft labels), or "alpha": AlphaNet's
         adaptive alpha-divergence (https://arxiv.org/abs/2102.07954).
       alpha_min: the lower of its two alphas.
       alpha_max: the higher.
-      clip: the most that a ratio of probabilities, to the power of alpha, may weigh; an alpha
-        of 1 needs no bound.
+      clip: upper bound of a ratio of probabilities to the power of alpha; an alpha of 1 needs
+        no bound.
       teacher: folder of a SavedModel that teaches all children, the biggest included, in place
         of the biggest; see `teachers.load`.
     """
@@ -89,10 +89,10 @@ class DistillationConfig(hyperparams.Config):
 
 @dataclasses.dataclass
 class RegularisationConfig(hyperparams.Config):
-    """Weight decay and friends (Section 3.1).
+    """Weight decay, dropout and label smoothing (Section 3.1).
 
     Attributes:
-      children: which of them are regularised: "biggest", or "all" for the ablation.
+      children: which ones are regularised: "biggest", or "all" for the ablation.
       weight_decay: factor of half the squared norm of the kernels, once a step.
       dropout_rate: before the classifier.
       label_smoothing: of the labels, for every child that learns from them.
@@ -106,10 +106,10 @@ class RegularisationConfig(hyperparams.Config):
 
 @dataclasses.dataclass
 class EvaluationConfig(hyperparams.Config):
-    """Which children are calibrated and scored while the supernet is trained.
+    """Which children are calibrated and scored during training.
 
-    That happens every `trainer.validation_interval` steps and after the last, and changes
-    nothing of the training. Calibration is that of `SelectionConfig`.
+    This happens every `trainer.validation_interval` steps and after the last, and does not
+    affect training. Calibration is that of `SelectionConfig`.
 
     Attributes:
       children: "smallest", "biggest", names of published children, or paths of JSON

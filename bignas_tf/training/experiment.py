@@ -1,4 +1,4 @@
-"""From an experiment's name, YAML files and overrides to a checked configuration."""
+"""Builds a checked configuration from an experiment's name, YAML files and overrides."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _check_keys(
 
 
 def _blank(known: hyperparams.Config, key: str) -> hyperparams.Config | None:
-    """The defaults of a group of fields that is left out unless it is given, such as `ema`."""
+    """Returns the defaults of a group of fields that is absent by default, such as `ema`."""
     (kind,) = (field.type for field in dataclasses.fields(known) if field.name == key)
     groups = [each for each in typing.get_args(kind) if each is not type(None)]
     for each in groups:
@@ -129,7 +129,7 @@ def _fits(default: object, value: object) -> bool:
     if default is None:
         return True
     if value is None:
-        # Only names can be left open, such as warmup.type or tfds_data_dir.
+        # Only names may be unset, such as warmup.type or tfds_data_dir.
         return isinstance(default, str)
     if isinstance(default, float):
         return isinstance(value, int | float) and not isinstance(value, bool)

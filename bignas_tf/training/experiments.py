@@ -46,12 +46,12 @@ def bignas_small() -> cfg.ExperimentConfig:
 def bignas_imagenet() -> cfg.ExperimentConfig:
     """The paper's run on ImageNet (Sections 3.1 and 4.2, Appendix B), for any hardware.
 
-    The paper trains with EfficientNet's settings, so what it leaves open is EfficientNet's: 5
+    The paper trains with EfficientNet's settings, so what it leaves open follows EfficientNet: 5
     epochs of warm-up, RMSProp's epsilon, label smoothing of 0.1. Ours are the splits of
     selection (that they hold training images is the paper's rule), the length of a loop (21
-    seconds at the paper's speed, for a preemption leaves 30), and a rate that falls smoothly
-    where EfficientNet's falls in stairs: it meets the floor after 2.4 * log(0.05) / log(0.97) =
-    236 epochs, the stairs would after 237.6.
+    seconds at the paper's speed, because a preemption leaves 30), and a rate that falls smoothly
+    where EfficientNet's falls stepwise: it reaches the floor after 2.4 * log(0.05) / log(0.97) =
+    236 epochs, where the steps would after 237.6.
     """
     experiment = configs.blank_experiment()
     task, trainer = experiment.task, experiment.trainer
@@ -71,7 +71,7 @@ def bignas_imagenet() -> cfg.ExperimentConfig:
 
 
 def _set_imagenet(task: configs.BigNASConfig) -> None:
-    """The images to train on, to choose and report children on, and those to follow."""
+    """Sets the images for training, selection and reporting, and the children to evaluate."""
     task.train_data.override(
         {
             "source": "tfds",

@@ -1,4 +1,4 @@
-"""The weights of another run as those that a supernet starts from (`task.init_checkpoint`)."""
+"""Starts a supernet from the weights of another run (`task.init_checkpoint`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
     channels = config.train_data.channels
     if run.supernet.input_channels != channels:
         raise errors.UsageError(
-            f"task.init_checkpoint: {folder} was trained on images of "
+            f"task.init_checkpoint: {folder} was trained on images with "
             f"{run.supernet.input_channels} channels; task.train_data.channels is {channels}: "
             "make them equal, or start from another run"
         )
@@ -61,7 +61,7 @@ def assign(run: Run, supernet: Supernet, optimizer: tf_keras.optimizers.Optimize
 
 
 def summary(run: Run, config: BigNASConfig) -> str:
-    """Says in one line what `assign` takes over for a run of `config`, and what it does not."""
+    """Returns a line that says what `assign` takes over for a run of `config`, and what not."""
     kind = "averaged weights" if run.config.trainer.optimizer_config.ema else "weights"
     there, here = run.supernet.num_classes, config.train_data.num_classes
     classifier = f"with the classifier, as both runs have {here} classes"

@@ -1,4 +1,4 @@
-"""The accuracy of named children while their supernet is trained."""
+"""The accuracy of named children during training."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bignas_tf.training.supernet_trainer import SupernetTrainer
 
 FILE = "learning_curves.json"
 
-# Given the supernet, returns what scores its named children whenever it is called.
+# Given the supernet, returns a function that scores its named children.
 Evaluation = Callable[[Supernet], Callable[[], Mapping[str, float]]]
 
 
 class LearningCurves:
-    """Evaluates children where `trainer.validation_interval` asks, and after the last step.
+    """Evaluates children every `trainer.validation_interval` steps and after the last step.
 
     Each evaluation is a line of progress, TensorBoard summaries, and a row of
     `learning_curves.json`: a list of {"step": 1000, "top1": {"smallest": 0.61, …}}.
@@ -55,7 +55,7 @@ class LearningCurves:
         """Whether the children are to be evaluated after this step, and have not been yet."""
         settings = self._trainer.config.trainer
         asked = step % settings.validation_interval == 0 or step >= settings.train_steps
-        # A run that was killed in an evaluation begins with it.
+        # A run that was killed during an evaluation begins with it.
         return step > 0 and asked and not (self._rows and self._rows[-1]["step"] == step)
 
     def record(self, step: int) -> None:
@@ -70,7 +70,7 @@ class LearningCurves:
         )
         self._summaries.write_summaries({f"top1/{name}": value for name, value in top1.items()})
         self._summaries.flush()
-        # A run that goes on from an older checkpoint repeats steps it has evaluated before.
+        # A run that resumes from an older checkpoint repeats steps it has already evaluated.
         self._rows = [row for row in self._rows if row["step"] < step]
         self._rows.append({"step": step, "top1": top1})
         if self._chief:

@@ -1,4 +1,4 @@
-"""What each child of a sandwich is trained on."""
+"""The losses of the children of a sandwich."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def distilled(
 
 
 def ramp(config: DistillationConfig, step: tf.Tensor) -> tf.Tensor:
-    """The weight of distillation at a step: a straight line from 0, without a jump, then flat."""
+    """The weight of distillation at a step: rises linearly from 0, then is constant."""
     if not config.ramp_steps:
         return tf.constant(config.weight)
     part = tf.cast(step, tf.float32) / config.ramp_steps

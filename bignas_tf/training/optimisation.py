@@ -20,7 +20,7 @@ _RATES = ("initial_learning_rate", "learning_rate")
 def check(trainer: cfg.TrainerConfig) -> None:
     """Checks the names of the optimiser and of the schedules, and their numbers.
 
-    To make them would start TensorFlow, too early for the strategy of several workers.
+    Building them would start TensorFlow too early for the strategy of several workers.
 
     Raises:
       UsageError: names the field, its value and what is allowed.
@@ -49,7 +49,7 @@ def _check_type(where: str, choices: hyperparams.OneOfConfig) -> None:
 
 
 def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
-    """Refuses what no schedule and no optimiser can mean."""
+    """Refuses numbers that no schedule or optimiser can use."""
     for name, value in chosen.as_dict().items():
         if isinstance(value, float) and not math.isfinite(value):
             raise errors.UsageError(f"{where}.{name} is {value}; it takes a finite number")
@@ -66,7 +66,7 @@ def _check_length(trainer: cfg.TrainerConfig) -> None:
     schedule, where = choices.get(), f"{_WHERE}.learning_rate.{choices.type}"
     if choices.type == "exponential" and schedule.decay_steps == 0:
         raise errors.UsageError(
-            f"{where}.decay_steps is 0; this schedule has no end that could be the run's: give "
+            f"{where}.decay_steps is 0, but this schedule never ends: give "
             "1 or more, or choose constant_ending"
         )
     if choices.type == "constant_ending" and not 0.0 <= schedule.floor < 1.0:

@@ -1,4 +1,4 @@
-"""From a description of a folder of images to the configuration of a run that suits it.
+"""Chooses the configuration of a run for a folder of images.
 
 Rules of thumb, each in one place: which space, which splits, how many steps. The numbers are those
 of the quickstart on Fashion-MNIST, scaled. No TensorFlow.
@@ -23,7 +23,7 @@ from bignas_tf.search_space.space import SearchSpace
 
 EXPERIMENT = "bignas_small"
 SPACES = ("bignas_small", "bignas_medium", "bignas_large")
-# Multiply-adds a second of a training step, counted forwards, on two hardware threads of one core.
+# Forward multiply-adds per second of a training step, on two hardware threads of one core.
 MACS_A_SECOND = 6e9
 
 _LEAST_SIDE = 8
@@ -66,8 +66,8 @@ def choose(described: Description, minutes: float, images_a_second: float | None
         space and `MACS_A_SECOND`.
 
     Raises:
-      UsageError: from so few or so small images nothing can be learned, or the minutes are not
-        a positive number. Says what is needed.
+      UsageError: the images are too few or too small, or the minutes are not a positive number.
+        Says what is needed.
     """
     if not 0.0 < minutes < math.inf:
         raise errors.UsageError(f"minutes is {minutes}; it takes a number above 0")
@@ -121,7 +121,7 @@ def _check(described: Description) -> None:
     if described.classes[rarest] < _LEAST_OF_A_CLASS:
         raise errors.UsageError(
             f"{described.root}: class {rarest!r} has {described.classes[rarest]} images; at least "
-            f"{_LEAST_OF_A_CLASS} are needed: add some or take the class folder out"
+            f"{_LEAST_OF_A_CLASS} are needed: add some or remove the class folder"
         )
 
 

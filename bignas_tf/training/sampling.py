@@ -1,4 +1,4 @@
-"""Random children, equal on every replica and after a resume."""
+"""Random children, the same on every replica and after resuming."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sample_code(space: SearchSpace, seed: tf.Tensor, resolution: int | tf.Tensor
 
 
 def _index(uniform: tf.Tensor, count: int | np.ndarray) -> tf.Tensor:
-    """From [0, 1) to 0 … count - 1, int32; rounding may lift a product to the count itself."""
+    """Maps [0, 1) to int32 0 … count - 1; rounding may lift a product to `count` itself."""
     picked = tf.cast(uniform * tf.constant(count, tf.float32), tf.int32)
     return tf.minimum(picked, tf.constant(count - 1, tf.int32))
 

@@ -15,7 +15,7 @@ from bignas_tf.training import losses
 from bignas_tf.training.children import Child
 from bignas_tf.training.configs import BigNASConfig
 
-Gradients = list[tf.Tensor | None]  # None stands for the zeros of a weight that is not used
+Gradients = list[tf.Tensor | None]  # None: a weight that is not used, whose gradient is 0
 Teacher = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -28,8 +28,8 @@ class StepResult:
         scaled so that their sum over replicas is the global mean's.
       losses: this replica's mean loss by role.
       logits: of the first child, float32 [N, classes].
-      different_choices: of the random children, those that this replica has drawn otherwise
-        than the first, an int64 scalar; 0 where `check_replicas` does not ask for it.
+      different_choices: number of choices of the random children that differ from those of the
+        first replica, an int64 scalar; 0 unless `check_replicas` is on.
     """
 
     gradients: list[tf.Tensor]
@@ -47,9 +47,9 @@ def compute_gradients(
     config: BigNASConfig,
     teacher: Teacher | None = None,
 ) -> StepResult:
-    """Runs the children of a step one after another, each with a tape of its own.
+    """Runs the children of a step one after another, each with its own tape.
 
-    One tape a child frees its activations once its gradients are there; nothing but the device's
+    A tape per child frees its activations as soon as its gradients exist; only the device's
     scheduling keeps two children from overlapping.
 
     Args:
@@ -87,7 +87,7 @@ def compute_gradients(
 
 
 class _Lesson:
-    """What every child of a step learns from, on one replica."""
+    """The targets and rules that the children of a step share, on one replica."""
 
     def __init__(
         self, supernet: Supernet, labels: tf.Tensor, step: tf.Tensor, config: BigNASConfig
@@ -110,7 +110,7 @@ class _Lesson:
             images = resize.resize_to_one_of(patches, child.side, sides)
             return self._at(index, child, soft, images)
 
-        # XLA needs every shape: a branch for each side, of which a step runs one.
+        # XLA needs static shapes: a branch for each side, of which a step runs one.
         def branch(static: int) -> Callable[[], tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]]:
             def run() -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
                 images = resize.resize_patches(patches, static)
@@ -154,7 +154,7 @@ class _Lesson:
         return tf.stack([tf.cast(self._step, tf.int64), salt])
 
     def weight_decay(self, drawn: Sequence[Child]) -> Gradients:
-        """That of half the squared norm of all kernels, once a step (paper, Section 3.1).
+        """The loss of half the squared norm of all kernels, once a step (paper, Section 3.1).
 
         Batch norms and biases are left out.
         """
@@ -163,7 +163,7 @@ class _Lesson:
         return [factor * v if decays and v.shape.rank > 1 else None for v in self._variables]
 
     def dense(self, gradients: Gradients) -> list[tf.Tensor]:
-        """Zeros in place of None."""
+        """Replaces None by zeros."""
         return [
             tf.zeros_like(variable) if gradient is None else gradient
             for variable, gradient in zip(self._variables, gradients, strict=True)
@@ -171,10 +171,10 @@ class _Lesson:
 
 
 def _agreed(drawn: Sequence[Child]) -> tuple[list[Child], tf.Tensor]:
-    """The children that the first replica has drawn, and in how many choices mine differ.
+    """Returns the first replica's children, and in how many choices this replica's differ.
 
-    All run the same even where they have drawn different ones: slices of different sizes
-    would end the step by an error of the first batch norm's, which says nothing of children.
+    All replicas run the first one's children even if they drew others: slices of different sizes
+    would end the step with an error of the first batch norm, which does not mention children.
     """
     context = tf.distribute.get_replica_context()
     is_first = tf.cast(context.replica_id_in_sync_group == 0, tf.int32)

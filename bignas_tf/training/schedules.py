@@ -1,4 +1,4 @@
-"""Learning rates: the paper's (Section 3.1), and lengths of schedules that follow the run's."""
+"""Learning rates: the paper's (Section 3.1), and schedules as long as the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from official.core import config_definitions as cfg
 from official.modeling import optimization
 from official.modeling.optimization import lr_schedule, optimizer_factory
 
-# The field of each schedule that says how long it falls. There 0 stands for the run's length.
+# The field of each schedule that says how long it falls; 0 stands for the run's length.
 LENGTHS = {
     "constant_ending": "decay_steps",
     "cosine": "decay_steps",
@@ -26,7 +26,7 @@ class ConstantEndingDecay(lr_schedule.ExponentialDecayWithOffset):
     is continuous.
 
     Args:
-      floor: fraction of the initial learning rate; 0 decays for ever.
+      floor: fraction of the initial learning rate; 0 decays forever.
       **kwargs: those of `ExponentialDecayWithOffset`.
     """
 

@@ -17,7 +17,7 @@ from bignas_tf.training.task import BigNASTask
 
 
 class SupernetTrainer(base_trainer.Trainer):
-    """The Model Garden's trainer, with optimiser slots made early and images a second.
+    """The Model Garden's trainer, with early optimiser slots and a count of images per second.
 
     Args:
       config: of the run.
@@ -41,15 +41,15 @@ class SupernetTrainer(base_trainer.Trainer):
         self._loop_first_step = 0
 
     def initialize(self) -> None:
-        """Called where the folder of the run has no checkpoint; sets the weights of `start`."""
+        """Sets the weights of `start`; called if the folder of the run has no checkpoint."""
         if self._start is not None:
             initial_weights.assign(self._start, self.model, self.optimizer)
 
     @functools.cached_property
     def evaluated(self) -> Supernet:
-        """The supernet to evaluate: the trained one, or one of averaged weights of its own.
+        """The supernet to evaluate: the trained one, or a second one with the averaged weights.
 
-        Not the trained one with its weights exchanged: that would round them.
+        Swapping the averages into the trained supernet and back would round its weights.
         """
         if not isinstance(self.optimizer, averaging.Average):
             return self.model

@@ -34,7 +34,7 @@ class BigNASTask(base_task.Task):
     def build_inputs(
         self, params: DataConfig, input_context: tf.distribute.InputContext | None = None
     ) -> tf.data.Dataset:
-        """Patches and labels from where the latest checkpoint stopped reading."""
+        """Returns patches and labels from where the latest checkpoint stopped reading."""
         if not params.is_training:
             return inputs.build_dataset(params, input_context)
         config = self.task_config.sandwich
@@ -43,7 +43,7 @@ class BigNASTask(base_task.Task):
         return inputs.build_dataset(params, input_context, start, patches)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
-        """Mean loss of each role, accuracy of the first child on training images, and checks."""
+        """Builds mean loss by role, training accuracy of the first child, and checks."""
         config = self.task_config.sandwich
         means = [tf_keras.metrics.Mean(f"loss_{role}") for role in children.roles(config)]
         checks = [tf_keras.metrics.Sum(DIFFERENT_CHOICES)] if config.check_replicas else []

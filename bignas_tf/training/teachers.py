@@ -1,4 +1,4 @@
-"""A teacher that the user brings: a SavedModel in place of the biggest child (ours)."""
+"""A user's own teacher: a SavedModel in place of the biggest child (ours)."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
 
 
 class Runner(train_lib.OrbitExperimentRunner):
-    """The Model Garden's runner, every worker of which goes on where the chief does.
+    """The Model Garden's runner, in which every worker resumes where the chief does.
 
     All workers take part in a save, but only the chief's lands in the folder of the run. The
     others save into a folder of their own, and the Model Garden would restore them from it.
@@ -43,7 +43,7 @@ class Runner(train_lib.OrbitExperimentRunner):
         checkpoint = tf.train.latest_checkpoint(self.model_dir)
         if not checkpoint:
             return manager
-        # In the scope, as the chief's is: it makes a variable, which all workers make together.
+        # In the scope, as the chief's is: it creates a variable, which all workers create together.
         with self.strategy.scope():
             self.trainer.checkpoint.restore(checkpoint)
         return tf.train.CheckpointManager(
@@ -83,7 +83,7 @@ class Progress:
         values = {name: float(value) for name, value in logs.items()}
         step = int(self._trainer.global_step.numpy())
         losses = {name[5:]: v for name, v in values.items() if name.startswith("loss_")}
-        # A last update may have ruined weights whose loss was never computed: do not save them.
+        # The last update may have ruined the weights before a loss was computed: do not save them.
         finite = all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in self._weights)
         if not (finite and all(map(math.isfinite, losses.values()))):
             raise self._wrong(f"the loss or a weight is not finite at step {step}: {losses}")
@@ -95,7 +95,7 @@ class Progress:
         if values.get(DIFFERENT_CHOICES):
             raise errors.RunError(
                 f"the replicas drew different children in the loop that ended at step {step}; "
-                "the draw must follow from the step and the seed alone"
+                "the draw must depend on the step and the seed alone"
             )
         left = (self._total - step) / values["steps_per_second"]
         shown = "  ".join(f"{role} {loss:.3f}" for role, loss in losses.items())
@@ -122,8 +122,8 @@ def train(
 
     Writes checkpoints, TensorBoard summaries, `params.yaml` and
     `search_space.yaml` into `model_dir`, which all workers must see and may be
-    remote, and `learning_curves.json` if there is an evaluation. A SIGTERM is
-    answered by a checkpoint when the loop in flight ends.
+    remote, and `learning_curves.json` if there is an evaluation. On SIGTERM it
+    saves a checkpoint at the end of the current loop.
 
     Args:
       config: of the run.
@@ -151,7 +151,7 @@ def train(
     show = show if chief else console.silent
     ignored = sources.ignored_files(config.task.train_data)
     if ignored:
-        show(f"files that are not read: {ignored}")
+        show(f"ignored files: {ignored}")
     if checkpoint:
         show(f"resuming from {checkpoint}")
     if start:
@@ -159,7 +159,7 @@ def train(
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
         trainer = SupernetTrainer(config, task, start)
-    # Now, for a mistake that building them shows must not change the files of a run.
+    # Now: a mistake that shows when they are built must not change the files of a run.
     if chief:
         _describe(config, space, model_dir)
     _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
@@ -176,7 +176,7 @@ def _check_shared(model_dir: str, strategy: tf.distribute.Strategy) -> None:
 
 
 def _on_todays_stdout(show: Show) -> Show:
-    """Shows lines where stdout is now, for Orbit's log is to take its place."""
+    """Shows lines on the present stdout, because Orbit's log will replace it."""
     stdout = sys.stdout
 
     def shown(line: str) -> None:
@@ -189,11 +189,11 @@ def _on_todays_stdout(show: Show) -> Show:
 def _run(
     trainer: SupernetTrainer, model_dir: str, evaluation: Evaluation | None, show: Show
 ) -> None:
-    """Restores what there is and trains on, with Orbit's own lines in a file."""
+    """Restores a checkpoint if there is one and trains, with Orbit's own lines in a file."""
     chief = workers.is_chief(trainer.strategy)
     progress = Progress(trainer, model_dir, show)
     curves = LearningCurves(trainer, evaluation, model_dir, show) if evaluation else None
-    # Orbit prints every metric of every loop; the progress lines say it shorter.
+    # Orbit prints every metric of every loop; the progress lines are shorter.
     log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
     with (
         _exhaustion_explained(model_dir),
@@ -223,20 +223,20 @@ def _loops(
     curves: LearningCurves | None,
     sigterm: Callable[[], bool],
 ) -> None:
-    """Trains and evaluates to the end, or to the end of what is in flight at a SIGTERM."""
+    """Trains and evaluates to the end, or after SIGTERM to the end of the current loop."""
     settings, step = trainer.config.trainer, int(trainer.global_step.numpy())
     while (evaluate := curves is not None and curves.due(step)) or step < settings.train_steps:
         if sigterm():
             controller.save_checkpoint()
             raise errors.RunError(
-                f"stopped by SIGTERM; step {step} is saved, and the same command goes on from there"
+                f"stopped by SIGTERM; step {step} is saved, and the same command resumes from there"
             )
         if curves is not None and evaluate:
-            # First, for evaluation may take longer than a preemption leaves.
+            # Save first: an evaluation may take longer than the notice of a preemption.
             controller.save_checkpoint()
             curves.record(step)
             continue
-        # A run that goes on from anywhere comes back to multiples of the loop.
+        # A run that resumes from any step returns to multiples of the loop.
         end = step - step % settings.steps_per_loop + settings.steps_per_loop
         step = min(end, settings.train_steps)
         controller.train(step, checkpoint_at_completion=step == settings.train_steps)
@@ -248,8 +248,8 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
         yield
     except tf.errors.ResourceExhaustedError as error:
         raise errors.RunError(
-            f"memory or disk does not suffice: {str(error).splitlines()[0]}; last checkpoint: "
-            f"{_latest(model_dir)}, from which the same command goes on"
+            f"memory or disk ran out: {str(error).splitlines()[0]}; last checkpoint: "
+            f"{_latest(model_dir)}, from which the same command resumes"
         ) from error
 
 
@@ -258,7 +258,7 @@ def _latest(model_dir: str) -> str:
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
-    """Writes what `checkpoints.load_run` needs, space included: a preset may change later."""
+    """Writes what `checkpoints.load_run` needs, with the space: a preset may change later."""
     values = yaml.safe_dump(config.as_dict(), sort_keys=False)
     files.write_text(os.path.join(model_dir, checkpoints.PARAMS_FILE), values)
     files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))

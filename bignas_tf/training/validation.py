@@ -32,7 +32,7 @@ COMPUTE_TYPES = ("float32", "bfloat16")
 
 
 def validate(config: cfg.ExperimentConfig) -> None:
-    """Checks what the configuration classes cannot.
+    """Checks all that the configuration classes cannot.
 
     Raises:
       UsageError: names the field, its value and what is allowed.
@@ -76,7 +76,7 @@ def _check_runtime(runtime: cfg.RuntimeConfig, execution: str) -> None:
         _one_of("runtime.mixed_precision_dtype", runtime.mixed_precision_dtype, COMPUTE_TYPES)
     if runtime.enable_xla and execution != "mask":
         raise errors.UsageError(
-            "runtime.enable_xla would compile slices anew for every child; set "
+            "runtime.enable_xla would compile slices again for every child; set "
             "task.model.execution=mask or runtime.enable_xla=false"
         )
 
@@ -125,7 +125,7 @@ def _check_sandwich(config: SandwichConfig) -> None:
 
 
 def _check_branches(config: cfg.ExperimentConfig) -> None:
-    """Masks make a branch of each resolution, in which these strategies cannot reduce."""
+    """Masks make a branch for each resolution, in which these strategies cannot reduce."""
     task, strategy = config.task, config.runtime.distribution_strategy
     free = task.sandwich.resolutions == "any" and task.sandwich.num_random
     reducing = strategy in ("mirrored", "multi_worker_mirrored")
@@ -157,7 +157,7 @@ def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) ->
         )
     if config.teacher and not config.weight:
         raise errors.UsageError(
-            f"{where}.weight is 0, so nobody learns from {where}.teacher {config.teacher!r}; "
+            f"{where}.weight is 0, so no child learns from {where}.teacher {config.teacher!r}; "
             "raise the weight or name no teacher"
         )
 

@@ -203,7 +203,7 @@ def test_a_wrong_budget_is_a_usage_error(
 def test_mistakes_name_what_is_wrong(run: bignas.Run, tmp_path: pathlib.Path) -> None:
     with pytest.raises(bignas.UsageError, match="none is not the folder of a training run"):
         bignas.load("none")
-    with pytest.raises(bignas.UsageError, match="is no child of 'digits'"):
+    with pytest.raises(bignas.UsageError, match="is not a child of 'digits'"):
         bignas.evaluate(run, "BigNASModel-S")
     outside = bignas.search_space_of("bignas_small").smallest()
     with pytest.raises(bignas.UsageError, match="resolution"):

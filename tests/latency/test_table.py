@@ -135,8 +135,8 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
         ({"unit": "s"}, "format and unit are 2 and 's'"),
         ({"overhead_ms": -1}, "overhead_ms is -1"),
         ({"overhead_ms": float("nan")}, "overhead_ms is nan"),
-        ({"device": None}, "device is no str"),
-        ({"entries": {}}, "entries is no list"),
+        ({"device": None}, "device is not a str"),
+        ({"entries": {}}, "entries is not a list"),
         ({"comment": "mine"}, "got .*comment"),
     ],
 )

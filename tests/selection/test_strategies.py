@@ -176,7 +176,7 @@ def test_a_measurement_that_is_no_cost_is_a_failure(value: float) -> None:
     (cheapest,) = [a for a in countable.everything() if a == budgets_lib.cheapest(SPACE)]
     record = countable.figures(Memory(), measure=lambda child: value).cost("ms", cheapest)
     assert record.value is None
-    assert "which is no cost" in (record.failure or "")
+    assert "which is not a cost" in (record.failure or "")
 
 
 def test_a_failure_that_would_end_the_search_is_tried_again() -> None:

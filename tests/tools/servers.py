@@ -1,4 +1,4 @@
-"""Servers for tests: tensorflow_model_server, and a stand-in where that cannot be had.
+"""Servers for tests: tensorflow_model_server, and a stand-in where that is not available.
 
 The stand-in answers with the real SavedModel, over real sockets: the service of
 tensorflow-serving-api with its protos, and REST with bodies held to what TensorFlow Serving's

@@ -1,4 +1,4 @@
-"""Broken runs and files: one line that says how to mend it, from whichever tool meets them."""
+"""Broken runs and files: one line that says how to fix it, from whichever tool meets them."""
 
 from __future__ import annotations
 

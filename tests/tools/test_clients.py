@@ -63,7 +63,7 @@ def test_addresses_of_other_kinds_are_understood() -> None:
 
 def test_a_damaged_graph_is_no_export(tmp_path: pathlib.Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(errors.UsageError, match="is no folder of an exported version"):
+    with pytest.raises(errors.UsageError, match="is not the folder of an exported version"):
         clients.LocalClient(str(tmp_path))
 
 

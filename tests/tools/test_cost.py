@@ -77,7 +77,7 @@ def test_a_run_says_its_space_classes_and_channels(tmp_path: pathlib.Path) -> No
         (("--architecture=biggest", "--model_dir=nowhere"), "no params.yaml"),
         (
             ("--architecture=biggest", "--model_dir=x", "--search_space=bignas_small"),
-            "a run has a space of its own",
+            "a run has its own space",
         ),
         (("--published=BigNASModel-S", "--search_space=bignas_small"), "resolution"),
     ],

@@ -154,4 +154,4 @@ def test_predict_refuses_what_is_no_image_or_no_export(
     error = commands.refuse(forks, "predict", path, export_dir=version_dir)
     assert f"{path} is neither JPEG nor PNG" in error
     error = commands.refuse(forks, "predict", path, export_dir=run_dir)
-    assert f"{run_dir} is no folder of an exported version" in error
+    assert f"{run_dir} is not the folder of an exported version" in error

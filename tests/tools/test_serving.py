@@ -192,7 +192,7 @@ def test_start_refuses_an_export_that_was_moved(
     (moved / "models.config").write_text(config)
     done = forks.run("tools.serving.start", f"--export_dir={moved}", "--show")
     assert done.returncode == 2, done.stdout
-    assert "the export was moved; mend its base_path" in done.stderr
+    assert "the export was moved; correct its base_path" in done.stderr
 
 
 def test_start_refuses_a_damaged_configuration(forks: Forks, tmp_path: pathlib.Path) -> None:

@@ -115,7 +115,7 @@ def test_two_processes_train_as_one_does_though_a_worker_dies(tmp_path: pathlib.
         chief.until("step 6/")
         other.send(signal.SIGKILL)
         code, stderr = chief.end()
-        assert (code, "error: another worker has gone; start all" in stderr) == (1, True)
+        assert (code, "error: another worker was lost; start all" in stderr) == (1, True)
     with processes.two_workers(tmp_path, two, overrides) as (chief, other):
         chief.until(f"resuming from {two / 'ckpt-5'}")
         chief.until("step 7/")

@@ -94,7 +94,7 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("task.train_data.base_size=32", "base_size is 32; the supernet is made for 28"),
         ("runtime.mixed_precision_dtype=float16", r"'float16'; choose from \['float32', 'bfl"),
         ("runtime.distribution_strategy=parameter_server", "choose from .*'one_device'"),
-        ("runtime.enable_xla=true", "anew for every child; set task.model.execution=mask"),
+        ("runtime.enable_xla=true", "again for every child; set task.model.execution=mask"),
         (f"{OPTIMISER}warmup.type=lin", r"'lin'; choose from \['linear', 'polynomial'\]"),
         (f"{OPTIMISER}optimizer.type=sgd_experimental", "'sgd_experimental', which is not of"),
         ("task.sandwich.biggest=false", "weight is 1.0, but there is no teacher; set sandwich.b"),
@@ -120,7 +120,7 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ),
         (
             "task.distillation.teacher=somewhere,task.distillation.weight=0.0",
-            "weight is 0, so nobody learns from task.distillation.teacher 'somewhere'",
+            "weight is 0, so no child learns from task.distillation.teacher 'somewhere'",
         ),
         (f"{OPTIMISER}ema.averag=0.9", "unknown key '.*ema.averag'; nearest is '.*average_decay'"),
         (f"{OPTIMISER}ema=3", "ema is 3; expected dict"),

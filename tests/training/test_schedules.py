@@ -140,7 +140,7 @@ RATE = "trainer.optimizer_config.learning_rate"
         (f"{RATE}.constant_ending.initial_learning_rate=.nan", "is nan; it takes a finite number"),
         (f"{RATE}.constant_ending.decay_steps=-1", "decay_steps is -1; it takes a whole number"),
         (f"{RATE}.constant_ending.floor=1.5", "floor is 1.5; it takes 0 or more"),
-        (f"{RATE}.type=exponential,{RATE}.exponential.decay_steps=0", "no end that could be"),
+        (f"{RATE}.type=exponential,{RATE}.exponential.decay_steps=0", "this schedule never ends"),
         (
             f"{RATE}.constant_ending.decay_steps=0,{RATE}.constant_ending.floor=0.0",
             "needs a floor above 0",

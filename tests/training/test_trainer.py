@@ -206,7 +206,7 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
     folder.mkdir()
     (folder / "orbit.log").symlink_to("/dev/full")
     config = runs.parse(tmp_path, f"{EAGER}trainer.train_steps=3")
-    with pytest.raises(errors.RunError, match=r"disk does not suffice: .*ckpt-3, from which"):
+    with pytest.raises(errors.RunError, match=r"disk ran out: .*ckpt-3, from which"):
         trainer.train(config, str(folder), runs.on_one_cpu())
 
 

@@ -74,7 +74,7 @@ def evaluate_static(
     Args:
       supernet: the shared weights.
       architecture: the child.
-      calibration: one batch, for without momentum a batch norm keeps the last one's moments.
+      calibration: one batch, because a batch norm without momentum keeps the last batch's moments.
       scored: batches to score.
     """
     child = slicing.trainable_child(supernet, architecture, momentum=0.0)

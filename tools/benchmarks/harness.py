@@ -68,7 +68,7 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times as fast as the reference we are, for the same work."""
+        """How many times as fast as the reference we are, at equal work."""
         if len(self.samples) < 2:
             return None
         ours, reference = np.median(self.ours), np.median(self.reference)
@@ -120,7 +120,7 @@ def alternate(
     Args:
       sides: what to time; each must have finished its work when it returns.
       repeats: samples of each side.
-      calls: of a side for one sample, for what is too short to time alone.
+      calls: of a side for one sample, for calls too short to time alone.
       clock: gives seconds.
 
     Returns:

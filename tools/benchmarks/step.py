@@ -16,7 +16,7 @@ from bignas_tf.training import children, losses, sandwich
 
 from . import cases, harness
 
-_STEP = 1  # timed again and again, for it always draws the same random children
+_STEP = 1  # always the same step, which always draws the same random children
 _SEED = 0
 _FURTHER_STEPS = 10
 _TRACE_S = 60.0
@@ -156,5 +156,5 @@ def _static_step(case: cases.Case, architecture: Architecture) -> Callable[[], N
 
 
 def _wait(gradients: list[tf.Tensor]) -> None:
-    """Devices work on after a call has returned: fetching a value waits for them."""
+    """Fetches a value, which waits for devices that are still working after a call returned."""
     gradients[-1].numpy()

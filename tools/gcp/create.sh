@@ -36,7 +36,7 @@ now=$(state)
 while [[ $now != ACTIVE && $dry_run == false ]]; do
   case $now in
     CREATING | ACCEPTED | WAITING_FOR_RESOURCES | PROVISIONING) ;;
-    *) fail "$name is ${now:-gone}; tools/gcp/resume.sh requests it anew" 1 ;;
+    *) fail "$name is ${now:-gone}; tools/gcp/resume.sh requests it again" 1 ;;
   esac
   printf '%s: %s\n' "$name" "$now" >&2
   sleep 30

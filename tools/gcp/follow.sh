@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows the log of the training run on a TPU as it grows, until Ctrl-C; the run goes on.
+# Shows the log of the training run on a TPU as it grows, until Ctrl-C; the run continues.
 #
 #   tools/gcp/follow.sh --name=NAME --zone=ZONE --project=PROJECT [--dry_run]
 #

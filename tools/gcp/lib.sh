@@ -6,7 +6,7 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
 name='' zone='' project='' dry_run=false
 exec 3>&1 # where a dry run prints, also from within $(...)
 
-# fail MESSAGE [CODE]: 2 says that the user can mend it, 1 that the run cannot go on.
+# fail MESSAGE [CODE]: 2 is for a mistake of the user, 1 for a run that failed.
 fail() {
   printf 'error: %s\n' "$1" >&2
   exit "${2:-2}"

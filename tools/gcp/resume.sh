@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings a run back after a preemption, or wherever it stopped: requests the TPU anew if it was
-# taken away, installs, and starts the same training run, which goes on from its last checkpoint.
+# Brings a run back after a preemption, or wherever it stopped: requests the TPU again if it was
+# preempted, installs, and starts the same training run, which resumes from its last checkpoint.
 #
 #   tools/gcp/resume.sh --name=NAME --zone=ZONE --project=PROJECT --accelerator=v3-8 \
 #       --model_dir=gs://BUCKET/RUN [the other flags of create.sh and start.sh] [--dry_run]

@@ -5,8 +5,8 @@
 #       --model_dir=gs://BUCKET/RUN [--experiment=bignas_imagenet] \
 #       [--config_file=experiments/imagenet_tpu.yaml] [--params_override=...] [--dry_run]
 #
-# The run goes on when this command has ended; follow.sh shows it. --accelerator is what create.sh
-# was given. --config_file lies in experiments/ as it was when install.sh ran, or in a bucket.
+# The run continues when this command has ended; follow.sh shows it. --accelerator is the one given
+# to create.sh. --config_file is in experiments/ as it was when install.sh ran, or in a bucket.
 # --dry_run prints the commands and runs none.
 set -euo pipefail
 # shellcheck source=tools/gcp/lib.sh

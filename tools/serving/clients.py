@@ -1,4 +1,4 @@
-"""Ask an exported child to classify image files: in this process, over gRPC or over REST."""
+"""Clients that classify image files: in this process, over gRPC or over REST."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OUTPUTS = ("top_classes", "top_labels", "top_probabilities")
 _OWN_WORDS = re.compile(r"assertion failed: \[(.*?)\]")
 # A name, an IPv4 address or an IPv6 one in brackets; then a port.
 _ADDRESS = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", re.ASCII)
-_HTTP = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "FAILED_PRECONDITION": 412}  # gRPC's, in HTTP
+_HTTP = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "FAILED_PRECONDITION": 412}  # of gRPC, in HTTP
 # Whatever TensorFlow may raise for a missing, cut or foreign SavedModel.
 _UNREADABLE = (OSError, KeyError, ValueError, AttributeError, RuntimeError)
 
@@ -39,7 +39,7 @@ class RefusedError(errors.UsageError):
 
 
 class Client(Protocol):
-    """What answers to encoded images."""
+    """Classifies encoded images."""
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """Classifies JPEG or PNG files.
@@ -102,11 +102,11 @@ class LocalClient:
         import tensorflow as tf
 
         try:
-            # Kept, for a signature does not keep its model.
+            # Kept because a signature does not keep its model alive.
             self._model = tf.saved_model.load(folder)
             self._signature = self._model.signatures[SIGNATURE]
         except (*_UNREADABLE, tf.errors.OpError) as error:
-            raise errors.UsageError(f"{folder} is no folder of an exported version") from error
+            raise errors.UsageError(f"{folder} is not the folder of an exported version") from error
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """See `Client`."""
@@ -175,7 +175,7 @@ class RestClient:
             response = self._connection.getresponse()
             text = response.read().decode(errors="replace")
         except (OSError, UnicodeError, http.client.HTTPException) as error:
-            self._connection.close()  # the next request opens it anew
+            self._connection.close()  # the next request opens a new one
             problem = str(error) or type(error).__name__
             raise _failure(self._server, self._model, "UNAVAILABLE", problem) from error
         if response.status != http.client.OK:
@@ -200,7 +200,7 @@ def _parse(text: str, count: int, server: str) -> list[Prediction]:
     try:
         rows = [[row[name] for name in _OUTPUTS] for row in json.loads(text)["predictions"]]
         if len(rows) != count or any(not row[0] or len({*map(len, row)}) != 1 for row in rows):
-            raise ValueError("lists of other lengths were expected")
+            raise ValueError("expected lists of other lengths")
     except (ValueError, KeyError, TypeError) as error:
         raise errors.RunError(
             f"{server} does not answer as tools.export's models do: {reason(text)}"

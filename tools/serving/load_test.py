@@ -4,8 +4,8 @@
 
 Prints one JSON line for each concurrency: concurrency, requests, failed, images_per_s, and the
 50th, 90th and 99th percentile of the latency in milliseconds. Every client sends its next request
-when it has the answer to the last. They are threads of one Python process, whose own work bounds
-what can be seen: to saturate a large server start several.
+when it has the answer to the previous one. The clients are threads of one Python process, which
+limits the load: to saturate a large server, start several processes.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ from . import clients
 _SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.", required=True)
 _REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
 _MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
-_CONCURRENCIES = flags.DEFINE_list("concurrencies", ["1", "2", "4", "8"], "Clients at once.")
+_CONCURRENCIES = flags.DEFINE_list(
+    "concurrencies", ["1", "2", "4", "8"], "Numbers of concurrent clients."
+)
 _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests for each concurrency.", lower_bound=1)
-_BATCH = flags.DEFINE_integer("batch", 1, "Images of a request.", lower_bound=1)
-_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Longest wait for an answer.", 0.001, 86400)
+_BATCH = flags.DEFINE_integer("batch", 1, "Images in a request.", lower_bound=1)
+_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.", 0.001, 86400)
 
 
 def main(argv: Sequence[str]) -> None:
     if len(argv) < 2:
-        raise errors.UsageError("no image was given; name one PNG or JPEG file or more")
+        raise errors.UsageError("no image was given; name at least one PNG or JPEG file")
     concurrencies = [int(text) if text.isdecimal() else 0 for text in _CONCURRENCIES.value]
     if not concurrencies or min(concurrencies) < 1:
         raise errors.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")
@@ -48,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _images(paths: Sequence[str]) -> list[bytes]:
-    """Files that the server takes; of others every request would fail, or a share of them."""
+    """Returns the images, each accepted by the server; a refused one would fail its requests."""
     images = [clients.read(path) for path in paths]
     with contextlib.closing(_connect()) as client:
         for path, image in zip(paths, images, strict=True):
@@ -61,7 +63,7 @@ def _connect() -> clients.Client:
 
 
 def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, float]:
-    """Sends every batch once, over so many clients.
+    """Sends every batch once, over `concurrency` clients.
 
     Raises:
       UsageError, RunError: the first request of a client, which is not counted, fails.
@@ -94,7 +96,7 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
 
 
 def _send(client: clients.Client, batches: Sequence[Sequence[bytes]]) -> list[float | None]:
-    """Seconds that each answer took; None where there was none."""
+    """Returns the seconds that each answer took; None for a failed request."""
     latencies: list[float | None] = []
     for batch in batches:
         began = time.perf_counter()

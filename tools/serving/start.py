@@ -3,7 +3,7 @@
   python -m tools.serving.start --export_dir=runs/fashion_mnist/export [--docker] [--batching]
 
 Serves every model of the folder's models.config, and new versions as they appear. Prints the
-command line first; with --show it does no more.
+command line first; with --show it only prints it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Output of tools.export.",
 _PORT = flags.DEFINE_integer("port", 8500, "Port for gRPC.", 1, 65535)
 _REST_PORT = flags.DEFINE_integer("rest_port", 8501, "Port for REST.", 1, 65535)
 _BATCHING = flags.DEFINE_bool(
-    "batching", False, "Answer requests together; batching.config says at what price."
+    "batching", False, "Batch requests in the server; batching.config lists the drawbacks."
 )
 _DOCKER = flags.DEFINE_bool("docker", False, "Run the server in Docker.")
 _IMAGE = flags.DEFINE_string("image", "tensorflow/serving", "Docker image.")
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _check(base: pathlib.Path) -> None:
-    """The server itself would wait for ever for a folder that is not there."""
+    """Checks models.config; the server would wait forever for a missing folder."""
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
@@ -59,11 +59,11 @@ def _check(base: pathlib.Path) -> None:
         raise errors.UsageError(f"{path} is damaged ({error}); export again") from error
     for model in config.model_config_list.config:
         folder = pathlib.Path(model.base_path)
-        # Docker sees nothing but the base.
+        # Docker sees nothing outside the base.
         if not folder.is_relative_to(base) or not folder.is_dir():
             raise errors.UsageError(
-                f"{path} names {folder}, which is no folder of {base}: the export was moved; mend "
-                "its base_path"
+                f"{path} names {folder}, which is not a folder in {base}: the export was moved; "
+                "correct its base_path"
             )
 
 
@@ -73,7 +73,7 @@ def _server(base: pathlib.Path) -> list[str]:
 
 
 def _docker(base: pathlib.Path) -> list[str]:
-    """The folder lies at the same place inside, for models.config has absolute paths."""
+    """The folder has the same path inside, because models.config has absolute paths."""
     ports = [f"--publish={_PORT.value}:8500", f"--publish={_REST_PORT.value}:8501"]
     volume = f"--volume={base}:{base}:ro"
     return ["docker", "run", "--rm", *ports, volume, _IMAGE.value, *_configuration(base)]

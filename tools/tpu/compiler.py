@@ -1,4 +1,4 @@
-"""Compiles HLO for a TPU topology with no TPU attached; runs in .venv-tpu, knows no project.
+"""Compiles HLO for a TPU topology with no TPU attached; runs in .venv-tpu, without this project.
 
   compiler.py TOPOLOGY [HLO]
 
@@ -37,7 +37,7 @@ BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "
 
 def main(name: str, hlo: str | None = None) -> dict[str, Any]:
     if name.startswith("v4:"):
-        # Of this generation alone libtpu must be told what one host has.
+        # Only for this generation libtpu must be told what one host has.
         os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v4-8")
     try:
         topology = topologies.get_topology_desc(platform="tpu", topology_name=name)

@@ -26,7 +26,7 @@ class Compiler:
     """
 
     def __init__(self, environment: str, topology: str) -> None:
-        # The stamp is there only if the whole install came through.
+        # The stamp exists only if the whole installation succeeded.
         if not (pathlib.Path(environment) / "installed").exists():
             raise errors.UsageError(
                 f"--environment={environment} has no TPU compiler; make it with `make env-tpu`, in "

@@ -1,4 +1,4 @@
-"""Compiles the batch asked for and, where it does not fit, finds the largest that does."""
+"""Compiles the requested batch and, if it does not fit, finds the largest that does."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class ReplicaStep:
         self._step = tf.function(tf.autograph.experimental.do_not_convert(step), jit_compile=True)
 
     def lower(self, images: int) -> bytes:
-        """A serialised `HloModuleProto` of a step of so many images.
+        """Returns a serialised `HloModuleProto` of a step of `images` images.
 
         Variables are arguments, and results that share their memory.
         """
@@ -52,7 +52,7 @@ class ReplicaStep:
         return _without_copies(lowered)
 
     def host_bytes(self, images: int) -> dict[str, int]:
-        """Bytes that cross from host to core in a step of so many images.
+        """Returns the bytes that cross from host to core in a step of `images` images.
 
         As they are sent, and as they would be if the host sent each child its own float32
         copy, already resized.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# On every host: makes .venv anew from requirements.txt, with the TensorFlow that is built for TPUs.
+# On every host: makes a new .venv from requirements.txt, with the TensorFlow that is built for TPUs.
 set -euo pipefail
 # shellcheck source=tools/gcp/host/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

@@ -11,7 +11,7 @@ _MOST_LEVELS = 50
 _MOST_NODES = 100_000
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML 1.1 reads 1e-5 as text; here it is the number that it is everywhere else."""
 
     _level = 0
@@ -26,7 +26,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_Loader.add_implicit_resolver(
+Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
     list("-+0123456789"),
@@ -41,7 +41,7 @@ def load(text: str) -> Any:
         would repeat too much.
       ValueError: a date or a number that does not exist, such as 2025-02-30.
     """
-    loader = _Loader(text)
+    loader = Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:

@@ -79,7 +79,9 @@ def _values(source: str) -> dict[str, object]:
     else:
         values = strict_yaml.load(source)
         if isinstance(values, str):
-            values = strict_yaml.load(hyperparams.nested_csv_str_to_json_str(source))
+            # Of a list of overrides the later ones win, as of several files.
+            nested = hyperparams.nested_csv_str_to_json_str(source)
+            values = yaml.load(nested, strict_yaml.Loader)
     if not isinstance(values, dict):
         raise ValueError("expected a mapping of configuration keys")
     return values
@@ -100,11 +102,11 @@ def _check_keys(
             raise errors.UsageError(
                 f"{source}: unknown key {where!r}; nearest is '{path}{near[0] if near else '?'}'"
             )
-        default, group = getattr(known, key), _blank(known, key)
-        if group is not None:
-            if value is None:
-                continue  # leaves the whole group out, as in `ema=null`
-            default = default or group
+        default = getattr(known, key)
+        if value is None and _blank(known, key):
+            continue  # leaves a whole group out, as in `ema=null`
+        if default is None and value is not None:
+            default = _blank(known, key)
         if isinstance(default, hyperparams.Config):
             if not isinstance(value, dict):
                 raise errors.UsageError(f"{source}: {where} is {value!r}; expected dict")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -141,7 +142,9 @@ def test_a_judgement_is_the_tool_s(
     assert (
         _json(tmp_path / "judgement.json") == result.to_json() == _json(run_dir / "judgement.json")
     )
-    assert "\n".join(lines) + "\n" == judged
+    # Neither run takes as long as the other.
+    time_left = re.compile(r"\d+:\d\d left")
+    assert time_left.sub("", "\n".join(lines) + "\n") == time_left.sub("", judged)
 
 
 def test_an_export_is_the_tool_s_and_is_verified(

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-_LIMIT_S = 300
+_LIMIT_S = 900
 _MOST_ERRORS = 1 << 20
 
 

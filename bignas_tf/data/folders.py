@@ -57,7 +57,6 @@ def scan(root: str) -> ImageFolder:
     found = {ONLY_SPLIT: _class_folders(root, ignored)}
     flat = any(found[ONLY_SPLIT].values())
     if not flat or any(_has_images(below) for below in _nested(root)):
-        ignored.clear()
         found = {split: _class_folders(os.path.join(root, split), ignored) for split in _sub(root)}
         found = {split: classes for split, classes in found.items() if classes}
         flat = False

@@ -72,7 +72,8 @@ def scan(root: str) -> ImageFolder:
 
 
 def _labelled(classes: Mapping[str, list[str]], names: Sequence[str]) -> list[Example]:
-    return [(path, names.index(name)) for name in classes for path in classes[name]]
+    labels = {name: label for label, name in enumerate(names)}
+    return [(path, labels[name]) for name in classes for path in classes[name]]
 
 
 def _sub(folder: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import tf_keras
 
 from bignas_tf import console, errors, files
-from bignas_tf.api import cards
+from bignas_tf.api import cards, evaluators
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure
 from bignas_tf.data import decode, sources
@@ -22,8 +22,7 @@ from bignas_tf.modeling import slicing
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection import runner, splits
-from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.selection import splits
 from bignas_tf.training.checkpoints import Run
 
 FORMATS = ("float32", "float16", "dynamic_range", "int8")
@@ -43,7 +42,9 @@ def child(run: Run, architecture: Architecture | str | os.PathLike[str]) -> tf_k
       UsageError: no such child, or images that cannot be read.
     """
     chosen = presets.child(run.space, architecture)
-    return slicing.sliced_child(run.supernet, chosen, _evaluator(run).statistics(chosen))
+    return slicing.sliced_child(
+        run.supernet, chosen, evaluators.evaluator_of(run).statistics(chosen)
+    )
 
 
 def export(
@@ -183,11 +184,6 @@ def verify(
     return outcomes
 
 
-def _evaluator(run: Run) -> Evaluator:
-    task = run.config.task
-    return runner.build_evaluator(run.supernet, task.train_data, task.selection)
-
-
 def _names(
     data: DataConfig, labels: Sequence[str] | str | os.PathLike[str] | None
 ) -> Sequence[str]:
@@ -210,7 +206,7 @@ def _servables(
     run: Run, children: Mapping[str, Architecture], names: Sequence[str], licence: str
 ) -> Iterator[tuple[str, Servable]]:
     """Calibrates, scores and slices children, one after the other."""
-    task, net, evaluator = run.config.task, run.supernet, _evaluator(run)
+    task, net, evaluator = run.config.task, run.supernet, evaluators.evaluator_of(run)
     data, selection = task.train_data, task.selection
     reporting = cards.reporting_images(task)
     patches, labels = cards.verified_images(reporting)

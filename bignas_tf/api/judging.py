@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from bignas_tf import console, errors, files
 from bignas_tf.accuracy import Accuracy
+from bignas_tf.api import evaluators
 from bignas_tf.console import Show
 from bignas_tf.reports import words
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import judged, judgement, runner, splits
+from bignas_tf.selection import judged, judgement, splits
 from bignas_tf.selection.judged import JudgedChild, Judgement
 from bignas_tf.training.checkpoints import Run
 
@@ -32,9 +33,8 @@ def evaluate(
     """
     child, task = presets.child(run.space, architecture), run.config.task
     data, selection = task.train_data, task.selection
-    evaluator = runner.build_evaluator(run.supernet, data, selection)
     images = splits.open_split(data, split or selection.reporting_split, selection.batch_size)
-    ((_, accuracy),) = evaluator.scores([child], images)
+    ((_, accuracy),) = evaluators.evaluator_of(run).scores([child], images)
     return accuracy
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import pathlib
 import re
@@ -13,6 +15,7 @@ import tensorflow as tf
 import tf_keras
 
 import bignas_tf as bignas
+from bignas_tf.api import evaluators
 from bignas_tf.data import resize
 from tests.selection import digits
 from tests.selection.digits import STEPS
@@ -192,6 +195,22 @@ def test_a_report_is_written_where_it_is_wanted(
     assert f"{BUDGETS[-1]:g}" in page.read_text()
     plots = list((tmp_path / "report").glob("*.png"))
     assert lines == [f"{page}, and {len(plots)} plots in {tmp_path / 'report'}"]
+
+
+def test_one_run_is_traced_once(run: bignas.Run) -> None:
+    bignas.evaluate(run, "smallest", split="test[:64]")
+    evaluator = evaluators.evaluator_of(run)
+    traces = evaluator.traces
+    bignas.evaluate(run, "biggest", split="test[:128]")
+    bignas.child(run, "smallest")
+    assert evaluators.evaluator_of(run) is evaluator
+    assert evaluator.traces == traces <= 2
+    # Settings that a user changes are heeded.
+    changed = dataclasses.replace(run, config=copy.deepcopy(run.config))
+    assert evaluators.evaluator_of(changed) is not evaluator
+    before = evaluators.evaluator_of(changed)
+    changed.config.task.selection.calibration_images = 64
+    assert evaluators.evaluator_of(changed) is not before
 
 
 @pytest.mark.parametrize("budgets", [[], ["mflops"], "mflops=-1"])

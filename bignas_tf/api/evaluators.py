@@ -1,0 +1,29 @@
+"""The evaluator of a run, kept between calls: a notebook asks for one child after another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bignas_tf.selection import runner
+from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.training.checkpoints import Run
+
+# Of the latest run alone. TensorFlow takes seconds to trace the two graphs, and frees neither.
+_latest: tuple[Run, dict[str, Any], Evaluator] | None = None
+
+
+def evaluator_of(run: Run) -> Evaluator:
+    """Returns what calibrates and scores children of a run as its search does.
+
+    It is the same as before if the run and its settings are.
+
+    Raises:
+      UsageError: the images do not fit the supernet, or there are too few.
+    """
+    global _latest
+    task = run.config.task
+    settings = {"data": task.train_data.as_dict(), "selection": task.selection.as_dict()}
+    if _latest is None or _latest[0] is not run or _latest[1] != settings:
+        built = runner.build_evaluator(run.supernet, task.train_data, task.selection)
+        _latest = run, settings, built
+    return _latest[2]

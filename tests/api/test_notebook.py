@@ -145,9 +145,9 @@ def test_a_judgement_is_the_tool_s(
     assert (
         _json(tmp_path / "judgement.json") == result.to_json() == _json(run_dir / "judgement.json")
     )
-    # Neither run takes as long as the other.
-    time_left = re.compile(r"\d+:\d\d left")
-    assert time_left.sub("", "\n".join(lines) + "\n") == time_left.sub("", judged)
+    # How often the time left is shown depends on how fast the machine is at that moment.
+    progress = re.compile(r"^\d+/\d+ scored, .*\n", re.MULTILINE)
+    assert progress.sub("", "\n".join(lines) + "\n") == progress.sub("", judged)
 
 
 def test_an_export_is_the_tool_s_and_is_verified(

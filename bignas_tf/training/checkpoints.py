@@ -134,8 +134,7 @@ def check_averages(checkpoint: str, kept: bool) -> None:
     Raises:
       UsageError: the run began otherwise.
     """
-    names = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
-    began_with = averaging.SAVED_AS + _VALUE in names
+    began_with = _reader(checkpoint).has_tensor(averaging.SAVED_AS + _VALUE)
     if began_with != kept:
         raise errors.UsageError(
             f"checkpoint {checkpoint} was trained {'with' if began_with else 'without'} averages "
@@ -146,12 +145,20 @@ def check_averages(checkpoint: str, kept: bool) -> None:
 
 def _read(checkpoint: str, name: str) -> int:
     try:
-        return tf.compat.v1.train.NewCheckpointReader(checkpoint).get_tensor(name + _VALUE)
+        return _reader(checkpoint).get_tensor(name + _VALUE)
     except _UNREADABLE as error:
         raise errors.UsageError(
             f"checkpoint {checkpoint} is corrupt or not of a supernet: {_line(error)}; "
             f"{_way_out(os.path.dirname(checkpoint))}"
         ) from error
+
+
+def _reader(checkpoint: str) -> Any:
+    """Returns a reader of a checkpoint's tensors.
+
+    `tf.train.load_checkpoint` takes a checkpoint in memory (ram://) for a folder without any.
+    """
+    return tf.compat.v1.train.NewCheckpointReader(checkpoint)
 
 
 def _way_out(model_dir: str) -> str:

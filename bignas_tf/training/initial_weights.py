@@ -37,8 +37,8 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
     channels = config.train_data.channels
     if run.supernet.input_channels != channels:
         raise errors.UsageError(
-            f"task.init_checkpoint: {folder} was trained on images with "
-            f"{run.supernet.input_channels} channels; task.train_data.channels is {channels}: "
+            f"task.init_checkpoint: {folder} was trained with "
+            f"task.train_data.channels={run.supernet.input_channels}; here it is {channels}: "
             "make them equal, or start from another run"
         )
     return run

@@ -186,5 +186,5 @@ def test_another_space_is_refused(folder: pathlib.Path, tmp_path: pathlib.Path) 
 def test_other_channels_are_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     shutil.copy(folder / "space.yaml", tmp_path)
     config = _photos(tmp_path, folder / "plain", channels=3)
-    with pytest.raises(errors.UsageError, match=r"of 1 channels; task.train_data.channels is 3"):
+    with pytest.raises(errors.UsageError, match=r"channels=1; here it is 3"):
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())

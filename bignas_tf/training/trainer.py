@@ -22,7 +22,7 @@ from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, initial_weights, validation
+from bignas_tf.training import checkpoints, initial_weights, listing, resuming, validation
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
@@ -40,7 +40,7 @@ class Runner(train_lib.OrbitExperimentRunner):
         if workers.is_chief(self.strategy):
             return manager
         atexit.register(shutil.rmtree, manager.directory, ignore_errors=True)
-        checkpoint = tf.train.latest_checkpoint(self.model_dir)
+        checkpoint = listing.latest(self.model_dir)
         if not checkpoint:
             return manager
         # In the scope, as the chief's is: it creates a variable, which all workers create together.
@@ -133,34 +133,32 @@ def train(
       show: takes lines of progress, in the chief's process.
 
     Raises:
-      UsageError: a bad configuration, a checkpoint that is damaged or of another space, or a
-        `task.init_checkpoint` whose weights cannot be taken over.
+      UsageError: a bad configuration, a checkpoint that is damaged, lost, of another space or
+        saved under a configuration that this one cannot continue, or a `task.init_checkpoint`
+        whose weights cannot be taken over.
       RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
     """
     validation.validate(config)
     space = presets.get(config.task.model.search_space)
     files.make_folder(model_dir)
-    checkpoint = tf.train.latest_checkpoint(model_dir)
-    if checkpoint:
-        checkpoints.check_space(checkpoint, space)
-        checkpoints.check_averages(checkpoint, bool(config.trainer.optimizer_config.ema))
+    show = show if workers.is_chief(strategy) else console.silent
+    checkpoint = listing.latest(model_dir)
+    notes = resuming.check(checkpoint, config, space) if checkpoint else []
     _check_shared(model_dir, strategy)
     fresh = config.task.init_checkpoint and not checkpoint
     start = initial_weights.load(config.task, space) if fresh else None
-    chief = workers.is_chief(strategy)
-    show = show if chief else console.silent
     ignored = sources.ignored_files(config.task.train_data)
     if ignored:
         show(f"ignored files: {ignored}")
-    if checkpoint:
-        show(f"resuming from {checkpoint}")
+    for note in notes:
+        show(note)
     if start:
         show(initial_weights.summary(start, config.task))
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
         trainer = SupernetTrainer(config, task, start)
     # Now: a mistake that shows when they are built must not change the files of a run.
-    if chief:
+    if workers.is_chief(strategy):
         _describe(config, space, model_dir)
     _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
@@ -254,7 +252,7 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
 
 
 def _latest(model_dir: str) -> str:
-    return tf.train.latest_checkpoint(model_dir) or "none was saved"
+    return listing.latest(model_dir) or "none was saved"
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:

@@ -157,7 +157,7 @@ def _damaged(folder: pathlib.Path, how: str, target: pathlib.Path) -> tuple[path
     other = shutil.copytree(folder / "plain", target / "other")
     if how == "no_checkpoint":
         (other / "checkpoint").unlink()
-        return other, "holds no checkpoint; train first"
+        return other, "checkpoint is missing, but beside it are .*ckpt-6"
     data = next(other.glob("ckpt-6.data*"))
     data.write_bytes(data.read_bytes()[:100])
     return other, r"ckpt-6 (is corrupt|cannot be restored)"

@@ -78,7 +78,18 @@ def test_a_finished_run_stays_as_it_is(
     before = runs.tensors(str(trained / "run" / "ckpt-1"))
     after = runs.train(runs.parse(trained, ONE_STEP), trained / "run")
     assert all(np.array_equal(before[name], after[name]) for name in before)
-    assert "resuming from" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"resuming from {trained}/run/ckpt-1\n"
+
+
+def test_a_run_whose_list_of_checkpoints_is_lost_does_not_start_again(
+    trained: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    folder = shutil.copytree(trained / "run", tmp_path / "run")
+    (folder / "checkpoint").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with pytest.raises(errors.UsageError, match=r"checkpoint is missing, .*: \"ckpt-1\"'; to"):
+        trainer.train(runs.parse(trained, ONE_STEP), str(folder), runs.on_one_cpu())
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing"])
@@ -100,8 +111,11 @@ def test_a_damaged_checkpoint_is_named_and_an_older_one_can_be_taken(
         (folder / "ckpt-9.index").unlink()
     with pytest.raises(errors.UsageError) as caught:
         trainer.train(config, str(folder), runs.on_one_cpu())
-    assert f"checkpoint {folder}/ckpt-9 cannot be restored: " in str(caught.value)
-    assert str(caught.value).endswith(f"as model_checkpoint_path in {folder}/checkpoint")
+    if damage == "cut":
+        assert f"checkpoint {folder}/ckpt-9 cannot be restored: " in str(caught.value)
+        assert str(caught.value).endswith(f"as model_checkpoint_path in {folder}/checkpoint")
+    else:
+        assert f"{folder}/checkpoint names ckpt-9, which is not there" in str(caught.value)
     (folder / "checkpoint").write_text(state)
     runs.train(config, folder)
     assert tf.train.latest_checkpoint(str(folder)).endswith("ckpt-2")
@@ -131,7 +145,7 @@ def _damage(folder: pathlib.Path, how: str) -> str:
         return "not a run's configuration"
     if how == "no_checkpoint":
         (folder / "checkpoint").unlink()
-        return "holds no checkpoint"
+        return "checkpoint is missing, but beside it are ckpt-1;"
     data = next(folder.glob("ckpt-1.data*"))
     data.write_bytes(data.read_bytes()[:100])
     return "ckpt-1 (is corrupt|cannot be restored)"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from bignas_tf import errors
 
@@ -23,7 +24,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     Raises:
       UsageError: the folder cannot be made or written to.
     """
-    if _is_remote(path):
+    if is_remote(path):
         name = os.fspath(path)
         with _remote(path) as gfile:
             with gfile.GFile(f"{name}.part", "w") as stream:
@@ -50,13 +51,18 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is of another file system than this machine's, such as a bucket."""
+    return "://" in os.fspath(path)
+
+
 def is_file(path: str | os.PathLike[str]) -> bool:
     """Whether `path` is a file.
 
     Raises:
       UsageError: a bucket cannot be reached.
     """
-    if _is_remote(path):
+    if is_remote(path):
         with _remote(path) as gfile:
             return gfile.exists(os.fspath(path)) and not gfile.isdir(os.fspath(path))
     return os.path.isfile(path)
@@ -69,7 +75,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
       UsageError: the file is missing or unreadable.
       UnicodeDecodeError: it is not text.
     """
-    if _is_remote(path):
+    if is_remote(path):
         with _remote(path) as gfile, gfile.GFile(os.fspath(path)) as stream:
             return stream.read()
     try:
@@ -110,9 +116,30 @@ def written_by(tool: str, path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
+def lock(stream: IO[Any], owner: str, flag: str) -> None:
+    """Locks an open file of this machine until it is closed or the process ends, even by a kill.
+
+    Args:
+      stream: the file.
+      owner: whoever else may have locked it, such as "a search".
+      flag: of the command, to choose another folder with.
+
+    Raises:
+      UsageError: somebody else has locked it.
+      OSError: its file system has no locks.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _usage_error(
+            stream.name,
+            f"belongs to {owner} that is running; wait until it ends, or choose another {flag}",
+        ) from None
+
+
 def make_folder(folder: str | os.PathLike[str]) -> None:
     """Makes a folder that may be remote; see `ensure_writable`."""
-    if not _is_remote(folder):
+    if not is_remote(folder):
         ensure_writable(folder)
         return
     with _remote(folder) as gfile:
@@ -125,7 +152,7 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
     Raises:
       UsageError: it cannot be made or written to, or is remote.
     """
-    if _is_remote(folder):
+    if is_remote(folder):
         raise _usage_error(folder, "is remote; here a folder of this machine is needed")
     path = pathlib.Path(folder)
     try:
@@ -135,10 +162,6 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
     except OSError as error:
         raise _usage_error(path, f"is not a writable folder ({error.strerror})") from error
     return path
-
-
-def _is_remote(path: str | os.PathLike[str]) -> bool:
-    return "://" in os.fspath(path)
 
 
 @contextlib.contextmanager

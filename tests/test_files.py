@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -40,6 +42,28 @@ def test_a_file_that_is_missing_or_not_json_is_named(folder: str) -> None:
     files.write_text(f"{folder}/cut.json", "[1,")
     with pytest.raises(errors.UsageError, match=f"{folder}/cut.json is not valid JSON"):
         files.read_json(f"{folder}/cut.json")
+
+
+def test_a_lock_keeps_others_out_and_a_kill_leaves_none(tmp_path: pathlib.Path) -> None:
+    hold = (
+        "import sys; from bignas_tf import files; stream = open(sys.argv[1], 'a'); "
+        "files.lock(stream, 'x', '--y'); print('held', flush=True); sys.stdin.read()"
+    )
+    path = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=pathlib.Path(__file__).resolve().parents[1],
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with path.open("a") as stream:
+            with pytest.raises(errors.UsageError, match=r"lock belongs to a job that .* --dir$"):
+                files.lock(stream, "a job", "--dir")
+            holder.kill()
+            holder.wait()
+            files.lock(stream, "a job", "--dir")
 
 
 def test_what_cannot_be_reached_is_named() -> None:

@@ -22,7 +22,7 @@ from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, initial_weights, listing, resuming, validation
+from bignas_tf.training import checkpoints, initial_weights, listing, resuming, validation, writer
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
@@ -135,13 +135,25 @@ def train(
     Raises:
       UsageError: a bad configuration, a checkpoint that is damaged, lost, of another space or
         saved under a configuration that this one cannot continue, or a `task.init_checkpoint`
-        whose weights cannot be taken over.
+        whose weights cannot be taken over; or another training holds the folder.
       RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
     """
     validation.validate(config)
-    space = presets.get(config.task.model.search_space)
     files.make_folder(model_dir)
     show = show if workers.is_chief(strategy) else console.silent
+    with writer.sole(model_dir, strategy, show):
+        _train(config, model_dir, strategy, evaluation, show)
+
+
+def _train(
+    config: cfg.ExperimentConfig,
+    model_dir: str,
+    strategy: tf.distribute.Strategy,
+    evaluation: Evaluation | None,
+    show: Show,
+) -> None:
+    """Trains in a folder that nobody else writes."""
+    space = presets.get(config.task.model.search_space)
     checkpoint = listing.latest(model_dir)
     notes = resuming.check(checkpoint, config, space) if checkpoint else []
     _check_shared(model_dir, strategy)

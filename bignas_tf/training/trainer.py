@@ -1,15 +1,13 @@
-"""Runs a training experiment on Orbit: progress, checkpoints, and a stop on NaN or SIGTERM."""
+"""Runs a training experiment on Orbit: loops, checkpoints, and a stop on SIGTERM."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import math
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import orbit
 import tensorflow as tf
@@ -24,8 +22,9 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import checkpoints, initial_weights, listing, resuming, validation, writer
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
+from bignas_tf.training.progress import Progress
 from bignas_tf.training.supernet_trainer import SupernetTrainer
-from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
+from bignas_tf.training.task import BigNASTask
 
 
 class Runner(train_lib.OrbitExperimentRunner):
@@ -53,61 +52,6 @@ class Runner(train_lib.OrbitExperimentRunner):
             step_counter=self.trainer.global_step,
             checkpoint_interval=manager.checkpoint_interval,
             last_checkpoint_step=int(self.trainer.global_step.numpy()),
-        )
-
-
-class Progress:
-    """Shows one line a loop; stops a run that has gone wrong.
-
-    Args:
-      trainer: trains the supernet.
-      model_dir: folder of the run.
-      show: takes the lines.
-
-    Raises (when called):
-      RunError: a loss or a weight is not finite or the losses exceed `loss_upper_bound` (the
-        step and the last good checkpoint are named), or the replicas drew different children.
-    """
-
-    def __init__(
-        self, trainer: SupernetTrainer, model_dir: str, show: Show = console.print_line
-    ) -> None:
-        self._trainer = trainer
-        self._model_dir = model_dir
-        self._weights = trainer.model.trainable_variables
-        self._total = trainer.config.trainer.train_steps
-        self._bound = trainer.config.trainer.loss_upper_bound
-        self._show = show
-
-    def __call__(self, logs: dict[str, Any]) -> None:
-        values = {name: float(value) for name, value in logs.items()}
-        step = int(self._trainer.global_step.numpy())
-        losses = {name[5:]: v for name, v in values.items() if name.startswith("loss_")}
-        # The last update may have ruined the weights before a loss was computed: do not save them.
-        finite = all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in self._weights)
-        if not (finite and all(map(math.isfinite, losses.values()))):
-            raise self._wrong(f"the loss or a weight is not finite at step {step}: {losses}")
-        if values["training_loss"] > self._bound:
-            raise self._wrong(
-                f"the losses exceed trainer.loss_upper_bound ({self._bound:g}) at step {step}: "
-                f"{losses}"
-            )
-        if values.get(DIFFERENT_CHOICES):
-            raise errors.RunError(
-                f"the replicas drew different children in the loop that ended at step {step}; "
-                "the draw must depend on the step and the seed alone"
-            )
-        left = (self._total - step) / values["steps_per_second"]
-        shown = "  ".join(f"{role} {loss:.3f}" for role, loss in losses.items())
-        self._show(
-            f"step {step}/{self._total}  loss: {shown}  lr {values['learning_rate']:.5f}  "
-            f"{values['images_per_second']:.0f} images/s  {left / 60:.1f} min left"
-        )
-
-    def _wrong(self, what: str) -> errors.RunError:
-        return errors.RunError(
-            f"{what}; last good checkpoint: {_latest(self._model_dir)}; "
-            "lower the learning rate or lengthen the warm-up"
         )
 
 
@@ -225,6 +169,7 @@ def _run(
             ).controller
         with faults.named(trainer.config.task.train_data):
             _loops(trainer, controller, curves, sigterm)
+    progress.finished()
 
 
 def _loops(
@@ -259,12 +204,8 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
     except tf.errors.ResourceExhaustedError as error:
         raise errors.RunError(
             f"memory or disk ran out: {str(error).splitlines()[0]}; last checkpoint: "
-            f"{_latest(model_dir)}, from which the same command resumes"
+            f"{listing.shown(model_dir)}, from which the same command resumes"
         ) from error
-
-
-def _latest(model_dir: str) -> str:
-    return listing.latest(model_dir) or "none was saved"
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:

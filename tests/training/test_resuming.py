@@ -12,7 +12,7 @@ from bignas_tf import errors
 from bignas_tf.training import listing, resuming
 from tests.training import runs
 
-RATE = "trainer.optimizer_config.learning_rate.exponential.initial_learning_rate"
+RATE = "trainer.optimizer_config.learning_rate.constant_ending.initial_learning_rate"
 OPTIMISER = "trainer.optimizer_config.optimizer"
 
 
@@ -69,12 +69,12 @@ def test_each_value_that_a_resumed_run_changes_is_named(begun: pathlib.Path) -> 
     assert resuming.changes(str(begun), runs.parse(begun)) == []
     changed = runs.parse(begun, f"{RATE}=16.0,trainer.train_steps=12")
     assert resuming.changes(str(begun), changed) == [
-        "  changed: trainer.train_steps was 6, is now 12",
         f"  changed: {RATE} was 0.006, is now 16.0",
+        "  changed: trainer.train_steps was 6, is now 12",
     ]
     other = runs.parse(begun, "trainer.optimizer_config.learning_rate.type=cosine")
     lines = resuming.changes(str(begun), other)
-    assert lines[0].endswith("learning_rate.type was exponential, is now cosine")
+    assert lines[0].endswith("learning_rate.type was constant_ending, is now cosine")
     assert any(line.endswith(f"{RATE} was 0.006, is now not set") for line in lines)
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training.progress import Progress
 from bignas_tf.training.task import BigNASTask
 from tests.data import samples
 from tests.training import runs
@@ -191,13 +192,28 @@ def test_a_weight_that_is_not_finite_stops_the_run_before_it_shows_in_a_loss(
 ) -> None:
     config = runs.parse(tmp_path, EAGER)
     run = trainer.SupernetTrainer(config, BigNASTask(config.task))
-    progress = trainer.Progress(run, str(tmp_path))
+    progress = Progress(run, str(tmp_path))
     logs = dict.fromkeys(("training_loss", "loss_biggest", "learning_rate"), 1.0)
     logs |= {"steps_per_second": 1.0, "images_per_second": 8.0}
     progress(logs)
     run.model.classifier.bias[3].assign(np.nan)
     with pytest.raises(errors.RunError, match=r"a weight is not finite at step 0: .*biggest"):
         progress(logs)
+
+
+def test_progress_shows_warnings_among_its_lines(tmp_path: pathlib.Path) -> None:
+    config = runs.parse(tmp_path, EAGER)
+    run, lines = trainer.SupernetTrainer(config, BigNASTask(config.task)), list[str]()
+    run.loop_steps = 20
+    progress = Progress(run, str(tmp_path), lines.append)
+    for loss in [0.7] * 5 + [2.6] * 5:
+        logs = dict.fromkeys(("training_loss", "loss_biggest"), loss)
+        rates = dict.fromkeys(("learning_rate", "steps_per_second", "images_per_second"), 1.0)
+        progress(logs | rates)
+    progress.finished()
+    first, last = [line for line in lines if not line.startswith("step ")]
+    assert first.startswith("warning: the loss of the biggest child was 0.700 ")
+    assert last.startswith("warning: what was learnt ")
 
 
 def test_a_schedule_that_lacks_its_steps_is_refused(tmp_path: pathlib.Path) -> None:

@@ -1,18 +1,27 @@
-"""A run has one writer: whoever trains in its folder holds the folder's lock."""
+"""A run has one writer: who trains in a folder holds its lock, and clears what a kill left."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import pathlib
+import re
+import shutil
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 from bignas_tf import errors, files, workers
 from bignas_tf.console import Show
+from bignas_tf.training import checkpoints, learning_curves
 
 LOCK_FILE = ".training.lock"
+# TensorFlow's names for the parts of a checkpoint, and those of `files.write_text` for the files
+# that only training writes.
+_HALF_WRITTEN = re.compile(
+    r"ckpt-\d+_temp.*|ckpt-\d+\..*\.tempstate\d+"
+    rf"|\.({checkpoints.PARAMS_FILE}|{checkpoints.SPACE_FILE}|{learning_curves.FILE})\.\w{{8}}"
+)
 
 
 @contextlib.contextmanager
@@ -55,7 +64,22 @@ def _locked(model_dir: str, show: Show) -> Iterator[None]:
             files.lock(stream, "a training run", "--model_dir")
         except OSError as error:
             _warn(os.fspath(stream.name), f"cannot be locked ({error.strerror})", show)
+        else:
+            _sweep(pathlib.Path(model_dir), show)
         yield
+
+
+def _sweep(folder: pathlib.Path, show: Show) -> None:
+    """Deletes half-written files; as the folder is locked, no living process is writing them."""
+    left = sorted(path for path in folder.iterdir() if _HALF_WRITTEN.fullmatch(path.name))
+    for path in left:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if left:
+        names = ", ".join(path.name for path in left)
+        show(f"removed what a run that was killed had half written: {names}")
 
 
 def _warn(path: str, problem: str, show: Show) -> None:

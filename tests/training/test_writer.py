@@ -25,6 +25,27 @@ def test_a_second_training_in_a_folder_is_refused_and_changes_nothing(
     assert lines == []
 
 
+def test_what_a_killed_run_had_half_written_is_removed(tmp_path: pathlib.Path) -> None:
+    kept = [
+        "ckpt-3.index", "ckpt-3.data-00000-of-00001", "ckpt-notes_temp", ".judgement.json.abcd_123",
+        "old_ckpt-6_temp", "params.yaml",
+    ]  # fmt: skip
+    left = [".params.yaml.abcd_123", "ckpt-6.data-00000-of-00001.tempstate4711"]
+    for name in kept + left:
+        (tmp_path / name).touch()
+    (tmp_path / "ckpt-6_temp").mkdir()
+    (tmp_path / "ckpt-6_temp" / "part-00000-of-00001.index").touch()
+    lines = list[str]()
+    with writer.sole(str(tmp_path), runs.on_one_cpu(), lines.append):
+        assert {path.name for path in tmp_path.iterdir()} == {*kept, writer.LOCK_FILE}
+    assert lines == [
+        "removed what a run that was killed had half written: .params.yaml.abcd_123, "
+        "ckpt-6.data-00000-of-00001.tempstate4711, ckpt-6_temp"
+    ]
+    with writer.sole(str(tmp_path), runs.on_one_cpu(), lines.append):
+        assert len(lines) == 1
+
+
 def test_a_folder_in_a_bucket_says_that_it_has_no_lock() -> None:
     lines = list[str]()
     with writer.sole("ram://runs/b", runs.on_one_cpu(), lines.append):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -14,6 +15,7 @@ from typing import IO, Any
 from bignas_tf import errors
 
 _MESSAGE, _LEAST_REASON = 299, 80  # characters of a message, and of its reason behind a long path
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What reading a value of another form raises; `UsageError` is a `ValueError`.
 _MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
@@ -23,6 +25,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     Raises:
       UsageError: the folder cannot be made or written to.
+      RunError: the disk is full.
     """
     if is_remote(path):
         name = os.fspath(path)
@@ -33,6 +36,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         return
     target = pathlib.Path(path)
     ensure_writable(target.parent)
+    with full_disk_explained(target):
+        _write(target, text)
+
+
+def _write(target: pathlib.Path, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -44,6 +52,24 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def full_disk_explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Context in which a file of this machine is written.
+
+    Raises:
+      RunError: the disk, or what this user may have of it, is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise errors.RunError(
+            f"{os.fspath(path)} cannot be written: {error.strerror}; free some space, then give "
+            "the same command again"
+        ) from error
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -151,14 +177,16 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
 
     Raises:
       UsageError: it cannot be made or written to, or is remote.
+      RunError: the disk is full.
     """
     if is_remote(folder):
         raise _usage_error(folder, "is remote; here a folder of this machine is needed")
     path = pathlib.Path(folder)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        with full_disk_explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
     except OSError as error:
         raise _usage_error(path, f"is not a writable folder ({error.strerror})") from error
     return path

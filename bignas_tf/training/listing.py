@@ -65,11 +65,6 @@ def read_latest(model_dir: str, read: Callable[[str], T]) -> T | None:
                 raise
 
 
-def shown(model_dir: str) -> str:
-    """The latest checkpoint in words, for messages of a run that stops."""
-    return named(model_dir) or "none was saved"
-
-
 def saved_steps(model_dir: str) -> list[int]:
     """The steps of the whole checkpoints in a folder, ascending."""
     names = tf.io.gfile.listdir(model_dir) if tf.io.gfile.isdir(model_dir) else []

@@ -72,6 +72,5 @@ class Progress:
             self._show(f"warning: {warning}")
 
     def _wrong(self, what: str) -> errors.RunError:
-        return errors.RunError(
-            f"{what}; last good checkpoint: {listing.shown(self._model_dir)}; {CALMER}"
-        )
+        latest = listing.named(self._model_dir) or "none was saved"
+        return errors.RunError(f"{what}; last good checkpoint: {latest}; {CALMER}")

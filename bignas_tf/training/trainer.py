@@ -202,9 +202,12 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
+        latest = listing.named(model_dir)
+        then = "no checkpoint was saved, so the same command starts from the beginning"
+        if latest:
+            then = f"last checkpoint: {latest}, from which the same command resumes"
         raise errors.RunError(
-            f"memory or disk ran out: {str(error).splitlines()[0]}; last checkpoint: "
-            f"{listing.shown(model_dir)}, from which the same command resumes"
+            f"memory or disk ran out: {str(error).splitlines()[0]}; {then}"
         ) from error
 
 

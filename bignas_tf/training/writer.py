@@ -37,6 +37,7 @@ def sole(model_dir: str, strategy: tf.distribute.Strategy, show: Show) -> Iterat
 
     Raises:
       UsageError: another training holds the lock; raised on every worker.
+      RunError: the disk is full.
     """
     refusal = ""
     with contextlib.ExitStack() as held:
@@ -59,11 +60,14 @@ def _locked(model_dir: str, show: Show) -> Iterator[None]:
         yield
         return
     # The file stays: a lock on a file that was deleted would keep nobody out.
-    with pathlib.Path(model_dir, LOCK_FILE).open("a", encoding="utf-8") as stream:
+    path = pathlib.Path(model_dir, LOCK_FILE)
+    with contextlib.ExitStack() as opened:
+        with files.full_disk_explained(path):
+            stream = opened.enter_context(path.open("a", encoding="utf-8"))
         try:
             files.lock(stream, "a training run", "--model_dir")
         except OSError as error:
-            _warn(os.fspath(stream.name), f"cannot be locked ({error.strerror})", show)
+            _warn(os.fspath(path), f"cannot be locked ({error.strerror})", show)
         else:
             _sweep(pathlib.Path(model_dir), show)
         yield

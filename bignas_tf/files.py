@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from bignas_tf import errors
 
 _MESSAGE, _LEAST_REASON = 299, 80  # characters of a message, and of its reason behind a long path
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What reading a value of another form raises; `UsageError` is a `ValueError`.
 _MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
@@ -22,8 +25,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     Raises:
       UsageError: the folder cannot be made or written to.
+      RunError: the disk is full.
     """
-    if _is_remote(path):
+    if is_remote(path):
         name = os.fspath(path)
         with _remote(path) as gfile:
             with gfile.GFile(f"{name}.part", "w") as stream:
@@ -32,6 +36,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         return
     target = pathlib.Path(path)
     ensure_writable(target.parent)
+    with full_disk_explained(target):
+        _write(target, text)
+
+
+def _write(target: pathlib.Path, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -45,9 +54,32 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         raise
 
 
+@contextlib.contextmanager
+def full_disk_explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Context in which a file of this machine is written.
+
+    Raises:
+      RunError: the disk, or what this user may have of it, is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise errors.RunError(
+            f"{os.fspath(path)} cannot be written: {error.strerror}; free some space, then give "
+            "the same command again"
+        ) from error
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Writes `value` as indented JSON; see `write_text`."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is of another file system than this machine's, such as a bucket."""
+    return "://" in os.fspath(path)
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
@@ -56,7 +88,7 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     Raises:
       UsageError: a bucket cannot be reached.
     """
-    if _is_remote(path):
+    if is_remote(path):
         with _remote(path) as gfile:
             return gfile.exists(os.fspath(path)) and not gfile.isdir(os.fspath(path))
     return os.path.isfile(path)
@@ -69,7 +101,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
       UsageError: the file is missing or unreadable.
       UnicodeDecodeError: it is not text.
     """
-    if _is_remote(path):
+    if is_remote(path):
         with _remote(path) as gfile, gfile.GFile(os.fspath(path)) as stream:
             return stream.read()
     try:
@@ -110,9 +142,30 @@ def written_by(tool: str, path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
+def lock(stream: IO[Any], owner: str, flag: str) -> None:
+    """Locks an open file of this machine until it is closed or the process ends, even by a kill.
+
+    Args:
+      stream: the file.
+      owner: whoever else may have locked it, such as "a search".
+      flag: of the command, to choose another folder with.
+
+    Raises:
+      UsageError: somebody else has locked it.
+      OSError: its file system has no locks.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _usage_error(
+            stream.name,
+            f"belongs to {owner} that is running; wait until it ends, or choose another {flag}",
+        ) from None
+
+
 def make_folder(folder: str | os.PathLike[str]) -> None:
     """Makes a folder that may be remote; see `ensure_writable`."""
-    if not _is_remote(folder):
+    if not is_remote(folder):
         ensure_writable(folder)
         return
     with _remote(folder) as gfile:
@@ -124,21 +177,19 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
 
     Raises:
       UsageError: it cannot be made or written to, or is remote.
+      RunError: the disk is full.
     """
-    if _is_remote(folder):
+    if is_remote(folder):
         raise _usage_error(folder, "is remote; here a folder of this machine is needed")
     path = pathlib.Path(folder)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        with full_disk_explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
     except OSError as error:
         raise _usage_error(path, f"is not a writable folder ({error.strerror})") from error
     return path
-
-
-def _is_remote(path: str | os.PathLike[str]) -> bool:
-    return "://" in os.fspath(path)
 
 
 @contextlib.contextmanager

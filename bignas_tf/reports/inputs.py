@@ -113,14 +113,10 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
 def _weights(folder: pathlib.Path, space: SearchSpace) -> Source | None:
     if not (folder / "checkpoint").is_file():
         return None
-    import tensorflow as tf  # slow import: only a run with weights needs it
+    from bignas_tf.training import checkpoints  # slow import: only a run with weights needs it
 
-    from bignas_tf.training import checkpoints
-
-    checkpoint = tf.train.latest_checkpoint(str(folder))
-    if checkpoint is None:
-        return None
-    return Source(search_space=space.name, **checkpoints.describe(checkpoint))
+    described = checkpoints.describe_latest(str(folder))
+    return None if described is None else Source(search_space=space.name, **described)
 
 
 def _command(folder: pathlib.Path) -> Command | None:

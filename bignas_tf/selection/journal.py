@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import pathlib
@@ -11,7 +10,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 
@@ -108,17 +107,12 @@ class Journal(MemoryJournal):
 
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files.lock(self._stream, "a search", "--output_dir")
         except OSError as error:
-            if not isinstance(error, BlockingIOError):
-                raise errors.UsageError(
-                    f"{self._path} cannot be locked ({error.strerror}); choose an --output_dir on "
-                    "a file system with locks"
-                ) from error
             raise errors.UsageError(
-                f"{self._path} belongs to a search that is running; wait until it ends, or choose "
-                "another --output_dir"
-            ) from None
+                f"{self._path} cannot be locked ({error.strerror}); choose an --output_dir on "
+                "a file system with locks"
+            ) from error
 
     def _load(self, head: str) -> None:
         self._stream.seek(0)

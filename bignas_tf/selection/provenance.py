@@ -51,14 +51,16 @@ class ImageSet:
     Attributes:
       split: in TFDS' notation, such as "train[90%:]".
       images: how many there are, at least 1.
+      majority: the fraction that is of the most frequent class; None if it was not counted.
     """
 
     split: str
     images: int
+    majority: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain form; `from_json` reads it back."""
-        return dataclasses.asdict(self)
+        """Plain form without what is unknown; `from_json` reads it back."""
+        return {name: v for name, v in dataclasses.asdict(self).items() if v is not None}
 
     @classmethod
     def from_json(cls, value: Any) -> ImageSet:
@@ -68,4 +70,5 @@ class ImageSet:
           UsageError: it is something else, or there are no images.
         """
         value = Value.of(value)
-        return cls(value["split"].text(), value["images"].count(1))
+        majority = value["majority"].fraction() if "majority" in value.fields() else None
+        return cls(value["split"].text(), value["images"].count(1), majority)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import platform
@@ -152,13 +153,14 @@ class Search:
     def _result(self, candidates: Sequence[Candidate]) -> SearchResult:
         """What the search has found, with nothing selected yet."""
         selection = self._selection.as_dict()
+        ranking, reporting = self._splits[RANKING], self._splits[REPORTING]
         return SearchResult(
             source=self._source,
             # Lists, as JSON has them.
             selection={n: list(v) if isinstance(v, tuple) else v for n, v in selection.items()},
             objectives={name: each.quantity for name, each in self._objectives.items()},
-            ranking=_image_set(self._splits[RANKING]),
-            reporting=_image_set(self._splits[REPORTING]),
+            ranking=_image_set(ranking),
+            reporting=dataclasses.replace(_image_set(reporting), majority=reporting.majority()),
             candidates=tuple(candidates),
         )
 

@@ -13,6 +13,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import candidates as candidates_lib
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.provenance import ImageSet
 from bignas_tf.selection.result import SearchResult, Selected
 
 # Within so many standard errors of their difference two accuracies cannot be told apart (95%).
@@ -54,13 +55,30 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     selected = tuple(
         _selected(budget, child, reported[child.architecture]) for budget, child in chosen.items()
     )
-    return dataclasses.replace(result, selected=selected, warnings=tuple(_warnings(selected)))
+    warnings = [*_useless(selected, result.reporting), *_warnings(selected)]
+    return dataclasses.replace(result, selected=selected, warnings=tuple(warnings))
 
 
 def _selected(budget: Budget, candidate: Candidate, reported: Accuracy | None) -> Selected:
     assert candidate.ranking is not None  # `candidates.best` leaves out those that failed
     costs, spreads = candidate.costs, candidate.spreads
     return Selected(budget, candidate.architecture, costs, spreads, candidate.ranking, reported)
+
+
+def _useless(selected: Sequence[Selected], images: ImageSet) -> Iterator[str]:
+    """Warns of a selection whose best child could be replaced by one constant answer."""
+    known = [child.reporting for child in selected if child.reporting is not None]
+    if not known or images.majority is None:
+        return
+    best = max(accuracy.top1 for accuracy in known)
+    error = Accuracy(images.majority, images.images).error
+    if best <= images.majority + _APART * error:
+        yield (
+            "no selected child is better than naming the most frequent class: the best is right on "
+            f"{100 * best:.2f}% of {images.split}, and {100 * images.majority:.2f}% of it are of "
+            f"that class (standard error {100 * error:.2f}); nothing was learnt, or the labels do "
+            "not fit the images"
+        )
 
 
 def _warnings(selected: Sequence[Selected]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
@@ -51,6 +52,17 @@ class Split:
                 batches.append(batch)
                 yield batch
         self._kept[:] = batches
+
+    def majority(self) -> float:
+        """The fraction of the images that is of the most frequent class.
+
+        Raises:
+          UsageError: as iterating does.
+        """
+        with faults.named(self.config):
+            # Keeps nothing: where every child is known already, nobody else needs the images.
+            labels = [labels.numpy() for _, labels in self._kept or self.dataset]
+        return float(np.bincount(np.concatenate(labels)).max() / self.images)
 
 
 def open_split(

@@ -1,4 +1,4 @@
-"""Finding and reading the checkpoints of a run, with clear refusals."""
+"""Reading the checkpoints of a run, with clear refusals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bignas_tf import errors, files, strict_yaml
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import averaging, configs, models
+from bignas_tf.training import averaging, configs, listing, models
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 SPACE_FILE = "search_space.yaml"
@@ -38,11 +38,17 @@ class Run:
     supernet: Supernet = dataclasses.field(repr=False)
     checkpoint: str
     step: int
+    index_sha256: str = dataclasses.field(repr=False)
 
     @property
     def source(self) -> dict[str, Any]:
-        """Describes the weights as plain data."""
-        return {"search_space": self.space.name, **describe(self.checkpoint)}
+        """Describes the weights as plain data; their files may be gone by now."""
+        return {
+            "search_space": self.space.name,
+            "checkpoint": self.checkpoint,
+            "index_sha256": self.index_sha256,
+            "step": self.step,
+        }
 
 
 def describe(checkpoint: str) -> dict[str, Any]:
@@ -52,14 +58,23 @@ def describe(checkpoint: str) -> dict[str, Any]:
       UsageError: it cannot be read.
     """
     step = int(_read(checkpoint, "global_step"))
-    with tf.io.gfile.GFile(f"{checkpoint}.index", "rb") as index:
+    with _unreadable_explained(checkpoint), tf.io.gfile.GFile(f"{checkpoint}.index", "rb") as index:
         digest = hashlib.sha256(index.read()).hexdigest()
     return {"checkpoint": checkpoint, "index_sha256": digest, "step": step}
 
 
+def describe_latest(model_dir: str) -> dict[str, Any] | None:
+    """Describes the latest checkpoint of a run; None if nothing was saved yet.
+
+    Raises:
+      UsageError: it cannot be read, or the list of checkpoints is lost; see `listing`.
+    """
+    return listing.read_latest(model_dir, describe)
+
+
 def latest_step(model_dir: str) -> int:
     """The global step of the latest checkpoint; 0 where there is none."""
-    checkpoint = tf.train.latest_checkpoint(model_dir) if model_dir else None
+    checkpoint = listing.latest(model_dir) if model_dir else None
     return int(_read(checkpoint, "global_step")) if checkpoint else 0
 
 
@@ -73,10 +88,17 @@ def load_run(model_dir: str) -> Run:
     """
     config = read_config(model_dir)
     space = presets.get(os.path.join(model_dir, SPACE_FILE))
-    checkpoint = tf.train.latest_checkpoint(model_dir)
-    if checkpoint is None:
+    run = listing.read_latest(
+        model_dir, lambda checkpoint: _load(model_dir, config, space, checkpoint)
+    )
+    if run is None:
         raise errors.UsageError(f"{model_dir} holds no checkpoint; train first")
+    return run
+
+
+def _load(model_dir: str, config: cfg.ExperimentConfig, space: SearchSpace, checkpoint: str) -> Run:
     check_space(checkpoint, space)
+    described = describe(checkpoint)
     supernet = models.build_supernet(config.task, space)
     with restoring(model_dir):
         if config.trainer.optimizer_config.ema:
@@ -84,9 +106,7 @@ def load_run(model_dir: str) -> Run:
         else:
             status = tf.train.Checkpoint(model=supernet).read(checkpoint)
             status.assert_existing_objects_matched().expect_partial()
-    return Run(
-        model_dir, config, space, supernet, checkpoint, int(_read(checkpoint, "global_step"))
-    )
+    return Run(model_dir, config, space, supernet, **described)
 
 
 @contextlib.contextmanager
@@ -101,10 +121,9 @@ def restoring(model_dir: str) -> Iterator[None]:
     except _OTHERS:
         raise
     except (AssertionError, *_UNREADABLE) as error:
-        state = tf.train.get_checkpoint_state(model_dir)
-        latest = state.model_checkpoint_path if state else "none"
         raise errors.UsageError(
-            f"checkpoint {latest} cannot be restored: {_line(error)}; {_way_out(model_dir)}"
+            f"checkpoint {listing.named(model_dir)} cannot be restored: {_line(error)}; "
+            f"{_way_out(model_dir)}"
         ) from error
 
 
@@ -144,8 +163,14 @@ def check_averages(checkpoint: str, kept: bool) -> None:
 
 
 def _read(checkpoint: str, name: str) -> int:
-    try:
+    with _unreadable_explained(checkpoint):
         return _reader(checkpoint).get_tensor(name + _VALUE)
+
+
+@contextlib.contextmanager
+def _unreadable_explained(checkpoint: str) -> Iterator[None]:
+    try:
+        yield
     except _UNREADABLE as error:
         raise errors.UsageError(
             f"checkpoint {checkpoint} is corrupt or not of a supernet: {_line(error)}; "
@@ -162,7 +187,7 @@ def _reader(checkpoint: str) -> Any:
 
 
 def _way_out(model_dir: str) -> str:
-    listed = os.path.join(model_dir, "checkpoint")
+    listed = os.path.join(model_dir, listing.FILE)
     return f"name an older one as model_checkpoint_path in {listed}"
 
 

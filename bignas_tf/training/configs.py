@@ -149,7 +149,7 @@ class TrainerConfig(cfg.TrainerConfig):
     Attributes:
       loss_upper_bound: a mean sum of a step's losses above it stops the run.
       recovery_max_trials: its answer to a loss that explodes, which restores weights but not
-        the position of the input; off, for `trainer.Progress` stops the run.
+        the position of the input; off, for `progress.Progress` stops the run.
       preemption_on_demand_checkpoint: its answer to SIGTERM, for some strategies and
         platforms; off, for `workers` has one for all.
     """

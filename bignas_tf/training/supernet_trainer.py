@@ -36,6 +36,7 @@ class SupernetTrainer(base_trainer.Trainer):
         # Slots made inside a traced replica step would crash MirroredStrategy.
         optimizer._create_all_weights(model.trainable_variables)
         super().__init__(config, task, model, optimizer, train=True, evaluate=False)
+        self.loop_steps = 0  # of the loop that ended last
         self._start = start
         self._loop_began = 0.0
         self._loop_first_step = 0
@@ -68,7 +69,7 @@ class SupernetTrainer(base_trainer.Trainer):
 
     def train_loop_end(self) -> dict[str, Any]:
         logs = super().train_loop_end()
-        steps = int(self.global_step.numpy()) - self._loop_first_step
+        self.loop_steps = steps = int(self.global_step.numpy()) - self._loop_first_step
         seconds = time.monotonic() - self._loop_began
         images = steps * self.config.task.train_data.global_batch_size
         return logs | {"images_per_second": images / seconds, "steps_per_second": steps / seconds}

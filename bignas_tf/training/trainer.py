@@ -1,15 +1,13 @@
-"""Runs a training experiment on Orbit: progress, checkpoints, and a stop on NaN or SIGTERM."""
+"""Runs a training experiment on Orbit: loops, checkpoints, and a stop on SIGTERM."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import math
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import orbit
 import tensorflow as tf
@@ -22,10 +20,11 @@ from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, initial_weights, validation
+from bignas_tf.training import checkpoints, initial_weights, listing, resuming, validation, writer
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
+from bignas_tf.training.progress import Progress
 from bignas_tf.training.supernet_trainer import SupernetTrainer
-from bignas_tf.training.task import DIFFERENT_CHOICES, BigNASTask
+from bignas_tf.training.task import BigNASTask
 
 
 class Runner(train_lib.OrbitExperimentRunner):
@@ -40,7 +39,7 @@ class Runner(train_lib.OrbitExperimentRunner):
         if workers.is_chief(self.strategy):
             return manager
         atexit.register(shutil.rmtree, manager.directory, ignore_errors=True)
-        checkpoint = tf.train.latest_checkpoint(self.model_dir)
+        checkpoint = listing.latest(self.model_dir)
         if not checkpoint:
             return manager
         # In the scope, as the chief's is: it creates a variable, which all workers create together.
@@ -53,61 +52,6 @@ class Runner(train_lib.OrbitExperimentRunner):
             step_counter=self.trainer.global_step,
             checkpoint_interval=manager.checkpoint_interval,
             last_checkpoint_step=int(self.trainer.global_step.numpy()),
-        )
-
-
-class Progress:
-    """Shows one line a loop; stops a run that has gone wrong.
-
-    Args:
-      trainer: trains the supernet.
-      model_dir: folder of the run.
-      show: takes the lines.
-
-    Raises (when called):
-      RunError: a loss or a weight is not finite or the losses exceed `loss_upper_bound` (the
-        step and the last good checkpoint are named), or the replicas drew different children.
-    """
-
-    def __init__(
-        self, trainer: SupernetTrainer, model_dir: str, show: Show = console.print_line
-    ) -> None:
-        self._trainer = trainer
-        self._model_dir = model_dir
-        self._weights = trainer.model.trainable_variables
-        self._total = trainer.config.trainer.train_steps
-        self._bound = trainer.config.trainer.loss_upper_bound
-        self._show = show
-
-    def __call__(self, logs: dict[str, Any]) -> None:
-        values = {name: float(value) for name, value in logs.items()}
-        step = int(self._trainer.global_step.numpy())
-        losses = {name[5:]: v for name, v in values.items() if name.startswith("loss_")}
-        # The last update may have ruined the weights before a loss was computed: do not save them.
-        finite = all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in self._weights)
-        if not (finite and all(map(math.isfinite, losses.values()))):
-            raise self._wrong(f"the loss or a weight is not finite at step {step}: {losses}")
-        if values["training_loss"] > self._bound:
-            raise self._wrong(
-                f"the losses exceed trainer.loss_upper_bound ({self._bound:g}) at step {step}: "
-                f"{losses}"
-            )
-        if values.get(DIFFERENT_CHOICES):
-            raise errors.RunError(
-                f"the replicas drew different children in the loop that ended at step {step}; "
-                "the draw must depend on the step and the seed alone"
-            )
-        left = (self._total - step) / values["steps_per_second"]
-        shown = "  ".join(f"{role} {loss:.3f}" for role, loss in losses.items())
-        self._show(
-            f"step {step}/{self._total}  loss: {shown}  lr {values['learning_rate']:.5f}  "
-            f"{values['images_per_second']:.0f} images/s  {left / 60:.1f} min left"
-        )
-
-    def _wrong(self, what: str) -> errors.RunError:
-        return errors.RunError(
-            f"{what}; last good checkpoint: {_latest(self._model_dir)}; "
-            "lower the learning rate or lengthen the warm-up"
         )
 
 
@@ -133,34 +77,44 @@ def train(
       show: takes lines of progress, in the chief's process.
 
     Raises:
-      UsageError: a bad configuration, a checkpoint that is damaged or of another space, or a
-        `task.init_checkpoint` whose weights cannot be taken over.
+      UsageError: a bad configuration, a checkpoint that is damaged, lost, of another space or
+        saved under a configuration that this one cannot continue, or a `task.init_checkpoint`
+        whose weights cannot be taken over; or another training holds the folder.
       RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
     """
     validation.validate(config)
-    space = presets.get(config.task.model.search_space)
     files.make_folder(model_dir)
-    checkpoint = tf.train.latest_checkpoint(model_dir)
-    if checkpoint:
-        checkpoints.check_space(checkpoint, space)
-        checkpoints.check_averages(checkpoint, bool(config.trainer.optimizer_config.ema))
+    show = show if workers.is_chief(strategy) else console.silent
+    with writer.sole(model_dir, strategy, show):
+        _train(config, model_dir, strategy, evaluation, show)
+
+
+def _train(
+    config: cfg.ExperimentConfig,
+    model_dir: str,
+    strategy: tf.distribute.Strategy,
+    evaluation: Evaluation | None,
+    show: Show,
+) -> None:
+    """Trains in a folder that nobody else writes."""
+    space = presets.get(config.task.model.search_space)
+    checkpoint = listing.latest(model_dir)
+    notes = resuming.check(checkpoint, config, space) if checkpoint else []
     _check_shared(model_dir, strategy)
     fresh = config.task.init_checkpoint and not checkpoint
     start = initial_weights.load(config.task, space) if fresh else None
-    chief = workers.is_chief(strategy)
-    show = show if chief else console.silent
     ignored = sources.ignored_files(config.task.train_data)
     if ignored:
         show(f"ignored files: {ignored}")
-    if checkpoint:
-        show(f"resuming from {checkpoint}")
+    for note in notes:
+        show(note)
     if start:
         show(initial_weights.summary(start, config.task))
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
         trainer = SupernetTrainer(config, task, start)
     # Now: a mistake that shows when they are built must not change the files of a run.
-    if chief:
+    if workers.is_chief(strategy):
         _describe(config, space, model_dir)
     _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
@@ -215,6 +169,7 @@ def _run(
             ).controller
         with faults.named(trainer.config.task.train_data):
             _loops(trainer, controller, curves, sigterm)
+    progress.finished()
 
 
 def _loops(
@@ -247,14 +202,13 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
+        latest = listing.named(model_dir)
+        then = "no checkpoint was saved, so the same command starts from the beginning"
+        if latest:
+            then = f"last checkpoint: {latest}, from which the same command resumes"
         raise errors.RunError(
-            f"memory or disk ran out: {str(error).splitlines()[0]}; last checkpoint: "
-            f"{_latest(model_dir)}, from which the same command resumes"
+            f"memory or disk ran out: {str(error).splitlines()[0]}; {then}"
         ) from error
-
-
-def _latest(model_dir: str) -> str:
-    return tf.train.latest_checkpoint(model_dir) or "none was saved"
 
 
 def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:

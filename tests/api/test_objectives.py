@@ -23,7 +23,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> checkpoints.Run:
     """A run as it is loaded, with random weights."""
     folder = tmp_path_factory.mktemp("run")
     config = digits.parse(folder)
-    return checkpoints.Run(str(folder), config, digits.space(), digits.supernet(), "", 0)
+    return checkpoints.Run(str(folder), config, digits.space(), digits.supernet(), "", 0, "")
 
 
 def _table(run: checkpoints.Run, path: pathlib.Path, sides: tuple[int, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -117,6 +118,37 @@ def test_a_child_that_could_not_be_reported_is_named() -> None:
     budgets = [Budget({"mflops": 20})]
     found = selecting.select(_found(FOUND), budgets, lambda children: dict.fromkeys(children))
     assert found.warnings == ("budget 20: the accuracy on the reporting split is not known",)
+
+
+@pytest.mark.parametrize(
+    ("top1", "majority", "warned"),
+    [
+        (0.19, 0.1, False),  # the standard error of 0.1 is 0.03
+        (0.15, 0.1, True),
+        (0.05, 0.1, True),
+        (0.94, 0.9, True),
+        (1.0, 1.0, True),  # one class
+        (0.05, None, False),
+    ],
+)
+def test_children_no_better_than_the_most_frequent_class_are_told(
+    top1: float, majority: float | None, warned: bool
+) -> None:
+    before = _found(FOUND)
+    searched = dataclasses.replace(before, reporting=ImageSet("test", 100, majority))
+    found = selecting.select(
+        searched,
+        [Budget({"mflops": 20}), Budget({"mflops": 40})],
+        lambda children: {
+            child: Accuracy(top1 - 0.01 * i, 100) for i, child in enumerate(children)
+        },
+    )
+    expected = (
+        f"no selected child is better than naming the most frequent class: the best is right on "
+        f"{100 * top1:.2f}% of test"
+    )
+    assert [warning.startswith(expected) for warning in found.warnings] == [True] * warned + [False]
+    assert SearchResult.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 def test_a_budget_without_candidates_ends_with_the_reason_of_failures() -> None:

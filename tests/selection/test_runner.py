@@ -7,6 +7,7 @@ import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
@@ -127,7 +128,9 @@ def test_selected_children_fit_and_are_the_best_of_the_candidates(
         assert budget.holds(entry["costs"])
         assert entry["ranking_top1"] == max(candidate["ranking_top1"] for candidate in within)
     assert result["ranking"] == {"split": "train[1300:]", "images": 137}
-    assert result["reporting"] == {"split": "test[:100]", "images": 100}
+    labels = np.concatenate([labels for _, labels in digits.batches("test[:100]")])
+    majority = np.bincount(labels).max() / 100
+    assert result["reporting"] == {"split": "test[:100]", "images": 100, "majority": majority}
 
 
 def test_other_budgets_in_the_same_folder_reuse_what_was_found(

@@ -44,6 +44,15 @@ def test_an_iteration_that_stops_half_way_costs_the_next_no_image() -> None:
         assert sum(_sizes(batches)) == sum(_sizes(batches)) == 360
 
 
+def test_the_most_frequent_class_is_counted() -> None:
+    batches = splits.open_split(digits.data(), "test[:75]", 32)
+    labels = [int(label) for _, batch in batches for label in batch]
+    assert len(labels) == 75
+    expected = max(labels.count(digit) for digit in range(10)) / 75
+    fresh = splits.open_split(digits.data(), "test[:75]", 32)
+    assert batches.majority() == fresh.majority() == pytest.approx(expected, rel=1e-12)
+
+
 def test_fewer_calibration_images_than_a_batch_make_one_batch() -> None:
     selection = SelectionConfig(calibration_split="train", calibration_images=20, batch_size=32)
     assert _sizes(splits.calibration_batches(digits.data(), selection)) == [20]

@@ -14,6 +14,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import errors
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import sampling, trainer
+from bignas_tf.training.progress import Progress
 from bignas_tf.training.task import BigNASTask
 from tests.modeling import helpers, replicas
 from tests.training import processes, runs
@@ -75,7 +76,7 @@ def test_replicas_that_draw_different_children_stop_the_run(
     config = runs.parse(tmp_path, f"{RULES},task.sandwich.{only_random}")
     with replicas.two_cpus().scope():
         run = trainer.SupernetTrainer(config, BigNASTask(config.task))
-        progress = trainer.Progress(run, str(tmp_path))
+        progress = Progress(run, str(tmp_path))
     with pytest.raises(errors.RunError, match=r"drew different children .* at step 1;"):
         progress(run.train(tf.constant(1)))
 

@@ -12,7 +12,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors
 from bignas_tf.search_space import presets
-from bignas_tf.training import checkpoints, initial_weights, trainer
+from bignas_tf.training import checkpoints, initial_weights, trainer, writer
 from bignas_tf.training.task import BigNASTask
 from tests.data import samples
 from tests.modeling import replicas
@@ -157,7 +157,7 @@ def _damaged(folder: pathlib.Path, how: str, target: pathlib.Path) -> tuple[path
     other = shutil.copytree(folder / "plain", target / "other")
     if how == "no_checkpoint":
         (other / "checkpoint").unlink()
-        return other, "holds no checkpoint; train first"
+        return other, "checkpoint is missing, but beside it are .*ckpt-6"
     data = next(other.glob("ckpt-6.data*"))
     data.write_bytes(data.read_bytes()[:100])
     return other, r"ckpt-6 (is corrupt|cannot be restored)"
@@ -172,7 +172,7 @@ def test_a_run_that_cannot_be_read_is_refused_before_anything_is_written(
     config = runs.parse(tmp_path, f"{FAST}task.init_checkpoint={other}")
     with pytest.raises(errors.UsageError, match=rf"^task\.init_checkpoint: .*{expected}"):
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
-    assert list((tmp_path / "run").iterdir()) == []
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [writer.LOCK_FILE]
 
 
 def test_another_space_is_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training.progress import Progress
 from bignas_tf.training.task import BigNASTask
 from tests.data import samples
 from tests.training import runs
@@ -78,7 +79,18 @@ def test_a_finished_run_stays_as_it_is(
     before = runs.tensors(str(trained / "run" / "ckpt-1"))
     after = runs.train(runs.parse(trained, ONE_STEP), trained / "run")
     assert all(np.array_equal(before[name], after[name]) for name in before)
-    assert "resuming from" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"resuming from {trained}/run/ckpt-1\n"
+
+
+def test_a_run_whose_list_of_checkpoints_is_lost_does_not_start_again(
+    trained: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    folder = shutil.copytree(trained / "run", tmp_path / "run")
+    (folder / "checkpoint").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with pytest.raises(errors.UsageError, match=r"checkpoint is missing, .*: \"ckpt-1\"'; to"):
+        trainer.train(runs.parse(trained, ONE_STEP), str(folder), runs.on_one_cpu())
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing"])
@@ -100,8 +112,11 @@ def test_a_damaged_checkpoint_is_named_and_an_older_one_can_be_taken(
         (folder / "ckpt-9.index").unlink()
     with pytest.raises(errors.UsageError) as caught:
         trainer.train(config, str(folder), runs.on_one_cpu())
-    assert f"checkpoint {folder}/ckpt-9 cannot be restored: " in str(caught.value)
-    assert str(caught.value).endswith(f"as model_checkpoint_path in {folder}/checkpoint")
+    if damage == "cut":
+        assert f"checkpoint {folder}/ckpt-9 cannot be restored: " in str(caught.value)
+        assert str(caught.value).endswith(f"as model_checkpoint_path in {folder}/checkpoint")
+    else:
+        assert f"{folder}/checkpoint names ckpt-9, which is not there" in str(caught.value)
     (folder / "checkpoint").write_text(state)
     runs.train(config, folder)
     assert tf.train.latest_checkpoint(str(folder)).endswith("ckpt-2")
@@ -131,7 +146,7 @@ def _damage(folder: pathlib.Path, how: str) -> str:
         return "not a run's configuration"
     if how == "no_checkpoint":
         (folder / "checkpoint").unlink()
-        return "holds no checkpoint"
+        return "checkpoint is missing, but beside it are ckpt-1;"
     data = next(folder.glob("ckpt-1.data*"))
     data.write_bytes(data.read_bytes()[:100])
     return "ckpt-1 (is corrupt|cannot be restored)"
@@ -177,13 +192,28 @@ def test_a_weight_that_is_not_finite_stops_the_run_before_it_shows_in_a_loss(
 ) -> None:
     config = runs.parse(tmp_path, EAGER)
     run = trainer.SupernetTrainer(config, BigNASTask(config.task))
-    progress = trainer.Progress(run, str(tmp_path))
+    progress = Progress(run, str(tmp_path))
     logs = dict.fromkeys(("training_loss", "loss_biggest", "learning_rate"), 1.0)
     logs |= {"steps_per_second": 1.0, "images_per_second": 8.0}
     progress(logs)
     run.model.classifier.bias[3].assign(np.nan)
     with pytest.raises(errors.RunError, match=r"a weight is not finite at step 0: .*biggest"):
         progress(logs)
+
+
+def test_progress_shows_warnings_among_its_lines(tmp_path: pathlib.Path) -> None:
+    config = runs.parse(tmp_path, EAGER)
+    run, lines = trainer.SupernetTrainer(config, BigNASTask(config.task)), list[str]()
+    run.loop_steps = 20
+    progress = Progress(run, str(tmp_path), lines.append)
+    for loss in [0.7] * 5 + [2.6] * 5:
+        logs = dict.fromkeys(("training_loss", "loss_biggest"), loss)
+        rates = dict.fromkeys(("learning_rate", "steps_per_second", "images_per_second"), 1.0)
+        progress(logs | rates)
+    progress.finished()
+    first, last = [line for line in lines if not line.startswith("step ")]
+    assert first.startswith("warning: the loss of the biggest child was 0.700 ")
+    assert last.startswith("warning: what was learnt ")
 
 
 def test_a_schedule_that_lacks_its_steps_is_refused(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,94 @@
+"""Whether a configuration may continue a run, and what it changes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors, files
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.training import checkpoints
+
+# With another one of these the weights mean something else (labels, pixels, which children they
+# are for), or the optimiser silently starts with empty slots.
+_FIXED = (
+    "task.train_data.num_classes",
+    "task.train_data.channels",
+    "task.train_data.label_offset",
+    "task.sandwich.alone",
+    "trainer.optimizer_config.optimizer.type",
+)
+_ABSENT = "not set"
+
+
+def check(checkpoint: str, config: cfg.ExperimentConfig, space: SearchSpace) -> list[str]:
+    """Checks that a configuration may continue from a checkpoint.
+
+    Args:
+      checkpoint: to continue from.
+      config: to continue with.
+      space: its search space.
+
+    Returns:
+      Lines for the user: the checkpoint, and each value that differs from the run's so far.
+
+    Raises:
+      UsageError: the run is of another space, keeps averages of the weights and this
+        configuration does not (or the other way round), or a value differs that must not.
+    """
+    checkpoints.check_space(checkpoint, space)
+    checkpoints.check_averages(checkpoint, bool(config.trainer.optimizer_config.ema))
+    return [f"resuming from {checkpoint}", *changes(os.path.dirname(checkpoint), config)]
+
+
+def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
+    """Compares a configuration with the one that a run was last trained with.
+
+    Args:
+      model_dir: folder of the run.
+      config: to continue with.
+
+    Returns:
+      A line for each value that differs, or one that says why they could not be compared.
+
+    Raises:
+      UsageError: a value differs that must not.
+    """
+    path = os.path.join(model_dir, checkpoints.PARAMS_FILE)
+    if not files.is_file(path):
+        return [f"{path} is missing, so it is not known what differs from the run so far"]
+    try:
+        before = checkpoints.read_config(model_dir)
+    except errors.UsageError as error:
+        return [f"{error}; so it is not known what differs from the run so far"]
+    was, now = _values(before), _values(config)
+    names = [name for name in now | was if was.get(name, _ABSENT) != now.get(name, _ABSENT)]
+    for name in _FIXED:
+        if name in names:
+            raise errors.UsageError(
+                f"{name} was {was.get(name)!r} in the run in {model_dir} and is now "
+                f"{now.get(name)!r}, with which its weights cannot be trained further; set it "
+                "back, or use another --model_dir (task.init_checkpoint starts a new run from the "
+                "weights of this one)"
+            )
+    return [
+        f"  changed: {name} was {was.get(name, _ABSENT)}, is now {now.get(name, _ABSENT)}"
+        for name in names
+    ]
+
+
+def _values(config: cfg.ExperimentConfig) -> dict[str, Any]:
+    """The values of a configuration by their dotted names, with lists for tuples as YAML has."""
+    return dict(_flat(json.loads(json.dumps(config.as_dict())), ""))
+
+
+def _flat(group: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in group.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,90 @@
+"""A run has one writer: who trains in a folder holds its lock, and clears what a kill left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from bignas_tf import errors, files, workers
+from bignas_tf.console import Show
+from bignas_tf.training import checkpoints, learning_curves
+
+LOCK_FILE = ".training.lock"
+# TensorFlow's names for the parts of a checkpoint, and those of `files.write_text` for the files
+# that only training writes.
+_HALF_WRITTEN = re.compile(
+    r"ckpt-\d+_temp.*|ckpt-\d+\..*\.tempstate\d+"
+    rf"|\.({checkpoints.PARAMS_FILE}|{checkpoints.SPACE_FILE}|{learning_curves.FILE})\.\w{{8}}"
+)
+
+
+@contextlib.contextmanager
+def sole(model_dir: str, strategy: tf.distribute.Strategy, show: Show) -> Iterator[None]:
+    """Context in which no other training can write the folder of a run.
+
+    The chief of several workers holds the lock; all of them call this together.
+
+    Args:
+      model_dir: folder of the run, which exists; a remote one cannot be locked.
+      strategy: the devices of the run.
+      show: takes a line where there are no locks.
+
+    Raises:
+      UsageError: another training holds the lock; raised on every worker.
+      RunError: the disk is full.
+    """
+    refusal = ""
+    with contextlib.ExitStack() as held:
+        if workers.is_chief(strategy):
+            try:
+                held.enter_context(_locked(model_dir, show))
+            except errors.UsageError as error:
+                refusal = str(error)
+        # The others would wait for a chief that has gone.
+        refusal = workers.sharing(strategy)(refusal)
+        if refusal:
+            raise errors.UsageError(refusal)
+        yield
+
+
+@contextlib.contextmanager
+def _locked(model_dir: str, show: Show) -> Iterator[None]:
+    if files.is_remote(model_dir):
+        _warn(model_dir, "is remote, and such folders cannot be locked", show)
+        yield
+        return
+    # The file stays: a lock on a file that was deleted would keep nobody out.
+    path = pathlib.Path(model_dir, LOCK_FILE)
+    with contextlib.ExitStack() as opened:
+        with files.full_disk_explained(path):
+            stream = opened.enter_context(path.open("a", encoding="utf-8"))
+        try:
+            files.lock(stream, "a training run", "--model_dir")
+        except OSError as error:
+            _warn(os.fspath(path), f"cannot be locked ({error.strerror})", show)
+        else:
+            _sweep(pathlib.Path(model_dir), show)
+        yield
+
+
+def _sweep(folder: pathlib.Path, show: Show) -> None:
+    """Deletes half-written files; as the folder is locked, no living process is writing them."""
+    left = sorted(path for path in folder.iterdir() if _HALF_WRITTEN.fullmatch(path.name))
+    for path in left:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if left:
+        names = ", ".join(path.name for path in left)
+        show(f"removed what a run that was killed had half written: {names}")
+
+
+def _warn(path: str, problem: str, show: Show) -> None:
+    show(f"{path} {problem}: make sure that no other training writes into the run's folder")

@@ -1,0 +1,111 @@
+"""What a run's losses say about it, by made-up losses of ten classes: guessing gives 2.303."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import pytest
+
+from bignas_tf.training.loss_watch import LossWatch
+from tests.training import runs
+
+CHANCE = 2.3026
+LEARNING = [2.4, 2.2, 1.9, 1.5, 1.2, 1.0, 0.9, 0.8, 0.7, 0.7]
+
+
+def _watch(folder: pathlib.Path, overrides: str = "trainer.train_steps=1000") -> LossWatch:
+    return LossWatch(runs.parse(folder, overrides), str(folder))
+
+
+def _fed(watch: LossWatch, biggest: Sequence[float], start: int = 0) -> dict[int, str]:
+    """Warnings by step, of loops of 20 steps."""
+    found = {}
+    for loop, loss in enumerate(biggest, 1):
+        step = start + 20 * loop
+        for warning in watch.after_loop(step, 20, {"biggest": loss}):
+            assert step not in found
+            found[step] = warning
+    return found
+
+
+def test_a_run_that_learns_is_left_alone(tmp_path: pathlib.Path) -> None:
+    watch = _watch(tmp_path)
+    # Two bad loops in a row, at a tenth of the steps and at the end, are noise.
+    assert _fed(watch, [*LEARNING, 5.0, 5.0, 0.7, 0.6, 0.6, 0.6, 9.0, 9.0]) == {}
+    assert list(watch.at_end()) == []
+
+
+def test_a_collapse_is_told_once_with_the_last_good_checkpoint(tmp_path: pathlib.Path) -> None:
+    for step in (60, 160, 220):
+        (tmp_path / f"ckpt-{step}.index").touch()
+    watch = _watch(tmp_path)
+    found = _fed(watch, [*LEARNING, *[2.6] * 10])
+    # The third of five loops at 2.6 ends at step 260.
+    (warning,) = [found.pop(260)]
+    assert found == {}
+    assert "the loss of the biggest child was 0.800 at step 200 and is 2.600 at step 260" in warning
+    assert "(2.303, the logarithm of 10 classes)" in warning
+    assert f"last good checkpoint: {tmp_path}/ckpt-160; the run goes on" in warning
+    assert f"name that checkpoint in {tmp_path}/checkpoint and lower the learning rate" in warning
+    # It recovers, and collapses again.
+    again = _fed(watch, [*[0.7] * 5, *[CHANCE + 0.01] * 5], start=400)
+    assert list(again) == [560]
+    (lost,) = watch.at_end()
+    assert lost.startswith("what was learnt (a loss of 0.700 at step ")
+    assert "is lost again: the loss of the biggest child ended at 2.313" in lost
+
+
+def test_a_collapse_without_a_checkpoint_from_before_says_so(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ckpt-220.index").touch()
+    (warning,) = _fed(_watch(tmp_path), [*LEARNING, *[2.6] * 5]).values()
+    assert "last good checkpoint: none is kept (trainer.max_to_keep keeps more)" in warning
+
+
+def test_a_run_that_learns_nothing_is_told_early_and_at_the_end(tmp_path: pathlib.Path) -> None:
+    watch = _watch(tmp_path, "trainer.train_steps=2000")
+    found = _fed(watch, [4.0, *[2.29, 2.32] * 10])
+    assert list(found) == [200]
+    assert found[200].startswith("nothing is learnt so far: the loss of the biggest child is 2.")
+    (warning,) = watch.at_end()
+    assert warning.startswith("nothing was learnt: the loss of the biggest child ended at 2.320, ")
+    assert "look at images and labels, lower the learning rate" in warning
+
+
+def test_a_run_of_a_few_steps_is_not_judged(tmp_path: pathlib.Path) -> None:
+    watch = _watch(tmp_path)
+    assert _fed(watch, [CHANCE] * 4) == {}
+    assert list(watch.at_end()) == []
+
+
+def test_one_class_leaves_nothing_to_learn(tmp_path: pathlib.Path) -> None:
+    watch = _watch(tmp_path, "task.train_data.num_classes=1")
+    assert _fed(watch, [0.0] * 6) == {}
+    assert list(watch.at_end()) == ["nothing was learnt: task.train_data.num_classes is 1"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "smallest", "warned"),
+    [
+        ("", 0.5, True),
+        ("", 0.95, False),
+        # AlphaNet's divergence is near 0 where two children agree.
+        ("task.distillation.divergence=alpha", 0.1, False),
+    ],
+)
+def test_a_smallest_child_that_beats_the_biggest_is_told(
+    tmp_path: pathlib.Path, overrides: str, smallest: float, warned: bool
+) -> None:
+    watch = _watch(tmp_path, overrides)
+    for step in range(20, 140, 20):
+        assert list(watch.after_loop(step, 20, {"biggest": 1.0, "smallest": smallest})) == []
+    found = list(watch.at_end())
+    assert len(found) == warned
+    assert all("(0.500) than the biggest (1.000)" in warning for warning in found)
+
+
+def test_only_a_cross_entropy_is_compared_with_chance(tmp_path: pathlib.Path) -> None:
+    taught = "task.distillation.divergence=alpha,task.distillation.teacher=/a/teacher"
+    watch = _watch(tmp_path, taught)
+    assert _fed(watch, [CHANCE] * 10) == {}
+    assert list(watch.at_end()) == []

@@ -1,0 +1,109 @@
+"""What a run may be continued from and with, decided before anything is built or trained."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+import yaml
+
+from bignas_tf import errors
+from bignas_tf.training import listing, resuming
+from tests.training import runs
+
+RATE = "trainer.optimizer_config.learning_rate.constant_ending.initial_learning_rate"
+OPTIMISER = "trainer.optimizer_config.optimizer"
+
+
+def _saved(folder: pathlib.Path, *steps: int) -> None:
+    for step in steps:
+        (folder / f"ckpt-{step}.index").touch()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "is missing"),
+        ("", "is empty or not a list"),
+        ("\x00 garbage", "is empty or not a list"),
+        ('model_checkpoint_path: "ckpt-12"', "names ckpt-12, which is not there"),
+    ],
+)
+def test_checkpoints_without_their_list_are_named_with_a_way_out(
+    tmp_path: pathlib.Path, content: str | None, problem: str
+) -> None:
+    _saved(tmp_path, 9, 3, 10)
+    listed = tmp_path / "checkpoint"
+    if content is not None:
+        listed.write_text(content)
+    expected = rf"{listed} {problem}.*, but beside it are ckpt-3, ckpt-9, ckpt-10; to go on "
+    with pytest.raises(errors.UsageError, match=expected) as caught:
+        listing.latest(str(tmp_path))
+    (line,) = re.findall("'(.*?)'", str(caught.value))
+    listed.write_text(line)
+    assert listing.latest(str(tmp_path)) == str(tmp_path / "ckpt-10")
+
+
+def test_a_folder_with_no_checkpoint_is_new_unless_a_list_is_left(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "run [1]"  # not a pattern
+    assert listing.latest(str(folder)) is None
+    folder.mkdir()
+    assert listing.latest(str(folder)) is None
+    (folder / "checkpoint").write_text('model_checkpoint_path: "ckpt-3"')
+    with pytest.raises(errors.UsageError, match=r"ckpt-3, which is not there, and no .* delete it"):
+        listing.latest(str(folder))
+    _saved(folder, 3)
+    assert listing.latest(str(folder)) == str(folder / "ckpt-3")
+
+
+@pytest.fixture
+def begun(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A run's folder with its configuration."""
+    values = runs.parse(tmp_path).as_dict()
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path
+
+
+def test_each_value_that_a_resumed_run_changes_is_named(begun: pathlib.Path) -> None:
+    assert resuming.changes(str(begun), runs.parse(begun)) == []
+    changed = runs.parse(begun, f"{RATE}=16.0,trainer.train_steps=12")
+    assert resuming.changes(str(begun), changed) == [
+        f"  changed: {RATE} was 0.006, is now 16.0",
+        "  changed: trainer.train_steps was 6, is now 12",
+    ]
+    other = runs.parse(begun, "trainer.optimizer_config.learning_rate.type=cosine")
+    lines = resuming.changes(str(begun), other)
+    assert lines[0].endswith("learning_rate.type was constant_ending, is now cosine")
+    assert any(line.endswith(f"{RATE} was 0.006, is now not set") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "task.train_data.num_classes=11",
+        "task.train_data.channels=3",
+        "task.train_data.label_offset=-1",
+        "task.sandwich.alone=smallest",
+        f"{OPTIMISER}.type=sgd",
+    ],
+)
+def test_a_change_that_makes_the_weights_nonsense_is_refused(
+    begun: pathlib.Path, change: str
+) -> None:
+    name, value = change.split("=")
+    with pytest.raises(errors.UsageError, match=rf"^{name} was .* is now '?{value}'?, .* set it"):
+        resuming.changes(str(begun), runs.parse(begun, change))
+
+
+@pytest.mark.parametrize("content", [None, "task: {sandwitch: 1}\n"])
+def test_a_run_whose_configuration_is_lost_says_that_it_compares_nothing(
+    begun: pathlib.Path, content: str | None
+) -> None:
+    (begun / "params.yaml").unlink()
+    if content is not None:
+        (begun / "params.yaml").write_text(content)
+    (line,) = resuming.changes(str(begun), runs.parse(begun))
+    problem = "missing" if content is None else "not a run's configuration: "
+    assert line.startswith(f"{begun}/params.yaml is {problem}")
+    assert line.endswith("so it is not known what differs from the run so far")

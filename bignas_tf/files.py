@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from bignas_tf import errors
+from bignas_tf import errors, scratch
 
 _MESSAGE, _LEAST_REASON = 299, 80  # characters of a message, and of its reason behind a long path
 # What reading a value of another form raises; `UsageError` is a `ValueError`.
@@ -30,19 +30,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
                 stream.write(text)
             gfile.rename(f"{name}.part", name, overwrite=True)
         return
-    target = pathlib.Path(path)
+    target, content = pathlib.Path(path), text.encode()
     ensure_writable(target.parent)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
+    with scratch.file(target) as stream:
+        stream.write(content)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

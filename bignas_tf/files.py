@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from bignas_tf import errors, scratch
+from bignas_tf import errors, full_disk, scratch
 
 _MESSAGE, _LEAST_REASON = 299, 80  # characters of a message, and of its reason behind a long path
 # What reading a value of another form raises; `UsageError` is a `ValueError`.
@@ -22,6 +22,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     Raises:
       UsageError: the folder cannot be made or written to.
+      RunError: there is no room.
     """
     if _is_remote(path):
         name = os.fspath(path)
@@ -32,7 +33,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         return
     target, content = pathlib.Path(path), text.encode()
     ensure_writable(target.parent)
-    with scratch.file(target) as stream:
+    with full_disk.explained(target, len(content)), scratch.file(target) as stream:
         stream.write(content)
 
 
@@ -115,14 +116,16 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
 
     Raises:
       UsageError: it cannot be made or written to, or is remote.
+      RunError: there is no room.
     """
     if _is_remote(folder):
         raise _usage_error(folder, "is remote; here a folder of this machine is needed")
     path = pathlib.Path(folder)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        with full_disk.explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
     except OSError as error:
         raise _usage_error(path, f"is not a writable folder ({error.strerror})") from error
     return path

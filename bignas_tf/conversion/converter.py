@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from bignas_tf import commands, errors, files, scratch
+from bignas_tf import commands, errors, files, full_disk, scratch
 from bignas_tf.conversion import measure, metadata, onnx, tflite
 from bignas_tf.exports import proof, publishing, runtimes
 
@@ -75,14 +75,14 @@ def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
 
     Raises:
       UsageError: the export is damaged or not writable, or has not a label for each class.
-      RunError: a format cannot be made, or its logits are wrong.
+      RunError: a format cannot be made, its logits are wrong, or there is no room.
     """
     labels, classes = len(conversion.labels), conversion.child.output_shape[-1]
     if labels != classes:
         raise errors.UsageError(f"{conversion.folder}: {labels} labels for {classes} classes")
     proof.read(conversion.folder)
     files.ensure_writable(conversion.folder)
-    with scratch.folder(conversion.folder) as staged:
+    with full_disk.explained(conversion.folder), scratch.folder(conversion.folder) as staged:
         publishing.finish(conversion.folder)
         converted = staged / runtimes.CONVERTED_DIR
         converted.mkdir()

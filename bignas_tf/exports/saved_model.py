@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf import errors, files, scratch
+from bignas_tf import errors, files, full_disk, scratch
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
 from bignas_tf.exports import configs, publishing, runtimes, serving, signatures, verify
@@ -135,7 +135,7 @@ def _export(
 ) -> list[pathlib.Path]:
     """Verifies all in a hidden folder, then publishes them; returns their versions' folders."""
     base = files.ensure_writable(output_dir)
-    with scratch.folder(base) as staged:
+    with full_disk.explained(base), scratch.folder(base) as staged:
         publishing.finish(base)
         names = []
         for name, servable in servables:

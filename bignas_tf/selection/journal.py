@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from bignas_tf import errors
+from bignas_tf import errors, full_disk
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 
@@ -80,7 +80,9 @@ class Journal(MemoryJournal):
         super().__init__()
         self._path = pathlib.Path(path)
         try:
-            self._stream = self._path.open("a+", encoding="utf-8")
+            # Unbuffered: what could not be written is not tried again when the file is closed.
+            with full_disk.explained(self._path):
+                self._stream = self._path.open("ab+", buffering=0)
         except OSError as error:
             raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
         try:
@@ -102,7 +104,11 @@ class Journal(MemoryJournal):
         self._stream.close()
 
     def add(self, record: Record) -> None:
-        """Records a figure and flushes it to disk."""
+        """Records a figure and flushes it to disk.
+
+        Raises:
+          RunError: there is no room; the next search cuts off what was begun.
+        """
         self._append(_to_line(record))
         super().add(record)
 
@@ -123,7 +129,7 @@ class Journal(MemoryJournal):
     def _load(self, head: str) -> None:
         self._stream.seek(0)
         try:
-            text = self._stream.read()
+            text = self._stream.readall().decode()
         except UnicodeDecodeError as error:
             raise errors.UsageError(
                 f"{self._path} is damaged; delete the file to start over"
@@ -149,9 +155,11 @@ class Journal(MemoryJournal):
             super().add(record)
 
     def _append(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        content = f"{line}\n".encode()
+        with full_disk.explained(self._path, len(content)):
+            while content:
+                content = content[self._stream.write(content) :]
+            os.fsync(self._stream.fileno())
 
 
 def _to_line(record: Record) -> str:

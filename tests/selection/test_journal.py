@@ -11,6 +11,7 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 
 from bignas_tf import errors
 from bignas_tf.selection.journal import Journal, Record
+from tests import limits
 from tests.modeling import helpers
 from tests.selection import digits
 
@@ -65,6 +66,24 @@ def test_a_torn_first_line_begins_anew(path: pathlib.Path, length: int) -> None:
         assert _known(journal, _records()) == [None] * 3
     with Journal(path, ORIGIN):
         pass
+
+
+def test_a_record_without_room_is_an_error_and_is_written_when_there_is(
+    path: pathlib.Path,
+) -> None:
+    whole, *_, lost = path.read_bytes(), *_records(4)
+    with (
+        limits.file_size(len(whole) + 10),
+        pytest.raises(errors.RunError, match=rf"{path} cannot be written: {limits.WHY} \(it takes"),
+        Journal(path, ORIGIN) as journal,
+    ):
+        journal.add(lost)
+    with Journal(path, ORIGIN) as journal:
+        assert path.read_bytes() == whole
+        journal.add(lost)
+    assert path.read_bytes().startswith(whole)
+    with Journal(path, ORIGIN) as journal:
+        assert _known(journal, _records(4)) == _records(4)
 
 
 def test_another_origin_is_refused_and_the_file_is_kept(path: pathlib.Path) -> None:

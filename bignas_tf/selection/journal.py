@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from bignas_tf import errors, full_disk
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
+
+FILE = "journal.jsonl"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Journal(MemoryJournal):
         except OSError as error:
             raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
         try:
-            self._lock()
+            _lock(self._stream, self._path)
             self._load(json.dumps(origin, sort_keys=True))
         except BaseException:
             self._stream.close()
@@ -111,20 +114,6 @@ class Journal(MemoryJournal):
         """
         self._append(_to_line(record))
         super().add(record)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if not isinstance(error, BlockingIOError):
-                raise errors.UsageError(
-                    f"{self._path} cannot be locked ({error.strerror}); choose an --output_dir on "
-                    "a file system with locks"
-                ) from error
-            raise errors.UsageError(
-                f"{self._path} belongs to a search that is running; wait until it ends, or choose "
-                "another --output_dir"
-            ) from None
 
     def _load(self, head: str) -> None:
         self._stream.seek(0)
@@ -160,6 +149,39 @@ class Journal(MemoryJournal):
             while content:
                 content = content[self._stream.write(content) :]
             os.fsync(self._stream.fileno())
+
+
+@contextlib.contextmanager
+def no_search(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps searches out of a folder.
+
+    Raises:
+      UsageError: one is running there.
+    """
+    path = pathlib.Path(folder, FILE)
+    # A running search has its journal; where there is none, none is left behind.
+    if not path.is_file():
+        yield
+        return
+    with path.open("ab") as stream:
+        _lock(stream, path)
+        yield
+
+
+def _lock(stream: IO[bytes], path: pathlib.Path) -> None:
+    """Locks a journal until the stream is closed."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise errors.UsageError(
+            f"{path} belongs to a search that is running; wait until it ends, or choose another "
+            "--output_dir"
+        ) from None
+    except OSError as error:
+        raise errors.UsageError(
+            f"{path} cannot be locked ({error.strerror}); choose an --output_dir on a file system "
+            "with locks"
+        ) from error
 
 
 def _to_line(record: Record) -> str:

@@ -26,6 +26,13 @@ class Accuracy:
         """The standard error of the fraction, if each image is an independent trial."""
         return math.sqrt(self.top1 * (1 - self.top1) / self.images)
 
+    def error_against(self, other: Accuracy) -> float:
+        """The standard error of the difference of two accuracies.
+
+        They are taken as independent. On the same images they are not, and the error is smaller.
+        """
+        return math.hypot(self.error, other.error)
+
     def to_json(self) -> dict[str, Any]:
         """Plain form; `from_json` reads it back."""
         return dataclasses.asdict(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -12,10 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
-from bignas_tf import errors
+from bignas_tf import errors, full_disk, scratch
 
 _MESSAGE, _LEAST_REASON = 299, 80  # characters of a message, and of its reason behind a long path
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What reading a value of another form raises; `UsageError` is a `ValueError`.
 _MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
@@ -25,7 +23,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     Raises:
       UsageError: the folder cannot be made or written to.
-      RunError: the disk is full.
+      RunError: there is no room.
     """
     if is_remote(path):
         name = os.fspath(path)
@@ -34,42 +32,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
                 stream.write(text)
             gfile.rename(f"{name}.part", name, overwrite=True)
         return
-    target = pathlib.Path(path)
+    target, content = pathlib.Path(path), text.encode()
     ensure_writable(target.parent)
-    with full_disk_explained(target):
-        _write(target, text)
-
-
-def _write(target: pathlib.Path, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
-def full_disk_explained(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Context in which a file of this machine is written.
-
-    Raises:
-      RunError: the disk, or what this user may have of it, is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise errors.RunError(
-            f"{os.fspath(path)} cannot be written: {error.strerror}; free some space, then give "
-            "the same command again"
-        ) from error
+    with full_disk.explained(target, len(content)), scratch.file(target) as stream:
+        stream.write(content)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -177,13 +143,13 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
 
     Raises:
       UsageError: it cannot be made or written to, or is remote.
-      RunError: the disk is full.
+      RunError: there is no room.
     """
     if is_remote(folder):
         raise _usage_error(folder, "is remote; here a folder of this machine is needed")
     path = pathlib.Path(folder)
     try:
-        with full_disk_explained(path):
+        with full_disk.explained(path):
             path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=path):
                 pass

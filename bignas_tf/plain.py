@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from bignas_tf import errors
@@ -62,6 +62,12 @@ class Value:
         except UnicodeEncodeError:
             raise self.wrong("it takes text in Unicode, without half characters") from None
         return self.content
+
+    def one_of(self, choices: Sequence[str]) -> str:
+        """One of these texts."""
+        if self.content not in choices:
+            raise self.wrong(f"choose from {list(choices)}")
+        return self.text()
 
     def number(self, least: float = -math.inf, most: float = math.inf) -> float:
         """A finite number from `least` to `most`; whole ones stay integers."""

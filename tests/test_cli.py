@@ -54,6 +54,13 @@ def test_an_error_is_one_line_and_its_own_exit_code(error: str, code: int) -> No
     assert done.stderr == "error: size is 0; give 1 or more\n"
 
 
+def test_a_full_disk_is_one_line_whoever_writes() -> None:
+    done = _tool("open('/dev/full', 'wb', buffering=0).write(b'x')")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: a file cannot be written: No space left on device; ")
+
+
 def test_another_exception_keeps_its_traceback() -> None:
     done = _tool("raise KeyError('a bug')")
     assert done.returncode == 1

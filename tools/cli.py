@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from absl import app, flags
 
-from bignas_tf import commands, errors
+from bignas_tf import commands, errors, full_disk
 
 from . import quiet
 
@@ -64,9 +64,15 @@ def _guarded(
         _exit(error, USAGE)
     except errors.RunError as error:
         _exit(error, FAILURE)
+    except Exception as error:
+        # A library's own file, such as one in a temporary folder.
+        why = full_disk.reason(error)
+        if not why:
+            raise
+        _exit(full_disk.message(why, getattr(error, "filename", None)), FAILURE)
 
 
-def _exit(error: Exception, code: int) -> NoReturn:
+def _exit(error: Exception | str, code: int) -> NoReturn:
     print(f"error: {commands.translated(str(error))}", file=sys.stderr)
     sys.exit(code)
 

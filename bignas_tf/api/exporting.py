@@ -19,6 +19,7 @@ from bignas_tf.exports import runtimes, saved_model
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
+from bignas_tf.plain import Value
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result as result_lib
@@ -139,12 +140,11 @@ def convert(
     """
     converter.check(formats)
     folder, task = pathlib.Path(version), run.config.task
-    card = files.read_json(folder / saved_model.CHILD_FILE)
-    _check_source(version, card, run)
+    architecture, labels = _exported(folder, run)
     made = converter.Conversion(
         folder=folder,
-        child=child(run, Architecture.from_json(card["architecture"])),
-        labels=files.read_json(folder / saved_model.LABELS_FILE),
+        child=child(run, architecture),
+        labels=labels,
         calibration=cards.calibration_patches(task, calibration_images),
         split=task.selection.reporting_split,
         batches=cards.reporting_images(task),
@@ -190,15 +190,22 @@ def _names(
     """The names of the classes, as given or from the data set."""
     if labels is None:
         return sources.class_names(data)
-    given, names = "labels", labels
     if isinstance(labels, str | os.PathLike):
-        given, names = f"--labels: {os.fspath(labels)}", files.read_json(labels)
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise errors.UsageError(f"{given} is not a JSON list of strings")
+        given = f"--labels: {os.fspath(labels)}"
+        names = _checked(given, files.read_json(labels))
+    else:
+        given, names = "labels", _checked("labels", labels)
     if len(names) != data.num_classes:
         raise errors.UsageError(
             f"{given} has {len(names)} names; the run has {data.num_classes} classes"
         )
+    return names
+
+
+def _checked(given: str, names: object) -> Sequence[str]:
+    """Returns the names, which are a list of texts."""
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise errors.UsageError(f"{given} is not a JSON list of strings")
     return names
 
 
@@ -225,14 +232,26 @@ def _servables(
         yield name, Servable(model, card, patches.numpy(), logits, names, centre)
 
 
-def _check_source(version: str | os.PathLike[str], card: Mapping[str, Any], run: Run) -> None:
-    """Refuses a run that is not the one the export was made of."""
-    folder = os.fspath(version)
-    if "finetuned" in card:
+def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[str]]:
+    """The architecture and the labels of an export of this run.
+
+    Raises:
+      UsageError: it is of another run, was fine-tuned since, or a file of it is damaged.
+    """
+    path = folder / saved_model.CHILD_FILE
+    plain = files.read_json(path)
+    with files.written_by("tools.export", path):
+        card = Value(plain)
+        architecture = card["architecture"].parsed(Architecture.from_json)
+        source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
+    if "finetuned" in card.fields():
         raise errors.UsageError(f"{folder} was fine-tuned since; use --formats of tools.finetune")
-    made_of = card.get("source", {})
-    if made_of.get("index_sha256") != run.source["index_sha256"]:
+    if source["index_sha256"] != run.source["index_sha256"]:
         raise errors.UsageError(
-            f"{folder} was made of checkpoint {made_of.get('checkpoint')}, which is not "
-            f"what {run.model_dir} holds now; export again"
+            f"{folder} was made of checkpoint {source['checkpoint']}, which is not what "
+            f"{run.model_dir} holds now; export again"
         )
+    path = folder / saved_model.LABELS_FILE
+    labels = files.read_json(path)
+    _check_names(os.fspath(path), labels)
+    return architecture, labels

@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from bignas_tf import console, files
+from bignas_tf import console, files, full_disk
 from bignas_tf.console import Show
 from bignas_tf.reports import inputs, page, render
 
@@ -31,16 +31,19 @@ def report(
 
     Raises:
       UsageError: the folder is not of a run, cannot be written, or a file in it is damaged.
+      RunError: there is no room.
     """
     model_dir = os.fspath(model_dir)
     run = inputs.read(model_dir, [os.fspath(each) for each in search_dirs])
     folder = files.ensure_writable(output_dir or model_dir)
     written, plots = page.compose(run), folder / inputs.PLOTS_DIR
-    for figure in written.figures:
-        render.to_png(figure, plots / f"{figure.name}.png")
-    for name, drawing in written.drawings.items():
-        files.write_text(plots / f"{name}.svg", drawing)
     path = folder / inputs.PAGE_FILE
-    files.write_text(path, written.text)
+    with full_disk.explained(folder):
+        files.ensure_writable(plots)
+        for figure in written.figures:
+            render.to_png(figure, plots / f"{figure.name}.png")
+        for name, drawing in written.drawings.items():
+            files.write_text(plots / f"{name}.svg", drawing)
+        files.write_text(path, written.text)
     console.or_silent(show)(f"{path}, and {len(written.figures)} plots in {plots}")
     return path

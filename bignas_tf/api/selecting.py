@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from bignas_tf import console, errors, files
 from bignas_tf.console import Show
 from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection import journal, selecting
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection import selecting
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.objectives import Quantity
 from bignas_tf.selection.result import SearchResult, Selected
@@ -31,8 +31,8 @@ def select(
       show: takes the lines of the selected children; None for silence.
 
     Raises:
-      UsageError: a folder without a search, the same folder twice, or a budget outside what was
-        searched.
+      UsageError: a folder without a search, the same folder twice, the output folder of a search
+        that is running, or a budget outside what was searched.
     """
     limits = read_budgets(budgets)
     files.ensure_writable(output_dir)
@@ -40,7 +40,8 @@ def select(
         raise errors.UsageError("--output_dir is the folder of --select; choose another")
     found = result_lib.read(search_dir)
     selected = selecting.select_again(found, budgets_lib.ordered(limits))
-    result_lib.write(output_dir, selected)
+    with journal.no_search(output_dir):
+        result_lib.write(output_dir, selected)
     show_selected(selected, console.or_silent(show))
     return selected
 

@@ -6,17 +6,15 @@ import dataclasses
 import importlib.util
 import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tf_keras
 
-from bignas_tf import commands, errors, files
+from bignas_tf import commands, errors, files, full_disk, scratch
 from bignas_tf.conversion import measure, metadata, onnx, tflite
-from bignas_tf.exports import proof, runtimes
+from bignas_tf.exports import proof, publishing, runtimes
 
 # The packages that formats need; the Model Garden brings LiteRT, which has no wheel everywhere.
 _LITERT, _ONNX = ("ai_edge_litert",), ("tf2onnx", "onnxruntime")
@@ -77,45 +75,37 @@ def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
 
     Raises:
       UsageError: the export is damaged or not writable, or has not a label for each class.
-      RunError: a format cannot be made, or its logits are wrong.
+      RunError: a format cannot be made, its logits are wrong, or there is no room.
     """
     labels, classes = len(conversion.labels), conversion.child.output_shape[-1]
     if labels != classes:
         raise errors.UsageError(f"{conversion.folder}: {labels} labels for {classes} classes")
     proof.read(conversion.folder)
     files.ensure_writable(conversion.folder)
-    scratch = pathlib.Path(tempfile.mkdtemp(dir=conversion.folder, prefix=".unverified-"))
-    try:
-        report = _write(conversion, formats, scratch)
-        os.chmod(scratch, 0o755)
-        _replace(conversion.folder / runtimes.CONVERTED_DIR, scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with full_disk.explained(conversion.folder), scratch.folder(conversion.folder) as staged:
+        publishing.finish(conversion.folder)
+        converted = staged / runtimes.CONVERTED_DIR
+        converted.mkdir()
+        report = _write(conversion, formats, converted)
+        os.chmod(converted, 0o755)
+        publishing.publish_replacements(staged)
     return report
 
 
-def _write(conversion: Conversion, formats: Sequence[str], scratch: pathlib.Path) -> dict[str, Any]:
+def _write(conversion: Conversion, formats: Sequence[str], folder: pathlib.Path) -> dict[str, Any]:
     """Fills a folder; returns the report."""
-    paths = {name: scratch / runtimes.FILES[name] for name in formats}
+    paths = {name: folder / runtimes.FILES[name] for name in formats}
     for name, path in paths.items():
         path.write_bytes(_convert(conversion, name))
-    files.write_text(scratch / metadata.LABEL_FILE, metadata.label_lines(conversion.labels))
+    files.write_text(folder / metadata.LABEL_FILE, metadata.label_lines(conversion.labels))
     measured = measure.formats(conversion.folder, paths, conversion.batches)
     for name, path in paths.items():
         measured["formats"][name]["sha256"] = runtimes.sha256(path)
     # The proof is the export's own, so that `runtimes` can tell whose the files are.
     made_of = runtimes.sha256(conversion.folder / proof.PROOF_FILE)
     report = {"split": conversion.split, "proof_sha256": made_of, **measured}
-    files.write_json(scratch / runtimes.REPORT_FILE, report)
+    files.write_json(folder / runtimes.REPORT_FILE, report)
     return report
-
-
-def _replace(folder: pathlib.Path, scratch: pathlib.Path) -> None:
-    """Puts `scratch` in a folder's place, which is whole at any time, or not there."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".replaced-") as old:
-        if folder.exists():
-            os.rename(folder, pathlib.Path(old, folder.name))
-        os.rename(scratch, folder)
 
 
 def _convert(conversion: Conversion, name: str) -> bytes:

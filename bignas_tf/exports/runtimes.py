@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from bignas_tf import commands, errors, files
-from bignas_tf.exports import processes, verify
+from bignas_tf.exports import processes, publishing, verify
 from bignas_tf.exports import proof as proof_lib
 
 # Where `conversion` puts files below an export, what it says of them, and their names by format.
@@ -129,6 +129,7 @@ def check(folder: pathlib.Path, runtimes: Iterable[Runtime] = RUNTIMES) -> Itera
       UsageError: the folder holds no proof.
     """
     folder = folder.resolve()
+    publishing.finish(folder)
     proof = proof_lib.read(folder)
     for runtime in runtimes:
         model = folder / CONVERTED_DIR / FILES[runtime.format] if runtime.format else folder

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import pathlib
 import re
-import shutil
-import tempfile
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, full_disk, scratch
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
+from bignas_tf.exports import configs, publishing, runtimes, serving, signatures, verify
 from bignas_tf.exports import proof as proof_lib
-from bignas_tf.exports import runtimes, serving, signatures, verify
 from bignas_tf.exports.intake import MOST_PIXELS, Intake
 
 CHILD_FILE, LABELS_FILE = "child.json", "labels.json"
@@ -89,10 +86,7 @@ def export(
       UsageError: the folder is not writable.
       RunError: the written model does not load or gives other outputs.
     """
-    base = files.ensure_writable(output_dir)
-    with _staged(servable, base, through) as scratch:
-        version = _publish(scratch, base)
-    serving.write_configs(base)
+    (version,) = _export([(configs.ONLY_MODEL, servable)], output_dir, through)
     return version
 
 
@@ -108,65 +102,76 @@ def export_family(
     Raises:
       UsageError: a name is duplicated, is invalid, or is taken by a file.
     """
-    base = files.ensure_writable(output_dir)
-    with contextlib.ExitStack() as stack:
-        staged: dict[str, pathlib.Path] = {}
-        for name, servable in servables:
-            _check_model(name, base, staged)
-            staged[name] = stack.enter_context(_staged(servable, base, through))
-        folders = [files.ensure_writable(base / name) for name in staged]
-        versions = list(map(_publish, staged.values(), folders))
-    serving.write_configs(base)
-    return versions
+    return _export(_checked(servables, pathlib.Path(output_dir)), output_dir, through)
+
+
+def _checked(
+    servables: Iterable[tuple[str, Servable]], base: pathlib.Path
+) -> Iterator[tuple[str, Servable]]:
+    names: set[str] = set()
+    for name, servable in servables:
+        _check_model(name, base, names)
+        names.add(name)
+        yield name, servable
 
 
 def _check_model(name: str, base: pathlib.Path, others: Container[str]) -> None:
     """Refuses a name that the server would take for a version, or not see at all."""
-    taken = name in others or name == serving.ONLY_MODEL
+    taken = name in others or name == configs.ONLY_MODEL
     if taken or name.isdecimal() or not _MODEL_NAME.fullmatch(name):
         raise errors.UsageError(
             f"a model cannot be called {name!r}; each needs a name of its own, of letters, digits, "
-            f"'_', '-' and '.', that is neither a number nor {serving.ONLY_MODEL!r} and does not "
+            f"'_', '-' and '.', that is neither a number nor {configs.ONLY_MODEL!r} and does not "
             "begin with '.'"
         )
     if (base / name).exists() and not (base / name).is_dir():
         raise errors.UsageError(f"{base / name} is in the way of a model's folder; move it")
 
 
-@contextlib.contextmanager
-def _staged(
-    servable: Servable, base: pathlib.Path, through: Sequence[runtimes.Runtime]
-) -> Iterator[pathlib.Path]:
-    """A hidden folder below `base` with all that a version holds, verified; removed at the end."""
-    scratch = pathlib.Path(tempfile.mkdtemp(dir=base, prefix=".unverified-"))
-    try:
-        requests = serving.requests(servable.patches, servable.centre)
-        tf.saved_model.save(
-            tf.Module(),
-            str(scratch),
-            signatures=signatures.build(servable.child, servable.intake, servable.names),
-            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
-        )
-        serving.write_warmup(scratch, requests)
-        proof = proof_lib.Proof(servable.patches, servable.expected_logits)
-        proof.write(scratch)
-        difference = verify.verify_export(scratch, requests, proof.logits, proof.tolerance)
-        verified = {
-            "images": len(proof.logits),
-            "signatures": sorted(requests),
-            "max_difference": difference,
-            "tolerance": proof.tolerance,
-        }
-        files.write_json(scratch / LABELS_FILE, servable.names)
-        card = servable.card | {"graph": _GRAPH, "input": _input_card(servable)}
-        files.write_json(scratch / CHILD_FILE, card | {"verified": verified})
-        text = card_lib.render(card, servable.child, servable.names)
-        files.write_text(scratch / card_lib.CARD_FILE, text)
-        runtimes.require(scratch, through)
-        os.chmod(scratch, 0o755)
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+def _export(
+    servables: Iterable[tuple[str, Servable]],
+    output_dir: str,
+    through: Sequence[runtimes.Runtime],
+) -> list[pathlib.Path]:
+    """Verifies all in a hidden folder, then publishes them; returns their versions' folders."""
+    base = files.ensure_writable(output_dir)
+    with full_disk.explained(base), scratch.folder(base) as staged:
+        publishing.finish(base)
+        names = []
+        for name, servable in servables:
+            _write(servable, staged / name, through)
+            names.append(name)
+        versions = publishing.publish_versions(staged)
+    return [versions[name] for name in names]
+
+
+def _write(servable: Servable, folder: pathlib.Path, through: Sequence[runtimes.Runtime]) -> None:
+    """Fills a folder with all that a version contains, and verifies it."""
+    folder.mkdir()
+    requests = serving.requests(servable.patches, servable.centre)
+    tf.saved_model.save(
+        tf.Module(),
+        str(folder),
+        signatures=signatures.build(servable.child, servable.intake, servable.names),
+        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+    )
+    serving.write_warmup(folder, requests)
+    proof = proof_lib.Proof(servable.patches, servable.expected_logits)
+    proof.write(folder)
+    difference = verify.verify_export(folder, requests, proof.logits, proof.tolerance)
+    verified = {
+        "images": len(proof.logits),
+        "signatures": sorted(requests),
+        "max_difference": difference,
+        "tolerance": proof.tolerance,
+    }
+    files.write_json(folder / LABELS_FILE, servable.names)
+    card = servable.card | {"graph": _GRAPH, "input": _input_card(servable)}
+    files.write_json(folder / CHILD_FILE, card | {"verified": verified})
+    text = card_lib.render(card, servable.child, servable.names)
+    files.write_text(folder / card_lib.CARD_FILE, text)
+    runtimes.require(folder, through)
+    os.chmod(folder, 0o755)
 
 
 def _input_card(servable: Servable) -> dict[str, Any]:
@@ -185,15 +190,3 @@ def _input_card(servable: Servable) -> dict[str, Any]:
             "patches": "patches: uint8 [N, patch_size, patch_size, channels], cut already",
         },
     }
-
-
-def _publish(scratch: pathlib.Path, base: pathlib.Path) -> pathlib.Path:
-    """Renames to the next free version; two exports at once get two versions."""
-    for _ in range(100):
-        version = 1 + max((int(p.name) for p in base.iterdir() if p.name.isdecimal()), default=0)
-        try:
-            os.rename(scratch, base / str(version))
-        except OSError:  # another export took the number in between
-            continue
-        return base / str(version)
-    raise errors.RunError(f"no free version below {base}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from bignas_tf import files
 from bignas_tf.accuracy import Accuracy
+from bignas_tf.exports import publishing
 from bignas_tf.plain import Value
 
 
@@ -35,7 +36,10 @@ def below(folder: pathlib.Path) -> Iterator[Export]:
     Raises:
       UsageError: a file of one is damaged.
     """
+    publishing.finish_below(folder)
     for path in sorted(folder.glob("**/child.json")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue  # not verified yet
         card = files.read_json(path)
         with files.written_by("tools.export", path):
             fields = Value(card).fields()

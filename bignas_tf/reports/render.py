@@ -7,6 +7,7 @@ import math
 import pathlib
 from typing import Any
 
+from bignas_tf import scratch
 from bignas_tf.reports.figures import (
     FRONT,
     LINE,
@@ -131,7 +132,7 @@ def _trace(series: Series, number: int) -> dict[str, Any]:
 
 
 def to_png(figure: Figure, path: pathlib.Path) -> None:
-    """Writes the figure as PNG."""
+    """Writes the figure as PNG, into a folder that is there."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -141,14 +142,16 @@ def to_png(figure: Figure, path: pathlib.Path) -> None:
     with pyplot.rc_context({"text.parse_math": False}):
         size = (7, 4.5 * _height(figure))
         canvas, axes = pyplot.subplots(figsize=size, layout="constrained")
-        if figure.cells:
-            _draw_cells(axes, figure.cells)
-        else:
-            _draw_series(axes, figure)
-        axes.set(xlabel=figure.x_label, ylabel=figure.y_label)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        canvas.savefig(path, dpi=150)
-        pyplot.close(canvas)
+        try:
+            if figure.cells:
+                _draw_cells(axes, figure.cells)
+            else:
+                _draw_series(axes, figure)
+            axes.set(xlabel=figure.x_label, ylabel=figure.y_label)
+            with scratch.file(path) as stream:
+                canvas.savefig(stream, format="png", dpi=150)
+        finally:
+            pyplot.close(canvas)
 
 
 def _draw_cells(axes: Any, cells: Cells) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
+
+# Which child a budget gets; see `chosen`.
+BEST, CHEAPEST = PREFERENCES = ("best", "cheapest")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +89,36 @@ def best(candidates: Iterable[Candidate], budget: Budget, count: int = 1) -> lis
         if each.ranking is not None and budget.holds(each.costs)
     ]
     return [each for _, _, each in sorted(within, key=lambda entry: entry[:2])[:count]]
+
+
+def tied(candidates: Sequence[Candidate], budget: Budget) -> list[Candidate]:
+    """The most accurate candidate within a budget and those that may be as good, cheapest first.
+
+    They are within one standard error of the difference: the one-standard-error rule of Breiman
+    et al., Classification and Regression Trees, 1984.
+    """
+    ranked = best(candidates, budget, len(candidates))
+    return sorted(
+        (each for each in ranked if _ties(each.ranking, ranked[0].ranking)),
+        key=lambda each: budget.order(each.costs),
+    )
+
+
+def _ties(accuracy: Accuracy | None, highest: Accuracy | None) -> bool:
+    assert accuracy is not None  # `best` leaves out those that failed
+    assert highest is not None
+    return highest.top1 - accuracy.top1 <= highest.error_against(accuracy)
+
+
+def chosen(candidates: Sequence[Candidate], budget: Budget, prefer: str) -> list[Candidate]:
+    """The candidate that a budget gets; none if no candidate within it was scored.
+
+    Args:
+      candidates: all of them.
+      budget: the limits.
+      prefer: BEST is the most accurate; CHEAPEST the first of those that are `tied` with it.
+    """
+    return best(candidates, budget) if prefer == BEST else tied(candidates, budget)[:1]
 
 
 def front(candidates: Iterable[Candidate], objective: str) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 from official.modeling import hyperparams
 
 from bignas_tf import errors
+from bignas_tf.selection import candidates
 
 STRATEGIES = ("coarse_to_fine", "evolution", "random")
 KERNEL_PATTERNS = ("smallest", "largest", "largest_early", "largest_late")
@@ -47,6 +48,8 @@ class SelectionConfig(hyperparams.Config):
       population: random children that evolution begins with.
       parents: how many of a budget's best evolution mutates and crosses.
       seed: of all that is drawn.
+      prefer: the child that a budget gets: "best", the most accurate on the ranking split, or
+        "cheapest" (ours), the cheapest within one standard error of it.
     """
 
     calibration_split: str = "train[:2000]"
@@ -66,6 +69,7 @@ class SelectionConfig(hyperparams.Config):
     population: int = 64
     parents: int = 8
     seed: int = 0
+    prefer: str = candidates.BEST
 
 
 def validate(config: SelectionConfig) -> None:
@@ -113,6 +117,8 @@ def _entries(config: SelectionConfig, name: str, least: int) -> list[Any]:
 def _check_strategy(config: SelectionConfig) -> None:
     if config.strategy not in STRATEGIES:
         raise _wrong("strategy", config.strategy, f"choose from {list(STRATEGIES)}")
+    if config.prefer not in candidates.PREFERENCES:
+        raise _wrong("prefer", config.prefer, f"choose from {list(candidates.PREFERENCES)}")
     if config.strategy != "coarse_to_fine" and not config.evaluations:
         raise errors.UsageError(
             f"the strategy {config.strategy!r} does not end by itself; set "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, full_disk
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
+
+FILE = "journal.jsonl"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,11 +82,13 @@ class Journal(MemoryJournal):
         super().__init__()
         self._path = pathlib.Path(path)
         try:
-            self._stream = self._path.open("a+", encoding="utf-8")
+            # Unbuffered: what could not be written is not tried again when the file is closed.
+            with full_disk.explained(self._path):
+                self._stream = self._path.open("ab+", buffering=0)
         except OSError as error:
             raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
         try:
-            self._lock()
+            _lock(self._stream, self._path)
             self._load(json.dumps(origin, sort_keys=True))
         except BaseException:
             self._stream.close()
@@ -101,23 +106,18 @@ class Journal(MemoryJournal):
         self._stream.close()
 
     def add(self, record: Record) -> None:
-        """Records a figure and flushes it to disk."""
+        """Records a figure and flushes it to disk.
+
+        Raises:
+          RunError: there is no room; the next search cuts off what was begun.
+        """
         self._append(_to_line(record))
         super().add(record)
-
-    def _lock(self) -> None:
-        try:
-            files.lock(self._stream, "a search", "--output_dir")
-        except OSError as error:
-            raise errors.UsageError(
-                f"{self._path} cannot be locked ({error.strerror}); choose an --output_dir on "
-                "a file system with locks"
-            ) from error
 
     def _load(self, head: str) -> None:
         self._stream.seek(0)
         try:
-            text = self._stream.read()
+            text = self._stream.readall().decode()
         except UnicodeDecodeError as error:
             raise errors.UsageError(
                 f"{self._path} is damaged; delete the file to start over"
@@ -143,9 +143,39 @@ class Journal(MemoryJournal):
             super().add(record)
 
     def _append(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        content = f"{line}\n".encode()
+        with full_disk.explained(self._path, len(content)):
+            while content:
+                content = content[self._stream.write(content) :]
+            os.fsync(self._stream.fileno())
+
+
+@contextlib.contextmanager
+def no_search(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps searches out of a folder.
+
+    Raises:
+      UsageError: one is running there.
+    """
+    path = pathlib.Path(folder, FILE)
+    # A running search has its journal; where there is none, none is left behind.
+    if not path.is_file():
+        yield
+        return
+    with path.open("ab") as stream:
+        _lock(stream, path)
+        yield
+
+
+def _lock(stream: IO[bytes], path: pathlib.Path) -> None:
+    """Locks a journal until the stream is closed."""
+    try:
+        files.lock(stream, "a search", "--output_dir")
+    except OSError as error:
+        raise errors.UsageError(
+            f"{path} cannot be locked ({error.strerror}); choose an --output_dir on a file system "
+            "with locks"
+        ) from error
 
 
 def _to_line(record: Record) -> str:

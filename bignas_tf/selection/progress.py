@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import chance
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.journal import Record
 from bignas_tf.selection.objectives import Objective
@@ -55,6 +56,7 @@ class SearchProgress:
         self._objectives = objectives
         self._show = show
         self._planned = self._done = self._new = 0
+        self._ranked = False
         self._found: set[Architecture] = set()
         self._began = time.monotonic()
 
@@ -74,6 +76,7 @@ class SearchProgress:
     def finished(self, candidate: Candidate, pool: Pool) -> None:
         """A candidate was scored, or failed, or was known."""
         self._done += 1
+        self._warn_once(candidate)
         new = candidate.architecture in self._found
         self._new += new
         limited = dict.fromkeys(name for budget in pool.budgets for name in budget.limits)
@@ -88,6 +91,13 @@ class SearchProgress:
             f"{candidate.phase} {self._done}/{self._planned}: {', '.join(costs)}, {found}  "
             f"({self._pace() if new else 'known'})  best {self._best(pool)}"
         )
+
+    def _warn_once(self, candidate: Candidate) -> None:
+        """Warns of too few images as soon as the first accuracy says how much they scatter."""
+        if candidate.ranking is not None and not self._ranked:
+            self._ranked = True
+            for warning in chance.of_images(candidate.ranking, self._planned):
+                self._show(f"warning: {warning}")
 
     def _cost(self, name: str, value: float) -> str:
         objective = self._objectives[name]

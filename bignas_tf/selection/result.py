@@ -22,6 +22,7 @@ from bignas_tf.selection.provenance import ImageSet, Source
 
 FILE = "search.json"
 _TOOL = "tools.search"
+_PREFER = "prefer"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,13 +145,23 @@ class SearchResult:
         """How the candidates were found."""
         return str(self.selection["strategy"])
 
+    @property
+    def prefer(self) -> str:
+        """Which of a budget's candidates it gets; see `candidates.chosen`."""
+        return str(self.selection.get(_PREFER, candidates_lib.BEST))
+
+    def tied(self, budget: Budget) -> list[int]:
+        """Indices of the candidates that may be the best for a budget; see `candidates.tied`."""
+        index = {each.architecture: number for number, each in enumerate(self.candidates)}
+        return [index[each.architecture] for each in candidates_lib.tied(self.candidates, budget)]
+
     def front(self, objective: str) -> list[int]:
         """The front of accuracy against an objective; see `candidates.front`."""
         return candidates_lib.front(self.candidates, objective)
 
     def to_json(self) -> dict[str, Any]:
         """Plain form; `from_json` reads it back."""
-        return {
+        plain = {
             "settings": {
                 "source": self.source.to_json(),
                 "budgets": [dict(budget.limits) for budget in self.budgets],
@@ -165,6 +176,10 @@ class SearchResult:
             "selected": [each.to_json() for each in self.selected],
             "warnings": list(self.warnings),
         }
+        # Files from before `prefer` do not have what it chooses from.
+        if _PREFER in self.selection:
+            plain["tied"] = {budget.name: self.tied(budget) for budget in self.budgets}
+        return plain
 
     @classmethod
     def from_json(cls, value: Any) -> SearchResult:
@@ -176,6 +191,8 @@ class SearchResult:
         value = Value.of(value)
         settings = value["settings"]
         settings["selection"]["strategy"].text()
+        if _PREFER in settings["selection"].fields():
+            settings["selection"][_PREFER].one_of(candidates_lib.PREFERENCES)
         ranking, reporting = (ImageSet.from_json(value[name]) for name in ("ranking", "reporting"))
         images = ranking.images, reporting.images
         candidates = [Candidate.from_json(v, images[0]) for v in value["candidates"].elements()]
@@ -224,9 +241,15 @@ def _check_derived(found: SearchResult, value: Value) -> None:
         (settings["budgets"], [dict(budget.limits) for budget in found.budgets]),
         (settings["objectives"], list(found.objectives)),
         *((fronts[name], found.front(name)) for name in found.objectives),
+        *((value["tied"][each.name], found.tied(each)) for each in _choices(found)),
     ]:
         if place.content != expected:
             raise place.wrong(f"the rest of the file makes that {expected!r:.60}")
+
+
+def _choices(found: SearchResult) -> list[Budget]:
+    """The budgets for which a file says what was chosen from."""
+    return found.budgets if _PREFER in found.selection else []
 
 
 def write(folder: str | os.PathLike[str], result: SearchResult) -> None:

@@ -17,6 +17,7 @@ from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import config as selection_config
+from bignas_tf.selection import journal as journal_lib
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection import selecting, sharing, splits, strategies
 from bignas_tf.selection.budgets import Budget
@@ -94,7 +95,7 @@ class Search:
         budgets = budgets_lib.ordered(budgets)
         self._check_counted(budgets)
         files.ensure_writable(output_dir)
-        path = os.path.join(output_dir, "journal.jsonl")
+        path = os.path.join(output_dir, journal_lib.FILE)
         with (
             workers.lost_worker_explained(self._strategy),
             sharing.journal(self._strategy, path, self._origin()) as journal,

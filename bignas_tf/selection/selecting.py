@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import candidates as candidates_lib
+from bignas_tf.selection import chance
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.provenance import ImageSet
 from bignas_tf.selection.result import SearchResult, Selected
-
-# Within so many standard errors of their difference two accuracies cannot be told apart (95%).
-_APART = 1.96
 
 Reporting = Callable[[Sequence[Architecture]], Mapping[Architecture, Accuracy | None]]
 
 
-def choose(candidates: Sequence[Candidate], budgets: Iterable[Budget]) -> dict[Budget, Candidate]:
-    """The best candidate for each budget.
+def choose(
+    candidates: Sequence[Candidate],
+    budgets: Iterable[Budget],
+    prefer: str = candidates_lib.BEST,
+) -> dict[Budget, Candidate]:
+    """The candidate for each budget; see `candidates.chosen`.
 
     Raises:
       RunError: no candidate within a budget was scored.
     """
     chosen = {}
     for budget in budgets:
-        best = candidates_lib.best(candidates, budget)
-        if not best:
+        found = candidates_lib.chosen(candidates, budget, prefer)
+        if not found:
             failures = [c.failure for c in candidates if c.failure]
             why = f"; {len(failures)} failed, the first: {failures[0]}" if failures else ""
             raise errors.RunError(f"no candidate within budget {budget.name} was scored{why}")
-        (chosen[budget],) = best
+        (chosen[budget],) = found
     return chosen
 
 
@@ -50,62 +49,24 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     Raises:
       RunError: no candidate within a budget was scored.
     """
-    chosen = choose(result.candidates, budgets)
+    chosen = choose(result.candidates, budgets, result.prefer)
     reported = reporting(list(dict.fromkeys(child.architecture for child in chosen.values())))
     selected = tuple(
         _selected(budget, child, reported[child.architecture]) for budget, child in chosen.items()
     )
-    warnings = [*_useless(selected, result.reporting), *_warnings(selected)]
-    return dataclasses.replace(result, selected=selected, warnings=tuple(warnings))
+    found = dataclasses.replace(result, selected=selected)
+    warnings = (
+        *chance.of_majority(found),
+        *chance.of_choices(found),
+        *chance.of_neighbours(selected),
+    )
+    return dataclasses.replace(found, warnings=warnings)
 
 
 def _selected(budget: Budget, candidate: Candidate, reported: Accuracy | None) -> Selected:
     assert candidate.ranking is not None  # `candidates.best` leaves out those that failed
     costs, spreads = candidate.costs, candidate.spreads
     return Selected(budget, candidate.architecture, costs, spreads, candidate.ranking, reported)
-
-
-def _useless(selected: Sequence[Selected], images: ImageSet) -> Iterator[str]:
-    """Warns of a selection whose best child could be replaced by one constant answer."""
-    known = [child.reporting for child in selected if child.reporting is not None]
-    if not known or images.majority is None:
-        return
-    best = max(accuracy.top1 for accuracy in known)
-    error = Accuracy(images.majority, images.images).error
-    if best <= images.majority + _APART * error:
-        yield (
-            "no selected child is better than naming the most frequent class: the best is right on "
-            f"{100 * best:.2f}% of {images.split}, and {100 * images.majority:.2f}% of it are of "
-            f"that class (standard error {100 * error:.2f}); nothing was learnt, or the labels do "
-            "not fit the images"
-        )
-
-
-def _warnings(selected: Sequence[Selected]) -> Iterator[str]:
-    """Returns warnings: accuracies not known, and neighbours that cannot be told apart."""
-    for child in selected:
-        if child.reporting is None:
-            yield f"budget {child.name}: the accuracy on the reporting split is not known"
-    for one, other in itertools.pairwise(selected):
-        pair = f"budgets {one.name} and {other.name}"
-        if one.architecture == other.architecture:
-            yield f"{pair} got the same child"
-            continue
-        split, first, second = _compared(one, other)
-        difference = abs(second.top1 - first.top1)
-        error = math.hypot(first.error, second.error)
-        if difference <= _APART * error:
-            yield (
-                f"{pair}: their children cannot be told apart, {100 * difference:.2f} points of "
-                f"{split} accuracy with a standard error of {100 * error:.2f}"
-            )
-
-
-def _compared(one: Selected, other: Selected) -> tuple[str, Accuracy, Accuracy]:
-    """The split that two children are compared on, and their accuracies."""
-    if one.reporting is None or other.reporting is None:
-        return "ranking", one.ranking, other.ranking
-    return "reporting", one.reporting, other.reporting
 
 
 def select_again(result: SearchResult, budgets: Sequence[Budget]) -> SearchResult:

@@ -11,17 +11,12 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from bignas_tf import errors, files, workers
+from bignas_tf import errors, files, full_disk, workers
 from bignas_tf.console import Show
-from bignas_tf.training import checkpoints, learning_curves
 
 LOCK_FILE = ".training.lock"
-# TensorFlow's names for the parts of a checkpoint, and those of `files.write_text` for the files
-# that only training writes.
-_HALF_WRITTEN = re.compile(
-    r"ckpt-\d+_temp.*|ckpt-\d+\..*\.tempstate\d+"
-    rf"|\.({checkpoints.PARAMS_FILE}|{checkpoints.SPACE_FILE}|{learning_curves.FILE})\.\w{{8}}"
-)
+# TensorFlow's names for the parts of a checkpoint; `scratch` sweeps what we write ourselves.
+_HALF_WRITTEN = re.compile(r"ckpt-\d+_temp.*|ckpt-\d+\..*\.tempstate\d+")
 
 
 @contextlib.contextmanager
@@ -62,7 +57,7 @@ def _locked(model_dir: str, show: Show) -> Iterator[None]:
     # The file stays: a lock on a file that was deleted would keep nobody out.
     path = pathlib.Path(model_dir, LOCK_FILE)
     with contextlib.ExitStack() as opened:
-        with files.full_disk_explained(path):
+        with full_disk.explained(path):
             stream = opened.enter_context(path.open("a", encoding="utf-8"))
         try:
             files.lock(stream, "a training run", "--model_dir")

@@ -18,6 +18,7 @@ from bignas_tf.conversion import converter, measure
 from bignas_tf.exports import proof, runtimes, saved_model
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
+from tests import limits
 from tests.exports import digit_children
 from tests.selection import digits
 
@@ -236,6 +237,18 @@ def test_a_conversion_replaces_the_last_one(
     lines = (folder / "labels.txt").read_text().splitlines()
     assert lines == ["two lines", "half ?", *digit_children.LABELS[2:]]
     assert _outcome(broken, FLOAT32).passed
+
+
+def test_a_conversion_without_room_keeps_the_last_one(
+    broken: pathlib.Path, servable: saved_model.Servable
+) -> None:
+    before = sorted(path.name for path in broken.rglob("*"))
+    with (
+        limits.file_size(1000),
+        pytest.raises(errors.RunError, match=f"{broken} cannot be written: {limits.WHY}"),
+    ):
+        _convert(servable, broken, ["float32"])
+    assert sorted(path.name for path in broken.rglob("*")) == before
 
 
 def test_what_cannot_be_converted_is_refused(

@@ -21,6 +21,7 @@ from bignas_tf.exports import saved_model, serving, verify
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
+from tests import limits
 from tests.modeling import helpers
 from tests.selection import digits
 
@@ -149,15 +150,18 @@ def test_the_graph_has_no_batch_norm_and_no_variable(exported: pathlib.Path) -> 
     assert [name for name in operations if name.startswith(unwanted)] == []
 
 
-def test_versions_count_on_from_the_highest(case: Case, tmp_path: pathlib.Path) -> None:
-    for name in ("9", "10", "notes"):
-        (tmp_path / name).mkdir()
-    assert _export(case, tmp_path) == tmp_path / "11"
-
-
 def test_a_wrong_export_leaves_nothing_behind(case: Case, tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.RunError, match=r"differ by up to 0\.01"):
         _export(case, tmp_path, expected_logits=case.logits + np.float32(0.01))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_without_room_leaves_nothing_behind(case: Case, tmp_path: pathlib.Path) -> None:
+    with (
+        limits.file_size(1000),
+        pytest.raises(errors.RunError, match=f"{tmp_path} cannot be written: {limits.WHY}"),
+    ):
+        _export(case, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,6 +16,7 @@ from bignas_tf.reports import curves, figures, inputs, page, render
 from bignas_tf.search_space import presets
 from bignas_tf.selection import judged
 from bignas_tf.selection.provenance import ImageSet
+from tests import kills, limits
 from tests.selection import digits, made_up_judgements, made_up_searches
 
 
@@ -68,6 +69,26 @@ def test_the_page_tells_limits_failures_exports_and_files(tmp_path: pathlib.Path
     assert report.drawings["search_children"].count("<rect") == sum(
         sum(child.architecture.depths) for child in made_up_searches.result().selected
     )
+
+
+def test_a_family_whose_export_was_killed_is_whole_in_the_report(tmp_path: pathlib.Path) -> None:
+    run, names = made_up_searches.run(tmp_path), ["child_1", "child_2"]
+    # The whole has its name, and the first of the two its version.
+    assert kills.before_rename(2, kills.PUBLISH.format(names=names), run / "family")
+    assert [path.parent.name for path in run.glob("family/[!.]*/1")] == ["child_1"]
+    files.write_json(run / "family" / ".unverified-abcd1234" / "child_3" / "child.json", {})
+    exports = [each.name for each in _read(run).exports]
+    assert exports == ["family/child_1/1", "family/child_2/1"]
+
+
+def test_a_plot_without_room_leaves_the_old_one_alone(tmp_path: pathlib.Path) -> None:
+    run = _read(made_up_searches.run(tmp_path, search=made_up_searches.result()))
+    figure, _ = figures.of_search(run.searches[0])
+    path = tmp_path / "plot.png"
+    path.write_text("old")
+    with limits.file_size(1000), pytest.raises(OSError, match=limits.WHY):
+        render.to_png(figure, path)
+    assert (path.read_text(), list(tmp_path.glob(".*"))) == ("old", [])
 
 
 def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) -> None:

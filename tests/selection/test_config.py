@@ -23,6 +23,7 @@ WRONG_TYPES: list[Any] = [None, True, "many", [1], float("nan")]
         ({"strategy": "greedy"}, r"strategy is 'greedy'; choose from .*coarse"),
         ({"strategy": "evolution"}, r"'evolution' does not end by itself; set task\.selection"),
         ({"strategy": "random"}, r"'random' does not end by itself; set task\.selection\.eva"),
+        ({"prefer": "fastest"}, r"prefer is 'fastest'; choose from \['best', 'cheapest'\]"),
         ({"evaluations": -1}, "evaluations is -1; it takes 0 or more"),
         ({"seed": -1}, "seed is -1; it takes 0 or more"),
         ({"mutants": 0}, "mutants is 0; it takes 1 or more"),

@@ -89,6 +89,9 @@ def test_what_is_written_is_read_as_it_was(tmp_path: pathlib.Path) -> None:
         (lambda found: found["settings"].update(budgets=[]), "settings.budgets is []; the rest"),
         (lambda found: found["settings"].update(objectives=[]), "settings.objectives is []; the"),
         (lambda found: found["settings"]["selection"].pop("strategy"), "no 'strategy'"),
+        (lambda found: found["settings"]["selection"].update(prefer=7), "prefer is 7; choose from"),
+        (lambda found: found.pop("tied"), "no 'tied'"),
+        (lambda found: found["tied"].update({"0.04": [0]}), "tied.0.04 is [0]; the rest"),
     ],
 )  # fmt: skip
 def test_a_damaged_or_foreign_search_is_refused(

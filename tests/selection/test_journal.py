@@ -10,9 +10,12 @@ import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
 from bignas_tf import errors
-from bignas_tf.selection.journal import Journal, Record
+from bignas_tf.api import selecting
+from bignas_tf.selection import result
+from bignas_tf.selection.journal import Journal, Record, no_search
+from tests import limits
 from tests.modeling import helpers
-from tests.selection import digits
+from tests.selection import digits, made_up_searches
 
 ORIGIN = {"checkpoint": "run/ckpt-7", "seen": {"batch_size": 64}}
 
@@ -67,6 +70,24 @@ def test_a_torn_first_line_begins_anew(path: pathlib.Path, length: int) -> None:
         pass
 
 
+def test_a_record_without_room_is_an_error_and_is_written_when_there_is(
+    path: pathlib.Path,
+) -> None:
+    whole, *_, lost = path.read_bytes(), *_records(4)
+    with (
+        limits.file_size(len(whole) + 10),
+        pytest.raises(errors.RunError, match=rf"{path} cannot be written: {limits.WHY} \(it takes"),
+        Journal(path, ORIGIN) as journal,
+    ):
+        journal.add(lost)
+    with Journal(path, ORIGIN) as journal:
+        assert path.read_bytes() == whole
+        journal.add(lost)
+    assert path.read_bytes().startswith(whole)
+    with Journal(path, ORIGIN) as journal:
+        assert _known(journal, _records(4)) == _records(4)
+
+
 def test_another_origin_is_refused_and_the_file_is_kept(path: pathlib.Path) -> None:
     whole = path.read_bytes()
     with pytest.raises(
@@ -99,6 +120,24 @@ def test_two_searches_never_share_a_journal(path: pathlib.Path) -> None:
         )
         assert "UsageError" in done.stderr
         assert "belongs to a search that is running" in done.stderr
+        with pytest.raises(errors.UsageError, match="a search that is running"):
+            _select_into(path.parent)
     assert path.read_bytes() == whole
     with Journal(path, ORIGIN):
         pass
+
+
+def _select_into(folder: pathlib.Path) -> None:
+    """A selection, which must not mix its files with those of a search."""
+    search = folder / "other"
+    result.write(search, made_up_searches.result())
+    selecting.select(search, made_up_searches.BUDGETS, folder, show=None)
+
+
+def test_a_selection_shares_the_folder_of_a_search_that_has_ended(path: pathlib.Path) -> None:
+    whole = path.read_bytes()
+    _select_into(path.parent)
+    assert (path.parent / result.FILE).is_file()
+    assert path.read_bytes() == whole
+    with no_search(path.parent), pytest.raises(errors.UsageError, match="a search that is running"):
+        Journal(path, ORIGIN)

@@ -41,9 +41,11 @@ def test_lines_tell_done_left_pace_and_the_best_of_each_budget() -> None:
 def test_what_an_earlier_search_found_is_known() -> None:
     memory = Memory()
     first = _lines(memory)
-    again = _lines(memory)
+    warning, *again = _lines(memory)
     assert len(again) == sum("top-1" in line for line in first)
     assert all("(known)" in line for line in again)
+    assert warning.startswith("warning: the best of 20 children that are ranked on 1,000 images ")
+    assert first.count(warning) == 1
 
 
 def test_a_countdown_leaves_out_the_first_item_and_short_waits() -> None:

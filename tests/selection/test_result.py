@@ -7,6 +7,7 @@ import json
 import math
 import pathlib
 
+import numpy as np
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
@@ -14,7 +15,7 @@ from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import candidates as candidates_lib
-from bignas_tf.selection import result, selecting
+from bignas_tf.selection import chance, result, selecting
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.objectives import Quantity
@@ -97,12 +98,14 @@ def test_selected_children_have_their_standard_errors() -> None:
 def test_neighbours_that_cannot_be_told_apart_are_named() -> None:
     three = _select(FOUND, {"mflops": 25}, {"mflops": 30}, {"mflops": 40})
     # 0.8 and 0.5 of 100 images differ by 0.3, with an error of hypot(0.04, 0.05).
-    assert three.warnings == ("budgets 25 and 30 got the same child",)
-    two = _select(FOUND, {"ms": 1}, {"mflops": 30}).warnings
-    assert two == (
+    assert list(chance.of_neighbours(three.selected)) == ["budgets 25 and 30 got the same child"]
+    two = _select(FOUND, {"ms": 1}, {"mflops": 30})
+    (told,) = chance.of_neighbours(two.selected)
+    assert told == (
         "budgets ms_1 and 30: their children cannot be told apart, 0.00 points of reporting "
-        "accuracy with a standard error of 7.07",
+        "accuracy with a standard error of 7.07"
     )
+    assert two.warnings[-1] == told
 
 
 def test_equal_accuracies_without_error_are_not_told_apart_either() -> None:
@@ -118,6 +121,88 @@ def test_a_child_that_could_not_be_reported_is_named() -> None:
     budgets = [Budget({"mflops": 20})]
     found = selecting.select(_found(FOUND), budgets, lambda children: dict.fromkeys(children))
     assert found.warnings == ("budget 20: the accuracy on the reporting split is not known",)
+    assert "tied" not in found.to_json()  # its settings are older than that
+
+
+@pytest.mark.parametrize(
+    ("top1", "told"),
+    [
+        # 400 images: 3 points with an error of hypot(0.99, 0.01 and 0.96, 0.04 of 400) = 1.10.
+        (0.96, "3.00 points below that on the ranking split, with a standard error of 1.10: more"),
+        (0.98, None),
+        (0.998, None),
+    ],
+)
+def test_a_ranking_accuracy_that_flatters_is_named(top1: float, told: str | None) -> None:
+    lucky = [_candidate(0, 20, 0.99)]
+    found = selecting.select(
+        _found(lucky), [Budget({"mflops": 20})], lambda children: {children[0]: Accuracy(top1, 400)}
+    )
+    expected = f"budget 20: the accuracy on the reporting split is {told} than chance explains; "
+    assert found.warnings == ((f"{expected}trust the reporting split",) if told else ())
+
+
+# The best is 0.9 of 400 images. 0.88 is 0.02 below it, with an error of hypot(0.0150, 0.0162) =
+# 0.0221; 0.87 is 0.03 below it, with an error of hypot(0.0150, 0.0168) = 0.0225.
+CLOSE = [
+    _candidate(0, 30, 0.9),
+    _candidate(1, 25, 0.88),
+    _candidate(2, 20, 0.88),
+    _candidate(3, 20, 0.885),
+    _candidate(5, 10, 0.87),
+    _candidate(6, 40, 0.91),
+    FAILED,
+]
+
+
+def test_candidates_within_a_standard_error_of_the_best_are_counted_and_the_cheapest_named() -> (
+    None
+):
+    found = dataclasses.replace(_found(CLOSE), selection={"strategy": "random", "prefer": "best"})
+    selected = selecting.select(
+        found, [Budget({"mflops": 30})], lambda children: {children[0]: Accuracy(0.9, 400)}
+    )
+    assert [child.ranking.top1 for child in selected.selected] == [0.9]
+    assert selected.to_json()["tied"] == {"30": [3, 2, 1, 0]}
+    assert selected.warnings == (
+        "budget 30: candidates within one standard error of its ranking accuracy: 3; the cheapest "
+        "has 20 M multiply-adds in place of 30 (task.selection.prefer=cheapest selects it)",
+    )
+
+
+def test_the_cheapest_within_a_standard_error_can_be_preferred(tmp_path: pathlib.Path) -> None:
+    choice = {"strategy": "random", "prefer": "cheapest"}
+    selected = selecting.select(
+        dataclasses.replace(_found(CLOSE), selection=choice),
+        [Budget({"mflops": 30})],
+        lambda children: {children[0]: Accuracy(0.88, 100)},
+    )
+    assert [child.architecture for child in selected.selected] == [CLOSE[3].architecture]
+    assert selected.warnings == ()
+    result.write(tmp_path, selected)
+    assert result.read(tmp_path) == selected
+    again = selecting.select_again(selected, [Budget({"mflops": 40})])
+    assert again.selected[0].ranking.top1 == 0.9
+    with pytest.raises(errors.RunError, match=r"within budget 15 .*the first: it failed"):
+        selecting.choose([FAILED], [Budget({"mflops": 15})], "cheapest")
+
+
+def test_too_few_ranking_images_are_named_with_what_they_may_cost() -> None:
+    # 0.99 of 400 images: an error of 0.5 points; sqrt(2 ln 402) = 3.46.
+    assert chance.optimism(Accuracy(0.99, 400), 402) == pytest.approx(0.01723, abs=1e-5)
+    assert list(chance.of_images(Accuracy(0.99, 400), 402)) == [
+        "the best of 402 children that are ranked on 400 images is expected to look up to 1.7 "
+        "points better than it is; 1,600 images in task.selection.ranking_split would halve that"
+    ]
+    assert list(chance.of_images(Accuracy(0.99, 1600), 402)) == []
+    assert list(chance.of_images(Accuracy(0.5, 100), 1)) == []
+
+
+def test_the_expected_optimism_is_that_of_children_that_are_equally_good() -> None:
+    rng = np.random.default_rng(0)
+    best = rng.binomial(1000, 0.9, (400, 200)).max(axis=1).mean() / 1000 - 0.9
+    # The formula is the limit for many children; the best of 200 is somewhat nearer.
+    assert best < chance.optimism(Accuracy(0.9, 1000), 200) < 1.3 * best
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,28 @@ def test_conversion_reports_and_verification_runs_what_is_installed(
     assert printed.endswith(f"error: {broken} failed in: {failed}")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("child.json", "[]", "child.json is damaged, or not what tools.export writes: the file is"),
+        ("labels.json", '{"0": "nought"}', "labels.json is not a JSON list of strings"),
+    ],
+)
+def test_a_damaged_export_is_named(
+    forks: Forks,
+    run_dir: pathlib.Path,
+    version_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+    name: str,
+    content: str,
+    words: str,
+) -> None:
+    for each in ("child.json", "labels.json"):
+        shutil.copy(version_dir / each, tmp_path)
+    (tmp_path / name).write_text(content)
+    assert words in _run(forks, "convert", model_dir=run_dir, export_dir=tmp_path, code=2)
+
+
 def test_the_export_of_another_run_and_unknown_formats_are_refused(
     forks: Forks, run_dir: pathlib.Path, version_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.exports import saved_model
+from tests import kills
 from tests.exports import servables
 from tests.tools.forks import Forks
 from tests.tools.servers import TIMEOUT_S, RealServer, StandIn
@@ -193,6 +194,16 @@ def test_start_refuses_an_export_that_was_moved(
     done = forks.run("tools.serving.start", f"--export_dir={moved}", "--show")
     assert done.returncode == 2, done.stdout
     assert "the export was moved; correct its base_path" in done.stderr
+
+
+def test_start_completes_an_export_that_was_killed(forks: Forks, tmp_path: pathlib.Path) -> None:
+    # The version has its name; its configurations are missing.
+    assert kills.before_rename(2, kills.PUBLISH.format(names=["child"]), tmp_path)
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["1"]
+    done = forks.run("tools.serving.start", f"--export_dir={tmp_path}", "--show")
+    assert done.returncode == 0, done.stderr
+    assert f"--model_config_file={tmp_path}/models.config" in done.stdout
+    assert 'name: "child"' in (tmp_path / "models.config").read_text()
 
 
 def test_start_refuses_a_damaged_configuration(forks: Forks, tmp_path: pathlib.Path) -> None:

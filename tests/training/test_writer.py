@@ -27,10 +27,10 @@ def test_a_second_training_in_a_folder_is_refused_and_changes_nothing(
 
 def test_what_a_killed_run_had_half_written_is_removed(tmp_path: pathlib.Path) -> None:
     kept = [
-        "ckpt-3.index", "ckpt-3.data-00000-of-00001", "ckpt-notes_temp", ".judgement.json.abcd_123",
+        "ckpt-3.index", "ckpt-3.data-00000-of-00001", "ckpt-notes_temp", ".params.yaml.abcd_123",
         "old_ckpt-6_temp", "params.yaml",
     ]  # fmt: skip
-    left = [".params.yaml.abcd_123", "ckpt-6.data-00000-of-00001.tempstate4711"]
+    left = ["ckpt-6.data-00000-of-00001.tempstate4711"]
     for name in kept + left:
         (tmp_path / name).touch()
     (tmp_path / "ckpt-6_temp").mkdir()
@@ -39,7 +39,7 @@ def test_what_a_killed_run_had_half_written_is_removed(tmp_path: pathlib.Path) -
     with writer.sole(str(tmp_path), runs.on_one_cpu(), lines.append):
         assert {path.name for path in tmp_path.iterdir()} == {*kept, writer.LOCK_FILE}
     assert lines == [
-        "removed what a run that was killed had half written: .params.yaml.abcd_123, "
+        "removed what a run that was killed had half written: "
         "ckpt-6.data-00000-of-00001.tempstate4711, ckpt-6_temp"
     ]
     with writer.sole(str(tmp_path), runs.on_one_cpu(), lines.append):

@@ -48,10 +48,16 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _check(base: pathlib.Path) -> None:
-    """Checks models.config; the server would wait forever for a missing folder."""
+    """Checks models.config, which an export that was killed may still have to get.
+
+    The server would wait forever for a missing folder.
+    """
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
+    from bignas_tf.exports import publishing
+
+    publishing.finish(base)
     path, config = base / "models.config", model_server_config_pb2.ModelServerConfig()
     try:
         text_format.Parse(files.read_text(path), config)

@@ -1,0 +1,144 @@
+"""Unfinished files and folders: hidden, locked while they are made, removed if their maker died.
+
+A name cannot tell whether its maker is alive: process ids are used again, and several machines may
+share a folder. A lock can: the kernel holds it as long as the maker has the file open, and drops
+it however the maker ends. So what is unfinished and not locked belongs to nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+_FILE, _FOLDER = ".unfinished-", ".unverified-"
+_LOCK = ".lock"  # the file in a folder that is locked for it; NFS cannot lock folders
+_RANDOM = "[a-z0-9_]{8}"  # how `tempfile` ends a name: other files keep theirs
+
+
+@contextlib.contextmanager
+def file(target: pathlib.Path) -> Iterator[IO[bytes]]:
+    """Gives a file that replaces `target` once its content is written and on the disk.
+
+    Raises:
+      OSError: it cannot be written; `target` is as it was.
+    """
+    sweep(target.parent)
+    path, stream = _create(target.parent, f"{_FILE}{target.name}-", as_folder=False)
+    # Renamed while it is open: unlocked, another process would sweep it.
+    with stream:
+        try:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+            os.chmod(path, 0o644)
+            os.replace(path, target)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                stream.close()  # tries to write once more, which would hide the first error
+            raise
+
+
+@contextlib.contextmanager
+def folder(parent: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a folder below `parent` that is removed at the end, unless it was renamed.
+
+    Raises:
+      OSError: it cannot be made.
+    """
+    sweep(parent)
+    path, lock = _create(parent, _FOLDER, as_folder=True)
+    with lock:
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def renamed(path: pathlib.Path, prefix: str) -> pathlib.Path:
+    """Renames what `folder` gave: it stays locked, but is not removed or swept any more."""
+    return path.rename(path.with_name(prefix + path.name.removeprefix(_FOLDER)))
+
+
+def sweep(parent: pathlib.Path) -> None:
+    """Removes unfinished files and folders that no living process is making."""
+    for path in abandoned(parent, _FILE, _FOLDER):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def abandoned(parent: pathlib.Path, *prefixes: str) -> Iterator[pathlib.Path]:
+    """Yields what no living process owns, each locked until the next is asked for.
+
+    Nothing is yielded where locks cannot tell: on file systems without them, and where this
+    process may not write.
+
+    Args:
+      parent: where to look; it may be missing.
+      prefixes: of names.
+    """
+    names = re.compile(f"({'|'.join(map(re.escape, prefixes))}).*{_RANDOM}", re.DOTALL)
+    try:
+        found = sorted(name for name in os.listdir(parent) if names.fullmatch(name))
+    except OSError:
+        return
+    for path in (parent / name for name in found):
+        lock = _claim(path)
+        if lock is not None:
+            with lock:
+                yield path
+
+
+def _create(parent: pathlib.Path, prefix: str, as_folder: bool) -> tuple[pathlib.Path, IO[bytes]]:
+    """Makes a file or a folder, and locks it."""
+    while True:
+        if as_folder:
+            path = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+        else:
+            descriptor, name = tempfile.mkstemp(dir=parent, prefix=prefix)
+            os.close(descriptor)
+            path = pathlib.Path(name)
+        lock = _claim(path, made_here=True)
+        # Another process may have swept it between its making and its locking.
+        if lock is not None:
+            return path, lock
+
+
+def _claim(path: pathlib.Path, made_here: bool = False) -> IO[bytes] | None:
+    """Locks a file or a folder, until what is returned is closed.
+
+    Args:
+      path: of it.
+      made_here: whether this process has made it; it is then used even without locks.
+
+    Returns:
+      The file that is locked; None if another process has locked or removed it.
+    """
+    place = path / _LOCK if path.is_dir() else path
+    try:
+        stream = place.open("ab")
+    except OSError as error:
+        if made_here and not isinstance(error, FileNotFoundError):
+            raise
+        return None
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = True
+    except OSError as error:
+        ours = made_here and not isinstance(error, BlockingIOError)
+    if ours:
+        # Its last owner may have removed it, or finished it, after it was opened here.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream.fileno()), place.stat()):
+                return stream
+    stream.close()
+    return None

@@ -1,0 +1,126 @@
+"""How far chance may have moved what a search found, in plain words."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.selection.result import SearchResult, Selected
+
+# Within so many standard errors of their difference two accuracies cannot be told apart (95%).
+_APART = 1.96
+_MOST_OPTIMISM = 0.01  # a point: about what neighbouring budgets differ by
+
+
+def optimism(accuracy: Accuracy, children: int) -> float:
+    """How much better than it is the best of equally good children is expected to look.
+
+    Their measured accuracies scatter by the standard error. The largest of N numbers of a normal
+    distribution is about sqrt(2 ln N) standard deviations above its mean.
+
+    Args:
+      accuracy: of one of the children, on the images that rank them.
+      children: how many there are.
+    """
+    return accuracy.error * math.sqrt(2 * math.log(max(children, 1)))
+
+
+def of_images(accuracy: Accuracy, children: int) -> Iterator[str]:
+    """Warns of too few ranking images for this number of children.
+
+    Args:
+      accuracy: of one of the children.
+      children: that will be ranked.
+    """
+    expected = optimism(accuracy, children)
+    if expected > _MOST_OPTIMISM:
+        yield (
+            f"the best of {children:,} children that are ranked on {accuracy.images:,} images is "
+            f"expected to look up to {100 * expected:.1f} points better than it is; "
+            # An error falls with the root of the number of images.
+            f"{4 * accuracy.images:,} images in task.selection.ranking_split would halve that"
+        )
+
+
+def of_majority(result: SearchResult) -> Iterator[str]:
+    """Warns of a selection whose best child could be replaced by one constant answer."""
+    known = [child.reporting for child in result.selected if child.reporting is not None]
+    images = result.reporting
+    if not known or images.majority is None:
+        return
+    best = max(accuracy.top1 for accuracy in known)
+    error = Accuracy(images.majority, images.images).error
+    if best <= images.majority + _APART * error:
+        yield (
+            "no selected child is better than naming the most frequent class: the best is right on "
+            f"{100 * best:.2f}% of {images.split}, and {100 * images.majority:.2f}% of it are of "
+            f"that class (standard error {100 * error:.2f}); nothing was learnt, or the labels do "
+            "not fit the images"
+        )
+
+
+def of_choices(result: SearchResult) -> Iterator[str]:
+    """Warns of accuracies that are not known or flatter, and of cheaper children as good."""
+    for child in result.selected:
+        if child.reporting is None:
+            yield f"budget {child.name}: the accuracy on the reporting split is not known"
+        else:
+            yield from _flattering(child, child.reporting)
+        yield from _cheaper(child, result)
+
+
+def _flattering(child: Selected, reporting: Accuracy) -> Iterator[str]:
+    difference, error = _difference(child.ranking, reporting)
+    if difference > _APART * error:
+        higher = "below" if reporting.top1 < child.ranking.top1 else "above"
+        yield (
+            f"budget {child.name}: the accuracy on the reporting split is {100 * difference:.2f} "
+            f"points {higher} that on the ranking split, with a standard error of "
+            f"{100 * error:.2f}: more than chance explains; trust the reporting split"
+        )
+
+
+def _cheaper(child: Selected, result: SearchResult) -> Iterator[str]:
+    tied = [result.candidates[index] for index in result.tied(child.budget)]
+    if tied[0].architecture == child.architecture:
+        return
+    costs = ", ".join(
+        f"{tied[0].costs[name]:.4g} {result.objectives[name].unit}".rstrip()
+        + f" {result.objectives[name].title} in place of {child.costs[name]:.4g}"
+        for name in child.budget.limits
+    )
+    yield (
+        f"budget {child.name}: candidates within one standard error of its ranking accuracy: "
+        f"{len(tied) - 1:,}; the cheapest has {costs} "
+        "(task.selection.prefer=cheapest selects it)"
+    )
+
+
+def of_neighbours(selected: Sequence[Selected]) -> Iterator[str]:
+    """Warns of children of neighbouring budgets that cannot be told apart."""
+    for one, other in itertools.pairwise(selected):
+        pair = f"budgets {one.name} and {other.name}"
+        if one.architecture == other.architecture:
+            yield f"{pair} got the same child"
+            continue
+        split, first, second = _compared(one, other)
+        difference, error = _difference(first, second)
+        if difference <= _APART * error:
+            yield (
+                f"{pair}: their children cannot be told apart, {100 * difference:.2f} points of "
+                f"{split} accuracy with a standard error of {100 * error:.2f}"
+            )
+
+
+def _compared(one: Selected, other: Selected) -> tuple[str, Accuracy, Accuracy]:
+    """The split that two children are compared on, and their accuracies."""
+    if one.reporting is None or other.reporting is None:
+        return "ranking", one.ranking, other.ranking
+    return "reporting", one.reporting, other.reporting
+
+
+def _difference(one: Accuracy, other: Accuracy) -> tuple[float, float]:
+    """How far two accuracies are apart, and its standard error."""
+    return abs(one.top1 - other.top1), one.error_against(other)

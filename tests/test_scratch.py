@@ -1,0 +1,72 @@
+"""What a killed process leaves is removed by the next, and nothing else is."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from bignas_tf import files, scratch
+from tests import kills
+
+WRITE = "from bignas_tf import files; files.write_text(folder / 'a.json', 'new')"
+FILL = """
+from bignas_tf import scratch
+with scratch.folder(folder) as made:
+    (made / "part").write_text("half")
+    made.rename(folder / "never")
+"""
+
+
+def _names(folder: pathlib.Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("statements", "prefix"), [(WRITE, ".unfinished-a.json-"), (FILL, ".unverified-")]
+)
+def test_the_next_that_writes_removes_what_a_kill_has_left(
+    tmp_path: pathlib.Path, statements: str, prefix: str
+) -> None:
+    (tmp_path / "a.json").write_text("old")
+    assert kills.before_rename(0, statements, tmp_path)
+    left, kept = _names(tmp_path)
+    assert left.startswith(prefix)
+    assert (kept, (tmp_path / kept).read_text()) == ("a.json", "old")
+    files.write_text(tmp_path / "b.json", "")
+    assert _names(tmp_path) == ["a.json", "b.json"]
+
+
+def test_what_is_in_use_is_not_swept(tmp_path: pathlib.Path) -> None:
+    with scratch.folder(tmp_path) as made, scratch.file(tmp_path / "a") as stream:
+        (made / "part").write_text("half")
+        stream.write(b"half")
+        before = _names(tmp_path)
+        scratch.sweep(tmp_path)
+        assert list(scratch.abandoned(tmp_path, ".un")) == []
+        assert _names(tmp_path) == before
+        committed = scratch.renamed(made, ".whole-")
+        assert list(scratch.abandoned(tmp_path, ".whole-")) == []
+    assert list(scratch.abandoned(tmp_path, ".whole-")) == [committed]
+    assert _names(committed) == [".lock", "part"]
+    assert (tmp_path / "a").read_text() == "half"
+
+
+def test_a_file_that_is_interrupted_leaves_the_old_one_alone(tmp_path: pathlib.Path) -> None:
+    def write() -> None:
+        with scratch.file(tmp_path / "a") as stream:
+            stream.write(b"half")
+            raise KeyboardInterrupt
+
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert (_names(tmp_path), (tmp_path / "a").read_text()) == (["a"], "old")
+
+
+def test_files_of_other_names_are_left(tmp_path: pathlib.Path) -> None:
+    others = [".unfinished", ".unfinished-notes", ".unverified-Ab345678", "unverified-abcd1234"]
+    for name in others:
+        (tmp_path / name).write_text("")
+    scratch.sweep(tmp_path)
+    assert _names(tmp_path) == sorted(others)

@@ -17,7 +17,6 @@ import pathlib
 import tempfile
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -89,7 +88,7 @@ def _shift(child: tf_keras.Model, model: bytes, patches: np.ndarray) -> np.ndarr
     return np.mean(answers - np.stack(expected), axis=0)
 
 
-def plain(function: Any, keeper: Any) -> bytes:
+def plain(function: tf.types.experimental.ConcreteFunction, keeper: tf.Module) -> bytes:
     """Converts any function to float32, without names and without metadata.
 
     Args:
@@ -102,7 +101,9 @@ def plain(function: Any, keeper: Any) -> bytes:
     return _converted(_converter(function, keeper), "float32")
 
 
-def _converter(function: Any, keeper: Any) -> tf.lite.TFLiteConverter:
+def _converter(
+    function: tf.types.experimental.ConcreteFunction, keeper: tf.Module
+) -> tf.lite.TFLiteConverter:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], keeper)
     # By way of a SavedModel, the default, the same graph takes eight seconds, not a third of one;
     # all that it adds is a signature.

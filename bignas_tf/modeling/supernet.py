@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 import tf_keras
 
@@ -131,7 +129,7 @@ class Supernet(tf_keras.Model):
             position = offset + moments.shape[1]
         return tf.concat(pieces, 1)
 
-    def _masks(self, choice: Any) -> bool:
+    def _masks(self, choice: Architecture | tf.Tensor) -> bool:
         return self.execution == "mask" and not isinstance(choice, Architecture)
 
     def _table(self, choice: Architecture | tf.Tensor) -> blocks_lib.BlockTable:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import Any
 
 import yaml
 
@@ -135,7 +134,7 @@ def get(name: str) -> SearchSpace:
 def to_yaml(space: SearchSpace) -> str:
     """Writes a space in the form that `get` reads from a file."""
 
-    def plain(value: Any) -> Any:
+    def plain(value: object) -> object:
         if isinstance(value, dict):
             return {name: plain(item) for name, item in value.items()}
         return [plain(item) for item in value] if isinstance(value, tuple) else value

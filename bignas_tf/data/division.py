@@ -29,7 +29,7 @@ class Splits:
 
 
 def divide(described: Description) -> Splits:
-    """Uses the splits that there are, and cuts what is missing from the training split.
+    """Uses the splits that exist, and cuts the missing ones from the training split.
 
     Raises:
       UsageError: of several splits none is called "train", or one is too small.

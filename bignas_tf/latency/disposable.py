@@ -28,7 +28,7 @@ class Disposable:
     It ends with this one, however that ends.
 
     Args:
-      calls: after so many the process is replaced, which takes some seconds.
+      calls: after that many the process is replaced, which takes a few seconds.
     """
 
     def __init__(self, calls: int = _CALLS) -> None:
@@ -78,7 +78,7 @@ class Disposable:
 
 
 def _serve(connection: Connection) -> None:
-    """Answers calls until the other end is closed. TensorFlow comes with the first function."""
+    """Answers calls until the other end is closed. The first function imports TensorFlow."""
     os.environ.update(_ENVIRONMENT)
     with open(os.devnull, "wb") as nowhere:
         # Errors are sent; the rest is chatter, four lines a conversion, that no setting stops.

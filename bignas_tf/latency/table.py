@@ -1,9 +1,9 @@
 """Latency looked up: the milliseconds of a child as a sum over its parts.
 
 A table is a JSON file that says how long each part takes on some device; docs/searching.md
-describes the format.
-`tools.latency_table` measures one on this machine, and you can write one from other
-measurements. Whether sums predict the latency of whole children is for its author to check.
+describes the format. `tools.latency_table` measures one on this machine, and you can write one
+from other measurements. Whether sums predict the latency of whole children is for its author to
+check.
 """
 
 from __future__ import annotations

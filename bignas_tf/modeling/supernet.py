@@ -42,7 +42,7 @@ class Supernet(tf_keras.Model):
         dropout_rate: float = 0.0,
         zero_init_gamma: bool = True,
     ) -> None:
-        # The compute policy is its layers' matter: inputs must not be cast here.
+        # Its layers apply the compute policy; inputs must not be cast here.
         super().__init__(name="supernet", dtype="float32", autocast=False)
         if execution not in EXECUTIONS:
             raise ValueError(f"execution is {execution!r}; choose from {EXECUTIONS}")

@@ -59,7 +59,7 @@ class Architecture:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Architecture:
-        """Reads a JSON file: an architecture, or what holds one as "architecture".
+        """Reads a JSON file: an architecture, or an object with one as "architecture".
 
         Search and export write the second form.
 

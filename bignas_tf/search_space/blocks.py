@@ -131,10 +131,10 @@ def widest(space: space_lib.SearchSpace) -> BlockTable:
 
 
 def pads_alike(space: space_lib.SearchSpace, stride: int) -> bool:
-    """Whether a layer pads every side alike of its own; at a stride of 1 "same" does as well."""
+    """Whether a layer must pad every side alike itself; at a stride of 1 "same" already does."""
     return stride == 2 and space.padding == "symmetric"
 
 
 def strided(side: Count, stride: int) -> Count:
-    """The side of the map that a layer of this stride makes of one of `side`."""
+    """The side of the output of a layer of this stride, whose input has `side`."""
     return side if stride == 1 else (side + stride - 1) // stride

@@ -22,7 +22,7 @@ from bignas_tf.search_space.space import SearchSpace
 
 _FLOAT_BYTES = 4
 _BATCH_NORM_VECTORS = 4
-# So many children at a time leave the few arrays in use (32 KB each) in a core's cache.
+# With this many children at a time the few arrays in use (32 KB each) stay in a core's cache.
 _CHUNK = 4096
 
 

@@ -189,7 +189,7 @@ def published(name: str) -> Architecture:
 
 
 def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Architecture:
-    """A child of a space, in whatever way it is named.
+    """A child of a space, however it is named.
 
     Args:
       space: what it belongs to.

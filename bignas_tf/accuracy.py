@@ -38,7 +38,7 @@ class Accuracy:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, value: Any) -> Accuracy:
+    def from_json(cls, value: object) -> Accuracy:
         """Reads `to_json`'s form, which may have further fields.
 
         Raises:

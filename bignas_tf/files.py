@@ -38,7 +38,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         stream.write(content)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
+def write_json(path: str | os.PathLike[str], value: object) -> None:
     """Writes `value` as indented JSON; see `write_text`."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bignas_tf import errors
 
@@ -22,12 +22,12 @@ class Value:
       place: in the file; "" is the whole of it.
     """
 
-    def __init__(self, content: Any, place: str = "") -> None:
+    def __init__(self, content: object, place: str = "") -> None:
         self.content = content
         self._place = place
 
     @classmethod
-    def of(cls, content: Any) -> Value:
+    def of(cls, content: object) -> Value:
         """A value; one that has its place keeps it."""
         return content if isinstance(content, Value) else cls(content)
 
@@ -97,7 +97,7 @@ class Value:
         """What `read` makes of the value; None if that is null."""
         return None if self.content is None else read(self)
 
-    def parsed(self, read: Callable[[Any], T]) -> T:
+    def parsed(self, read: Callable[[object], T]) -> T:
         """What `read` makes of the plain content; its errors get the place.
 
         Args:

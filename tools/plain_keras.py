@@ -15,11 +15,19 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from .cli import launch, no_chatter
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from bignas_tf.data.config import DataConfig
+    from bignas_tf.search_space.architecture import Architecture
+    from bignas_tf.training.checkpoints import Run
+    from bignas_tf.training.configs import BigNASConfig
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _ARCHITECTURE = flags.DEFINE_string(
@@ -61,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
     print(json.dumps(result))
 
 
-def _model(run: Any, architecture: Any) -> Any:
+def _model(run: Run, architecture: Architecture) -> tf_keras.Model:
     import tf_keras
 
     from bignas_tf.modeling import child as child_lib
@@ -78,7 +86,7 @@ def _model(run: Any, architecture: Any) -> Any:
     return model
 
 
-def _fit(model: Any, data: Any, began: float, seconds: float) -> int:
+def _fit(model: tf_keras.Model, data: DataConfig, began: float, seconds: float) -> int:
     """Trains until `seconds` after `began`, at least one step; returns the steps."""
     import tf_keras
 
@@ -87,11 +95,11 @@ def _fit(model: Any, data: Any, began: float, seconds: float) -> int:
     class Clock(tf_keras.callbacks.Callback):
         """Lowers the learning rate with elapsed time, and stops when the time is over."""
 
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
             passed = min((time.monotonic() - began) / seconds, 1.0)
             self.model.optimizer.learning_rate.assign(_RATE * (1 + math.cos(math.pi * passed)) / 2)
 
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
             self.model.stop_training = time.monotonic() - began >= seconds
 
     with faults.named(data):
@@ -104,7 +112,7 @@ def _fit(model: Any, data: Any, began: float, seconds: float) -> int:
     return int(model.optimizer.iterations)
 
 
-def _score(model: Any, task: Any) -> dict[str, Any]:
+def _score(model: tf_keras.Model, task: BigNASConfig) -> dict[str, str | float]:
     """Top-1 accuracy on the reporting split."""
     from bignas_tf.accuracy import Accuracy
     from bignas_tf.data import faults, resize

@@ -252,6 +252,4 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
             f"{run.model_dir} holds now; export again"
         )
     path = folder / saved_model.LABELS_FILE
-    labels = files.read_json(path)
-    _check_names(os.fspath(path), labels)
-    return architecture, labels
+    return architecture, _checked(os.fspath(path), files.read_json(path))

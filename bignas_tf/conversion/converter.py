@@ -16,7 +16,7 @@ from bignas_tf import commands, errors, files, full_disk, scratch
 from bignas_tf.conversion import measure, metadata, onnx, tflite
 from bignas_tf.exports import proof, publishing, runtimes
 
-# The packages that formats need; the Model Garden brings LiteRT, which has no wheel everywhere.
+# The packages that formats need; the Model Garden brings LiteRT, except where it has no wheel.
 _LITERT, _ONNX = ("ai_edge_litert",), ("tf2onnx", "onnxruntime")
 
 
@@ -30,7 +30,7 @@ class Conversion:
       labels: of the classes, in their order.
       calibration: uint8 [N, S, S, C], training images that int8 takes its ranges from.
       split: the name of the images in `batches`.
-      batches: patches and labels of images that took no part in anything.
+      batches: patches and labels of images that took no part in training or selection.
     """
 
     folder: pathlib.Path
@@ -74,7 +74,7 @@ def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
       the SavedModel, milliseconds, and what runs how.
 
     Raises:
-      UsageError: the export is damaged or not writable, or has not a label for each class.
+      UsageError: the export is damaged or not writable, or does not have a label for each class.
       RunError: a format cannot be made, its logits are wrong, or there is no room.
     """
     labels, classes = len(conversion.labels), conversion.child.output_shape[-1]
@@ -101,7 +101,7 @@ def _write(conversion: Conversion, formats: Sequence[str], folder: pathlib.Path)
     measured = measure.formats(conversion.folder, paths, conversion.batches)
     for name, path in paths.items():
         measured["formats"][name]["sha256"] = runtimes.sha256(path)
-    # The proof is the export's own, so that `runtimes` can tell whose the files are.
+    # The proof is the export's own, so that `runtimes` can tell which export the files belong to.
     made_of = runtimes.sha256(conversion.folder / proof.PROOF_FILE)
     report = {"split": conversion.split, "proof_sha256": made_of, **measured}
     files.write_json(folder / runtimes.REPORT_FILE, report)

@@ -26,7 +26,7 @@ Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
 def formats(
     folder: pathlib.Path, paths: Mapping[str, pathlib.Path], batches: Batches
 ) -> dict[str, Any]:
-    """Measures files on images, and what the SavedModel makes of the same.
+    """Measures files, and the SavedModel, on the same images.
 
     Args:
       folder: a version of an export.

@@ -32,13 +32,13 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # as the zip has no other date, equal models 
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What is told about a classifier of images.
+    """What the metadata says about an image classifier.
 
     Attributes:
       name: of the model.
       description: a sentence or two for people.
       labels: of the classes, in their order.
-      licence: of the model; "" where nobody has said.
+      licence: of the model; "" if unknown.
     """
 
     name: str
@@ -53,7 +53,7 @@ def describe(model: bytes, description: Description, outputs: Sequence[str]) -> 
     Args:
       model: a .tflite file without a signature, whose one input is a uint8 image [1, S, S, C],
         and whose outputs are [1, classes].
-      description: what to tell.
+      description: what the metadata says.
       outputs: their names, in their order.
 
     Returns:

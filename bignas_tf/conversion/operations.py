@@ -33,9 +33,9 @@ class Operations:
 
 
 def of(model: bytes) -> Operations:
-    """Loads a file with LiteRT and tells its operations apart."""
+    """Loads a file with LiteRT and sorts its operations."""
     lite = probe.interpreter(model)
-    # The public interface tells tensors, not operations.
+    # The public interface lists tensors, not operations.
     found = lite._get_ops_details()
     delegates = [each for each in found if each["op_name"] == "DELEGATE"]
     own = [each for each in found if each["op_name"] != "DELEGATE"]

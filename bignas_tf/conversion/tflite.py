@@ -7,7 +7,7 @@ as phones and accelerators want them.
 - float16: weights of half the size.
 - dynamic_range: int8 weights; activations are float32, in products int8 where the kernels can.
 - int8: every operation in int8, ranges taken from real images; answers are uint8, with a scale.
-  What rounding moves each class' logit by on average is taken from the classifier's bias ("bias
+  The average shift of each class' logit by rounding is taken from the classifier's bias ("bias
   correction": Nagel et al., https://arxiv.org/abs/1906.04721; here of the last layer alone).
 """
 
@@ -17,7 +17,6 @@ import pathlib
 import tempfile
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -89,7 +88,7 @@ def _shift(child: tf_keras.Model, model: bytes, patches: np.ndarray) -> np.ndarr
     return np.mean(answers - np.stack(expected), axis=0)
 
 
-def plain(function: Any, keeper: Any) -> bytes:
+def plain(function: tf.types.experimental.ConcreteFunction, keeper: tf.Module) -> bytes:
     """Converts any function to float32, without names and without metadata.
 
     Args:
@@ -102,10 +101,12 @@ def plain(function: Any, keeper: Any) -> bytes:
     return _converted(_converter(function, keeper), "float32")
 
 
-def _converter(function: Any, keeper: Any) -> tf.lite.TFLiteConverter:
+def _converter(
+    function: tf.types.experimental.ConcreteFunction, keeper: tf.Module
+) -> tf.lite.TFLiteConverter:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], keeper)
-    # By way of a SavedModel, the default, the same graph takes eight seconds, not a third of one;
-    # all that it adds is a signature.
+    # Through a SavedModel (the default) the same graph takes eight seconds instead of a third of
+    # one, and gains only a signature.
     converter.experimental_lower_to_saved_model = False
     return converter
 

@@ -56,7 +56,7 @@ def distort(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     signed = amount * tf.sign(draws[1 + steps :] - 0.5)
     for step in range(steps):
         # One switch a step: a branch for each sub-policy would make the graph five times as big,
-        # and what is not taken costs time as well.
+        # and branches that are not taken cost time as well.
         branches = [
             functools.partial(change, image, (signed if name in _SIGNED else amount)[step])
             for name, change in _OPERATIONS.items()
@@ -85,5 +85,5 @@ def _amount(name: str, level: float, size: int) -> float:
     if name in _SIGNED:
         return level / _LEVELS * _SIGNED[name] * (size if name == "TranslateY" else 1)
     arguments = augment.level_to_arg(0, 0)[name](level)
-    # A threshold of 256 becomes 0, a byte, in the Model Garden as well: all is inverted.
+    # The Model Garden, too, keeps a threshold of 256 in a byte, as 0: everything is inverted.
     return arguments[0] % 256 if arguments else 0.0

@@ -32,7 +32,7 @@ Window = Callable[[tf.Tensor], tf.Tensor]
 
 
 def evaluation_centre(crop: str) -> Centre:
-    """What is evaluated, and served, after training with that `crop` of the data config."""
+    """Returns what evaluation and serving cut, after training with that `crop`."""
     return SEVEN_EIGHTHS if crop == "inception" else WHOLE
 
 
@@ -70,7 +70,7 @@ def random_patch(encoded: tf.Tensor, size: int, channels: int, seed: tf.Tensor) 
 
 
 def _cut(encoded: tf.Tensor, window: Window, channels: int) -> tf.Tensor:
-    """Decodes the window of the image only, where the format allows it."""
+    """Decodes only the window of the image, where the format allows it."""
 
     def jpeg() -> tf.Tensor:
         part = window(tf.image.extract_jpeg_shape(encoded))
@@ -110,10 +110,10 @@ def _random(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _resize(images: tf.Tensor, size: int, antialias: bool) -> tf.Tensor:
-    """Bicubic, uint8 [..., H, W, C] to [..., size, size, C]; untouched where it has that size."""
+    """Bicubic, uint8 [..., H, W, C] to [..., size, size, C]; unchanged if of that size."""
 
     def resized() -> tf.Tensor:
-        # The op takes bytes too, and twice the time over them.
+        # The op also takes bytes, but needs twice the time for them.
         pixels = tf.cast(images, tf.float32)
         pixels = tf.image.resize(pixels, [size, size], "bicubic", antialias=antialias)
         return tf.saturate_cast(tf.round(pixels), tf.uint8)

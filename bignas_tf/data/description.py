@@ -18,7 +18,7 @@ from bignas_tf.data.folders import ImageFolder
 _SAMPLE = 300
 _THUMBNAIL = (64, 64)
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
-# JPEG rounds the channels of a grey image apart by a few levels.
+# JPEG's rounding makes the channels of a grey image differ by a few levels.
 _GREY_SPREAD = 16
 _COLOURED_PART = 0.02
 
@@ -96,7 +96,7 @@ def _look(path: str) -> tuple[int, bool]:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("JPEG", "PNG")) as image:
                 side = min(image.size)
-                # A JPEG is decoded at an eighth of its size at most.
+                # A JPEG is decoded at a reduced size, down to an eighth.
                 image.draft("RGB", _THUMBNAIL)
                 image.load()
                 if image.mode in _GREY_MODES:

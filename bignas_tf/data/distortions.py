@@ -20,7 +20,7 @@ Row = tuple[tf.Tensor | float, tf.Tensor | float, tf.Tensor | float]
 
 def equalize(image: tf.Tensor) -> tf.Tensor:
     """Flattens each channel's histogram."""
-    # Each channel has a histogram and a table of its own in one long array.
+    # Each channel has its own histogram and its own table in one long array.
     offsets = np.broadcast_to(np.arange(3, dtype=np.int32) * _LEVELS, image.shape)
     index = tf.reshape(tf.cast(image, tf.int32) + offsets, [-1])
     counts = tf.math.bincount(index, minlength=3 * _LEVELS, maxlength=3 * _LEVELS)
@@ -49,7 +49,7 @@ def solarize_add(image: tf.Tensor, addition: tf.Tensor) -> tf.Tensor:
 
 
 def color(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Blends with the grey image: 0 is grey, 1 unchanged, more is gaudier."""
+    """Blends with the grey image: 0 is grey, 1 unchanged, more is more colourful."""
     pixels = tf.reshape(tf.cast(image, tf.float32), [-1, 3])
     # Scaled as rgb_to_grayscale scales bytes: on the way back by 255.5, to round.
     grey = tf.matmul(pixels * (1 / 255), _GREY) * 255.5
@@ -86,7 +86,7 @@ def _warp(image: tf.Tensor, across: Row, down: Row) -> tf.Tensor:
     """Takes each pixel from the nearest one of an affine map; edges are reflected.
 
     The Model Garden means to fill the outside with grey. But it reflects the channel that
-    marks the inside as well, so that it never does.
+    marks the inside as well, so that it never happens.
     """
     size = image.shape[0]
     index = _source(size, down) * size + _source(size, across)

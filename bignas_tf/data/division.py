@@ -29,26 +29,13 @@ class Splits:
 
 
 def divide(described: Description) -> Splits:
-    """Uses the splits that there are, and cuts what is missing from the training split.
+    """Uses the splits that exist, and cuts the missing ones from the training split.
 
     Raises:
       UsageError: of several splits none is called "train", or one is too small.
     """
-    names = list(described.sizes)
-    training = _first(names, _TRAINING) or (names[0] if len(names) == 1 else "")
-    test, validation = _first(names, _TEST), _first(names, _VALIDATION)
-    if not re.fullmatch(r"[\w-]+", training) or (len(names) > 1 and not (test or validation)):
-        raise errors.UsageError(
-            f"{described.root} has the splits {names}; call them 'train', 'validation' (if there "
-            "is one) and 'test', or put the class folders directly into it"
-        )
-    smallest = min(names, key=lambda name: described.sizes[name])
-    if described.sizes[smallest] < _LEAST:
-        raise errors.UsageError(
-            f"{described.root}: split {smallest!r} has {described.sizes[smallest]} images; at "
-            f"least {_LEAST} are needed: add some, or put the class folders directly into the "
-            "folder, which is then divided"
-        )
+    training, validation, test = _named_splits(described)
+    _check_sizes(described)
     stop = total = described.sizes[training]
     reporting = test or validation
     if not reporting:
@@ -69,6 +56,29 @@ def divide(described: Description) -> Splits:
         images=stop,
         calibration_images=calibrated,
     )
+
+
+def _named_splits(described: Description) -> tuple[str, str, str]:
+    """The folder's splits for training, validation and test; "" for one that it lacks."""
+    names = list(described.sizes)
+    training = _first(names, _TRAINING) or (names[0] if len(names) == 1 else "")
+    test, validation = _first(names, _TEST), _first(names, _VALIDATION)
+    if not re.fullmatch(r"[\w-]+", training) or (len(names) > 1 and not (test or validation)):
+        raise errors.UsageError(
+            f"{described.root} has the splits {names}; call them 'train', 'validation' (if there "
+            "is one) and 'test', or put the class folders directly into it"
+        )
+    return training, validation, test
+
+
+def _check_sizes(described: Description) -> None:
+    smallest = min(described.sizes, key=lambda name: described.sizes[name])
+    if described.sizes[smallest] < _LEAST:
+        raise errors.UsageError(
+            f"{described.root}: split {smallest!r} has {described.sizes[smallest]} images; at "
+            f"least {_LEAST} are needed: add some, or put the class folders directly into the "
+            "folder, which is then divided"
+        )
 
 
 def _first(names: list[str], wanted: tuple[str, ...]) -> str:

@@ -116,7 +116,7 @@ def _images(folder: str, ignored: collections.Counter[str]) -> list[str]:
 def _check(
     root: str, found: Mapping[str, Mapping[str, list[str]]], ignored: Mapping[str, int]
 ) -> None:
-    """Refuses a folder from which nothing, or not all of it, can be learned."""
+    """Refuses a folder without images, or with a class that cannot be learned."""
     counts: dict[str, dict[str, int]] = {}
     for split, classes in found.items():
         for name, paths in classes.items():
@@ -165,7 +165,7 @@ def _kinds(ignored: Mapping[str, int]) -> str:
 
 
 def _shuffled(split: str, examples: list[Example]) -> list[Example]:
-    """The order of TFDS' ImageFolder, so that slices name the images that they always named."""
+    """The order of TFDS' ImageFolder, so that slices keep naming the same images."""
     random.Random(split).shuffle(examples)
     return examples
 

@@ -1,4 +1,4 @@
-"""The input pipeline: batches of uint8 patches, the same ones whatever interrupted the run.
+"""The input pipeline: batches of uint8 patches, the same ones even if the run was interrupted.
 
 Training is a function of the step: the order of an epoch and every random draw follow from
 `config.seed` and the position in the stream, so a resumed run starts at its step and sees what an
@@ -68,7 +68,7 @@ def build_dataset(
         dataset = _training_stream(config, feed, start_step, patches)
     options = tf.data.Options()
     options.deterministic = True
-    # The pipelines are told apart above, exactly; TensorFlow must not do it again.
+    # The images are already divided among pipelines above; TensorFlow must not do it again.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(options).prefetch(config.prefetch_buffer_size or tf.data.AUTOTUNE)
 
@@ -120,7 +120,7 @@ def _training_from_memory(
         chosen = shuffling.permute(positions % count, count, seed, positions // count)
         found = []
         for each in _patch_seeds(seed, patches):
-            # Drawn for the global batch, then cut: as many replicas as there are see one stream.
+            # Drawn for the global batch, then cut: any number of replicas see the same stream.
             key = tf.stack([tf.constant(each, tf.int64) * 8 + _DRAW_DOMAIN, step])
             draws = tf.random.stateless_uniform([total, augment.DRAWS], key)
             draws = tf.ensure_shape(draws[first : first + feed.batch], [feed.batch, augment.DRAWS])
@@ -199,7 +199,7 @@ def _evaluation(config: config_lib.DataConfig, feed: Feed) -> tf.data.Dataset:
 
 
 def _shard(config: config_lib.DataConfig, feed: Feed) -> sources.Source:
-    """This pipeline's images, the first of which has been decoded for a trial."""
+    """This pipeline's images, the first of which has been decoded as a test."""
     source = sources.open_source(config)
     if source.count < feed.pipelines:
         raise errors.UsageError(
@@ -211,13 +211,13 @@ def _shard(config: config_lib.DataConfig, feed: Feed) -> sources.Source:
 
 
 def _seeds(seed: int, domain: int, positions: tf.Tensor) -> tf.Tensor:
-    """int64 [N, 2]: a seed of its own for each use of each position."""
+    """int64 [N, 2]: a different seed for each use of each position."""
     use = tf.fill(tf.shape(positions), tf.constant(seed * 8 + domain, tf.int64))
     return tf.stack([use, positions], axis=1)
 
 
 def _label(label: tf.Tensor, config: config_lib.DataConfig) -> tf.Tensor:
-    # As it is stored: 2^32 + 1 would be 1 in 32 bits.
+    # In the type that it is stored in: 2^32 + 1 would be 1 in 32 bits.
     label = tf.cast(label, tf.int64) + config.label_offset
     inside = tf.debugging.Assert(
         (label >= 0) & (label < config.num_classes),

@@ -31,12 +31,12 @@ class Listed:
         return len(self.labels)
 
     def name(self, index: int) -> str:
-        """What to call an image before a user."""
+        """How messages name an image."""
         key = self.keys[index]
         return str(key) if isinstance(key, str) else f"image {index}"
 
     def members(self) -> set[bytes | str]:
-        """What tells its images from all others: their keys."""
+        """What identifies its images: their keys."""
         return set(self.keys.tolist())
 
     def shard(self, parts: int, index: int) -> Listed:

@@ -1,4 +1,4 @@
-"""Puts a TFDS data set on disk: by download, or from Debian's archive where there is no web."""
+"""Puts a TFDS data set on disk: by download, or from Debian's archive where its site is down."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKED_AT = {
     "train-labels-idx1-ubyte.gz": 1504176606,
 }
 _GZIP_NAMED = b"\x1f\x8b\x08\x08"  # magic number, deflate, "a file name follows"
-_HEAD_REFUSED = (405, 501)  # the site is there, it only answers no HEAD
+_HEAD_REFUSED = (405, 501)  # the site is up, it only refuses HEAD requests
 _FALL_BACK = "train on the embedded digits instead: --params_override=task.train_data.source=digits"
 
 
@@ -157,7 +157,7 @@ def _download_package(work: pathlib.Path) -> pathlib.Path:
     try:
         _run(["apt-get", "download", DEBIAN_PACKAGE], work)
     except subprocess.SubprocessError:
-        # A fresh container has no package lists: read them into a folder of our own.
+        # A fresh container has no package lists: read them into our own folder.
         (work / "lists" / "partial").mkdir(parents=True)
         own = ["-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
         (work / "cache" / "archives" / "partial").mkdir(parents=True)

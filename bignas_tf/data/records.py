@@ -1,4 +1,4 @@
-"""TFRecord files, whole or in part, read in order or in an order of their own each epoch."""
+"""TFRecord files, whole or in part, read in order or in a different order each epoch."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Records:
         return sum(each.take for each in self.slices)
 
     def name(self, index: int) -> str:
-        """What to call an image before a user."""
+        """How messages name an image."""
         (part,) = cut(self.slices, index, index + 1)
         return f"record {part.skip} (the first is 0) of {part.path}"
 
     def members(self) -> set[tuple[str, int]]:
-        """What tells its images from all others: file and position in it."""
+        """What identifies its images: file and position in it."""
         return {
             (each.path, record)
             for each in self.slices

@@ -18,7 +18,7 @@ def bicubic_matrix(source: int, target: int) -> np.ndarray:
     """Weights float32 [target, source] of one axis, as `tf.image.resize` has them."""
     if source == target:
         return np.eye(source, dtype=np.float32)
-    with tf.init_scope():  # eager, also when the caller is being traced
+    with tf.init_scope():  # eager even while the caller is being traced
         identity = tf.eye(source)[tf.newaxis, :, :, tf.newaxis]
         resized = tf.image.resize(identity, [target, source], method="bicubic")
         return resized[0, :, :, 0].numpy()
@@ -52,7 +52,7 @@ def resize_to_one_of(patches: tf.Tensor, size: tf.Tensor, sizes: Sequence[int]) 
     Args:
       patches: uint8 [N, S, S, C]; S must be static.
       size: int32 scalar, one of `sizes`.
-      sizes: every side there may be.
+      sizes: every possible side.
 
     Returns:
       float32 [N, size, size, C].

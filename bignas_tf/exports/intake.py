@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from bignas_tf.data import decode
 
-# All but the largest photographs of today; decoded and as float32 it is 0.6 GB.
+# Enough for all but the largest photographs; decoded to float32 that is 0.6 GB.
 MOST_PIXELS = 50_000_000
 _DECODERS = 8  # images of one request decoded at the same time
 _NAMED = 5  # images that one message names at most
@@ -29,7 +29,7 @@ _PROBLEMS = (
 
 @dataclasses.dataclass(frozen=True)
 class Intake:
-    """The way from requests to patches.
+    """How requests become patches.
 
     Attributes:
       size: side of the patches in pixels.
@@ -60,10 +60,10 @@ class Intake:
             )
             return number, problem, patch
 
-        # Only a data set can go on after an operation that failed, and so tell which one it was.
+        # Only a data set can continue after an operation failed, and so tell which image it was.
         images = tf.data.Dataset.from_tensor_slices(encoded).enumerate()
         decoded = images.map(read, num_parallel_calls=_DECODERS).ignore_errors()
-        # One that is always there: a batch cannot be empty.
+        # An extra element that is always there, because a batch cannot be empty.
         extra = tf.data.Dataset.from_tensors((tf.constant(-1, tf.int64), _READABLE, nothing))
         batch = extra.concatenate(decoded).batch(count + 1).with_options(_plain())
         numbers, problems, patches = (each[1:] for each in batch.get_single_element())
@@ -91,7 +91,7 @@ class Intake:
         """As `from_pixels`, of float32 values from 0 to 255, which are rounded.
 
         Values scaled to [0, 1] or [-1, 1] are refused: they would give a wrong answer. Only an
-        image of ones and noughts cannot be told from one that is all but black.
+        image of zeros and ones cannot be told from one that is almost black.
         """
         images = tf.ensure_shape(images, [None, None, None, self.channels])
         whole = tf.round(images)
@@ -107,7 +107,7 @@ class Intake:
 
 
 def _plain() -> tf.data.Options:
-    """Without what only a long-lived data set repays: 0.6 ms a request."""
+    """Turns off what pays only in a long-lived data set; that saves 0.6 ms a request."""
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False

@@ -12,8 +12,8 @@ import numpy as np
 from bignas_tf import errors
 
 PROOF_FILE = "proof.npz"
-# The graph is the supernet's with other sums, and kernels that the batch norms have scaled:
-# float32 rounding, some 1e-6 of the largest logit.
+# The graph sums in another order than the supernet's, and the batch norms have scaled its
+# kernels: they differ by float32 rounding, about 1e-6 of the largest logit.
 RELATIVE_TOLERANCE = 1e-4
 # Whatever NumPy may raise for a missing, cut, damaged or foreign file.
 _UNREADABLE = (
@@ -36,7 +36,7 @@ class Proof:
 
     @property
     def largest(self) -> float:
-        """The largest logit, at least 1: what differences are measured by."""
+        """The largest logit, at least 1: differences are measured relative to it."""
         return max(1.0, float(np.abs(self.logits).max()))
 
     @property
@@ -57,7 +57,7 @@ def read(folder: pathlib.Path) -> Proof:
     """
     path = folder / PROOF_FILE
     try:
-        # Opened here, for NumPy leaves a file open that it cannot read.
+        # Opened here, because NumPy leaves a file open that it cannot read.
         with path.open("rb") as stream, np.load(stream) as arrays:
             proof = Proof(arrays["patches"], arrays["logits"])
     except _UNREADABLE as error:

@@ -42,7 +42,7 @@ class Runtime:
       relative_tolerance: the largest difference from the expected logits that passes, in units of
         the largest of them; None is float32 rounding.
       mandatory: whether tools publish an export only if this runtime agrees. The C API session is
-        not: `saved_model.export` has asked it by then, through every signature. Nor is
+        not: `saved_model.export` has run it by then, through every signature. Nor is
         saved_model_cli: it loads as Python does, in twice the time.
     """
 
@@ -54,8 +54,8 @@ class Runtime:
     mandatory: bool = False
 
 
-# Of the lossy kinds about twice the largest difference is allowed that was seen on trained
-# children. Children that are near each other differ by less; so hashes tell whose a file is.
+# Lossy kinds may differ by about twice the largest difference that was seen on trained children.
+# Similar children differ by less, so hashes tell which export a file belongs to.
 RUNTIMES = (
     Runtime("C API session", "tensorflow", "session"),
     Runtime("saved_model_cli", "tensorflow", ""),
@@ -77,7 +77,7 @@ HEADER = _COLUMNS.format("runtime", "loads", "max difference", "agreement", "ms"
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of one runtime.
+    """The result of one runtime.
 
     Attributes:
       runtime: which.

@@ -55,7 +55,7 @@ class Servable:
 
     @property
     def classes(self) -> int:
-        """How many the child tells apart."""
+        """The number of classes."""
         return self.child.output_shape[-1]
 
     @property
@@ -64,7 +64,7 @@ class Servable:
 
     @property
     def names(self) -> list[str]:
-        """One for each class."""
+        """A name for each class."""
         return list(map(str, range(self.classes)) if self.labels is None else self.labels)
 
 

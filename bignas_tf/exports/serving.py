@@ -21,7 +21,7 @@ def requests(patches: np.ndarray, centre: decode.Centre) -> dict[str, dict[str, 
 
     Args:
       patches: uint8 [N, S, S, C], as evaluation cuts them.
-      centre: what is cut from an image. Images get a border, so that just the patch is left.
+      centre: what is cut from an image. Images get a border, so that exactly the patch is cut.
 
     Returns:
       The arrays by the signature's key, then by the input's name.

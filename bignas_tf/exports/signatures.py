@@ -24,10 +24,10 @@ def build(
     'serving_default' takes uint8 images of any size, 'float_images' the same pixels as float32,
     'image_bytes' JPEG and PNG files. They answer with logits, probabilities and the best classes
     by number, name and probability. 'patches' takes squares that are cut already, and answers
-    with the first two alone: it serves runtimes that know no strings.
+    with the first two alone: it is for runtimes without strings.
 
     Batch norms are folded into the convolutions, and the weights are constants of the graph, so
-    that the kernels can lay them out once for good. It cannot be trained further.
+    that the kernels lay them out only once. It cannot be trained further.
 
     Args:
       child: what `build_child` made, weights set.

@@ -1,7 +1,7 @@
 """The gate of every export: it must load and answer where servers would load it.
 
 Python's loader is not proof enough. It accepts SavedModels whose variables the C++ session
-loader cannot find, and TFLite turns such a model into NaNs without a word. So an export is run
+loader cannot find, and TFLite silently turns such a model into NaNs. So an export is run
 by `session`, in a process that has neither this project's layers nor Python's TensorFlow.
 """
 

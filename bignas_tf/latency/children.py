@@ -79,7 +79,7 @@ def write(
       models: what the child belongs to.
       architecture: the child's choices.
       weights: of its layers by their names, from `slicing.slices`.
-      folder: where to.
+      folder: where to write.
 
     Raises:
       RunError: the child cannot be converted.
@@ -136,7 +136,7 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # It has a session of its own, so that its group is its children.
+        # It has its own session, so that its process group holds just what it started.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         raise

@@ -12,6 +12,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from bignas_tf import errors
@@ -27,13 +28,13 @@ class Disposable:
     It ends with this one, however that ends.
 
     Args:
-      calls: after so many the process is replaced, which takes some seconds.
+      calls: after that many the process is replaced, which takes a few seconds.
     """
 
     def __init__(self, calls: int = _CALLS) -> None:
         self._calls = calls
         self._left = 0
-        self._process: Any = None
+        self._process: SpawnProcess | None = None
 
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Calls a function of a module; arguments and result are pickled.
@@ -50,6 +51,7 @@ class Disposable:
             raised, value = self._connection.recv()
         except (EOFError, OSError):
             self._left = 0
+            assert self._process is not None
             self._process.join()
             raise errors.RunError(
                 f"{function.__name__}: its process died with status {self._process.exitcode}"
@@ -76,7 +78,7 @@ class Disposable:
 
 
 def _serve(connection: Connection) -> None:
-    """Answers calls until the other end is closed. TensorFlow comes with the first function."""
+    """Answers calls until the other end is closed. The first function imports TensorFlow."""
     os.environ.update(_ENVIRONMENT)
     with open(os.devnull, "wb") as nowhere:
         # Errors are sent; the rest is chatter, four lines a conversion, that no setting stops.

@@ -103,6 +103,8 @@ def _folded(shape: Sequence[int], build: Callable[[tf.Tensor], tf.Tensor]) -> tf
 
 
 def _function(
-    serve: Callable[[tf.Tensor], Any], shape: Sequence[int], dtype: tf.DType = tf.float32
-) -> Any:
+    serve: Callable[[tf.Tensor], tf.Tensor | tuple[tf.Tensor, tf.Tensor]],
+    shape: Sequence[int],
+    dtype: tf.DType = tf.float32,
+) -> tf.types.experimental.ConcreteFunction:
     return tf.function(serve, input_signature=[tf.TensorSpec(shape, dtype)]).get_concrete_function()

@@ -1,9 +1,9 @@
 """Latency looked up: the milliseconds of a child as a sum over its parts.
 
 A table is a JSON file that says how long each part takes on some device; docs/searching.md
-describes the format.
-`tools.latency_table` measures one on this machine, and you can write one from other
-measurements. Whether sums predict the latency of whole children is for its author to check.
+describes the format. `tools.latency_table` measures one on this machine, and you can write one
+from other measurements. Whether sums predict the latency of whole children is for its author to
+check.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _plain(part: Part) -> dict[str, Any]:
     return {"part": kind, **dataclasses.asdict(part)}
 
 
-def _times(path: str, entries: list[Any]) -> dict[Part, float]:
+def _times(path: str, entries: list[dict[str, Any]]) -> dict[Part, float]:
     times: dict[Part, float] = {}
     for index, entry in enumerate(entries):
         try:
@@ -165,7 +165,8 @@ def _part(entry: Any) -> Part:
     return _KINDS[kind](**{name: entry[name] for name in fields})
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: object) -> bool:
     """Whether it is a positive, finite number."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 < value <= sys.float_info.max
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value <= sys.float_info.max

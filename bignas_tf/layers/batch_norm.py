@@ -84,7 +84,7 @@ def _biased(variance: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def _moments(x: tf.Tensor, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance over the batches of so many replicas, which are of equal size."""
+    """Mean and variance over the batches of that many replicas, all of equal size."""
     mean = _replica_mean(tf.reduce_mean(x, [0, 1, 2]), replicas)
     # Centred on the global mean: the difference of two large squares would lose digits.
     deviation = tf.reduce_mean(tf.math.squared_difference(x, mean), [0, 1, 2])

@@ -1,9 +1,9 @@
 """Depthwise convolutions with the kernels that are fastest on a CPU.
 
 oneDNN is slow at the filter gradient of a depthwise convolution wider than three columns, and
-knows no explicit padding: Eigen, which TensorFlow takes for explicit padding, needs half to a
-quarter of the time for that gradient at 5x5, and less for a stride of 2 going forward. For the
-gradient of the input oneDNN is the faster one (experiments/results/README.md).
+does not support explicit padding. Eigen, which TensorFlow takes for explicit padding, needs a
+quarter to half of the time for that gradient at 5x5, and less for a stride of 2 going forward. For
+the gradient of the input oneDNN is faster (experiments/results/README.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from bignas_tf.layers import elastic
 
-_FAST_SIDE = 3  # the largest side at which oneDNN is the faster
+_FAST_SIDE = 3  # the largest side at which oneDNN is faster
 
 
 def depthwise_conv2d(
@@ -24,9 +24,9 @@ def depthwise_conv2d(
 
     Args:
       x: [N, H, W, C].
-      kernel: [k, k, C, 1], k odd; k may be known at run time only.
+      kernel: [k, k, C, 1], k odd; k may be known only at run time.
       stride: 1 or 2.
-      largest: the largest k that may come.
+      largest: the largest possible k.
       symmetric: pad every side by k // 2; else as SAME does.
 
     Returns:

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 Width = Any  # int or int32 scalar tensor
 
-# Not an initialiser but how to make one: a shared instance gives equal shapes equal values.
+# A factory, not an initialiser: a shared instance gives equal shapes equal values.
 CONV_INIT = {
     "class_name": "VarianceScaling",
     "config": {"scale": 2.0, "mode": "fan_out", "distribution": "untruncated_normal"},
@@ -38,7 +38,7 @@ class Pass:
       recorded: where each batch norm puts its moments, float32 [2, its widest
         channels], under its offset; None to record nothing.
       local: take moments of this replica's images alone, not of all replicas': in
-        calibration every replica runs a child of its own.
+        calibration every replica runs its own child.
     """
 
     masked: bool = False

@@ -9,8 +9,8 @@ def uniform(shape: tf.Tensor | list[int], seed: tf.Tensor) -> tf.Tensor:
     """Uniform float32 in [0, 1), a function of shape and seed alone.
 
     Of TensorFlow's stateless draws, only integers are equal with and without XLA
-    (https://github.com/tensorflow/tensorflow/issues/121243), and TPUs have an algorithm
-    of their own unless one is named.
+    (https://github.com/tensorflow/tensorflow/issues/121243), and TPUs use their own
+    algorithm unless one is named.
 
     Args:
       shape: of the result.

@@ -65,8 +65,8 @@ class ElasticMBConv(tf_keras.layers.Layer):
         """Computes an inactive block on one image and keeps nothing of it.
 
         Control flow would do, but `tf.cond` cannot hold a synchronised batch
-        norm; one image and not none, for oneDNN's convolution returns a wrong
-        shape for an empty batch.
+        norm; one image rather than none, because oneDNN's convolution returns
+        a wrong shape for an empty batch.
         """
         batch = tf.shape(x)[0]
         kept = batch * tf.cast(block.active, tf.int32)

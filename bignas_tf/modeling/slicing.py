@@ -37,7 +37,7 @@ def sliced_child(
 def trainable_child(
     supernet: Supernet, architecture: Architecture, momentum: float
 ) -> tf_keras.Model:
-    """The same before any calibration: batch norms average what they see, by `momentum`."""
+    """An uncalibrated child to train: its batch norms average what they see, by `momentum`."""
     child = sliced_child(supernet, architecture, uncalibrated(supernet))
     child_lib.set_momentum(child, momentum)
     return child

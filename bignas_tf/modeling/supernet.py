@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 import tf_keras
 
@@ -44,7 +42,7 @@ class Supernet(tf_keras.Model):
         dropout_rate: float = 0.0,
         zero_init_gamma: bool = True,
     ) -> None:
-        # The compute policy is its layers' matter: inputs must not be cast here.
+        # Its layers apply the compute policy; inputs must not be cast here.
         super().__init__(name="supernet", dtype="float32", autocast=False)
         if execution not in EXECUTIONS:
             raise ValueError(f"execution is {execution!r}; choose from {EXECUTIONS}")
@@ -131,7 +129,7 @@ class Supernet(tf_keras.Model):
             position = offset + moments.shape[1]
         return tf.concat(pieces, 1)
 
-    def _masks(self, choice: Any) -> bool:
+    def _masks(self, choice: Architecture | tf.Tensor) -> bool:
         return self.execution == "mask" and not isinstance(choice, Architecture)
 
     def _table(self, choice: Architecture | tf.Tensor) -> blocks_lib.BlockTable:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import math
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bignas_tf import scratch
 from bignas_tf.reports.figures import (
@@ -19,6 +21,9 @@ from bignas_tf.reports.figures import (
     Figure,
     Series,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Okabe and Ito's, which colour-blind readers tell apart, and a marker for each as Plotly and
 # Matplotlib name it; the front and the rings are grey.
@@ -154,18 +159,19 @@ def to_png(figure: Figure, path: pathlib.Path) -> None:
             pyplot.close(canvas)
 
 
-def _draw_cells(axes: Any, cells: Cells) -> None:
+def _draw_cells(axes: Axes, cells: Cells) -> None:
     image = axes.imshow(cells.values, _SCALE, aspect="auto")
     axes.figure.colorbar(image, label=cells.unit)
     axes.set_xticks(range(len(cells.columns)), cells.columns)
     axes.set_yticks(range(len(cells.rows)), cells.rows)
+    shades = np.asarray(image.norm(np.array(cells.values)))
     for y, row in enumerate(cells.values):
         for x, value in enumerate(row):
-            ink = "black" if image.norm(value) > 0.5 else "white"
+            ink = "black" if shades[y, x] > 0.5 else "white"
             axes.text(x, y, f"{value:.1f}", ha="center", va="center", color=ink, fontsize=8)
 
 
-def _draw_series(axes: Any, figure: Figure) -> None:
+def _draw_series(axes: Axes, figure: Figure) -> None:
     for number, series in enumerate(figure.series):
         _draw(axes, series, number)
     if figure.log_x:
@@ -176,13 +182,13 @@ def _draw_series(axes: Any, figure: Figure) -> None:
     axes.legend()
 
 
-def _draw(axes: Any, series: Series, number: int) -> None:
+def _draw(axes: Axes, series: Series, number: int) -> None:
     colour = _colour(series, number)
     if series.style in (LINE, STEPS):
         draw = "steps-post" if series.style == STEPS else "default"
         axes.plot(series.x, series.y, label=series.name, color=colour, drawstyle=draw)
     elif series.style == RINGS:
-        style = {"facecolors": "none", "edgecolors": colour, "linewidths": 1.5}
+        style: dict[str, Any] = {"facecolors": "none", "edgecolors": colour, "linewidths": 1.5}
         axes.scatter(series.x, series.y, 90, label=series.name, **style)
     else:
         marker = _MARKERS[number % len(_MARKERS)][1]

@@ -45,7 +45,7 @@ class Architecture:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> Architecture:
+    def from_json(cls, value: object) -> Architecture:
         """Reads `to_json`'s form.
 
         Raises:
@@ -59,7 +59,7 @@ class Architecture:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Architecture:
-        """Reads a JSON file: an architecture, or what holds one as "architecture".
+        """Reads a JSON file: an architecture, or an object with one as "architecture".
 
         Search and export write the second form.
 
@@ -78,7 +78,7 @@ class Architecture:
 _RANK = {"depths": 1} | dict.fromkeys(_PER_LAYER, 2)
 
 
-def _integers(name: str, value: Any, rank: int) -> Any:
+def _integers(name: str, value: object, rank: int) -> Any:
     if rank:
         if not isinstance(value, list | tuple):
             raise errors.UsageError(f"architecture field {name!r}: {value!r} is not a list")

@@ -15,6 +15,7 @@ from bignas_tf.search_space import space as space_lib
 from bignas_tf.search_space.architecture import Architecture
 
 Count = Any  # int, NumPy array or TensorFlow tensor; see above.
+Code = Any  # a sequence of counts: integers, an array or a tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,7 @@ class BlockTable:
     blocks: tuple[Block, ...]
 
 
-def resolve(space: space_lib.SearchSpace, code: Any) -> BlockTable:
+def resolve(space: space_lib.SearchSpace, code: Code) -> BlockTable:
     """Resolves a code, or many at once along trailing axes, into its table."""
     width = code[space_lib.STEM_WIDTH]
     blocks = []
@@ -93,7 +94,7 @@ def _block(
     layer: int,
     depth: Count,
     in_width: Count,
-    code: Any,
+    code: Code,
     gene: int,
 ) -> Block:
     stage = space.stages[index]
@@ -130,10 +131,10 @@ def widest(space: space_lib.SearchSpace) -> BlockTable:
 
 
 def pads_alike(space: space_lib.SearchSpace, stride: int) -> bool:
-    """Whether a layer pads every side alike of its own; at a stride of 1 "same" does as well."""
+    """Whether a layer must pad every side alike itself; at a stride of 1 "same" already does."""
     return stride == 2 and space.padding == "symmetric"
 
 
 def strided(side: Count, stride: int) -> Count:
-    """The side of the map that a layer of this stride makes of one of `side`."""
+    """The side of the output of a layer of this stride, whose input has `side`."""
     return side if stride == 1 else (side + stride - 1) // stride

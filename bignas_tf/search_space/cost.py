@@ -11,26 +11,27 @@ XNNPACK runs it; a runtime that stores the padded image first takes more.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.blocks import Count
 from bignas_tf.search_space.space import SearchSpace
 
 _FLOAT_BYTES = 4
 _BATCH_NORM_VECTORS = 4
-# So many children at a time leave the few arrays in use (32 KB each) in a core's cache.
+# With this many children at a time the few arrays in use (32 KB each) stay in a core's cache.
 _CHUNK = 4096
 
 
 class Cost(NamedTuple):
     """Multiply-adds, parameters and peak activation bytes: ints, or int64 arrays [n]."""
 
-    macs: Any
-    params: Any
-    peak_activation_bytes: Any
+    macs: Count
+    params: Count
+    peak_activation_bytes: Count
 
 
 def count(
@@ -89,22 +90,22 @@ class _Tally:
     """Running totals over the operations of n children."""
 
     def __init__(self) -> None:
-        self.macs: Any = 0
-        self.params: Any = 0
-        self.peak: Any = 0
+        self.macs: Count = 0
+        self.params: Count = 0
+        self.peak: Count = 0
 
-    def convolution(self, area: Any, weights: Any, width: Any) -> None:
+    def convolution(self, area: Count, weights: Count, width: Count) -> None:
         """A convolution without bias, with batch normalisation; `area` is its output's."""
         self.macs += area * weights
         self.params += weights + _BATCH_NORM_VECTORS * width
 
-    def dense(self, inputs: Any, outputs: Any) -> None:
+    def dense(self, inputs: Count, outputs: Count) -> None:
         """A dense layer with bias."""
         weights = inputs * outputs
         self.macs += weights
         self.params += weights + outputs
 
-    def alive(self, elements: Any) -> None:
+    def alive(self, elements: Count) -> None:
         self.peak = np.maximum(self.peak, elements)
 
     def add_if(self, active: np.ndarray, other: _Tally) -> None:
@@ -115,7 +116,7 @@ class _Tally:
         self.alive(factor * other.peak)
 
 
-def _count_block(block: blocks_lib.Block, in_area: Any, out_area: Any) -> _Tally:
+def _count_block(block: blocks_lib.Block, in_area: Count, out_area: Count) -> _Tally:
     """Counts a block that reads maps of `in_area` pixels and writes `out_area`."""
     tally = _Tally()
     entering, expanded = in_area * block.in_width, in_area * block.mid_width

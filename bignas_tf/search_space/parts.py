@@ -126,7 +126,7 @@ class ModelSpace:
         return [stem, *blocks, Head(side, table.head_in_width, table.head_width, self.num_classes)]
 
     def _telling_codes(self, resolution: int) -> Iterator[np.ndarray]:
-        """Codes of children that together have every part there is on a resolution."""
+        """Codes of children that together have every part that exists at a resolution."""
         space = self.space
         deepest = space.encode(space.with_resolution(space.biggest(), resolution))
         for genes in _deciding_genes(space):
@@ -137,13 +137,13 @@ class ModelSpace:
 
 
 def _block(side: int, block: blocks_lib.Block) -> Block:
-    """The row of the block table, as far as it takes time."""
+    """The fields of a block table's row that decide its time."""
     shared = [field.name for field in dataclasses.fields(Block) if field.name != "side"]
     return Block(side, **{name: getattr(block, name) for name in shared})
 
 
 def _deciding_genes(space: space_lib.SearchSpace) -> Iterator[Sequence[int]]:
-    """For each block, and for the head, where a code says what it depends on.
+    """For each block and for the head, the positions of a code that it depends on.
 
     A block depends on its own genes and on the width that enters it; so does the head.
     """

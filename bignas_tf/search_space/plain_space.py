@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from typing import Any
+from typing import Any, TypeGuard
 
 from bignas_tf import errors
 from bignas_tf.search_space.space import PADDINGS, SearchSpace, Stage
@@ -24,7 +24,7 @@ _MOST = {
 _MOST_STAGES = 100
 
 
-def from_dict(value: Any, source: str = "search space") -> SearchSpace:
+def from_dict(value: object, source: str = "search space") -> SearchSpace:
     """Builds a space from the plain form of its fields, as YAML gives them.
 
     The fields are those of `SearchSpace` and `Stage`. What a stage leaves out is not off: its
@@ -51,7 +51,7 @@ def from_dict(value: Any, source: str = "search space") -> SearchSpace:
     return space
 
 
-def _fields(cls: type, value: Any, source: str) -> dict[str, Any]:
+def _fields(cls: type, value: object, source: str) -> dict[str, Any]:
     """Checks the keys of `value` against a dataclass and makes its lists tuples."""
     if not isinstance(value, dict):
         raise errors.UsageError(f"{source} must be a mapping; got {type(value).__name__}")
@@ -66,7 +66,7 @@ def _fields(cls: type, value: Any, source: str) -> dict[str, Any]:
     return {name: _choices(source, name, item) for name, item in value.items()}
 
 
-def _choices(source: str, name: str, value: Any) -> Any:
+def _choices(source: str, name: str, value: object) -> Any:
     if name == "stages":
         return value
     if name == "name":
@@ -99,7 +99,7 @@ def _choices(source: str, name: str, value: Any) -> Any:
     return tuple(items)
 
 
-def _is_ratio(value: Any) -> bool:
+def _is_ratio(value: object) -> TypeGuard[float]:
     """Whether a value is 0 or one over a whole number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -134,12 +134,12 @@ def _check_space(space: SearchSpace, source: str) -> None:
         narrowest = min(stage.widths)
 
 
-def _require_tuples(holder: Any, names: tuple[str, ...], source: str) -> None:
+def _require_tuples(holder: SearchSpace | Stage, names: tuple[str, ...], source: str) -> None:
     for name in names:
         if not isinstance(getattr(holder, name), tuple):
             raise errors.UsageError(f"{source}: {name} must be a list")
 
 
-def _check_stride(where: str, stride: Any) -> None:
+def _check_stride(where: str, stride: int) -> None:
     if stride not in (1, 2):
         raise errors.UsageError(f"{where} is {stride!r}; choose 1 or 2")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import Any
 
 import yaml
 
@@ -135,7 +134,7 @@ def get(name: str) -> SearchSpace:
 def to_yaml(space: SearchSpace) -> str:
     """Writes a space in the form that `get` reads from a file."""
 
-    def plain(value: Any) -> Any:
+    def plain(value: object) -> object:
         if isinstance(value, dict):
             return {name: plain(item) for name, item in value.items()}
         return [plain(item) for item in value] if isinstance(value, tuple) else value
@@ -190,7 +189,7 @@ def published(name: str) -> Architecture:
 
 
 def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Architecture:
-    """A child of a space, in whatever way it is named.
+    """A child of a space, however it is named.
 
     Args:
       space: what it belongs to.

@@ -14,8 +14,7 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -147,7 +146,7 @@ class SearchSpace:
         self.validate(architecture)
         return architecture
 
-    def _extreme(self, pick: Any, resolution: int) -> Architecture:
+    def _extreme(self, pick: Callable[[Sequence[int]], int], resolution: int) -> Architecture:
         code = np.array([pick(choices) for choices in self.genes], np.int32)
         code[RESOLUTION] = resolution
         return self.decode(code)
@@ -188,7 +187,7 @@ class SearchSpace:
             code += [a.depths[index], *(gene for layer in layers for gene in layer)]
         return np.array(code, np.int32)
 
-    def decode(self, code: Any) -> Architecture:
+    def decode(self, code: Sequence[int] | np.ndarray) -> Architecture:
         """Reads a code; values of layers past the depth are ignored."""
         values = [int(value) for value in code]
         depths, layers = [], []

@@ -47,7 +47,7 @@ class Candidate:
         }
 
     @classmethod
-    def from_json(cls, value: Any, images: int) -> Candidate:
+    def from_json(cls, value: object, images: int) -> Candidate:
         """Reads `to_json`'s form.
 
         Args:

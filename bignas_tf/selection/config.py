@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TypeGuard
 
 from official.modeling import hyperparams
 
@@ -105,7 +105,7 @@ def _check_grid(config: SelectionConfig) -> None:
             raise _wrong("kernel_patterns", pattern, f"choose from {list(KERNEL_PATTERNS)}", "has")
 
 
-def _entries(config: SelectionConfig, name: str, least: int) -> list[Any]:
+def _entries(config: SelectionConfig, name: str, least: int) -> list[object]:
     """The entries of a list, checked for their number."""
     values = getattr(config, name)
     if not isinstance(values, list | tuple) or len(values) < least:
@@ -126,13 +126,13 @@ def _check_strategy(config: SelectionConfig) -> None:
         )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_whole(value: Any, least: int) -> bool:
+def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _wrong(name: str, value: Any, allowed: str, verb: str = "is") -> errors.UsageError:
+def _wrong(name: str, value: object, allowed: str, verb: str = "is") -> errors.UsageError:
     return errors.UsageError(f"task.selection.{name} {verb} {value!r}; {allowed}")

@@ -71,7 +71,9 @@ class ChildGraphs:
         """The first child's logits, float32 [N, classes]."""
         return self._first(self._scores(patches, labels, codes, statistics)[1])
 
-    def _everywhere(self, run: Callable[..., Any], *signature: Any) -> Any:
+    def _everywhere(
+        self, run: Callable[..., PerReplica], *signature: tf.TensorSpec
+    ) -> tf.types.experimental.PolymorphicFunction:
         """A graph in which every replica runs `run`."""
         convert = tf.autograph.experimental.do_not_convert
         run = convert(run)

@@ -46,7 +46,7 @@ class JudgedChild:
         }
 
     @classmethod
-    def from_json(cls, value: Any, resolutions: tuple[int, ...], images: int) -> JudgedChild:
+    def from_json(cls, value: object, resolutions: tuple[int, ...], images: int) -> JudgedChild:
         """Reads `to_json`'s form.
 
         Args:
@@ -101,7 +101,7 @@ class Summary:
         }
 
     @classmethod
-    def from_json(cls, value: Any, resolutions: tuple[int, ...]) -> Summary:
+    def from_json(cls, value: object, resolutions: tuple[int, ...]) -> Summary:
         """Reads `to_json`'s form.
 
         Args:
@@ -168,7 +168,7 @@ class Judgement:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> Judgement:
+    def from_json(cls, value: object) -> Judgement:
         """Reads `to_json`'s form.
 
         Raises:

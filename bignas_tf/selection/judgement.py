@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -18,10 +17,11 @@ from bignas_tf.selection.findings import BIGGEST, RANDOM, SMALLEST, Scores
 from bignas_tf.selection.judged import Judgement
 from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.splits import Split
+from bignas_tf.selection.trained import Run
 
 
 def judge(
-    run: Any,
+    run: Run,
     children: int = 5,
     seed: int = 0,
     split: str = "",

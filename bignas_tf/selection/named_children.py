@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.selection.trained import Task
 
 
 class NamedChildren:
@@ -21,7 +21,7 @@ class NamedChildren:
       UsageError: an unknown child, one outside the space, or an unknown or empty split.
     """
 
-    def __init__(self, task: Any) -> None:
+    def __init__(self, task: Task) -> None:
         own, data = task.evaluation, task.train_data
         space = presets.get(task.model.search_space)
         self._children = {name: presets.child(space, name) for name in own.children}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
@@ -39,7 +39,7 @@ class Quantity:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, value: Any) -> Quantity:
+    def from_json(cls, value: object) -> Quantity:
         """Reads `to_json`'s form.
 
         Raises:

@@ -29,7 +29,7 @@ class Source:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, value: Any) -> Source:
+    def from_json(cls, value: object) -> Source:
         """Reads `to_json`'s form.
 
         Raises:
@@ -63,7 +63,7 @@ class ImageSet:
         return {name: v for name, v in dataclasses.asdict(self).items() if v is not None}
 
     @classmethod
-    def from_json(cls, value: Any) -> ImageSet:
+    def from_json(cls, value: object) -> ImageSet:
         """Reads `to_json`'s form, which may have further fields.
 
         Raises:

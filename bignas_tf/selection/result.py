@@ -66,7 +66,7 @@ class Selected:
         }
 
     @classmethod
-    def from_json(cls, value: Any, ranking_images: int, reporting_images: int) -> Selected:
+    def from_json(cls, value: object, ranking_images: int, reporting_images: int) -> Selected:
         """Reads `to_json`'s form.
 
         Args:
@@ -182,7 +182,7 @@ class SearchResult:
         return plain
 
     @classmethod
-    def from_json(cls, value: Any) -> SearchResult:
+    def from_json(cls, value: object) -> SearchResult:
         """Reads `to_json`'s form.
 
         Raises:
@@ -199,7 +199,7 @@ class SearchResult:
         selected = [Selected.from_json(each, *images) for each in value["selected"].elements()]
         found = cls(
             source=Source.from_json(settings["source"]),
-            selection=settings["selection"].content,
+            selection={name: v.content for name, v in settings["selection"].fields().items()},
             objectives=_objectives(value["objectives"]),
             ranking=ranking,
             reporting=reporting,

@@ -13,7 +13,7 @@ Samples = Sequence[float]
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the user chose; None leaves a measure its own value.
+    """What the user chose; with None a measure uses its own value.
 
     Attributes:
       repeats: timed runs of each side.
@@ -83,7 +83,7 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """Whether every target was; None without a target or without the figure for it."""
+        """Whether every target was reached; None without a target or without the figure for it."""
         met = []
         if self.least_ratio is not None:
             met.append(None if self.ratio is None else self.ratio >= self.least_ratio)

@@ -81,7 +81,7 @@ def example(encoded: bytes, label: int) -> bytes:
 
 
 def _reading(pattern: str) -> dict[str, Any]:
-    """What both are told of reading; what one prefetches is paid in the other's turn."""
+    """How both read; what one prefetches takes time in the other's turn."""
     return {
         "input_path": pattern,
         "global_batch_size": _BATCH,

@@ -84,7 +84,7 @@ class _Coded:
         self.space, self.trainable_variables = supernet.space, supernet.trainable_variables
 
     def __call__(
-        self, images: tf.Tensor, choice: Architecture | tf.Tensor, **how: Any
+        self, images: tf.Tensor, choice: Architecture | tf.Tensor, **how: object
     ) -> tf.Tensor:
         if isinstance(choice, Architecture):
             choice = tf.constant(self.space.encode(choice))

@@ -14,7 +14,6 @@ import pathlib
 import re
 import sys
 import time
-from typing import Any
 
 # libtpu asks the machine's metadata server, looks for chips, and takes them for one process.
 os.environ |= {
@@ -35,7 +34,7 @@ from jaxlib.mlir import ir
 BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8}
 
 
-def main(name: str, hlo: str | None = None) -> dict[str, Any]:
+def main(name: str, hlo: str | None = None) -> dict[str, object]:
     if name.startswith("v4:"):
         # Only for this generation libtpu must be told what one host has.
         os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v4-8")
@@ -46,7 +45,7 @@ def main(name: str, hlo: str | None = None) -> dict[str, Any]:
             raise
         return {"unknown_topology": str(error)}
     devices = topology.devices
-    found = {"cores": len(devices), "kind": devices[0].device_kind}
+    found: dict[str, object] = {"cores": len(devices), "kind": devices[0].device_kind}
     if hlo is not None:
         start = time.monotonic()
         try:
@@ -60,7 +59,7 @@ def main(name: str, hlo: str | None = None) -> dict[str, Any]:
     return found
 
 
-def _compile(devices: list[Any], hlo: bytes) -> Any:
+def _compile(devices: list[jax.Device], hlo: bytes) -> _jax.LoadedExecutable:
     """One replica a core."""
     with mlir.make_ir_context():
         module = ir.Module.parse(_jax.mlir.hlo_to_stablehlo(hlo))
@@ -75,7 +74,7 @@ def _compile(devices: list[Any], hlo: bytes) -> Any:
         )
 
 
-def _described(compiled: Any) -> dict[str, Any]:
+def _described(compiled: _jax.LoadedExecutable) -> dict[str, object]:
     memory = compiled.get_compiled_memory_stats()
     reduced = _all_reduces(compiled.hlo_modules()[0].to_string())
     fresh = memory.output_size_in_bytes - memory.alias_size_in_bytes  # what no argument holds

@@ -7,7 +7,6 @@ replicas, its own number and the all-reduce; XLA has all three on any platform.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.ops import gen_xla_ops
@@ -37,14 +36,18 @@ class _Extended(one_device_strategy.OneDeviceExtended):
         return self._replicas
 
     def _call_for_each_replica(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+        self, fn: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> object:
         with tf.distribute.ReplicaContext(self._container_strategy(), gen_xla_ops.xla_replica_id()):
             return fn(*args, **kwargs)
 
     def _reduce_to(
-        self, reduce_op: tf.distribute.ReduceOp, value: Any, destinations: Any, options: Any
-    ) -> Any:
+        self,
+        reduce_op: tf.distribute.ReduceOp,
+        value: tf.Tensor,
+        destinations: object,
+        options: object,
+    ) -> tf.Tensor:
         del destinations, options
         assert reduce_op == tf.distribute.ReduceOp.SUM, "TPUs sum; a mean is the caller's division"
         groups = [list(range(self._replicas))]

@@ -28,7 +28,7 @@ setup(
     ],
     package_dir={TOOLS: "tools", EXPERIMENTS: "experiments"},
     package_data={
-        "bignas_tf": ["py.typed"],
+        "bignas_tf": ["py.typed", "demo.zip"],
         EXPERIMENTS: ["*.yaml", "ablations/*/*.yaml"],
     },
     include_package_data=False,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bignas_tf.api.searching import search
     from bignas_tf.api.selecting import select
     from bignas_tf.data.prepare import prepare as prepare_data
+    from bignas_tf.packaged import unpack_demo
     from bignas_tf.search_space.architecture import Architecture
     from bignas_tf.search_space.presets import get as search_space_of
     from bignas_tf.search_space.presets import published
@@ -76,6 +77,7 @@ _HOMES = {
     "select": "api.selecting.select",
     "train": "api.runs.train",
     "training_strategy": "api.devices.training_strategy",
+    "unpack_demo": "packaged.unpack_demo",
     "verify": "api.exporting.verify",
 }
 
@@ -112,6 +114,7 @@ __all__ = [
     "select",
     "train",
     "training_strategy",
+    "unpack_demo",
     "verify",
 ]
 

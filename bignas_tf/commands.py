@@ -14,6 +14,7 @@ import sys
 # The sub-commands, in the order of a run.
 NAMES = (
     "quickstart",
+    "demo",
     "prepare_data",
     "train",
     "judge",

@@ -1,16 +1,23 @@
-"""The experiments' YAML files that come with this package, found by name.
+"""What comes with this package: the experiments' YAML files, by name, and a trained supernet.
 
-They are in experiments/: beside this file in a wheel, one folder up in a checkout.
+The experiments are in experiments/: beside this file in a wheel, one folder up in a checkout.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import pathlib
+import tempfile
+import zipfile
 from collections.abc import Sequence
 
-from bignas_tf import errors
+from bignas_tf import errors, files
+
+# The folder of a run on Fashion-MNIST; `python -m experiments.demo` makes it and prints its hash.
+DEMO = pathlib.Path(__file__).with_name("demo.zip")
+DEMO_SHA256 = "35ab047a52d48fc6bf63a97f0ebd6103ea0d9953dd5053ea261eb12e81992e1a"
 
 _FOLDER = "experiments"
 _PATTERNS = ("*.yaml", "ablations/*/*.yaml")
@@ -40,6 +47,34 @@ def experiment_file(path: str) -> str:
     raise errors.UsageError(
         f"{path} does not exist; {meant}bignas-tf comes with {', '.join(_folded(names))}"
     )
+
+
+def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
+    """Puts the trained supernet in a folder of its own; one that has it already is left alone.
+
+    Raises:
+      UsageError: the folder holds something else or cannot be written, or the packaged file is
+        damaged.
+    """
+    target = pathlib.Path(model_dir)
+    if hashlib.sha256(DEMO.read_bytes()).hexdigest() != DEMO_SHA256:
+        raise errors.UsageError(f"{DEMO} is damaged; install bignas-tf again")
+    with zipfile.ZipFile(DEMO) as archive:
+        if _holds(target, archive):
+            return
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise errors.UsageError(f"{target} is not an empty folder; choose another --model_dir")
+        parent = files.ensure_writable(target.parent)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{target.name}.") as temporary:
+            unpacked = pathlib.Path(temporary, "run")
+            archive.extractall(unpacked)
+            unpacked.rename(target)
+
+
+def _holds(folder: pathlib.Path, archive: zipfile.ZipFile) -> bool:
+    """Whether each file of the archive is in the folder, unchanged."""
+    paths = {name: folder / name for name in archive.namelist()}
+    return all(p.is_file() and p.read_bytes() == archive.read(name) for name, p in paths.items())
 
 
 def _folded(names: Sequence[str]) -> list[str]:

@@ -93,7 +93,7 @@ def test_the_wheel_has_every_module_and_every_experiment(wheel: pathlib.Path) ->
     inside = {name.removeprefix("bignas_tf/") for name in names if name.startswith("bignas_tf/")}
     modules = _relative("bignas_tf", "*.py") | {f"tools/{n}" for n in _relative("tools", "*.py")}
     experiments = {f"experiments/{name}" for name in _relative("experiments", "*.yaml")}
-    assert inside == modules | experiments | {"py.typed"}
+    assert inside == modules | experiments | {"py.typed", "demo.zip"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 

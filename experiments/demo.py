@@ -1,0 +1,65 @@
+"""Makes the supernet that comes with the package, bignas_tf/demo.zip, from a run.
+
+  make quickstart
+  python -m experiments.demo --model_dir=runs/quickstart
+
+Only what `bignas.load` needs is kept: the weights (their averages, if the run kept them) without
+the optimiser, the search space and the configuration. Prints the file's SHA-256, which
+bignas_tf/packaged.py must have as DEMO_SHA256.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import pathlib
+import tempfile
+import zipfile
+from collections.abc import Sequence
+
+import tensorflow as tf
+import yaml
+from absl import app, flags
+
+import bignas_tf as bignas
+from bignas_tf import packaged
+from bignas_tf.data.config import DataConfig
+from bignas_tf.training import checkpoints
+
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    run = bignas.load(_MODEL_DIR.value)
+    with tempfile.TemporaryDirectory() as folder:
+        _write(run, pathlib.Path(folder))
+        _pack(pathlib.Path(folder))
+    found = packaged.DEMO.read_bytes()
+    print(f"{packaged.DEMO}: {len(found):,} bytes, {hashlib.sha256(found).hexdigest()}")
+
+
+def _write(run: bignas.Run, folder: pathlib.Path) -> None:
+    """Writes the run's files as training would have, without the averages and the optimiser."""
+    config = copy.deepcopy(run.config)
+    config.trainer.optimizer_config.ema = None
+    config.task.train_data.tfds_data_dir = DataConfig().tfds_data_dir
+    (folder / checkpoints.PARAMS_FILE).write_text(yaml.safe_dump(config.as_dict()))
+    space = pathlib.Path(run.model_dir, checkpoints.SPACE_FILE)
+    (folder / checkpoints.SPACE_FILE).write_bytes(space.read_bytes())
+    step = tf.Variable(run.step, dtype=tf.int64)
+    checkpoint = tf.train.Checkpoint(model=run.supernet, global_step=step)
+    checkpoint.write(str(folder / f"ckpt-{run.step}"))
+    # TensorFlow would add the time, and each file would be another.
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "ckpt-{run.step}"\n')
+
+
+def _pack(folder: pathlib.Path) -> None:
+    with zipfile.ZipFile(packaged.DEMO, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.writestr(zipfile.ZipInfo(path.name, _LONG_AGO), path.read_bytes())
+
+
+if __name__ == "__main__":
+    app.run(main)

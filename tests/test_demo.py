@@ -1,0 +1,61 @@
+"""The trained supernet that comes with the package."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+
+import bignas_tf as bignas
+from bignas_tf import packaged
+from tests.tools import commands
+from tests.tools.conftest import forks
+from tests.tools.forks import Forks
+
+__all__ = ["forks"]
+
+MOST_BYTES = 3_000_000
+
+
+def test_it_is_small_and_can_be_loaded(tmp_path: pathlib.Path) -> None:
+    assert packaged.DEMO.stat().st_size <= MOST_BYTES
+    folder = tmp_path / "new" / "demo"
+    bignas.unpack_demo(folder)
+    run = bignas.load(folder)
+    assert run.space.name == "bignas_small"
+    assert run.step > 0
+    assert all(np.isfinite(weight).all() for weight in run.supernet.get_weights())
+    assert [each.name for each in folder.parent.iterdir()] == ["demo"]
+
+
+def test_it_is_put_in_a_folder_of_its_own(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    bignas.unpack_demo(folder)  # an empty folder will do
+    (folder / "search").mkdir()
+    bignas.unpack_demo(folder)  # it is there, whatever else is
+    assert (folder / "search").is_dir()
+    (folder / "params.yaml").write_text("task: {}")
+    with pytest.raises(bignas.UsageError, match="demo is not an empty folder; choose another"):
+        bignas.unpack_demo(folder)
+    assert (folder / "params.yaml").read_text() == "task: {}"
+    with pytest.raises(bignas.UsageError, match=r"params\.yaml is not an empty folder"):
+        bignas.unpack_demo(folder / "params.yaml")
+
+
+def test_a_damaged_one_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = tmp_path / "demo.zip"
+    content = bytearray(packaged.DEMO.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    monkeypatch.setattr(packaged, "DEMO", damaged)
+    with pytest.raises(bignas.UsageError, match=r"demo\.zip is damaged; install bignas-tf again"):
+        bignas.unpack_demo(tmp_path / "demo")
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_tool_refuses_before_it_downloads(forks: Forks, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "photo.png").touch()
+    error = commands.refuse(forks, "demo", model_dir=tmp_path)
+    assert f"{tmp_path} is not an empty folder; choose another --model_dir" in error

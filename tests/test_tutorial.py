@@ -1,0 +1,36 @@
+"""docs/tutorial.ipynb runs from its first cell to its last, without Jupyter."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import matplotlib
+import pytest
+import tensorflow as tf
+
+NOTEBOOK = pathlib.Path(__file__).resolve().parent.parent / "docs" / "tutorial.ipynb"
+# In the tests it trains for a moment.
+STEPS, FEWER = "train_steps: 100\n", "train_steps: 2\n"
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert sum(STEPS in source for source in sources) == 1
+    names = {}
+    for number, source in enumerate(sources, 1):
+        exec(compile(source.replace(STEPS, FEWER), f"cell {number}", "exec"), names)
+    assert [child.name for child in names["found"].selected] == ["1", "3", "8"]
+    assert len(names["names"]) == len(names["shown"])
+    assert tf.saved_model.contains_saved_model(str(names["version"]))
+
+
+def test_its_pictures_are_in_it() -> None:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+    assert not [output for output in outputs if output["output_type"] == "error"]

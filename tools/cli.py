@@ -14,7 +14,7 @@ from bignas_tf import commands, errors
 
 from . import quiet
 
-USAGE, FAILURE = 2, 1
+_USAGE, _FAILURE = 2, 1
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
 
@@ -46,7 +46,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(list(argv))
     except flags.Error as error:
-        _exit(error, USAGE)
+        _exit(error, _USAGE)
     except SystemExit:
         # --help and its kin: absl has printed it and exits with 1; we exit with 0.
         raise SystemExit(0) from None
@@ -61,9 +61,9 @@ def _guarded(
             raise errors.UsageError(f"unexpected arguments {unexpected}; see --help")
         main(argv)
     except errors.UsageError as error:
-        _exit(error, USAGE)
+        _exit(error, _USAGE)
     except errors.RunError as error:
-        _exit(error, FAILURE)
+        _exit(error, _FAILURE)
 
 
 def _exit(error: Exception, code: int) -> NoReturn:

@@ -21,7 +21,7 @@ _APART = 1.96
 Reporting = Callable[[Sequence[Architecture]], Mapping[Architecture, Accuracy | None]]
 
 
-def choose(candidates: Sequence[Candidate], budgets: Iterable[Budget]) -> dict[Budget, Candidate]:
+def _choose(candidates: Sequence[Candidate], budgets: Iterable[Budget]) -> dict[Budget, Candidate]:
     """The best candidate for each budget.
 
     Raises:
@@ -49,7 +49,7 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     Raises:
       RunError: no candidate within a budget was scored.
     """
-    chosen = choose(result.candidates, budgets)
+    chosen = _choose(result.candidates, budgets)
     reported = reporting(list(dict.fromkeys(child.architecture for child in chosen.values())))
     selected = tuple(
         _selected(budget, child, reported[child.architecture]) for budget, child in chosen.items()

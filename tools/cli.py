@@ -14,7 +14,7 @@ from bignas_tf import commands, errors, full_disk
 
 from . import quiet
 
-USAGE, FAILURE = 2, 1
+_USAGE, _FAILURE = 2, 1
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
 
@@ -46,7 +46,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(list(argv))
     except flags.Error as error:
-        _exit(error, USAGE)
+        _exit(error, _USAGE)
     except SystemExit:
         # --help and its kin: absl has printed it and exits with 1; we exit with 0.
         raise SystemExit(0) from None
@@ -61,15 +61,15 @@ def _guarded(
             raise errors.UsageError(f"unexpected arguments {unexpected}; see --help")
         main(argv)
     except errors.UsageError as error:
-        _exit(error, USAGE)
+        _exit(error, _USAGE)
     except errors.RunError as error:
-        _exit(error, FAILURE)
+        _exit(error, _FAILURE)
     except Exception as error:
         # A library's own file, such as one in a temporary folder.
         why = full_disk.reason(error)
         if not why:
             raise
-        _exit(full_disk.message(why, getattr(error, "filename", None)), FAILURE)
+        _exit(full_disk.message(why, getattr(error, "filename", None)), _FAILURE)
 
 
 def _exit(error: Exception | str, code: int) -> NoReturn:

@@ -15,22 +15,22 @@ import bignas_tf as bignas
 
 from .cli import launch
 
-SEARCH_SPACE = flags.DEFINE_string(
+_SEARCH_SPACE = flags.DEFINE_string(
     "search_space", "bignas_imagenet", "A preset, or the YAML file of a search space."
 )
-MODEL_DIR = flags.DEFINE_string(
+_MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of a run, which sets space, classes and channels."
 )
-ARCHITECTURE = flags.DEFINE_string(
+_ARCHITECTURE = flags.DEFINE_string(
     "architecture", None, "JSON file of the child to count, 'smallest' or 'biggest'."
 )
-PUBLISHED = flags.DEFINE_string(
+_PUBLISHED = flags.DEFINE_string(
     "published", None, "One of the paper's children to count, such as BigNASModel-S."
 )
-NUM_CLASSES = flags.DEFINE_integer(
+_NUM_CLASSES = flags.DEFINE_integer(
     "num_classes", None, "Outputs of the classifier; the run's, or 1000.", lower_bound=1
 )
-INPUT_CHANNELS = flags.DEFINE_integer(
+_INPUT_CHANNELS = flags.DEFINE_integer(
     "input_channels", None, "Channels of the images; the run's, or 3.", lower_bound=1
 )
 
@@ -38,26 +38,28 @@ INPUT_CHANNELS = flags.DEFINE_integer(
 def main(argv: Sequence[str]) -> None:
     """Counts the child named by the flags."""
     del argv
-    if (ARCHITECTURE.value is None) == (PUBLISHED.value is None):
+    if (_ARCHITECTURE.value is None) == (_PUBLISHED.value is None):
         raise bignas.UsageError("give exactly one of --architecture and --published")
     space, classes, channels = _models()
-    child = ARCHITECTURE.value or bignas.published(PUBLISHED.value)
-    cost = bignas.cost(space, child, NUM_CLASSES.value or classes, INPUT_CHANNELS.value or channels)
+    child = _ARCHITECTURE.value or bignas.published(_PUBLISHED.value)
+    cost = bignas.cost(
+        space, child, _NUM_CLASSES.value or classes, _INPUT_CHANNELS.value or channels
+    )
     print(json.dumps(cost._asdict()))
 
 
 def _models() -> tuple[str, int | None, int | None]:
     """The space, and the classes and channels of --model_dir."""
-    if MODEL_DIR.value is None:
-        return SEARCH_SPACE.value, None, None
+    if _MODEL_DIR.value is None:
+        return _SEARCH_SPACE.value, None, None
     import os
 
     from bignas_tf.training import checkpoints
 
     if flags.FLAGS["search_space"].present:
         raise bignas.UsageError("give --model_dir or --search_space: a run has its own space")
-    data = checkpoints.read_config(MODEL_DIR.value).task.train_data
-    space = os.path.join(MODEL_DIR.value, checkpoints.SPACE_FILE)
+    data = checkpoints.read_config(_MODEL_DIR.value).task.train_data
+    space = os.path.join(_MODEL_DIR.value, checkpoints.SPACE_FILE)
     return space, data.num_classes, data.channels
 
 

@@ -15,7 +15,7 @@ from bignas_tf import commands, files
 from bignas_tf.data import description
 from bignas_tf.training import recipe
 
-CONFIG_FILE = "quickstart.yaml"
+_CONFIG_FILE = "quickstart.yaml"
 # A trial would take longer than a run this short.
 _LEAST_MEASURED_MINUTES = 1.0
 _TRIAL_STEPS, _TRIAL_LOOP = 30, 10
@@ -41,7 +41,7 @@ def prepare(images: str, run_dir: str, minutes: float, run: Run) -> tuple[str, t
     """
     described = description.read(os.path.expanduser(images))
     chosen = recipe.choose(described, minutes)
-    path = os.path.join(run_dir, CONFIG_FILE)
+    path = os.path.join(run_dir, _CONFIG_FILE)
     if os.path.exists(path):
         print(f"continuing the run of {path}; choose another --run_dir for a new one")
         return path, chosen.budgets
@@ -70,7 +70,7 @@ def way_on(config_file: str, run_dir: str) -> str:
 def _measured_speed(chosen: recipe.Recipe, run: Run) -> float:
     """Returns images per second of a short trial; the first loop traces and does not count."""
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, CONFIG_FILE)
+        path = os.path.join(folder, _CONFIG_FILE)
         files.write_text(path, chosen.to_yaml())
         steps = {
             "train_steps": _TRIAL_STEPS,

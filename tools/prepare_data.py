@@ -13,11 +13,11 @@ import bignas_tf as bignas
 
 from .cli import launch
 
-DATASET = flags.DEFINE_string("dataset", None, "TFDS name, such as fashion_mnist.", required=True)
-DATA_DIR = flags.DEFINE_string(
+_DATASET = flags.DEFINE_string("dataset", None, "TFDS name, such as fashion_mnist.", required=True)
+_DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Where TFDS keeps its data sets; its own default is ~/tensorflow_datasets."
 )
-MANUAL_DIR = flags.DEFINE_string(
+_MANUAL_DIR = flags.DEFINE_string(
     "manual_dir", None, "Folder of files that TFDS cannot download, such as ImageNet's archives."
 )
 
@@ -25,7 +25,7 @@ MANUAL_DIR = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     """Prepares the data set named by the flags."""
     del argv
-    bignas.prepare_data(DATASET.value, DATA_DIR.value, MANUAL_DIR.value)
+    bignas.prepare_data(_DATASET.value, _DATA_DIR.value, _MANUAL_DIR.value)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import errors
 
 
-def strategy(
+def _strategy(
     kind: str, num_gpus: int = 0, tpu: str | None = None, all_reduce_alg: str | None = None
 ) -> tf.distribute.Strategy:
     """Makes a strategy of `distribute_utils`.
@@ -57,7 +57,7 @@ def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distrib
         raise errors.UsageError(
             f"TF_CONFIG or runtime.worker_hosts cannot be used ({error!r})"
         ) from error
-    return strategy(
+    return _strategy(
         runtime.distribution_strategy,
         runtime.num_gpus,
         tpu or runtime.tpu,
@@ -79,9 +79,9 @@ def evaluation_strategy(
       UsageError: the devices are not there.
     """
     if multi_worker:
-        return strategy("multi_worker_mirrored")
+        return _strategy("multi_worker_mirrored")
     if tpu:
-        return strategy("tpu", tpu=tpu)
+        return _strategy("tpu", tpu=tpu)
     if num_gpus == 1:
         return tf.distribute.get_strategy()
-    return strategy("mirrored", num_gpus)
+    return _strategy("mirrored", num_gpus)

@@ -17,7 +17,7 @@ from bignas_tf.conversion import operations, tflite
 from bignas_tf.exports import probe
 from bignas_tf.exports import proof as proof_lib
 
-SAVED_MODEL = "saved_model"
+_SAVED_MODEL = "saved_model"
 _THREADS = (1, 2)
 _EXACT = ("float32", "onnx")
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
@@ -44,16 +44,16 @@ def formats(
     """
     reference = _reference(folder)
     runs = {name: _load(name, path) for name, path in paths.items()}
-    scores = {name: _Score() for name in (SAVED_MODEL, *paths)}
+    scores = {name: _Score() for name in (_SAVED_MODEL, *paths)}
     largest, patches = 1.0, np.empty(0)
     for batch, labels in batches:
         patches, expected = batch.numpy(), reference(batch.numpy())
         largest = max(largest, float(np.abs(expected).max()))
-        scores[SAVED_MODEL].add(expected, expected, labels.numpy())
+        scores[_SAVED_MODEL].add(expected, expected, labels.numpy())
         for name, run in runs.items():
             scores[name].add(run[_THREADS[0]](patches), expected, labels.numpy())
     rows = {name: score.to_json() for name, score in scores.items()}
-    rows[SAVED_MODEL]["milliseconds"] = {"default": probe.milliseconds(reference, patches[:1])}
+    rows[_SAVED_MODEL]["milliseconds"] = {"default": probe.milliseconds(reference, patches[:1])}
     for name, run in runs.items():
         _check(name, rows[name]["max_difference"], largest)
         rows[name]["milliseconds"] = {
@@ -63,7 +63,7 @@ def formats(
         rows[name]["bytes"] = len(content)
         if name in tflite.KINDS:
             rows[name]["operations"] = dataclasses.asdict(operations.of(content))
-    return {"images": scores[SAVED_MODEL].images, "largest_logit": largest, "formats": rows}
+    return {"images": scores[_SAVED_MODEL].images, "largest_logit": largest, "formats": rows}
 
 
 def table(report: Mapping[str, Any]) -> str:

@@ -51,12 +51,17 @@ class Description:
         return sum(self.sizes.values())
 
 
-def describe(folder: ImageFolder) -> Description:
-    """Looks at a sample of the images of a folder.
+def read(root: str) -> Description:
+    """Scans a folder and looks at a sample of its images.
 
     Raises:
-      UsageError: an image of the sample cannot be read.
+      UsageError: an image of the sample cannot be read, or see `folders.scan`.
     """
+    return _describe(folders.scan(root))
+
+
+def _describe(folder: ImageFolder) -> Description:
+    """Looks at a sample of the images of a folder."""
     paths = [path for examples in folder.splits.values() for path, _ in examples]
     seen = [_look(path) for path in _spread(paths)]
     sides = [side for side, _ in seen]
@@ -72,11 +77,6 @@ def describe(folder: ImageFolder) -> Description:
         coloured=sum(coloured for _, coloured in seen) > _COLOURED_PART * len(seen),
         ignored=folder.ignored_files,
     )
-
-
-def read(root: str) -> Description:
-    """Scans and describes a folder; see `folders.scan` and `describe` for what they raise."""
-    return describe(folders.scan(root))
 
 
 def _spread(paths: Sequence[str]) -> list[str]:

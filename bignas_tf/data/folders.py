@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bignas_tf import errors
 
-ENDINGS = (".jpg", ".jpeg", ".png")
-ONLY_SPLIT = "all"
-LAYOUTS = "root/split/class/*.jpg (or *.png), or root/class/*.jpg"
+_ENDINGS = (".jpg", ".jpeg", ".png")
+_ONLY_SPLIT = "all"
+_LAYOUTS = "root/split/class/*.jpg (or *.png), or root/class/*.jpg"
 _SHOWN = 5
 
 Example = tuple[str, int]  # path, number of the class
@@ -52,10 +52,10 @@ def scan(root: str) -> ImageFolder:
         than two, one without an image, or one that only one of several splits has.
     """
     if not os.path.isdir(root):
-        raise errors.UsageError(f"{root} is not a folder; needed: {LAYOUTS}")
+        raise errors.UsageError(f"{root} is not a folder; needed: {_LAYOUTS}")
     ignored: collections.Counter[str] = collections.Counter()
-    found = {ONLY_SPLIT: _class_folders(root, ignored)}
-    flat = any(found[ONLY_SPLIT].values())
+    found = {_ONLY_SPLIT: _class_folders(root, ignored)}
+    flat = any(found[_ONLY_SPLIT].values())
     if not flat or any(_has_images(below) for below in _nested(root)):
         found = {split: _class_folders(os.path.join(root, split), ignored) for split in _sub(root)}
         found = {split: classes for split, classes in found.items() if classes}
@@ -106,7 +106,7 @@ def _images(folder: str, ignored: collections.Counter[str]) -> list[str]:
             ending = os.path.splitext(each.name)[1].lower()
             if each.is_dir() or each.name[0] == ".":
                 continue
-            if ending in ENDINGS and each.is_file():
+            if ending in _ENDINGS and each.is_file():
                 paths.append(each.path)
             else:
                 ignored[ending if each.is_file() else "not a regular file"] += 1
@@ -125,7 +125,7 @@ def _check(
             counts.setdefault(name, {})[split] = len(paths)
     skipped = f"; files that cannot be read: {_kinds(ignored)}" if ignored else ""
     if not any(any(each.values()) for each in counts.values()):
-        raise errors.UsageError(f"{root} holds no images; needed: {LAYOUTS}{skipped}")
+        raise errors.UsageError(f"{root} holds no images; needed: {_LAYOUTS}{skipped}")
     empty = sorted(name for name, each in counts.items() if not any(each.values()))
     if empty:
         raise errors.UsageError(
@@ -134,7 +134,7 @@ def _check(
         )
     if len(counts) < 2:
         raise errors.UsageError(
-            f"{root} has one class, {next(iter(counts))!r}; at least two are needed: {LAYOUTS}"
+            f"{root} has one class, {next(iter(counts))!r}; at least two are needed: {_LAYOUTS}"
         )
     splits = [split for split, classes in found.items() if any(classes.values())]
     alone = sorted(name for name, each in counts.items() if sum(map(bool, each.values())) == 1)

@@ -17,12 +17,12 @@ from bignas_tf import console, errors, files
 from bignas_tf.console import Show
 from bignas_tf.data import sources
 
-PROBE_SECONDS = 5
-APT_SECONDS = 180
-DEBIAN_PACKAGE = "dataset-fashion-mnist"
+_PROBE_SECONDS = 5
+_APT_SECONDS = 180
+_DEBIAN_PACKAGE = "dataset-fashion-mnist"
 # When each published file was packed. Debian's are the same gzip streams with name and time
 # stripped from the header (`gzip -n`); with both back, TFDS' checksums match.
-PACKED_AT = {
+_PACKED_AT = {
     "t10k-images-idx3-ubyte.gz": 1504176627,
     "t10k-labels-idx1-ubyte.gz": 1504176627,
     "train-images-idx3-ubyte.gz": 1504176606,
@@ -91,7 +91,7 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
     else:
         problems.append(unreachable)
     if builder.name == "fashion_mnist":
-        show(f"{problems[0]}; trying Debian's package {DEBIAN_PACKAGE}")
+        show(f"{problems[0]}; trying Debian's package {_DEBIAN_PACKAGE}")
         try:
             _prepare_from_debian(builder)
             return
@@ -123,7 +123,7 @@ def _unreachable(builder: tfds.core.DatasetBuilder) -> str | None:
         return None
     request = urllib.request.Request(urls[0], method="HEAD")
     try:
-        urllib.request.build_opener().open(request, timeout=PROBE_SECONDS).close()
+        urllib.request.build_opener().open(request, timeout=_PROBE_SECONDS).close()
     except urllib.error.HTTPError as error:
         if error.code not in _HEAD_REFUSED:
             return f"{urls[0]} answered {error.code} {error.reason}"
@@ -141,7 +141,7 @@ def _prepare_from_debian(builder: tfds.core.DatasetBuilder) -> None:
         manual = work / "manual"
         manual.mkdir()
         stripped = work / "unpacked" / "usr" / "share" / "datasets" / "fashion-mnist"
-        for name, packed_at in PACKED_AT.items():
+        for name, packed_at in _PACKED_AT.items():
             restored = restore_gzip_header(
                 (stripped / name).read_bytes(), name.removesuffix(".gz"), packed_at
             )
@@ -155,15 +155,15 @@ def _download_package(work: pathlib.Path) -> pathlib.Path:
         if shutil.which(tool) is None:
             raise OSError(f"{tool} is not installed")
     try:
-        _run(["apt-get", "download", DEBIAN_PACKAGE], work)
+        _run(["apt-get", "download", _DEBIAN_PACKAGE], work)
     except subprocess.SubprocessError:
         # A fresh container has no package lists: read them into our own folder.
         (work / "lists" / "partial").mkdir(parents=True)
         own = ["-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
         (work / "cache" / "archives" / "partial").mkdir(parents=True)
         _run(["apt-get", *own, "update"], work)
-        _run(["apt-get", *own, "download", DEBIAN_PACKAGE], work)
-    return next(work.glob(f"{DEBIAN_PACKAGE}_*.deb"))
+        _run(["apt-get", *own, "download", _DEBIAN_PACKAGE], work)
+    return next(work.glob(f"{_DEBIAN_PACKAGE}_*.deb"))
 
 
 def _run(command: list[str], folder: pathlib.Path) -> None:
@@ -177,7 +177,7 @@ def _run(command: list[str], folder: pathlib.Path) -> None:
             command,
             cwd=folder,
             env=environment,
-            timeout=APT_SECONDS,
+            timeout=_APT_SECONDS,
             check=True,
             capture_output=True,
             text=True,

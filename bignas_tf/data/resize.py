@@ -14,7 +14,7 @@ import tensorflow as tf
 
 
 @functools.cache
-def bicubic_matrix(source: int, target: int) -> np.ndarray:
+def _bicubic_matrix(source: int, target: int) -> np.ndarray:
     """Weights float32 [target, source] of one axis, as `tf.image.resize` has them."""
     if source == target:
         return np.eye(source, dtype=np.float32)
@@ -37,7 +37,7 @@ def resize_patches(patches: tf.Tensor, size: int, dtype: tf.DType = tf.float32) 
     """
     pixels, source = _normalise(patches), patches.shape[1]
     if source != size:
-        pixels = _resize(pixels, tf.constant(bicubic_matrix(source, size)))
+        pixels = _resize(pixels, tf.constant(_bicubic_matrix(source, size)))
     return tf.cast(pixels, dtype)
 
 
@@ -59,7 +59,7 @@ def resize_to_one_of(patches: tf.Tensor, size: tf.Tensor, sizes: Sequence[int]) 
     """
     pixels, source, largest = _normalise(patches), patches.shape[1], max(sizes)
     table = np.stack(
-        [np.pad(bicubic_matrix(source, each), [(0, largest - each), (0, 0)]) for each in sizes]
+        [np.pad(_bicubic_matrix(source, each), [(0, largest - each), (0, 0)]) for each in sizes]
     )
     weights = tf.gather(table, tf.where(tf.equal(sizes, size))[0, 0])[:size]
     return tf.cond(tf.equal(size, source), lambda: pixels, lambda: _resize(pixels, weights))

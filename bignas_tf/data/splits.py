@@ -27,7 +27,7 @@ def resolve(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
       UsageError: the notation or a split's name is wrong, or no example is left.
     """
     pieces = _pieces(spec, sizes, what)
-    if count(pieces) < 1:
+    if _count(pieces) < 1:
         raise errors.UsageError(f"{what}: split {spec!r} is empty; it has {dict(sizes)}")
     return pieces
 
@@ -54,6 +54,6 @@ def _pieces(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
     return pieces
 
 
-def count(pieces: list[Piece]) -> int:
+def _count(pieces: list[Piece]) -> int:
     """How many examples the ranges hold."""
     return sum(max(stop - start, 0) for _, start, stop in pieces)

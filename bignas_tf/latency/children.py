@@ -32,7 +32,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import ModelSpace
 
 SAVED_MODEL_DIR, LITERT_FILE = "saved_model", runtimes.FILES["float32"]
-LIMIT_S = 600.0
+_LIMIT_S = 600.0
 _WARM_UP_CALLS = 10
 _MOST_PRINTED = 400  # characters of a command's output that an error repeats
 
@@ -92,7 +92,7 @@ def write(
     (base / LITERT_FILE).write_bytes(_convert(child, models))
 
 
-def command(words: Sequence[str], folder: str, limit_s: float = LIMIT_S) -> float:
+def command(words: Sequence[str], folder: str, limit_s: float = _LIMIT_S) -> float:
     """Runs a user's command on a folder; the last line that it prints is its milliseconds.
 
     Args:

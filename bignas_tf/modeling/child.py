@@ -12,7 +12,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 
 # Keras' own 0.99 would lag behind in a run of a few thousand steps.
-MOMENTUM = 0.9
+_MOMENTUM = 0.9
 
 
 def build_child(
@@ -43,7 +43,7 @@ def build_child(
     return tf_keras.Model(images, logits, name=name)
 
 
-def set_momentum(model: tf_keras.Model, momentum: float = MOMENTUM) -> None:
+def set_momentum(model: tf_keras.Model, momentum: float = _MOMENTUM) -> None:
     """Sets how slowly the batch norms of a model average what they see while it trains."""
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):

@@ -30,12 +30,12 @@ def summary(run: ReportedRun) -> Iterator[str]:
 
 def training(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
     yield markup.heading(2, "Training")
-    yield from map(figure, shown)
+    yield from map(_figure, shown)
     if not run.accuracies:
         yield markup.paragraph(
             "No child was evaluated during training; task.evaluation.children names those to be."
         )
-    yield from made_by(run.made_by)
+    yield from _made_by(run.made_by)
 
 
 def judged(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
@@ -48,7 +48,7 @@ def judged(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
         yield markup.code(f"{commands.spelling('judge')} --model_dir={run.name}")
         return
     source = run.judgement.source
-    yield from map(figure, shown)
+    yield from map(_figure, shown)
     yield markup.table(["summary", ""], words.judged(run.judgement))
     for warning in run.judgement.warnings:
         yield markup.paragraph(f"Note: {warning}.", strong=True)
@@ -87,9 +87,9 @@ def search(
         "A box is a block: its depthwise kernel (also its colour), its expansion, and its output "
         "channels (also its width). At the right, the side of what a stage gives."
     )
-    yield from map(figure, shown)
+    yield from map(_figure, shown)
     yield from _failures(result.candidates)
-    yield from made_by(found.made_by)
+    yield from _made_by(found.made_by)
     yield _weights("Searched weights", result.source)
     yield from _outdated(run, result.source, "search")
 
@@ -164,13 +164,13 @@ def files(found: Sequence[tuple[str, int]]) -> Iterator[str]:
     yield markup.folded(f"{len(found)} files", markup.table(["file", "bytes"], rows))
 
 
-def figure(shown: Figure) -> str:
+def _figure(shown: Figure) -> str:
     return (
         f"{markup.heading(3, shown.title)}{render.to_html(shown)}{markup.paragraph(shown.reading)}"
     )
 
 
-def made_by(command: Command | None) -> Iterator[str]:
+def _made_by(command: Command | None) -> Iterator[str]:
     if command is None:
         yield markup.paragraph("The command was not recorded.")
         return

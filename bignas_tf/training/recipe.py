@@ -72,7 +72,7 @@ def choose(described: Description, minutes: float, images_a_second: float | None
     if not 0.0 < minutes < math.inf:
         raise errors.UsageError(f"minutes is {minutes}; it takes a number above 0")
     _check(described)
-    space = choose_space(described)
+    space = _choose_space(described)
     splits = division.divide(described)
     channels = 3 if described.coloured else 1
     batch = _BATCH if splits.images >= _SMALL_DATA else _SMALL_BATCH
@@ -98,7 +98,7 @@ def choose(described: Description, minutes: float, images_a_second: float | None
     return Recipe(values, _budgets(space, len(described.classes), channels), reasons)
 
 
-def choose_space(described: Description) -> SearchSpace:
+def _choose_space(described: Description) -> SearchSpace:
     """The preset whose patches are nearest to the images' median side, in ratio."""
     spaces = [presets.get(name) for name in SPACES]
     return min(spaces, key=lambda each: abs(math.log(each.base_resolution / described.side)))

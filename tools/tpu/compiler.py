@@ -31,7 +31,7 @@ from jax.experimental import topologies
 from jaxlib import _jax
 from jaxlib.mlir import ir
 
-BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8}
+_BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8}
 
 
 def main(name: str, hlo: str | None = None) -> dict[str, object]:
@@ -98,7 +98,7 @@ def _all_reduces(hlo: str) -> list[int]:
 
 def _bytes(array: tuple[str, str]) -> int:
     kind, shape = array
-    return BYTES[kind] * int(np.prod([int(side) for side in shape.split(",") if side]))
+    return _BYTES[kind] * int(np.prod([int(side) for side in shape.split(",") if side]))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from bignas_tf.selection.result import SearchResult, Selected
 Reporting = Callable[[Sequence[Architecture]], Mapping[Architecture, Accuracy | None]]
 
 
-def _choose(
+def choose(
     candidates: Sequence[Candidate],
     budgets: Iterable[Budget],
     prefer: str = candidates_lib.BEST,
@@ -49,7 +49,7 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     Raises:
       RunError: no candidate within a budget was scored.
     """
-    chosen = _choose(result.candidates, budgets, result.prefer)
+    chosen = choose(result.candidates, budgets, result.prefer)
     reported = reporting(list(dict.fromkeys(child.architecture for child in chosen.values())))
     selected = tuple(
         _selected(budget, child, reported[child.architecture]) for budget, child in chosen.items()

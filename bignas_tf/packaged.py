@@ -17,7 +17,7 @@ from bignas_tf import errors, files
 
 # The folder of a run on Fashion-MNIST; `python -m experiments.demo` makes it and prints its hash.
 DEMO = pathlib.Path(__file__).with_name("demo.zip")
-DEMO_SHA256 = "35ab047a52d48fc6bf63a97f0ebd6103ea0d9953dd5053ea261eb12e81992e1a"
+DEMO_SHA256 = "fc24f6bb447ab7f1b0ab4c61adb5beba926bd969911f2db3e0a2c073123fd1df"
 
 _FOLDER = "experiments"
 _PATTERNS = ("*.yaml", "ablations/*/*.yaml")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from bignas_tf.data import autoaugment
 from bignas_tf.data import config as config_lib
 
 DRAWS = 3  # uniform numbers in [0, 1) a patch: top, left, mirror
@@ -29,6 +28,10 @@ def augment(
         pad = patches.shape[1] // _PAD_FRACTION if config.crop == "pad" else 0
         patches = shift_and_mirror(patches, draws, pad, config.flip)
     if config.autoaugment:
+        # It imports all of official.vision, which takes seconds and switches matplotlib's backend,
+        # so that notebooks would show no more plots.
+        from bignas_tf.data import autoaugment
+
         patches = tf.map_fn(
             lambda each: autoaugment.distort(*each),
             (patches, seeds),

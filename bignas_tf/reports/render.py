@@ -139,24 +139,20 @@ def _trace(series: Series, number: int) -> dict[str, Any]:
 def to_png(figure: Figure, path: pathlib.Path) -> None:
     """Writes the figure as PNG, into a folder that is there."""
     import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure as Canvas
 
     # Names may hold dollars, which would begin a formula.
-    with pyplot.rc_context({"text.parse_math": False}):
-        size = (7, 4.5 * _height(figure))
-        canvas, axes = pyplot.subplots(figsize=size, layout="constrained")
-        try:
-            if figure.cells:
-                _draw_cells(axes, figure.cells)
-            else:
-                _draw_series(axes, figure)
-            axes.set(xlabel=figure.x_label, ylabel=figure.y_label)
-            with scratch.file(path) as stream:
-                canvas.savefig(stream, format="png", dpi=150)
-        finally:
-            pyplot.close(canvas)
+    with matplotlib.rc_context({"text.parse_math": False}):
+        # Not by pyplot, whose backend and figures are the caller's.
+        canvas = Canvas(figsize=(7, 4.5 * _height(figure)), layout="constrained")
+        axes = canvas.subplots()
+        if figure.cells:
+            _draw_cells(axes, figure.cells)
+        else:
+            _draw_series(axes, figure)
+        axes.set(xlabel=figure.x_label, ylabel=figure.y_label)
+        with scratch.file(path) as stream:
+            canvas.savefig(stream, format="png", dpi=150)
 
 
 def _draw_cells(axes: Axes, cells: Cells) -> None:

@@ -52,6 +52,19 @@ def test_what_needs_no_weights_needs_no_tensorflow() -> None:
     assert (done.returncode, done.stdout) == (0, "241949056\n"), done.stderr
 
 
+@pytest.mark.slow
+def test_what_a_notebook_imports_leaves_its_plots_alone() -> None:
+    code = (
+        "import sys, matplotlib; matplotlib.use('svg'); import bignas_tf as bignas\n"
+        "for name in bignas.__all__: getattr(bignas, name)\n"
+        "print(matplotlib.get_backend(), 'official.vision' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (0, "svg False\n"), done.stderr
+
+
 @pytest.mark.parametrize("name", bignas.__all__)
 def test_every_name_is_there_and_described(name: str) -> None:
     assert getattr(bignas, name).__doc__

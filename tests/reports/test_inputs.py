@@ -8,8 +8,10 @@ import math
 import pathlib
 from typing import Any
 
+import matplotlib
 import pytest
 import tensorflow as tf
+from matplotlib import pyplot
 
 from bignas_tf import errors, files
 from bignas_tf.reports import curves, figures, inputs, page, render
@@ -99,6 +101,18 @@ def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) ->
     assert names == ["a_search_mflops", "a_search_params_m", "a_search_2_mflops",
                      "a_search_2_params_m"]  # fmt: skip
     assert list(report.drawings) == ["a_search_children", "a_search_2_children"]
+
+
+def test_drawing_leaves_the_backend_of_a_notebook_alone(tmp_path: pathlib.Path) -> None:
+    run = _read(made_up_searches.run(tmp_path, search=made_up_searches.result()))
+    before = matplotlib.get_backend()
+    matplotlib.use("svg")
+    try:
+        render.to_png(next(iter(page.compose(run).figures)), tmp_path / "plot.png")
+        assert matplotlib.get_backend() == "svg"
+        assert not pyplot.get_fignums()
+    finally:
+        matplotlib.use(before)
 
 
 def test_a_name_with_dollars_is_no_formula(tmp_path: pathlib.Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -67,42 +64,6 @@ def test_a_lock_keeps_others_out_and_a_kill_leaves_none(tmp_path: pathlib.Path) 
             holder.kill()
             holder.wait()
             files.lock(stream, "a job", "--dir")
-
-
-# In a file system of its own, of 64 kB, that a program sees alone.
-_ON_A_FULL_DISK = """
-mount -t tmpfs -o size=64k none "$1" || exit 77
-head -c 100000 /dev/zero > "$1/fill" 2> /dev/null
-exec "$0" -c "import sys; from bignas_tf import files; files.write_text(sys.argv[1], 'x')" "$1/x"
-"""
-
-
-def test_a_full_disk_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
-    if shutil.which("unshare") is None:
-        pytest.skip("no unshare to make a small disk with")
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", _ON_A_FULL_DISK, sys.executable, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=pathlib.Path(__file__).resolve().parents[1],
-    )
-    if done.returncode == 77 or done.stderr.startswith("unshare: "):
-        pytest.skip(f"no small disk can be made here: {done.stderr}")
-    assert done.returncode == 1, done.stderr
-    *_, last = done.stderr.splitlines()
-    assert last == (
-        f"bignas_tf.errors.RunError: {tmp_path}/x cannot be written: No space left on device; "
-        "free some space, then give the same command again"
-    )
-
-
-@pytest.mark.parametrize(
-    ("number", "kind"), [(errno.EDQUOT, errors.RunError), (errno.EIO, OSError)]
-)
-def test_only_a_full_disk_is_told_as_one(number: int, kind: type[Exception]) -> None:
-    with pytest.raises(kind), files.full_disk_explained("x"):
-        raise OSError(number, os.strerror(number))
 
 
 def test_what_cannot_be_reached_is_named() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -24,6 +27,35 @@ def test_a_file_that_does_not_fit_leaves_the_old_one_alone(tmp_path: pathlib.Pat
     ):
         files.write_text(path, "\u00e9" * 1000)
     assert (path.read_text(), [each.name for each in tmp_path.iterdir()]) == ("old", [path.name])
+
+
+# In a file system of its own, of 64 kB, that a program sees alone.
+_ON_A_FULL_DISK = """
+mount -t tmpfs -o size=64k none "$1" || exit 77
+head -c 100000 /dev/zero > "$1/fill" 2> /dev/null
+exec "$0" -c "import sys; from bignas_tf import files; files.write_text(sys.argv[1], 'x')" "$1/x"
+"""
+
+
+def test_a_full_disk_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare to make a small disk with")
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", _ON_A_FULL_DISK, sys.executable, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=pathlib.Path(__file__).resolve().parents[1],
+    )
+    if done.returncode == 77 or done.stderr.startswith("unshare: "):
+        pytest.skip(f"no small disk can be made here: {done.stderr}")
+    assert done.returncode == 1, done.stderr
+    *_, last = done.stderr.splitlines()
+    assert last == (
+        f"bignas_tf.errors.RunError: {tmp_path}/x cannot be written: No space left on device "
+        "(it takes 1 bytes, 0 bytes are free); what was there before is kept. Make room, and give "
+        "the same command again: it continues"
+    )
 
 
 def test_arrays_that_do_not_fit_are_explained() -> None:

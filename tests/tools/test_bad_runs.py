@@ -38,10 +38,12 @@ def test_a_corrupt_checkpoint_is_refused(forks: Forks, copy_dir: pathlib.Path, s
 
 
 def test_a_run_without_a_checkpoint_is_refused(forks: Forks, copy_dir: pathlib.Path) -> None:
+    flags = {"model_dir": copy_dir, "budgets_mflops": 0.03, "output_dir": copy_dir / "s"}
     (copy_dir / f"ckpt-{STEPS}.index").unlink()
-    error = commands.refuse(
-        forks, "search", model_dir=copy_dir, budgets_mflops=0.03, output_dir=copy_dir / "s"
-    )
+    error = commands.refuse(forks, "search", **flags)
+    assert f"checkpoint names ckpt-{STEPS}, which is not there" in error
+    (copy_dir / "checkpoint").unlink()
+    error = commands.refuse(forks, "search", **flags)
     assert "holds no checkpoint; train first" in error
 
 

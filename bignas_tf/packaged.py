@@ -9,11 +9,10 @@ import difflib
 import hashlib
 import os
 import pathlib
-import tempfile
 import zipfile
 from collections.abc import Sequence
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, full_disk, scratch
 
 # The folder of a run on Fashion-MNIST; `python -m experiments.demo` makes it and prints its hash.
 DEMO = pathlib.Path(__file__).with_name("demo.zip")
@@ -55,6 +54,7 @@ def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
     Raises:
       UsageError: the folder holds something else or cannot be written, or the packaged file is
         damaged.
+      RunError: there is no room.
     """
     target = pathlib.Path(model_dir)
     if hashlib.sha256(DEMO.read_bytes()).hexdigest() != DEMO_SHA256:
@@ -65,10 +65,9 @@ def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise errors.UsageError(f"{target} is not an empty folder; choose another --model_dir")
         parent = files.ensure_writable(target.parent)
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{target.name}.") as temporary:
-            unpacked = pathlib.Path(temporary, "run")
-            archive.extractall(unpacked)
-            unpacked.rename(target)
+        with full_disk.explained(target), scratch.folder(parent) as staged:
+            archive.extractall(staged / "run")
+            (staged / "run").rename(target)
 
 
 def _holds(folder: pathlib.Path, archive: zipfile.ZipFile) -> bool:

@@ -24,7 +24,7 @@ from absl import app, flags
 import bignas_tf as bignas
 from bignas_tf import packaged
 from bignas_tf.data.config import DataConfig
-from bignas_tf.training import checkpoints
+from bignas_tf.training import checkpoints, listing
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
@@ -52,7 +52,7 @@ def _write(run: bignas.Run, folder: pathlib.Path) -> None:
     checkpoint = tf.train.Checkpoint(model=run.supernet, global_step=step)
     checkpoint.write(str(folder / f"ckpt-{run.step}"))
     # TensorFlow would add the time, and each file would be another.
-    (folder / "checkpoint").write_text(f'model_checkpoint_path: "ckpt-{run.step}"\n')
+    (folder / listing.FILE).write_text(f'model_checkpoint_path: "ckpt-{run.step}"\n')
 
 
 def _pack(folder: pathlib.Path) -> None:

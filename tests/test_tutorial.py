@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from typing import Any
 
 import matplotlib
 import pytest
@@ -14,12 +15,16 @@ NOTEBOOK = pathlib.Path(__file__).resolve().parent.parent / "docs" / "tutorial.i
 STEPS, FEWER = "train_steps: 100\n", "train_steps: 2\n"
 
 
+def _code_cells() -> list[dict[str, Any]]:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
 @pytest.mark.slow
 def test_the_tutorial_runs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     matplotlib.use("Agg")
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    sources = ["".join(cell["source"]) for cell in _code_cells()]
     assert sum(STEPS in source for source in sources) == 1
     names = {}
     for number, source in enumerate(sources, 1):
@@ -30,7 +35,6 @@ def test_the_tutorial_runs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_its_pictures_are_in_it() -> None:
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    outputs = [output for cell in _code_cells() for output in cell["outputs"]]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
     assert not [output for output in outputs if output["output_type"] == "error"]

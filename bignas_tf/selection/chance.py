@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from bignas_tf.accuracy import Accuracy
+from bignas_tf.selection import candidates
 from bignas_tf.selection.result import SearchResult, Selected
 
 # Within so many standard errors of their difference two accuracies cannot be told apart (95%).
@@ -83,7 +84,7 @@ def _flattering(child: Selected, reporting: Accuracy) -> Iterator[str]:
 
 
 def _cheaper(child: Selected, result: SearchResult) -> Iterator[str]:
-    tied = [result.candidates[index] for index in result.tied(child.budget)]
+    tied = candidates.tied(result.candidates, child.budget)
     if tied[0].architecture == child.architecture:
         return
     costs = ", ".join(

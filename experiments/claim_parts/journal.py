@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 
 
 class Entry(NamedTuple):
@@ -81,11 +80,11 @@ class Journal:
 
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files.lock(self._stream, "a campaign", "--work_dir")
         except OSError as error:
             raise errors.UsageError(
-                f"{self._path} belongs to a campaign that is running; wait until it ends, or "
-                "choose another --work_dir"
+                f"{self._path} cannot be locked ({error.strerror}); choose a --work_dir on a file "
+                "system with locks"
             ) from error
 
     def _load(self, head: str) -> None:

@@ -44,6 +44,7 @@ def check(source: sources.Source, config: config_lib.DataConfig, count: int = -1
       UsageError: one of them cannot be read, or its label is out of range.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def decoded(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = tf.io.decode_image(encoded, channels=config.channels, expand_animations=False)
         return label, tf.size(image)

@@ -112,6 +112,7 @@ def _training_from_memory(
         images, labels = tf.constant(images), tf.constant(labels)
     count, seed, total = len(labels), config.seed or 0, config.global_batch_size
 
+    @tf.autograph.experimental.do_not_convert
     def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         step = number // feed.replicas
         replica = feed.pipeline * feed.replicas + number % feed.replicas
@@ -141,6 +142,7 @@ def _training_stream(
     first = start_step * feed.replicas * feed.batch
     seed, buffer = config.seed or 0, max(config.shuffle_buffer_size, 1)
 
+    @tf.autograph.experimental.do_not_convert
     def example(position: tf.Tensor, element: object) -> tuple[tf.Tensor, tf.Tensor]:
         parts = element if isinstance(element, tuple) else (element,)
         encoded, label = source.decode(*parts)
@@ -190,6 +192,7 @@ def _evaluation(config: config_lib.DataConfig, feed: Feed) -> tf.data.Dataset:
         return dataset.batch(feed.batch, drop_remainder=config.drop_remainder)
     centre = decode.evaluation_centre(config.crop)
 
+    @tf.autograph.experimental.do_not_convert
     def example(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         patch = decode.centred_patch(encoded, config.base_size, config.channels, centre)
         return patch, _label(label, config)

@@ -59,6 +59,7 @@ def _load(fields: tuple[tuple[str, object], ...]) -> tuple[np.ndarray, np.ndarra
             f"data: cache=True would hold {size:.0f} GiB in memory; set cache=False"
         )
 
+    @tf.autograph.experimental.do_not_convert
     def patch(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         size, channels = config.base_size, config.channels
         return decode.centred_patch(encoded, size, channels, decode.WHOLE), label

@@ -28,7 +28,7 @@ from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import experiment, schedules, validation
+from bignas_tf.training import averaging, experiment, schedules, validation
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 from bignas_tf.training.task import BigNASTask
@@ -75,7 +75,7 @@ def finetune(
     patches = cards.calibration_patches(task, exporting.CALIBRATION_IMAGES) if formats else None
     child = _adapted(run, chosen, task)
     files.ensure_writable(output_dir)
-    _fit(child, config, verbose)
+    fit(child, config, verbose)
     servable = _servable(child, run, chosen, config, reporting, licence)
     folder = saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
     show(str(folder))
@@ -131,9 +131,25 @@ def _adapted(run: Run, architecture: Architecture, task: BigNASConfig) -> tf_ker
     return child
 
 
-def _fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> None:
+def fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> None:
+    """Trains a child by Keras' `fit`; where the optimiser averages, it ends with the averages.
+
+    Args:
+      child: float32 [N, side, side, C] to logits; trained in place.
+      config: its images, optimiser and steps.
+      verbose: of Keras.
+
+    Raises:
+      UsageError: an image cannot be read.
+      RunError: the loss is not finite.
+    """
+    optimizer = BigNASTask.create_optimizer(schedules.of_run(config.trainer))
+    averages = isinstance(optimizer, averaging.Average)
+    if averages:
+        optimizer.shadow_copy(child)
+        averaging.start(child, optimizer)
     child.compile(
-        BigNASTask.create_optimizer(schedules.of_run(config.trainer)),
+        optimizer,
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         ["accuracy"],
     )
@@ -149,6 +165,8 @@ def _fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> N
         raise errors.RunError(
             "the loss is not finite; lower the rate, trainer.optimizer_config.learning_rate"
         )
+    if averages:
+        averaging.copy_weights(child, optimizer, child)
 
 
 def _servable(

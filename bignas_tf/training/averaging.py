@@ -18,16 +18,16 @@ SAVED_AS = "optimizer/ema_base_optimizer/iter"
 
 
 def copy_weights(
-    source: Supernet, optimizer: tf_keras.optimizers.Optimizer, target: Supernet
+    source: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, target: tf_keras.Model
 ) -> None:
     """Copies the averages of the trained weights to `target`; `restore` is for a saved run."""
     for ours, theirs in zip(target.trainable_variables, source.trainable_variables, strict=True):
         ours.assign(optimizer.get_slot(theirs, "average"))
 
 
-def start(supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer) -> None:
+def start(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer) -> None:
     """Sets the averages to the weights, so that they do not start from zeros."""
-    for weight in supernet.trainable_variables:
+    for weight in model.trainable_variables:
         optimizer.get_slot(weight, "average").assign(weight.read_value())
 
 

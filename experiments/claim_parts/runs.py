@@ -7,20 +7,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tf_keras
 from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
 from bignas_tf import errors, files
-from bignas_tf.data import inputs, resize
+from bignas_tf.api import finetuning
+from bignas_tf.data import resize
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling import slicing
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import checkpoints, schedules
-from bignas_tf.training.task import BigNASTask
+from bignas_tf.training import checkpoints
 from experiments.claim_parts import recipes
 from experiments.claim_parts.recipes import Recipe
 
@@ -129,13 +128,7 @@ def fine_tune(
     evaluator = runner.build_evaluator(run.supernet, task.train_data, task.selection)
     child = slicing.sliced_child(run.supernet, plan, evaluator.statistics(plan))
     child_lib.set_momentum(child)
-    child.compile(
-        BigNASTask.create_optimizer(schedules.of_run(config.trainer)),
-        tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        ["accuracy"],
-    )
-    images = resize.resized_batches(inputs.build_dataset(task.train_data), plan.resolution)
-    child.fit(images, steps_per_epoch=steps, verbose=2)
+    finetuning.fit(child, config, verbose=2)
     scores = {}
     for name, split in _open_splits(task):
         resized = resize.resized_batches(split.dataset, plan.resolution)

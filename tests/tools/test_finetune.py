@@ -55,7 +55,10 @@ def _arguments(
         "selection": {"calibration_split": "train", "reporting_split": "test"},
     }
     config = folder / "shapes.yaml"
-    config.write_text(yaml.safe_dump({"task": task, "trainer": {"train_steps": STEPS}}))
+    # The quickstart averages its weights, and so does what is fine-tuned with its settings.
+    averaged = {"ema": {"average_decay": 0.9}}
+    trainer = {"train_steps": STEPS, "optimizer_config": averaged}
+    config.write_text(yaml.safe_dump({"task": task, "trainer": trainer}))
     return {
         "model_dir": run_dir,
         "architecture": "smallest",

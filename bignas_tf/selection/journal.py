@@ -123,24 +123,24 @@ class Journal(MemoryJournal):
                 f"{self._path} is damaged; delete the file to start over"
             ) from error
         whole = text[: text.rfind("\n") + 1]
-        self._stream.truncate(len(whole.encode()))
-        if not whole:
-            self._append(head)
-            return
-        first, *lines = whole.splitlines()
-        if first != head:
+        first, *lines = whole.split("\n") if whole else (text,)
+        if not (first == head if whole else head.startswith(first)):
             raise errors.UsageError(
                 f"{self._path} belongs to a search of another checkpoint, or with other splits or "
                 "measurements; choose another --output_dir, or delete it to start over"
             )
-        for number, line in enumerate(lines, 2):
+        for number, line in enumerate(lines[:-1], 2):
             try:
                 record = _from_line(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise errors.UsageError(
                     f"{self._path}, line {number} is damaged; delete the file to start over"
                 ) from error
             super().add(record)
+        # Nothing is written to a file before all of it is known to be ours.
+        self._stream.truncate(len(whole.encode()))
+        if not whole:
+            self._append(head)
 
     def _append(self, line: str) -> None:
         content = f"{line}\n".encode()

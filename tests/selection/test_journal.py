@@ -97,13 +97,24 @@ def test_another_origin_is_refused_and_the_file_is_kept(path: pathlib.Path) -> N
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("line", ["{", "{}", "[]", '{"what": "ms"}', '"value": "high"'])
+@pytest.mark.parametrize(
+    "line", ["{", "{}", "[]", '{"what": "ms"}', '"value": "high"', "[" * 100_000]
+)
 def test_a_damaged_journal_is_named(path: pathlib.Path, line: str) -> None:
     lines = path.read_text().splitlines()
     lines[2] = lines[2].replace('"value": 0.25', line) if line.startswith('"') else line
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\nand no end")
+    whole = path.read_bytes()
     with pytest.raises(errors.UsageError, match=r"journal\.jsonl, line 3"):
         Journal(path, ORIGIN)
+    assert path.read_bytes() == whole
+
+
+def test_a_file_of_something_else_is_kept(path: pathlib.Path) -> None:
+    path.write_text("my notes")
+    with pytest.raises(errors.UsageError, match="another checkpoint"):
+        Journal(path, ORIGIN)
+    assert path.read_text() == "my notes"
 
 
 def test_two_searches_never_share_a_journal(path: pathlib.Path) -> None:

@@ -1,0 +1,215 @@
+"""Every reader of files that a user can damage, each with a valid file to damage."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bignas_tf.data import config as data_config
+from bignas_tf.data import description, faults, sources
+from bignas_tf.latency.table import LatencyTable
+from bignas_tf.reports import inputs as reported
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.parts import ModelSpace
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import budgets, journal, judged, result
+from bignas_tf.training import checkpoints, experiment
+from experiments.abuse_parts import mutants
+
+_RUN = ("search_space.yaml", "params.yaml", "checkpoint", "command.json", "judgement.json")
+_IMAGES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """One kind of file.
+
+    Attributes:
+      file: which is damaged, below the folder of all valid files.
+      read: reads it, given that folder.
+      damaged: gives damaged forms of its bytes.
+      appends: whether it may write to a file that it takes.
+    """
+
+    file: str
+    read: Callable[[pathlib.Path], object]
+    damaged: Callable[[bytes], mutants.Mutants]
+    appends: bool = False
+
+
+def copy_run(folder: pathlib.Path, model_dir: pathlib.Path) -> None:
+    """Copies the files of a run that was judged, searched and exported, such as a quickstart's."""
+    for name in _RUN:
+        shutil.copy(model_dir / name, folder / name)
+    for part in model_dir.glob("ckpt-*"):
+        shutil.copy(part, folder / part.name)
+    for name in ("search", "export", "train"):
+        shutil.copytree(model_dir / name, folder / name)
+
+
+def make_others(folder: pathlib.Path) -> None:
+    """Makes the files that no run has, in the folder of one."""
+    (folder / "experiment.yaml").write_text(_EXPERIMENT)
+    (folder / "override.txt").write_text(_OVERRIDE)
+    (folder / "budget.txt").write_text("mflops=4,params_m=0.2")
+    space = _space(folder)
+    timed = ModelSpace(space, 10, 1).all_parts(space.eval_resolutions[:1])
+    LatencyTable(str(folder / "table.json"), "a device", 0.5, dict.fromkeys(timed, 0.25)).save()
+    _make_images(folder)
+
+
+_EXPERIMENT = """
+task:
+  model: {search_space: bignas_small}
+  sandwich: {resolutions: any, num_random: 2, biggest: true, same_patch: true}
+  distillation: {weight: 0.5}
+  train_data: {source: digits, tfds_split: 'train[:90%]', crop: none, global_batch_size: 64}
+  selection: {ranking_split: 'train[90%:]', resolutions: [20, 28], depth_multipliers: [0.0, 1.0]}
+  evaluation: {children: [smallest]}
+  init_checkpoint: ''
+trainer:
+  train_steps: 20
+  steps_per_loop: 10
+  summary_interval: 10
+  checkpoint_interval: 10
+  optimizer_config:
+    learning_rate: {type: cosine, cosine: {initial_learning_rate: 0.007, decay_steps: 20}}
+    warmup: {type: linear, linear: {warmup_steps: 2}}
+    ema: {average_decay: 0.99}
+"""
+
+
+_OVERRIDE = "task.train_data.tfds_split='train[:90%]',trainer.train_steps=20"
+
+
+def _make_images(folder: pathlib.Path) -> None:
+    """A folder of two classes of images, and TFRecords of the same ones."""
+    images = np.random.default_rng(0).integers(0, 256, (_IMAGES, 12, 12, 3), np.uint8)
+    encoders = {"png": tf.io.encode_png, "jpg": tf.io.encode_jpeg}
+    with tf.io.TFRecordWriter(str(folder / "images.tfrecord")) as records:
+        for label, (kind, encode) in enumerate(encoders.items()):
+            place = folder / "images" / f"class_{label}"
+            place.mkdir(parents=True)
+            for number, image in enumerate(images):
+                encoded = encode(image).numpy()
+                (place / f"{number}.{kind}").write_bytes(encoded)
+                records.write(_example(encoded, label))
+
+
+def _example(encoded: bytes, label: int) -> bytes:
+    features = {
+        "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded])),
+        "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return bytes(example.SerializeToString())
+
+
+def _space(folder: pathlib.Path) -> SearchSpace:
+    return presets.get(str(folder / "search_space.yaml"))
+
+
+def _experiment(folder: pathlib.Path) -> object:
+    return experiment.parse("bignas_small", [str(folder / "experiment.yaml")], "")
+
+
+def _run(folder: pathlib.Path) -> object:
+    return checkpoints.read_config(str(folder)), checkpoints.describe_latest(str(folder))
+
+
+def _report(folder: pathlib.Path) -> object:
+    return reported.read(str(folder), [])
+
+
+def _search(folder: pathlib.Path) -> object:
+    return result.read(folder / "search", _space(folder))
+
+
+def _judgement(folder: pathlib.Path) -> object:
+    return judged.read(folder / "judgement.json", _space(folder))
+
+
+def _child(folder: pathlib.Path) -> object:
+    return presets.child(_space(folder), folder / "search" / "child_4.json")
+
+
+def _journal(folder: pathlib.Path) -> object:
+    path = folder / "search" / journal.FILE
+    # The origin is that of the valid file, which is what a resumed search would compare with.
+    with journal.Journal(path, _origin(folder)) as opened:
+        return opened.lines()
+
+
+def _origin(folder: pathlib.Path) -> dict[str, Any]:
+    kept = folder / "origin.json"
+    if not kept.exists():
+        head = (folder / "search" / journal.FILE).read_text().splitlines()[0]
+        kept.write_text(head)
+    return dict(json.loads(kept.read_text()))
+
+
+def _table(folder: pathlib.Path) -> object:
+    return LatencyTable.load(folder / "table.json")
+
+
+def _images(folder: pathlib.Path) -> object:
+    config = data_config.DataConfig(
+        source="folder", input_path=str(folder / "images"), tfds_split="all",
+        num_classes=2, channels=3, base_size=12, global_batch_size=2, is_training=False,
+    )  # fmt: skip
+    described = description.read(str(folder / "images"))
+    faults.check(sources.open_source(config), config)
+    return described
+
+
+def _records(folder: pathlib.Path) -> object:
+    config = data_config.DataConfig(
+        source="tfrecord", input_path=str(folder / "images.tfrecord"), tfds_split="all",
+        num_classes=2, channels=3, base_size=12, global_batch_size=2, is_training=False,
+    )  # fmt: skip
+    opened = sources.open_source(config)
+    faults.check(opened, config)
+    return opened.count
+
+
+def _override(folder: pathlib.Path) -> object:
+    return experiment.parse("bignas_small", [], _text(folder / "override.txt"))
+
+
+def _budget(folder: pathlib.Path) -> object:
+    return budgets.parse(_text(folder / "budget.txt"))
+
+
+def _text(path: pathlib.Path) -> str:
+    """As an argument of a command line is read."""
+    return os.fsdecode(path.read_bytes())
+
+
+READERS = (
+    Reader("search_space.yaml", _space, mutants.of_yaml),
+    Reader("experiment.yaml", _experiment, mutants.of_yaml),
+    Reader("override.txt", _override, mutants.of_bytes),
+    Reader("budget.txt", _budget, mutants.of_bytes),
+    Reader("params.yaml", _run, mutants.of_yaml),
+    Reader("checkpoint", _run, mutants.of_bytes),
+    Reader("ckpt-2000.index", _run, mutants.of_bytes),
+    Reader("search/search.json", _search, mutants.of_json),
+    Reader("judgement.json", _judgement, mutants.of_json),
+    Reader("search/child_4.json", _child, mutants.of_json),
+    Reader("search/journal.jsonl", _journal, mutants.of_lines, appends=True),
+    Reader("table.json", _table, mutants.of_json),
+    Reader("command.json", _report, mutants.of_json),
+    Reader("export/1/child.json", _report, mutants.of_json),
+    Reader("export/1/labels.json", _report, mutants.of_json),
+    Reader("images/class_0/0.png", _images, mutants.of_bytes),
+    Reader("images/class_1/0.jpg", _images, mutants.of_bytes),
+    Reader("images.tfrecord", _records, mutants.of_bytes),
+)

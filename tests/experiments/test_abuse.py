@@ -1,0 +1,66 @@
+"""Damaged files: each reader reads or refuses them; `experiments.abuse` tries thousands."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from bignas_tf import files
+from bignas_tf.search_space import presets
+from bignas_tf.selection import judged, result
+from bignas_tf.selection.journal import Journal, Record
+from experiments.abuse_parts import damaged, readers
+from experiments.abuse_parts.readers import Reader
+from tests.selection import digits, made_up_judgements, made_up_searches
+
+FORMS = 20
+# Their files come of training, or are read with the whole folder of a run.
+OF_A_RUN = {"params.yaml", "checkpoint", "ckpt-2000.index", "command.json"}
+QUICK = [
+    reader
+    for reader in readers.READERS
+    if reader.file not in OF_A_RUN and not reader.file.startswith("export/")
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A file for every reader that needs no training."""
+    folder = tmp_path_factory.mktemp("valid")
+    files.write_text(folder / "search_space.yaml", presets.to_yaml(digits.space()))
+    found = made_up_searches.result()
+    result.write(folder / "search", found)
+    judged.write(folder / judged.FILE, made_up_judgements.judgement())
+    child = found.candidates[0].architecture
+    files.write_json(folder / "search" / "child_4.json", child.to_json())
+    with Journal(folder / "search" / "journal.jsonl", {"checkpoint": "ckpt-2000"}) as journal:
+        for each in found.candidates[:4]:
+            journal.add(Record("ranking_top1", each.architecture, 0.5, failure=None))
+    readers.make_others(folder)
+    return folder
+
+
+@pytest.mark.parametrize("reader", QUICK, ids=lambda reader: reader.file)
+def test_a_damaged_file_is_read_or_refused(folder: pathlib.Path, reader: Reader) -> None:
+    outcome = damaged.check(reader, folder, FORMS, seed=0)
+    assert outcome.failures == {}
+    assert outcome.cases == FORMS
+    assert outcome.refused > 0
+
+
+def test_what_is_neither_is_told(folder: pathlib.Path) -> None:
+    path = folder / "budget.txt"
+
+    def careless(where: pathlib.Path) -> None:
+        text = path.read_bytes()
+        if text != b"mflops=4,params_m=0.2":
+            path.write_bytes(b"overwritten")
+            assert text.isascii()
+
+    forms: list[bytes] = []
+    reader = Reader(path.name, careless, readers.READERS[0].damaged)
+    outcome = damaged.check(reader, folder, FORMS, 0, lambda kind, form: forms.append(form))
+    assert sum(outcome.failures.values()) == len(forms) > 0
+    assert "the file was changed" in outcome.failures
+    assert path.read_text() == "mflops=4,params_m=0.2"

@@ -130,6 +130,10 @@ class BigNASConfig(cfg.TaskConfig):
     The Model Garden's `init_checkpoint` names the folder of another run, whose weights (their
     averages, if it kept an `ema`) a new run starts from; see `initial_weights`. A run that
     resumes does not read it.
+
+    Attributes:
+      micro_batches: parts of every replica's batch that a step computes one after another, for a
+        device that cannot hold the activations of the whole; see `accumulation` (ours).
     """
 
     model: SupernetConfig = dataclasses.field(default_factory=SupernetConfig)
@@ -139,6 +143,7 @@ class BigNASConfig(cfg.TaskConfig):
     train_data: DataConfig = dataclasses.field(default_factory=DataConfig)
     selection: SelectionConfig = dataclasses.field(default_factory=SelectionConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
+    micro_batches: int = 1
     seed: int = 0
 
 

@@ -46,6 +46,7 @@ def compute_gradients(
     step: tf.Tensor,
     config: BigNASConfig,
     teacher: Teacher | None = None,
+    part: tf.Tensor | int = 0,
 ) -> StepResult:
     """Runs the children of a step one after another, each with its own tape.
 
@@ -61,13 +62,14 @@ def compute_gradients(
       config: which children, what they learn from, and which are regularised.
       teacher: gives float32 logits [N, classes] for uint8 patches [N, S, S, C]; None to
         learn from the biggest child.
+      part: of the batch, where it is computed in parts; its dropout differs.
     """
     sandwich = config.sandwich
     drawn = list(children_lib.children(supernet.space, sandwich, step, config.seed))
     different: tf.Tensor | int = 0
     if sandwich.check_replicas:
         drawn, different = _agreed(drawn)
-    lesson = _Lesson(supernet, labels, step, config)
+    lesson = _Lesson(supernet, labels, step, config, part)
     total: Gradients = [None] * len(supernet.trainable_variables)
     child_losses: dict[str, tf.Tensor] = {}
     first_logits = None
@@ -90,13 +92,19 @@ class _Lesson:
     """The targets and rules that the children of a step share, on one replica."""
 
     def __init__(
-        self, supernet: Supernet, labels: tf.Tensor, step: tf.Tensor, config: BigNASConfig
+        self,
+        supernet: Supernet,
+        labels: tf.Tensor,
+        step: tf.Tensor,
+        config: BigNASConfig,
+        part: tf.Tensor | int,
     ) -> None:
         self._supernet = supernet
         self._variables = supernet.trainable_variables
         self._labels = labels
         self._step = step
         self._config = config
+        self._part = tf.cast(part, tf.int64)
         self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
 
     def learn(
@@ -149,9 +157,9 @@ class _Lesson:
         return first or self._config.regularisation.children == "all"
 
     def _dropout_seed(self, child: int) -> tf.Tensor:
-        """Differs between steps and children, and from the seeds of the random children."""
+        """Differs between steps, children and parts, and from the seeds of the random children."""
         salt = tf.constant((self._config.seed * 100 + child + 1) * 10_000, tf.int64)
-        return tf.stack([tf.cast(self._step, tf.int64), salt])
+        return tf.stack([tf.cast(self._step, tf.int64), salt + self._part])
 
     def weight_decay(self, drawn: Sequence[Child]) -> Gradients:
         """The loss of half the squared norm of all kernels, once a step (paper, Section 3.1).

@@ -9,11 +9,12 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, task_factory
 
+from bignas_tf import errors
 from bignas_tf.data import inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
-from bignas_tf.training import checkpoints, children, models, sandwich, teachers
+from bignas_tf.training import accumulation, checkpoints, children, models, teachers
 from bignas_tf.training.configs import BigNASConfig
 
 DIFFERENT_CHOICES = "different_choices"
@@ -37,10 +38,23 @@ class BigNASTask(base_task.Task):
         """Returns patches and labels from where the latest checkpoint stopped reading."""
         if not params.is_training:
             return inputs.build_dataset(params, input_context)
+        self._check_parts(params, input_context)
         config = self.task_config.sandwich
         patches = None if config.same_patch else config.num_children
         start = checkpoints.latest_step(self.logging_dir)
         return inputs.build_dataset(params, input_context, start, patches)
+
+    def _check_parts(
+        self, data: DataConfig, input_context: tf.distribute.InputContext | None
+    ) -> None:
+        replicas = input_context.num_replicas_in_sync if input_context else 1
+        parts = self.task_config.micro_batches
+        if data.global_batch_size % (replicas * parts):
+            raise errors.UsageError(
+                f"task.train_data.global_batch_size is {data.global_batch_size}; it must be a "
+                f"multiple of {replicas * parts}: {replicas} replicas, and in each {parts} parts "
+                "(task.micro_batches)"
+            )
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Builds mean loss by role, training accuracy of the first child, and checks."""
@@ -61,13 +75,13 @@ class BigNASTask(base_task.Task):
         """One update from all children of the step.
 
         Args:
-          inputs: patches and labels of one replica; see `sandwich.compute_gradients`.
+          inputs: patches and labels of one replica; see `accumulation.compute_gradients`.
           model: the supernet.
           optimizer: its `iterations` is the step that seeds the children.
           metrics: those of `build_metrics`.
         """
         patches, labels = inputs
-        result = sandwich.compute_gradients(
+        result = accumulation.compute_gradients(
             model,
             patches=patches,
             labels=labels,

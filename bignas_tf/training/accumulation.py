@@ -1,0 +1,100 @@
+"""A batch in parts, one after another, where a device cannot hold its activations (ours)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.training import sandwich
+from bignas_tf.training.configs import BigNASConfig
+from bignas_tf.training.sandwich import StepResult
+
+Sums = list[tf.Tensor]
+Step = Callable[[tf.Tensor, Sums, tf.TensorArray], tuple[tf.Tensor, Sums, tf.TensorArray]]
+
+
+def compute_gradients(
+    supernet: Supernet, *, patches: tf.Tensor, labels: tf.Tensor, config: BigNASConfig, **given: Any
+) -> StepResult:
+    """The mean of `sandwich.compute_gradients` over the parts of a replica's batch.
+
+    Part p has the images p, p + parts, ...; the parts of all replicas are together those of one
+    device with the whole batch, so that any number of replicas computes the same. The children
+    of all parts are the same. Batch norms see a part of every replica at a time.
+
+    Args:
+      supernet: the shared weights.
+      patches: as for the sandwich; N is a multiple of `config.micro_batches`.
+      labels: int32 [N].
+      config: its `micro_batches` is the number of parts; 1 leaves the batch whole.
+      **given: to the sandwich.
+    """
+    parts = config.micro_batches
+    if parts == 1:
+        return sandwich.compute_gradients(
+            supernet, patches=patches, labels=labels, config=config, **given
+        )
+    divided_patches, divided_labels = _divided(patches, parts), _divided(labels, parts)
+    roles: list[str] = []
+
+    def step(part: tf.Tensor, sums: Sums, logits: tf.TensorArray) -> Any:
+        result = sandwich.compute_gradients(
+            supernet,
+            patches=tf.gather(divided_patches, part, axis=1),
+            labels=tf.gather(divided_labels, part, axis=1),
+            config=config,
+            part=part,
+            **given,
+        )
+        roles[:] = result.losses
+        found = [*result.gradients, *_vectors(result)]
+        added = [a + b for a, b in zip(sums, found, strict=True)]
+        return part + 1, added, logits.write(part, result.logits)
+
+    zeros = [tf.zeros_like(each) for each in supernet.trainable_variables]
+    zeros += [tf.zeros(config.sandwich.num_children), tf.zeros((), tf.int64)]
+    shape = [divided_labels.shape[0], supernet.num_classes]
+    logits = tf.TensorArray(tf.float32, parts, element_shape=shape)
+    sums, logits = _repeated(step, zeros, logits, parts)
+    *gradients, losses, different = sums
+    return StepResult(
+        [each / parts for each in gradients],
+        dict(zip(roles, tf.unstack(losses / parts), strict=True)),
+        _in_order(logits.stack()),
+        different,
+    )
+
+
+def _divided(batch: tf.Tensor, parts: int) -> tf.Tensor:
+    """[N / parts, parts, ...] of [N, ...]: neighbours are of different parts."""
+    return tf.reshape(batch, [-1, parts, *batch.shape[1:]])
+
+
+def _in_order(stacked: tf.Tensor) -> tf.Tensor:
+    """[N, ...] in the order of the batch, of [parts, N / parts, ...]."""
+    return tf.reshape(tf.stack(tf.unstack(stacked), axis=1), [-1, *stacked.shape[2:]])
+
+
+def _vectors(result: StepResult) -> tuple[tf.Tensor, tf.Tensor]:
+    losses = tf.stack(list(result.losses.values()))
+    return losses, tf.cast(result.different_choices, tf.int64)
+
+
+def _repeated(
+    step: Step, sums: Sums, logits: tf.TensorArray, parts: int
+) -> tuple[Sums, tf.TensorArray]:
+    """Takes every part, in a loop of the program where replicas may talk in one."""
+    number = tf.constant(0)
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync == 1 or isinstance(strategy, tf.distribute.TPUStrategy):
+        # One copy of the step, whatever the number of parts, and one part's activations.
+        _, sums, logits = tf.while_loop(
+            lambda part, *_: part < parts, step, (number, sums, logits), maximum_iterations=parts
+        )
+        return sums, logits
+    for _ in range(parts):
+        number, sums, logits = step(number, sums, logits)
+    return sums, logits

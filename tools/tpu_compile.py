@@ -53,6 +53,12 @@ def main(argv: Sequence[str]) -> None:
 
     name, topology, batch = _EXPERIMENT.value, _TOPOLOGY.value, _BATCH.value
     config = experiment.parse(name, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    parts = config.task.micro_batches
+    if batch % parts:
+        raise errors.UsageError(
+            f"--per_core_batch is {batch}; task.micro_batches divides it into {parts} parts, so it "
+            f"must be a multiple of {parts}"
+        )
     file = f"{name}_{topology.replace(':', '_')}_{batch}.json"
     output = pathlib.Path(_OUTPUT.value or f"runs/tpu_compile/{file}")
     files.ensure_writable(output.parent)
@@ -64,7 +70,8 @@ def main(argv: Sequence[str]) -> None:
         "topology": topology,
         "cores": compiler.cores,
         "per_core_batch": batch,
-        **fitting.measure(step, compiler, batch),
+        "micro_batches": parts,
+        **fitting.measure(step, compiler, batch, parts),
     }
     largest = result["largest_batch"]
     result["host_bytes"] = step.host_bytes(largest)
@@ -73,7 +80,10 @@ def main(argv: Sequence[str]) -> None:
         print(f"{report.table(result)}\n{output}")
     if largest < batch:
         reason = result["out_of_memory"].partition("\n")[0]
-        raise errors.RunError(f"{batch} images a core do not fit, {largest} do: {reason}")
+        raise errors.RunError(
+            f"{batch} images a core do not fit, {largest} do; a step can compute them in parts "
+            f"(task.micro_batches): {reason}"
+        )
 
 
 if __name__ == "__main__":

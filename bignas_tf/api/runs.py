@@ -28,6 +28,7 @@ def configure(
     params_override: str = "",
     *,
     run: Run | None = None,
+    show: Show | None = console.print_line,
 ) -> cfg.ExperimentConfig:
     """Builds the configuration of a training run; later sources win.
 
@@ -36,6 +37,7 @@ def configure(
       config_files: YAML files that override it.
       params_override: overrides on top, as in "trainer.train_steps=500,task.seed=1", or YAML.
       run: its search space overrides that of the files, as `finetune` needs.
+      show: takes a line if lengths and learning rates follow the batch; None for silence.
 
     Raises:
       UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
@@ -46,7 +48,7 @@ def configure(
     sources = [os.fspath(file) for file in config_files]
     if run is not None:
         sources.append(space_override(run))
-    return experiment_lib.parse(experiment, sources, params_override)
+    return experiment_lib.parse(experiment, sources, params_override, console.or_silent(show))
 
 
 def space_override(run: Run) -> str:

@@ -15,6 +15,9 @@ from bignas_tf.training.sandwich import StepResult
 Sums = list[tf.Tensor]
 Step = Callable[[tf.Tensor, Sums, tf.TensorArray], tuple[tf.Tensor, Sums, tf.TensorArray]]
 
+# These leave the graph of the replica to reduce, which a loop's body cannot do.
+_NO_TALK_IN_LOOPS = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
+
 
 def compute_gradients(
     supernet: Supernet, *, patches: tf.Tensor, labels: tf.Tensor, config: BigNASConfig, **given: Any
@@ -86,10 +89,9 @@ def _vectors(result: StepResult) -> tuple[tf.Tensor, tf.Tensor]:
 def _repeated(
     step: Step, sums: Sums, logits: tf.TensorArray, parts: int
 ) -> tuple[Sums, tf.TensorArray]:
-    """Takes every part, in a loop of the program where replicas may talk in one."""
+    """Takes every part, in a loop of the program where replicas can talk within one."""
     number = tf.constant(0)
-    strategy = tf.distribute.get_strategy()
-    if strategy.num_replicas_in_sync == 1 or isinstance(strategy, tf.distribute.TPUStrategy):
+    if not isinstance(tf.distribute.get_strategy(), _NO_TALK_IN_LOOPS):
         # One copy of the step, whatever the number of parts, and one part's activations.
         _, sums, logits = tf.while_loop(
             lambda part, *_: part < parts, step, (number, sums, logits), maximum_iterations=parts

@@ -14,11 +14,17 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.modeling import hyperparams
 
-from bignas_tf import errors, files, packaged, strict_yaml
-from bignas_tf.training import experiments, validation
+from bignas_tf import console, errors, files, packaged, strict_yaml
+from bignas_tf.console import Show
+from bignas_tf.training import batch, experiments, validation
 
 
-def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.ExperimentConfig:
+def parse(
+    name: str,
+    config_files: Sequence[str],
+    params_override: str,
+    show: Show = console.silent,
+) -> cfg.ExperimentConfig:
     """Builds a configuration; later sources win.
 
     Args:
@@ -26,6 +32,7 @@ def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.E
       config_files: YAML files of overrides; see `bignas_tf.packaged` for those that come with
         this package.
       params_override: "a.b=1,c.d=x", a YAML string, or a YAML file.
+      show: takes a line if lengths and rates follow another batch than they are for.
 
     Raises:
       UsageError: an unknown experiment or key (the nearest valid one is named),
@@ -35,7 +42,10 @@ def parse(name: str, config_files: Sequence[str], params_override: str) -> cfg.E
     for source in [*config_files, params_override]:
         if source:
             override(config, source)
+    changed = batch.follow(config)
     validation.validate(config)
+    if changed:
+        show(changed)
     return config
 
 

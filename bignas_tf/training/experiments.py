@@ -60,6 +60,7 @@ def bignas_imagenet() -> cfg.ExperimentConfig:
     _set_imagenet(task)
     _set_steps(trainer, train_steps=125_000, checkpoint_interval=1000)
     trainer.validation_interval = 5000
+    trainer.for_batch = _IMAGENET_BATCH
     epoch = _IMAGENET_IMAGES / _IMAGENET_BATCH
     set_optimisation(
         experiment,

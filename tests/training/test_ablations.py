@@ -145,6 +145,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
         },
         "trainer": {
             **dict.fromkeys(names, 1),
+            "for_batch": 0,
             "train_tf_while_loop": False,
             "train_tf_function": False,
         },

@@ -12,8 +12,10 @@ from .lowering import ReplicaStep
 _TOO_LARGE = "out_of_memory"
 
 
-def measure(step: ReplicaStep, compiler: Compiler, images: int) -> dict[str, Any]:
+def measure(step: ReplicaStep, compiler: Compiler, images: int, parts: int = 1) -> dict[str, Any]:
     """What the compiler says of `images` a core, or of the largest smaller batch that fits.
+
+    A batch is a multiple of `parts`, in which a step computes it.
 
     Returns:
       "out_of_memory": the compiler's message for `images`, None if they fit;
@@ -30,7 +32,7 @@ def measure(step: ReplicaStep, compiler: Compiler, images: int) -> dict[str, Any
             compiled[batch] = compiler.compile(hlo.name)
         return _TOO_LARGE not in compiled[batch]
 
-    largest = images if fits(images) else largest_batch(fits, images)
+    largest = images if fits(images) else largest_batch(fits, images, parts)
     return {
         _TOO_LARGE: compiled[images].get(_TOO_LARGE),
         "largest_batch": largest,
@@ -38,12 +40,12 @@ def measure(step: ReplicaStep, compiler: Compiler, images: int) -> dict[str, Any
     }
 
 
-def largest_batch(fits: Callable[[int], bool], too_large: int) -> int:
+def largest_batch(fits: Callable[[int], bool], too_large: int, parts: int = 1) -> int:
     """The largest batch below `too_large` that fits, in eighths of it; 0 if none does.
 
     Every try may take minutes: halving the interval makes them three.
     """
-    unit = max(too_large // 8, 1)
+    unit = max(too_large // 8 // parts, 1) * parts
     low, high = 0, -(-too_large // unit)
     while high - low > 1:
         middle = (low + high) // 2

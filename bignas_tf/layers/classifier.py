@@ -9,7 +9,9 @@ from bignas_tf.layers import elastic
 
 
 class ElasticClassifier(tf_keras.layers.Layer):
-    """Dense layer, elastic in its input, with float32 logits.
+    """Dense layer, elastic in its input, in float32 whatever the policy.
+
+    The loss of rounded logits would have rounded gradients.
 
     Args:
       in_width: widest input.
@@ -17,7 +19,7 @@ class ElasticClassifier(tf_keras.layers.Layer):
     """
 
     def __init__(self, in_width: int, num_classes: int, **kwargs: object) -> None:
-        super().__init__(**kwargs)
+        super().__init__(dtype="float32", **kwargs)
         self.kernel = self.add_weight(
             "kernel",
             (in_width, num_classes),
@@ -26,8 +28,6 @@ class ElasticClassifier(tf_keras.layers.Layer):
         self.bias = self.add_weight("bias", (num_classes,), initializer="zeros")
 
     def call(self, x: tf.Tensor, in_width: elastic.Width, how: elastic.Pass) -> tf.Tensor:
-        """Maps features [N, in] to float32 logits [N, num_classes]."""
-        kernel = tf.cast(self.kernel, x.dtype)
-        if not how.masked:
-            kernel = elastic.leading(kernel, in_width)
-        return tf.cast(tf.matmul(x, kernel), tf.float32) + tf.cast(self.bias, tf.float32)
+        """Maps features [N, in], which Keras casts, to float32 logits [N, num_classes]."""
+        kernel = self.kernel if how.masked else elastic.leading(self.kernel, in_width)
+        return tf.matmul(x, kernel) + self.bias

@@ -143,3 +143,6 @@ def test_mixed_bfloat16_computes_in_bfloat16_and_answers_in_float32(execution: s
     # Above 0: something did run in bfloat16. Each of some fifty operations rounds by 0.4% at
     # most, in either direction, which adds up to 0.4% times the root of fifty.
     assert 0.0 < difference < 3e-2
+    # The logits were not rounded on their way to the loss: most have digits that bfloat16 lacks.
+    rounded = tf.cast(tf.cast(logits, tf.bfloat16), tf.float32)
+    assert np.mean(logits.numpy() != rounded.numpy()) > 0.9

@@ -1,4 +1,4 @@
-"""Quiet TensorFlow, two logical CPU devices and fixed seeds for every test."""
+"""Quiet TensorFlow, two logical CPU devices, fixed seeds and one shared run for every test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+
+from tests.shared_runs import family_dir, forks, judged, run_dir, search_dir, shared, version_dir
+
+__all__ = ["family_dir", "forks", "judged", "run_dir", "search_dir", "shared", "version_dir"]
 
 # TensorFlow reads all three when it is first imported, so they are set before any test module is.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

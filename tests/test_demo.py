@@ -10,10 +10,7 @@ import pytest
 import bignas_tf as bignas
 from bignas_tf import packaged
 from tests.tools import commands
-from tests.tools.conftest import forks
 from tests.tools.forks import Forks
-
-__all__ = ["forks"]
 
 MOST_BYTES = 3_000_000
 

@@ -8,15 +8,24 @@ from bignas_tf.exports import saved_model
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection.evaluator import Evaluator
 from tests.selection import digits
 
 IMAGES = 64
 LABELS = [f"digit {number}" for number in range(digits.CLASSES)]
 
 
-def servable(net: Supernet, architecture: Architecture) -> saved_model.Servable:
-    """The child with real digits and the supernet's own answers to them."""
-    evaluator = digits.evaluator(net)
+def servable(
+    net: Supernet, architecture: Architecture, evaluator: Evaluator | None = None
+) -> saved_model.Servable:
+    """The child with real digits and the supernet's own answers to them.
+
+    Args:
+      net: the supernet.
+      architecture: of the child.
+      evaluator: of the supernet, where several children share its graphs.
+    """
+    evaluator = evaluator or digits.evaluator(net)
     statistics = evaluator.statistics(architecture)
     batches = list(digits.batches(f"test[:{IMAGES}]", IMAGES))
     ((logits, _),) = evaluator.logits(architecture, statistics, batches)

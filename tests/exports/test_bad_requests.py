@@ -172,7 +172,7 @@ CASES = {
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray] | str]:
     """What one session says to every case, and to the pixels that are expected."""
-    servable = servables.servable(servables.SPACE.biggest())
+    servable = servables.servable(servables.SPACE.smallest())
     version = saved_model.export(servable, str(tmp_path_factory.mktemp("export")))
     requests = {name: (case.signature, case.feeds) for name, case in CASES.items()}
     for name, case in CASES.items():

@@ -33,6 +33,17 @@ def test_a_card_has_a_line_for_each_class(child: tf_keras.Model) -> None:
     ]
 
 
+def test_a_card_has_a_line_for_each_block(child: tf_keras.Model) -> None:
+    text = card.render({}, child, LABELS)
+    blocks = [line for line in text.splitlines() if line.startswith("stage")]
+    assert blocks == [
+        f"stage1_block1    {'MBConv1 3x3, squeeze-and-excite':<42} 6 x 6 x 4",
+        f"stage2_block1    {'MBConv2 3x3, stride 2, squeeze-and-excite':<42} 3 x 3 x 6",
+        f"stage3_block1    {'MBConv2 3x3':<42} 3 x 3 x 8",
+        f"stage3_block2    {'MBConv2 3x3':<42} 3 x 3 x 8",
+    ]
+
+
 def test_of_many_classes_it_names_the_first_and_the_last(child: tf_keras.Model) -> None:
     text = card.render({}, child, [f"class\n{number}" for number in range(100)])
     assert "```\n0 class\\n0\n...\n99 class\\n99\n(see labels.json)\n```" in text

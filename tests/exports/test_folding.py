@@ -43,7 +43,9 @@ def _random_child(architecture: Architecture) -> tf_keras.Model:
 
 def _operations(model: tf_keras.Model) -> collections.Counter[str]:
     spec = tf.TensorSpec([None, *model.input_shape[1:]])
-    graph = tf.function(lambda images: model(images, training=False)).get_concrete_function(spec)
+    graph = tf.function(
+        lambda images: model(images, training=False), autograph=False
+    ).get_concrete_function(spec)
     return collections.Counter(node.op for node in graph.graph.as_graph_def().node)
 
 

@@ -18,6 +18,7 @@ from bignas_tf.conversion import converter, measure
 from bignas_tf.exports import proof, runtimes, saved_model
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.selection.evaluator import Evaluator
 from tests import limits
 from tests.exports import digit_children
 from tests.selection import digits
@@ -33,8 +34,13 @@ def net() -> Supernet:
 
 
 @pytest.fixture(scope="module")
-def servable(net: Supernet) -> saved_model.Servable:
-    return digit_children.servable(net, net.space.smallest())
+def evaluator(net: Supernet) -> Evaluator:
+    return digits.evaluator(net)
+
+
+@pytest.fixture(scope="module")
+def servable(net: Supernet, evaluator: Evaluator) -> saved_model.Servable:
+    return digit_children.servable(net, net.space.smallest(), evaluator)
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +99,11 @@ def test_a_good_export_passes_everywhere(exported: pathlib.Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def other(net: Supernet, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+def other(
+    net: Supernet, evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
     """Another child's export."""
-    made = digit_children.servable(net, net.space.biggest())
+    made = digit_children.servable(net, net.space.biggest(), evaluator)
     return _export(made, tmp_path_factory.mktemp("other"), ["float32"])
 
 
@@ -151,6 +159,7 @@ def test_a_missing_variable_is_caught(
     signature = tf.function(
         lambda patches: {"logits": module.child(tf.cast(patches, tf.float32) / 127.5 - 1.0)},
         input_signature=[spec],
+        autograph=False,
     )
     tf.saved_model.save(module, str(tmp_path), {"patches": signature})
     logits = signature(servable.patches)["logits"].numpy()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from bignas_tf.exports import saved_model, serving, verify
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection.evaluator import Evaluator
 from tests import limits
 from tests.modeling import helpers
 from tests.selection import digits
@@ -35,17 +34,6 @@ CARD = {"source": {"checkpoint": "run/ckpt-7", "step": 7}, "macs": 123}
 # The forms differ by float32 rounding only; 3.3e-7 is the most that was seen.
 TOLERANCE = 1e-5
 
-BARE = """
-import sys
-sys.modules["bignas_tf"] = None
-sys.modules["tf_keras"] = None
-import numpy, tensorflow
-served = tensorflow.saved_model.load(sys.argv[1]).signatures["serving_default"]
-outputs = served(images=tensorflow.constant(numpy.load(sys.argv[2])))
-outputs = {name: value.numpy() for name, value in outputs.items()}
-numpy.savez(sys.argv[3], **outputs)
-"""
-
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -59,8 +47,7 @@ class Case:
     logits: np.ndarray
 
 
-def _case(supernet: Supernet, architecture: Architecture) -> Case:
-    evaluator = digits.evaluator(supernet)
+def _case(evaluator: Evaluator, supernet: Supernet, architecture: Architecture) -> Case:
     statistics = evaluator.statistics(architecture)
     batches = list(digits.batches(f"test[:{IMAGES}]", IMAGES))
     ((logits, _),) = evaluator.logits(architecture, statistics, batches)
@@ -74,8 +61,13 @@ def net() -> Supernet:
 
 
 @pytest.fixture(scope="module")
-def case(net: Supernet) -> Case:
-    return _case(net, net.space.with_resolution(net.space.biggest(), 9))
+def evaluator(net: Supernet) -> Evaluator:
+    return digits.evaluator(net)
+
+
+@pytest.fixture(scope="module")
+def case(evaluator: Evaluator, net: Supernet) -> Case:
+    return _case(evaluator, net, net.space.with_resolution(net.space.biggest(), 9))
 
 
 @pytest.fixture(scope="module")
@@ -92,27 +84,30 @@ def _export(case: Case, base: pathlib.Path, **changes: Any) -> pathlib.Path:
     return saved_model.export(_servable(case, **changes), str(base))
 
 
-def _architectures(net: Supernet) -> list[Architecture]:
-    return [net.space.smallest(), net.space.biggest(), *helpers.children_of(net.space, 1, seed=3)]
-
-
-def test_mask_slice_child_and_saved_model_agree(net: Supernet, tmp_path: pathlib.Path) -> None:
+def test_mask_slice_child_and_saved_model_agree(
+    evaluator: Evaluator,
+    net: Supernet,
+    case: Case,
+    exported: pathlib.Path,
+    tmp_path: pathlib.Path,
+) -> None:
     masked = digits.supernet("mask")
+    (random,) = helpers.children_of(net.space, 1, seed=3)
+    other = _case(evaluator, net, random)
     largest: dict[str, float] = {}
-    for architecture in _architectures(net):
-        case = _case(net, architecture)
-        images = resize.resize_patches(case.patches, architecture.resolution)
+    for each, folder in ((case, exported), (other, _export(other, tmp_path))):
+        architecture = each.architecture
+        images = resize.resize_patches(each.patches, architecture.resolution)
         code = helpers.code_of(net.space, architecture)
-        folder = _export(case, tmp_path)
         forms = {
-            "mask": masked(images, code, statistics=case.statistics).numpy(),
-            "static slice": net(images, architecture, statistics=case.statistics).numpy(),
-            "child": case.child(images, training=False).numpy(),
-            "SavedModel": verify.session_loads(folder, {"images": case.patches})["logits"],
+            "mask": masked(images, code, statistics=each.statistics).numpy(),
+            "static slice": net(images, architecture, statistics=each.statistics).numpy(),
+            "child": each.child(images, training=False).numpy(),
+            "SavedModel": verify.session_loads(folder, {"images": each.patches})["logits"],
         }
-        assert np.abs(case.logits).max() > 0.5
+        assert np.abs(each.logits).max() > 0.5
         for name, logits in forms.items():
-            difference = float(np.abs(logits - case.logits).max())
+            difference = float(np.abs(logits - each.logits).max())
             largest[name] = max(largest.get(name, 0.0), difference)
     print("largest differences from the dynamic slice:", largest)
     assert max(largest.values()) <= TOLERANCE
@@ -200,24 +195,6 @@ def test_every_class_needs_a_name(case: Case, labels: list[str]) -> None:
 def test_the_child_holds_stock_layers_only(case: Case) -> None:
     modules = {type(layer).__module__.split(".")[0] for layer in case.child.layers}
     assert modules == {"tf_keras"}
-
-
-def test_an_export_answers_where_this_project_cannot_be_imported(
-    case: Case, exported: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    np.save(tmp_path / "images.npy", case.patches)
-    arguments = [str(exported), str(tmp_path / "images.npy"), str(tmp_path / "outputs.npz")]
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", BARE, *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    outputs = np.load(tmp_path / "outputs.npz", allow_pickle=True)
-    named = {"top_classes", "top_labels", "top_probabilities"}
-    assert set(outputs) == {"logits", "probabilities"} | named
-    np.testing.assert_allclose(outputs["logits"], case.logits, atol=TOLERANCE)
-    np.testing.assert_allclose(
-        outputs["probabilities"], tf.nn.softmax(case.logits).numpy(), atol=TOLERANCE
-    )
 
 
 def test_every_signature_gives_the_same_answer_and_names_the_best(

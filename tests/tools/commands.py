@@ -1,17 +1,13 @@
-"""Runs tools as a user does, in processes of their own."""
+"""Runs tools as a user does, in processes of their own or in forked ones."""
 
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 from collections.abc import Mapping
 
 from tests.tools.forks import Forks
 
-BUDGETS = (0.03, 0.08)  # millions of multiply-adds, of the search in conftest.py
-# The quickstart runs eight tools, one after the other.
-_LIMIT_S = 900
+BUDGETS = (0.02, 0.08)  # millions of multiply-adds, of the search in shared_runs.py
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -20,16 +16,9 @@ def arguments(flags: Mapping[str, object]) -> list[str]:
     return [f"--{flag}={value}" for flag, value in flags.items()]
 
 
-def command(name: str, *files: str, **flags: object) -> list[str]:
-    """The command line of a tool."""
-    return [sys.executable, "-m", f"tools.{name}", *arguments(flags), *files]
-
-
-def succeed(name: str, *files: str, **flags: object) -> str:
+def run(forks: Forks, name: str, *files: str, **flags: object) -> str:
     """Runs a tool that must exit with 0; returns what it prints."""
-    done = subprocess.run(
-        command(name, *files, **flags), cwd=ROOT, capture_output=True, text=True, timeout=_LIMIT_S
-    )
+    done = forks.run(f"tools.{name}", *arguments(flags), *files)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

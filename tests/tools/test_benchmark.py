@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.search_space import presets
+from bignas_tf.search_space.space import Stage
 from bignas_tf.selection.evaluator import Evaluator
 from tests.search_space import spaces
 from tools.benchmarks import MEASURES, candidate, cases, harness, report, step
@@ -161,7 +163,8 @@ def test_every_measure_is_a_module() -> None:
 @pytest.fixture
 def tiny(tmp_path: pathlib.Path) -> harness.Settings:
     path = tmp_path / "space.yaml"
-    path.write_text(presets.to_yaml(spaces.countable()))
+    stages = (Stage((4, 8), (1,), (3,), expands=(2,)),)
+    path.write_text(presets.to_yaml(dataclasses.replace(spaces.countable(), stages=stages)))
     return harness.Settings(repeats=1, search_space=str(path), batch_size=2, images=24)
 
 

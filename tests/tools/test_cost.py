@@ -11,8 +11,9 @@ import pytest
 
 from bignas_tf import files
 from bignas_tf.search_space import cost, presets
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.tools import commands
+from tests.tools.commands import ROOT
+from tests.tools.forks import Forks
 
 
 def _cost(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -56,14 +57,16 @@ def test_the_extremes_need_no_file(name: str) -> None:
     assert printed == cost.count(space, space.named(name), 1000, 3)._asdict()
 
 
-def test_a_run_says_its_space_classes_and_channels(tmp_path: pathlib.Path) -> None:
+@pytest.mark.slow
+def test_a_run_says_its_space_classes_and_channels(forks: Forks, tmp_path: pathlib.Path) -> None:
     space = presets.get("bignas_small")
     (tmp_path / "search_space.yaml").write_text(presets.to_yaml(space))
     (tmp_path / "params.yaml").write_text("task: {train_data: {num_classes: 7, channels: 1}}\n")
-    arguments = (f"--model_dir={tmp_path}", "--architecture=smallest")
-    assert _printed(*arguments) == cost.count(space, space.smallest(), 7, 1)._asdict()
-    printed = _printed(*arguments, "--num_classes=12")
-    assert printed == cost.count(space, space.smallest(), 12, 1)._asdict()
+    flags = {"model_dir": tmp_path, "architecture": "smallest"}
+    printed = commands.run(forks, "cost", **flags)
+    assert json.loads(printed) == cost.count(space, space.smallest(), 7, 1)._asdict()
+    printed = commands.run(forks, "cost", **flags, num_classes=12)
+    assert json.loads(printed) == cost.count(space, space.smallest(), 12, 1)._asdict()
 
 
 @pytest.mark.parametrize(
@@ -74,11 +77,6 @@ def test_a_run_says_its_space_classes_and_channels(tmp_path: pathlib.Path) -> No
         (("--published=BigNASModel-XL",), "BigNASModel-XL"),
         (("--architecture=missing.json",), "missing.json cannot be read"),
         (("--published=BigNASModel-S", "--search_space=nowhere"), "nowhere"),
-        (("--architecture=biggest", "--model_dir=nowhere"), "no params.yaml"),
-        (
-            ("--architecture=biggest", "--model_dir=x", "--search_space=bignas_small"),
-            "a run has its own space",
-        ),
         (("--published=BigNASModel-S", "--search_space=bignas_small"), "resolution"),
     ],
 )
@@ -88,6 +86,20 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str, ...], named
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert named in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"model_dir": "nowhere"}, "no params.yaml"),
+        ({"model_dir": "x", "search_space": "bignas_small"}, "a run has its own space"),
+    ],
+)
+def test_what_is_no_run_or_has_two_spaces_is_refused(
+    forks: Forks, flags: dict[str, str], words: str
+) -> None:
+    assert words in commands.refuse(forks, "cost", architecture="biggest", **flags)
 
 
 def test_no_classes_exits_2_and_names_the_flag() -> None:

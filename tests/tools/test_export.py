@@ -13,6 +13,7 @@ import tensorflow as tf
 from bignas_tf.exports import verify
 from tests.selection import digits
 from tests.selection.digits import STEPS
+from tests.shared_runs import LABELS, LICENCE
 from tests.tools import commands
 from tests.tools.commands import BUDGETS
 from tests.tools.forks import Forks
@@ -21,11 +22,11 @@ pytestmark = pytest.mark.slow
 
 
 def test_evaluate_and_cost_agree_with_search(
-    run_dir: pathlib.Path, search_dir: pathlib.Path
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path
 ) -> None:
     path = search_dir / f"child_{BUDGETS[0]}.json"
     child = json.loads(path.read_text())
-    (line,) = commands.succeed("evaluate", model_dir=run_dir, architecture=path).splitlines()
+    (line,) = commands.run(forks, "evaluate", model_dir=run_dir, architecture=path).splitlines()
     assert json.loads(line) == {
         "macs": round(1e6 * child["costs"]["mflops"]),
         "params": round(1e6 * child["costs"]["params_m"]),
@@ -33,7 +34,8 @@ def test_evaluate_and_cost_agree_with_search(
         "images": 360,
         "error": child["reporting_error"],
     }
-    (line,) = commands.succeed(
+    (line,) = commands.run(
+        forks,
         "cost",
         search_space=run_dir / "search_space.yaml",
         architecture=path,
@@ -73,22 +75,16 @@ def test_the_card_of_an_export_says_what_it_is(
 
 
 def test_a_family_holds_every_selected_child(
-    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+    search_dir: pathlib.Path, family_dir: pathlib.Path
 ) -> None:
-    labels = ["../up", "tab\t", *"23456789"]
-    (tmp_path / "names.json").write_text(json.dumps(labels))
-    base = tmp_path / "family"
-    flags = {"search_dir": search_dir, "output_dir": base, "labels": tmp_path / "names.json"}
-    done = forks.run("tools.export", *commands.arguments(flags | {"model_dir": run_dir}))
-    assert done.returncode == 0, done.stderr
-    versions = [base / f"child_{budget}" / "1" for budget in BUDGETS]
-    assert done.stdout.splitlines() == list(map(str, versions))
-    config = (base / "models.config").read_text()
-    for budget, version in zip(BUDGETS, versions, strict=True):
+    config = (family_dir / "models.config").read_text()
+    for budget in BUDGETS:
+        version = family_dir / f"child_{budget}" / "1"
         child = json.loads((search_dir / f"child_{budget}.json").read_text())
         card = json.loads((version / "child.json").read_text())
         assert card["architecture"] == child["architecture"]
-        assert json.loads((version / "labels.json").read_text()) == labels
+        assert card["licence"] == LICENCE
+        assert json.loads((version / "labels.json").read_text()) == LABELS
         assert str(version.parent) in config
 
 
@@ -131,18 +127,18 @@ def test_a_folder_that_cannot_be_written_is_refused(
 
 
 def test_predict_answers_as_the_session_does(
-    version_dir: pathlib.Path, tmp_path: pathlib.Path
+    forks: Forks, version_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     ((patches, _),) = digits.batches("test[:2]", 2)
     paths = [tmp_path / f"{index}.png" for index in range(2)]
     for path, patch in zip(paths, patches, strict=True):
         path.write_bytes(tf.io.encode_png(patch).numpy())
-    printed = commands.succeed("predict", *map(str, paths), export_dir=version_dir)
+    printed = commands.run(forks, "predict", *map(str, paths), export_dir=version_dir)
     answers = [json.loads(line) for line in printed.splitlines()]
     served = verify.session_loads(version_dir, {"images": patches.numpy()})["probabilities"]
     assert [answer["image"] for answer in answers] == list(map(str, paths))
     assert [answer["label"] for answer in answers] == served.argmax(-1).tolist()
-    assert [answer["name"] for answer in answers] == list(map(str, served.argmax(-1)))
+    assert [answer["name"] for answer in answers] == [LABELS[label] for label in served.argmax(-1)]
     probabilities = [answer["probability"] for answer in answers]
     np.testing.assert_allclose(probabilities, served.max(-1), atol=1e-5)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import pathlib
 
@@ -14,6 +16,7 @@ from sklearn import datasets
 import bignas_tf as bignas
 from bignas_tf.training import initial_weights
 from tests.data import photos
+from tests.selection import digits
 from tests.tools import commands
 from tests.tools.forks import Forks
 from tools import own_images
@@ -21,35 +24,62 @@ from tools import own_images
 pytestmark = pytest.mark.slow
 
 MINUTES = 0.001  # the least number of steps
-BUDGET = 1
+BUDGET = 0.05
+
+
+def _no_trial(*_: str, **__: str) -> str:
+    raise AssertionError("so short a run is not worth a trial")
+
+
+def _make_smaller(config: pathlib.Path) -> None:
+    """Edits a configuration as its user might: a smaller space, and less to train and to search."""
+    space = digits.SPACE | {"base_resolution": 28, "eval_resolutions": [8, 10]}
+    (config.parent / "space.yaml").write_text(yaml.safe_dump(space))
+    values = yaml.safe_load(config.read_text())
+    values["task"]["model"]["search_space"] = str(config.parent / "space.yaml")
+    values["task"]["evaluation"] = {"children": []}
+    values["task"]["selection"] |= {
+        "resolutions": [8, 10], "depth_multipliers": [1.0], "rounds": 1, "mutants": 1
+    }  # fmt: skip
+    values["trainer"] |= digits.EXPERIMENT["trainer"]
+    config.write_text(yaml.safe_dump(values))
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, str]:
+def quick(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, str]:
     """The folder of a run on a small colour folder without splits, and what was printed."""
     folder = tmp_path_factory.mktemp("quick")
     images = photos.write(folder / "photos", {"cat": 50, "dog": 50, "owl": 30})
     (images / "owl" / "late.webp").write_bytes(b"RIFF")
-    printed = commands.succeed(
+    with contextlib.redirect_stdout(io.StringIO()) as chosen:
+        path, _ = own_images.prepare(str(images), str(folder / "run"), MINUTES, _no_trial)
+    _make_smaller(pathlib.Path(path))
+    # As if a quickstart had been interrupted after its training: the plain model trains as long as
+    # the supernet did, minutes on a busy machine, but for MINUTES if the run is resumed.
+    commands.run(
+        forks, "train", experiment="bignas_small", config_file=path, model_dir=folder / "run"
+    )
+    printed = commands.run(
+        forks,
         "quickstart",
         images=images,
         minutes=MINUTES,
         budgets_mflops=BUDGET,
         run_dir=folder / "run",
     )
-    return folder / "run", printed
+    return folder / "run", chosen.getvalue() + printed
 
 
 def test_a_colour_folder_goes_through_to_an_export_a_report_and_a_table(
     quick: tuple[pathlib.Path, str],
 ) -> None:
     run_dir, printed = quick
-    for name in ("quickstart.yaml", "search/child_1.json", "export/1/saved_model.pb"):
+    for name in ("quickstart.yaml", "search/child_0.05.json", "export/1/saved_model.pb"):
         assert (run_dir / name).is_file()
     assert (run_dir / "report.html").is_file()
     table = printed[printed.rindex("\nbudget (M)") :].splitlines()
     assert [line.split("  ")[0].strip() for line in table[2:4]] == ["", "plain Keras"]
-    assert any(line.lstrip().startswith("1 ") for line in table)
+    assert any(line.lstrip().startswith("0.05 ") for line in table)
     plain = json.loads((run_dir / "plain_keras.json").read_text())
     assert plain["steps"] >= 1
     assert plain["images"] == 20  # 15% of 130
@@ -69,7 +99,7 @@ def test_the_configuration_can_be_trained_on(quick: tuple[pathlib.Path, str]) ->
     override = f"task.init_checkpoint={run_dir}"
     assert f"--config_file={run_dir}/quickstart.yaml --params_override={override}," in printed
     config = bignas.configure("bignas_small", [run_dir / "quickstart.yaml"], override)
-    start = initial_weights.load(config.task, bignas.search_space_of("bignas_small"))
+    start = initial_weights.load(config.task, bignas.search_space_of(run_dir / "space.yaml"))
     assert start.step == config.trainer.train_steps
 
 
@@ -82,11 +112,8 @@ def test_grey_pictures_in_splits_are_prepared(
         folder.mkdir(parents=True, exist_ok=True)
         grey = np.kron(pixels.reshape(8, 8) * (255 / 16), np.ones((2, 2))).astype(np.uint8)
         Image.fromarray(grey).save(folder / f"{index}.png")
-
-    def run(*_: str, **__: str) -> str:
-        raise AssertionError("so short a run is not worth a trial")
-
-    path, _ = own_images.prepare(str(tmp_path / "digits"), str(tmp_path / "run"), MINUTES, run)
+    folders = str(tmp_path / "digits"), str(tmp_path / "run")
+    path, _ = own_images.prepare(*folders, MINUTES, _no_trial)
     printed = capsys.readouterr().out
     assert "600 images (test 120, train 480), 10 classes, grey, 16 px" in printed
     data = bignas.configure("bignas_small", [path]).task.train_data

@@ -61,7 +61,7 @@ def test_the_page_tells_what_there_is(
     assert f"python -m tools.train --experiment=bignas_small --config_file={run_dir.parent}" in text
     assert f"python -m tools.search --model_dir={run_dir}" in text
     assert result.source.index_sha256 in text
-    assert "<td>export/1</td><td>saved_model</td>" in text
+    assert "<td>export/child_0.08/1</td><td>saved_model</td>" in text
     names = {path.name for path in (report_dir / "report").iterdir()}
     plots = ("accuracy", "loss", "judgement", *(f"search_{name}" for name in COUNTED))
     assert names == {*(f"{name}.png" for name in plots), "search_children.svg"}

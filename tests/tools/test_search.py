@@ -51,7 +51,7 @@ def test_search_writes_what_it_promises(run_dir: pathlib.Path, search_dir: pathl
 
 
 def test_a_search_that_is_killed_ends_as_the_others_do(
-    run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     flags = _both_budgets(run_dir, tmp_path)
     with Process("tools.search", *flags) as search:
@@ -62,10 +62,10 @@ def test_a_search_that_is_killed_ends_as_the_others_do(
     scored = sum("top-1" in line for line in search.lines)
     assert scored >= 3
     assert not (tmp_path / "search.json").exists()
-    with Process("tools.search", *flags) as search:
-        assert search.end()[0] == 0
+    again = forks.run("tools.search", *flags)
+    assert again.returncode == 0, again.stderr
     # A kill may come after the next candidate has been recorded, but not printed.
-    assert sum("(known)" in line for line in search.lines) >= scored
+    assert again.stdout.count("(known)") >= scored
     assert (tmp_path / "search.json").read_text() == (search_dir / "search.json").read_text()
 
 
@@ -136,16 +136,15 @@ def test_a_selection_never_replaces_its_search(forks: Forks, search_dir: pathlib
     assert "choose another" in commands.refuse(forks, "search", **flags)
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "random"])
-def test_other_strategies_are_a_setting(
-    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, strategy: str
+def test_another_strategy_is_a_setting(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    override = f"task.selection.strategy={strategy},task.selection.evaluations=5"
+    override = "task.selection.strategy=evolution,task.selection.evaluations=5"
     flags = commands.arguments(_flags(run_dir, tmp_path) | {"params_override": override})
     done = forks.run("tools.search", *flags)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "search.json").read_text())
-    assert result["settings"]["selection"]["strategy"] == strategy
+    assert result["settings"]["selection"]["strategy"] == "evolution"
     assert len(result["candidates"]) == 5
 
 
@@ -170,13 +169,12 @@ def test_settings_that_do_not_fit_are_refused(
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.parametrize("budget", ["0.001", "50"])
 def test_an_infeasible_budget_is_refused_with_the_range(
-    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, budget: str
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    flags = _flags(run_dir, tmp_path / "s") | {"budgets_mflops": budget}
+    flags = _flags(run_dir, tmp_path / "s") | {"budgets_mflops": 0.001}
     error = commands.refuse(forks, "search", **flags)
-    assert f"budget mflops={budget} is infeasible" in error
+    assert "budget mflops=0.001 is infeasible" in error
     assert "multiply-adds of the children of 'digits': from 0.013" in error
     assert not (tmp_path / "s").exists()
 

@@ -30,7 +30,7 @@ TOLERANCE = 1e-5
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("export")
-    saved_model.export(servables.servable(servables.SPACE.biggest()), str(folder))
+    saved_model.export(servables.servable(servables.SPACE.smallest()), str(folder))
     return folder
 
 

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
-# Each starts Python and imports TensorFlow.
+from tests.tools import commands
+from tests.tools.forks import Forks
+
 pytestmark = pytest.mark.slow
 
-DIGITS = "--config_file=experiments/digits.yaml"
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def _train(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.train", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-
-
-def _refused(done: subprocess.CompletedProcess[str], words: str) -> None:
-    """TensorFlow may write lines of its own; of ours there is one."""
-    assert done.returncode == 2
-    assert "Traceback" not in done.stdout + done.stderr
-    ours = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert len(ours) == 1
-    assert words in ours[0]
+DIGITS = "experiments/digits.yaml"
 
 
 @pytest.mark.parametrize(
@@ -45,14 +28,16 @@ def _refused(done: subprocess.CompletedProcess[str], words: str) -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_folder(
-    tmp_path: pathlib.Path, argument: str, words: str
+    forks: Forks, tmp_path: pathlib.Path, argument: str, words: str
 ) -> None:
-    _refused(_train(DIGITS, argument, f"--model_dir={tmp_path / 'run'}"), words)
+    flags = {"config_file": DIGITS, "model_dir": tmp_path / "run"}
+    assert words in commands.refuse(forks, "train", argument, **flags)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_folder_that_cannot_be_written(tmp_path: pathlib.Path) -> None:
+def test_an_output_folder_that_cannot_be_written(forks: Forks, tmp_path: pathlib.Path) -> None:
     # Below a file, for root may write wherever permissions forbid it.
     (tmp_path / "file").write_text("")
     folder = tmp_path / "file" / "run"
-    _refused(_train(DIGITS, f"--model_dir={folder}"), f"{folder} is not a writable folder")
+    error = commands.refuse(forks, "train", config_file=DIGITS, model_dir=folder)
+    assert f"{folder} is not a writable folder" in error

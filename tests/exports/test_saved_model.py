@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,18 @@ CARD = {"source": {"checkpoint": "run/ckpt-7", "step": 7}, "macs": 123}
 
 # The forms differ by float32 rounding only; 3.3e-7 is the most that was seen.
 TOLERANCE = 1e-5
+
+
+BARE = """
+import sys
+sys.modules["bignas_tf"] = None
+sys.modules["tf_keras"] = None
+import numpy, tensorflow
+served = tensorflow.saved_model.load(sys.argv[1]).signatures["serving_default"]
+outputs = served(images=tensorflow.constant(numpy.load(sys.argv[2])))
+outputs = {name: value.numpy() for name, value in outputs.items()}
+numpy.savez(sys.argv[3], **outputs)
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +209,24 @@ def test_every_class_needs_a_name(case: Case, labels: list[str]) -> None:
 def test_the_child_holds_stock_layers_only(case: Case) -> None:
     modules = {type(layer).__module__.split(".")[0] for layer in case.child.layers}
     assert modules == {"tf_keras"}
+
+
+def test_an_export_answers_where_this_project_cannot_be_imported(
+    case: Case, exported: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    np.save(tmp_path / "images.npy", case.patches)
+    arguments = [str(exported), str(tmp_path / "images.npy"), str(tmp_path / "outputs.npz")]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", BARE, *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    outputs = np.load(tmp_path / "outputs.npz", allow_pickle=True)
+    named = {"top_classes", "top_labels", "top_probabilities"}
+    assert set(outputs) == {"logits", "probabilities"} | named
+    np.testing.assert_allclose(outputs["logits"], case.logits, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        outputs["probabilities"], tf.nn.softmax(case.logits).numpy(), atol=TOLERANCE
+    )
 
 
 def test_every_signature_gives_the_same_answer_and_names_the_best(

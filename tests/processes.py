@@ -1,17 +1,24 @@
-"""Tools in processes of their own, which a test stops at lines they print."""
+"""Tools in processes of their own, which a test stops at lines they print.
+
+They are forked from one process that has imported TensorFlow, which takes ten times as long as
+all else that starts a tool. It must create no tensor: TensorFlow's threads do not survive a fork.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import multiprocessing.context
+import multiprocessing.reduction
 import os
 import pathlib
+import runpy
 import signal
 import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -26,26 +33,36 @@ class Process:
       arguments: the module and its command line.
       hosts: addresses of all workers of a run of several.
       index: of this worker among them; the first is the chief.
+      environment: variables that the process has beside those of this one.
     """
 
-    def __init__(self, *arguments: str, hosts: Sequence[str] = (), index: int = 0) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        hosts: Sequence[str] = (),
+        index: int = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         task = {"type": "worker", "index": index}
         cluster = {"cluster": {"worker": list(hosts)}, "task": task} if hosts else {}
+        variables = {**os.environ, **(environment or {}), "TF_CONFIG": json.dumps(cluster)}
         self.lines: list[str] = []
         self._stack = contextlib.ExitStack()
         self._errors = os.memfd_create("stderr")
         self._stack.callback(os.close, self._errors)
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            cwd=ROOT, env=os.environ | {"TF_CONFIG": json.dumps(cluster)}, text=True,
-            stdout=subprocess.PIPE, stderr=self._errors,
-        )  # fmt: skip
-        self._process = self._stack.enter_context(process)
+        reading, writing = os.pipe()
+        self._output = self._stack.enter_context(os.fdopen(reading, encoding="utf-8"))
+        self._process = _forks().Process(
+            target=_run, args=(arguments, variables, _Sent(writing), _Sent(self._errors))
+        )
+        self._process.start()
+        os.close(writing)
         # What hangs ends as a failure.
-        watchdog = threading.Timer(_LIMIT_S, process.kill)
+        watchdog = threading.Timer(_LIMIT_S, self._process.kill)
         watchdog.start()
         self._stack.callback(watchdog.cancel)
-        self._stack.callback(process.kill)
+        self._stack.callback(self._process.join)
+        self._stack.callback(self._process.kill)
 
     def __enter__(self) -> Process:
         return self
@@ -60,31 +77,77 @@ class Process:
 
     @property
     def running(self) -> bool:
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def until(self, start: str) -> None:
         """Waits for a line that starts so."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._output:
             self.lines.append(line.rstrip("\n"))
             if line.startswith(start):
                 return
         raise AssertionError(f"ended without a line {start!r}: {self.end()}")
 
     def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
 
     def stand_still(self) -> None:
         """Returns when the process is stopped, or has ended."""
         self.send(signal.SIGSTOP)
-        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        status = pathlib.Path(f"/proc/{self._process.pid}/stat")
+        # The state follows the name, which is in brackets.
+        with contextlib.suppress(FileNotFoundError):
+            while status.read_text().rpartition(")")[2].split()[0] not in "TZ":
+                os.sched_yield()
 
     def end(self) -> tuple[int, str]:
         """Waits for the end: exit code, and what was written to stderr."""
-        assert self._process.stdout is not None
-        self.lines += self._process.stdout.read().splitlines()
-        code = self._process.wait()
-        return code, os.pread(self._errors, _MOST_ERRORS, 0).decode()
+        self.lines += self._output.read().splitlines()
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode, os.pread(self._errors, _MOST_ERRORS, 0).decode()
+
+
+class _Sent:
+    """A file descriptor on its way to another process.
+
+    Args:
+      number: of the descriptor in this process.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _received, (multiprocessing.reduction.DupFd(self.number),)
+
+
+def _received(descriptor: object) -> int:
+    return descriptor.detach()  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _forks() -> multiprocessing.context.ForkServerContext:
+    """What starts processes; the one that they are forked from is started by the first."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["bignas_tf.exports.saved_model", "bignas_tf.selection.runner",
+         "bignas_tf.training.trainer", __name__]
+    )  # fmt: skip
+    return context
+
+
+def _run(arguments: Sequence[str], variables: Mapping[str, str], out: int, err: int) -> None:
+    """Does what `python -m` does, in a new process."""
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = list(arguments)
+    runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 
 
 def free_hosts(number: int) -> list[str]:

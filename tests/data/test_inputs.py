@@ -50,10 +50,8 @@ NAMES = [
     "folder_cached",
     "folder_inception",
     "tfrecord",
-    "tfrecord_cached",
     "tfrecord_inception",
     "tfds",
-    "tfds_cached",
     "tfds_inception",
 ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,12 +13,14 @@ from tests.data import samples
 PATCHES = 3
 
 
-@pytest.fixture(params=["shifted", "cut", "distorted"])
-def config(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> config_lib.DataConfig:
+@pytest.fixture(scope="module", params=["shifted", "cut", "distorted"])
+def config(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> config_lib.DataConfig:
     """Digits from memory, digits from a stream, photographs: each varied in another way."""
     if request.param != "distorted":
         return samples.digits(crop="pad" if request.param == "shifted" else "inception")
-    root = samples.write_folder(tmp_path / "photographs")
+    root = samples.write_folder(tmp_path_factory.mktemp("photographs"))
     return config_lib.DataConfig(
         source="folder", input_path=str(root), tfds_split="train", base_size=16,
         num_classes=samples.CLASSES, crop="none", flip=False, autoaugment=True,
@@ -28,10 +28,17 @@ def config(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> config_lib
     )  # fmt: skip
 
 
-def test_the_first_patch_is_the_one_there_would_be_alone(config: config_lib.DataConfig) -> None:
+@pytest.fixture(scope="module")
+def several(config: config_lib.DataConfig) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Three batches of patches of each image."""
+    return samples.batches(inputs.build_dataset(config, patches=PATCHES), 3)
+
+
+def test_the_first_patch_is_the_one_there_would_be_alone(
+    config: config_lib.DataConfig, several: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
     alone = samples.batches(inputs.build_dataset(config), 2)
-    several = samples.batches(inputs.build_dataset(config, patches=PATCHES), 2)
-    for (pixels, labels), (expected, expected_labels) in zip(several, alone, strict=True):
+    for (pixels, labels), (expected, expected_labels) in zip(several[:2], alone, strict=True):
         batch, *shape = expected.shape
         assert pixels.shape == (batch, PATCHES, *shape)
         assert pixels.dtype == np.uint8
@@ -39,8 +46,8 @@ def test_the_first_patch_is_the_one_there_would_be_alone(config: config_lib.Data
         np.testing.assert_array_equal(labels, expected_labels)
 
 
-def test_the_patches_of_an_image_differ(config: config_lib.DataConfig) -> None:
-    ((pixels, _),) = samples.batches(inputs.build_dataset(config, patches=PATCHES), 1)
+def test_the_patches_of_an_image_differ(several: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    pixels, _ = several[0]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         same = [np.array_equal(image[one], image[other]) for image in pixels]
         # Chance: a shift is one of 5 each way. Had only the mirroring been drawn, half of the
@@ -59,10 +66,11 @@ def test_they_are_patches_of_the_same_image() -> None:
             assert np.array_equal(view, image) or np.array_equal(view, image[:, ::-1])
 
 
-def test_a_resumed_stream_goes_on_exactly(config: config_lib.DataConfig) -> None:
-    whole = samples.batches(inputs.build_dataset(config, patches=PATCHES), 3)
+def test_a_resumed_stream_goes_on_exactly(
+    config: config_lib.DataConfig, several: list[tuple[np.ndarray, np.ndarray]]
+) -> None:
     resumed = inputs.build_dataset(config, start_step=2, patches=PATCHES)
-    np.testing.assert_array_equal(samples.batches(resumed, 1)[0][0], whole[2][0])
+    np.testing.assert_array_equal(samples.batches(resumed, 1)[0][0], several[2][0])
 
 
 def test_replicas_share_the_batch_of_one() -> None:

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from bignas_tf import errors
 from bignas_tf.data import prepare
 from tests.data import samples
+from tests.processes import Process
 
 pytestmark = pytest.mark.slow
 
-_ROOT = pathlib.Path(__file__).parents[2]
 
-
-def _run(*flags: str) -> subprocess.CompletedProcess[str]:
+def _run(*flags: str) -> tuple[int, str]:
+    """The exit code of the tool, and the last line of its stderr."""
     # A proxy that refuses at once: no site can be reached, on any machine.
-    closed = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    return subprocess.run(
-        [sys.executable, "-m", "tools.prepare_data", *flags],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, **closed},
-    )
+    closed = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    with Process("tools.prepare_data", *flags, environment=closed) as process:
+        code, stderr = process.end()
+    return code, stderr.splitlines()[-1]
 
 
 def test_restored_header_is_the_original() -> None:
@@ -56,16 +47,16 @@ def test_prepared_data_set_is_left_alone(
 
 
 def test_unknown_data_set_exits_with_2(tmp_path: pathlib.Path) -> None:
-    result = _run("--dataset=fashion_mnits", f"--data_dir={tmp_path}")
-    assert result.returncode == 2
-    assert "fashion_mnist" in result.stderr.splitlines()[-1]
+    code, error = _run("--dataset=fashion_mnits", f"--data_dir={tmp_path}")
+    assert code == 2
+    assert "fashion_mnist" in error
 
 
 def test_unreachable_data_set_exits_with_1_and_names_the_fall_back(tmp_path: pathlib.Path) -> None:
-    result = _run("--dataset=mnist", f"--data_dir={tmp_path}")
-    assert result.returncode == 1
-    assert "source=digits" in result.stderr.splitlines()[-1]
-    assert "cannot be reached" in result.stderr.splitlines()[-1]
+    code, error = _run("--dataset=mnist", f"--data_dir={tmp_path}")
+    assert code == 1
+    assert "source=digits" in error
+    assert "cannot be reached" in error
 
 
 def test_files_that_a_user_must_bring_are_asked_for(tmp_path: pathlib.Path) -> None:

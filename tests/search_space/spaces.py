@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from bignas_tf.search_space.space import SearchSpace, Stage
 
 
@@ -27,11 +25,6 @@ def tiny() -> SearchSpace:
         eval_resolutions=(12, 14, 16),
         base_resolution=16,
     )
-
-
-def same_padded() -> SearchSpace:
-    """`tiny` with TensorFlow's own padding."""
-    return dataclasses.replace(tiny(), name="same_padded", padding="same")
 
 
 def countable() -> SearchSpace:

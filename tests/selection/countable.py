@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
@@ -22,6 +23,7 @@ SPACE = spaces.countable()
 IMAGES = 1000  # of either split
 
 
+@functools.cache
 def macs(architecture: Architecture) -> int:
     return cost.count(SPACE, architecture, 10, 1).macs
 
@@ -38,9 +40,10 @@ def milliseconds(architecture: Architecture) -> float:
     return macs(architecture) / 1e5 - sum(map(sum, architecture.kernels)) / 100
 
 
-def everything() -> list[Architecture]:
+@functools.cache
+def everything() -> tuple[Architecture, ...]:
     codes = itertools.product(*SPACE.genes)
-    return list(dict.fromkeys(SPACE.decode(code) for code in codes))
+    return tuple(dict.fromkeys(SPACE.decode(code) for code in codes))
 
 
 def budgets() -> list[Budget]:

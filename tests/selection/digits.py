@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import tf_keras
 import yaml
@@ -19,7 +20,7 @@ from bignas_tf.training import experiment
 from tests.modeling import helpers
 
 CLASSES = 10
-SPACE = {
+SPACE: dict[str, Any] = {
     "name": "digits",
     "stem_widths": [4, 8],
     "stem_stride": 1,
@@ -78,10 +79,20 @@ def space() -> SearchSpace:
     return presets.from_dict(SPACE)
 
 
-def supernet(execution: str = "slice") -> Supernet:
-    """Random weights, gammas away from 0 and 1; equal ones for every execution."""
+def one_stage() -> SearchSpace:
+    """The stage with every choice: tracing takes its time by blocks."""
+    return presets.from_dict(SPACE | {"stages": SPACE["stages"][1:]})
+
+
+def supernet(execution: str = "slice", within: SearchSpace | None = None) -> Supernet:
+    """Random weights, gammas away from 0 and 1; equal ones for every execution.
+
+    Args:
+      execution: see `Supernet`.
+      within: its space; the digits' by default.
+    """
     tf_keras.utils.set_random_seed(0)
-    net = Supernet(space(), CLASSES, input_channels=1, execution=execution)
+    net = Supernet(within or space(), CLASSES, input_channels=1, execution=execution)
     helpers.randomise(net)
     return net
 

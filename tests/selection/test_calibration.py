@@ -50,7 +50,7 @@ def test_nothing_to_calibrate_on_is_an_error() -> None:
 
 
 def test_the_first_batch_norm_gets_the_moments_of_all_calibration_images() -> None:
-    net = digits.supernet()
+    net = digits.supernet(within=digits.one_stage())
     child = net.space.with_resolution(net.space.biggest(), 9)
     statistics = digits.evaluator(net).statistics(child)
     (patches, _), *_ = digits.batches("train[:96]", 96)
@@ -61,7 +61,7 @@ def test_the_first_batch_norm_gets_the_moments_of_all_calibration_images() -> No
 
 
 def test_a_child_before_leaves_no_trace_in_the_next() -> None:
-    net = digits.supernet()
+    net = digits.supernet(within=digits.one_stage())
     shared = digits.evaluator(net)
     first, second = helpers.children_of(net.space, 2)
     before = shared.statistics(first)

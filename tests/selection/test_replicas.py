@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -37,10 +36,10 @@ class Found(NamedTuple):
 @pytest.fixture(scope="module")
 def children() -> list[Architecture]:
     """An odd number: the last group is not full. Neighbours differ in their resolution."""
-    space = digits.space()
-    found = [*helpers.children_of(space, 3), space.biggest(), space.smallest()]
-    sides = itertools.cycle(space.eval_resolutions)
-    return [space.with_resolution(child, side) for child, side in zip(found, sides, strict=False)]
+    space = digits.one_stage()
+    found = [*helpers.children_of(space, 1), space.biggest(), space.smallest()]
+    sides = (8, 9, 8)
+    return [space.with_resolution(child, side) for child, side in zip(found, sides, strict=True)]
 
 
 def _find(net: Supernet, children: list[Architecture]) -> Found:
@@ -65,12 +64,12 @@ def _logits(
 @pytest.fixture(scope="module")
 def alone(children: list[Architecture]) -> Found:
     """What slices find on one device."""
-    return _find(digits.supernet(), children)
+    return _find(digits.supernet(within=digits.one_stage()), children)
 
 
 def test_two_replicas_find_what_one_device_does(children: list[Architecture], alone: Found) -> None:
     with replicas.two_cpus().scope():
-        net = digits.supernet()
+        net = digits.supernet(within=digits.one_stage())
     found = _find(net, children)
     assert found.scores == alone.scores
     assert len({score.top1 for score in alone.scores.values()}) > 1
@@ -90,7 +89,7 @@ def test_masks_find_what_slices_do(
     sides: set[int],
 ) -> None:
     with strategy().scope():
-        net = digits.supernet("mask")
+        net = digits.supernet("mask", digits.one_stage())
     chosen = [index for index, child in enumerate(children) if child.resolution in sides]
     found = _find(net, [children[index] for index in chosen])
     assert found.traces == 2 * len(sides)

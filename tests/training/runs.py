@@ -31,9 +31,9 @@ _SPACE: dict[str, Any] = {
     "eval_resolutions": [8, 12, 14, 16],
     "base_resolution": 14,
 }
-# Where tracing for two replicas would take too long.
+# Tracing takes its time by blocks, however small: runs take one, of which a child has every
+# choice but its depth, and two where an optional block matters.
 ONE_STAGE = [{"widths": [8, 12], "depths": [1, 2], "kernels": [3, 5], "expands": [2], "stride": 2}]
-# For runs that are started again and again.
 ONE_BLOCK = [{"widths": [8, 12], "depths": [1], "kernels": [3, 5], "expands": [2], "stride": 2}]
 
 
@@ -52,14 +52,18 @@ def space_of(folder: pathlib.Path, **changes: Any) -> SearchSpace:
 
 
 def parse(folder: pathlib.Path, overrides: str = "") -> cfg.ExperimentConfig:
-    """The experiment `bignas_small` on digits, in the space of `space_file`."""
+    """The experiment `bignas_small` on digits, in a space of one block.
+
+    A space that the folder has already, from `space_file`, is taken in its place.
+    """
     path = folder / "space.yaml"
+    space = str(path) if path.exists() else space_file(folder, stages=ONE_BLOCK)
     data = {
         "source": "digits", "tfds_name": "", "tfds_split": "train", "base_size": 14,
         "global_batch_size": BATCH, "flip": False,
     }  # fmt: skip
     task = {
-        "model": {"search_space": str(path) if path.exists() else space_file(folder)},
+        "model": {"search_space": space},
         "train_data": data,
     }
     steps = {"train_steps": 6, "steps_per_loop": 3, "checkpoint_interval": 3, "summary_interval": 3}

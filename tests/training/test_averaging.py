@@ -95,8 +95,9 @@ def test_averages_are_not_switched_in_the_middle_of_a_run(
 def test_children_evaluated_during_training_are_those_of_the_average(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain = runs.train(runs.parse(tmp_path, EVALUATED + "," + AVERAGED), tmp_path / "plain")
-    config = runs.parse(tmp_path, EVALUATED + "," + AVERAGED)
+    settings = f"{EAGER}{AVERAGED}{EVALUATED}"
+    plain = runs.train(runs.parse(tmp_path, settings), tmp_path / "plain")
+    config = runs.parse(tmp_path, settings)
     folder = tmp_path / "run"
     trainer.train(config, str(folder), runs.on_one_cpu(), NamedChildren(config.task).of)
     evaluated = runs.tensors(tf.train.latest_checkpoint(str(folder)))

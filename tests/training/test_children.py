@@ -83,14 +83,18 @@ def test_random_children_meet_every_training_resolution_equally_often(
     tmp_path: pathlib.Path,
 ) -> None:
     space, config = runs.space_of(tmp_path), SandwichConfig(num_random=2, resolutions="any")
+    assert [each.resolution for each in _drawn(space, config, 0)] == [16, 8, None, None]
+
+    @tf.function
+    def randoms(step: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        drawn = list(children_lib.children(space, config, step, SEED))
+        return [(child.choice, child.side) for child in drawn[2:]]
+
     counts: collections.Counter[int] = collections.Counter()
     for step in range(200):
-        drawn = _drawn(space, config, step)
-        assert [child.resolution for child in drawn[:2]] == [16, 8]
-        for child in drawn[2:]:
-            assert child.resolution is None
-            counts[int(child.side)] += 1
-            space.decode(child.choice.numpy())  # canonical codes, or it raises
+        for code, side in randoms(tf.constant(step)):
+            counts[int(side)] += 1
+            space.decode(code.numpy())  # canonical codes, or it raises
     # 400 draws of four sides: 100 each, with a standard deviation of 8.7.
     assert set(counts) == set(space.train_resolutions)
     assert all(abs(count - 100) < 35 for count in counts.values())
@@ -128,7 +132,7 @@ def test_the_seed_of_the_run_changes_the_random_children(
 
 
 def test_great_seeds_draw_children_of_their_own(tmp_path: pathlib.Path) -> None:
-    space, config = runs.space_of(tmp_path), SandwichConfig(num_random=8)
+    space, config = runs.space_of(tmp_path), SandwichConfig(num_random=3)
 
     @tf.function
     def codes(step: tf.Tensor, seed: int) -> list[tf.Tensor]:

@@ -48,7 +48,6 @@ def _steps_of(
 @pytest.mark.slow
 def test_two_replicas_train_as_one_device_does(tmp_path: pathlib.Path) -> None:
     """The slots hold what the gradients were: their squares, and the steps made of them."""
-    runs.space_file(tmp_path, stages=runs.ONE_STAGE)
     config = runs.parse(tmp_path, RULES)
     one, weights, slots = _steps_of(config, runs.on_one_cpu(), 2)
     two, weights_of_two, slots_of_two = _steps_of(config, replicas.two_cpus(), 2)
@@ -71,7 +70,6 @@ def test_replicas_that_draw_different_children_stop_the_run(
         return right(space, seed + tf.cast(replica, seed.dtype), resolution)
 
     monkeypatch.setattr(sampling, "sample_code", by_replica)
-    runs.space_file(tmp_path, stages=runs.ONE_STAGE)
     only_random = "biggest=false,task.sandwich.smallest=false,task.distillation.weight=0.0"
     config = runs.parse(tmp_path, f"{RULES},task.sandwich.{only_random}")
     with replicas.two_cpus().scope():
@@ -83,7 +81,6 @@ def test_replicas_that_draw_different_children_stop_the_run(
 
 @pytest.mark.slow
 def test_workers_that_see_different_folders_are_refused(tmp_path: pathlib.Path) -> None:
-    runs.space_file(tmp_path, stages=runs.ONE_BLOCK)
     eager = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false"
     config = runs.parse(tmp_path, f"{eager},trainer.train_steps=3")
     runs.train(config, tmp_path / "mine")
@@ -107,7 +104,6 @@ def _losses(model_dir: pathlib.Path) -> dict[tuple[str, int], float]:
 @pytest.mark.slow
 def test_two_processes_train_as_one_does_though_a_worker_dies(tmp_path: pathlib.Path) -> None:
     """The first run of two loses a worker to SIGKILL; the second, resumed, one to SIGTERM."""
-    runs.space_file(tmp_path, stages=runs.ONE_BLOCK)
     loops = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval=4"
     overrides = f"{RULES},task.sandwich.smallest=false,trainer.train_steps=20,{loops}"
     config = runs.parse(tmp_path, overrides)

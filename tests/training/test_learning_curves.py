@@ -104,7 +104,6 @@ def test_a_run_killed_in_an_evaluation_loses_no_step_and_begins_with_it(
 
 @pytest.mark.slow
 def test_two_workers_share_the_children_and_the_chief_records(tmp_path: pathlib.Path) -> None:
-    runs.space_file(tmp_path, stages=runs.ONE_STAGE)
     overrides = f"{EVALUATED},trainer.train_steps=3"
     runs.parse(tmp_path, overrides)
     folder = tmp_path / "run"

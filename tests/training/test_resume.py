@@ -38,7 +38,6 @@ def _kill_in_a_save(run: Process, model_dir: pathlib.Path) -> None:
 
 @pytest.mark.slow
 def test_killed_runs_end_bit_equal_to_one_never_interrupted(tmp_path: pathlib.Path) -> None:
-    runs.space_file(tmp_path, stages=runs.ONE_BLOCK)
     runs.parse(tmp_path)
     model_dir, always = tmp_path / "run", f"{SMALL},{EVERY_STEP}1,trainer.max_to_keep=40"
     with training(tmp_path, tmp_path / "whole", always) as whole:

@@ -33,9 +33,9 @@ def supernet(tmp_path: pathlib.Path) -> Supernet:
 
 
 def _config(**groups: dict[str, Any]) -> BigNASConfig:
-    """Rules without regularisation, unless it is given."""
+    """One random child and no regularisation, unless they are given."""
     config = BigNASConfig(seed=SEED)
-    config.override({"regularisation": BARE})
+    config.override({"regularisation": BARE, "sandwich": {"num_random": 1}})
     config.override(groups)
     return config
 
@@ -72,7 +72,8 @@ def _difference(actual: np.ndarray, expected: np.ndarray) -> float:
 
 
 def test_only_the_biggest_sees_labels(supernet: Supernet) -> None:
-    before, after = _losses(_run(supernet)), _losses(_run(supernet, shift=1))
+    two = _config(sandwich={"num_random": 2})
+    before, after = (_losses(_run(supernet, two, shift=shift)) for shift in (0, 1))
     changed = {role for role in before if before[role] != after[role]}
     assert list(before) == ["biggest", "smallest", "random1", "random2"]
     assert changed == {"biggest"}
@@ -88,20 +89,22 @@ def test_labels_and_soft_labels_share_by_their_weight(supernet: Supernet) -> Non
     labels, both, soft = (
         _run(supernet, _config(distillation={"weight": weight})) for weight in (0.0, 0.3, 1.0)
     )
-    for role in ("smallest", "random1", "random2"):
+    for role in ("smallest", "random1"):
         expected = 0.7 * float(labels.losses[role]) + 0.3 * float(soft.losses[role])
         assert float(both.losses[role]) == pytest.approx(expected, rel=1e-6)
     expected = 0.7 * _flat(labels.gradients) + 0.3 * _flat(soft.gradients)
     assert _difference(_flat(both.gradients), expected) < TOLERANCE
 
 
-@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (2, 0.2), (4, 0.4), (8, 0.8), (9, 0.8)])
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (2, 0.2), (8, 0.8), (9, 0.8)])
 def test_the_weight_of_distillation_rises_without_a_jump(
     supernet: Supernet, step: int, weight: float
 ) -> None:
-    rising = _config(distillation={"weight": 0.8, "ramp_steps": 8})
+    two = {"num_random": 0}
+    rising = _config(distillation={"weight": 0.8, "ramp_steps": 8}, sandwich=two)
     actual = _run(supernet, rising, step=step)
-    expected = _run(supernet, _config(distillation={"weight": weight}), step=step)
+    fixed = _config(distillation={"weight": weight}, sandwich=two)
+    expected = _run(supernet, fixed, step=step)
     assert _difference(_flat(actual.gradients), _flat(expected.gradients)) < TOLERANCE
 
 
@@ -207,7 +210,7 @@ def test_nothing_decays_where_no_child_is_regularised(supernet: Supernet) -> Non
 
 @pytest.mark.parametrize(
     ("children", "expected"),
-    [("biggest", {"biggest"}), ("all", {"biggest", "smallest", "random1", "random2"})],
+    [("biggest", {"biggest"}), ("all", {"biggest", "smallest", "random1"})],
 )
 def test_dropout_is_for_the_regularised_children(
     supernet: Supernet, children: str, expected: set[str]
@@ -228,7 +231,7 @@ def test_dropout_differs_between_steps(supernet: Supernet) -> None:
 
 @pytest.mark.parametrize(
     ("weight", "expected"),
-    [(1.0, {"biggest"}), (0.0, {"biggest", "smallest", "random1", "random2"})],
+    [(1.0, {"biggest"}), (0.0, {"biggest", "smallest", "random1"})],
 )
 def test_label_smoothing_is_for_all_that_see_labels(
     supernet: Supernet, weight: float, expected: set[str]
@@ -250,12 +253,12 @@ def test_label_smoothing_is_for_all_that_see_labels(
 def test_each_child_may_see_a_patch_of_its_own(supernet: Supernet) -> None:
     """Against runs in which all see the same patch."""
     flipped = tf.reverse(runs.patches(), [0])
-    views = [runs.patches(), flipped, runs.patches() // 2, flipped // 3]
+    views = [runs.patches(), flipped, runs.patches() // 2]
     config = _config(distillation={"weight": 0.0}, sandwich={"same_patch": False})
     found = _losses(_run(supernet, config, patches=tf.stack(views, 1)))
     shared = _config(distillation={"weight": 0.0})
     expected = [_losses(_run(supernet, shared, patches=view)) for view in views]
-    for index, role in enumerate(["biggest", "smallest", "random1", "random2"]):
+    for index, role in enumerate(["biggest", "smallest", "random1"]):
         assert found[role] == pytest.approx(expected[index][role], rel=1e-6)
         assert len({losses_of[role] for losses_of in expected}) == len(views)
 
@@ -269,10 +272,9 @@ def test_label_smoothing_reaches_the_biggest(supernet: Supernet) -> None:
 @pytest.mark.parametrize(
     ("changes", "roles"),
     [
-        ({"smallest": False}, ["biggest", "random1", "random2"]),
+        ({"smallest": False}, ["biggest", "random1"]),
         ({"num_random": 0}, ["biggest", "smallest"]),
-        ({"num_random": 3}, ["biggest", "smallest", "random1", "random2", "random3"]),
-        ({"biggest": False}, ["smallest", "random1", "random2"]),
+        ({"biggest": False}, ["smallest", "random1"]),
         ({"alone": "smallest"}, ["alone"]),
     ],
 )

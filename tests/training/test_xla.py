@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bignas_tf.search_space import presets
 from bignas_tf.training import children
 from bignas_tf.training.configs import SandwichConfig
-from tests.training import xla_steps
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.processes import Process
+from tests.training import runs, xla_steps
 
 
 @pytest.mark.slow
-def test_ten_steps_under_xla() -> None:
+def test_steps_under_xla() -> None:
     with tempfile.TemporaryDirectory() as dump:
         # XLA writes a file for every program that it compiles, under the name of the function.
         flags = f"--xla_dump_to={dump} --xla_dump_hlo_module_re=.*replica_step.*"
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.training.xla_steps"],
-            cwd=ROOT, env=os.environ | {"XLA_FLAGS": flags}, capture_output=True, text=True,
-            timeout=600,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        with Process("tests.training.xla_steps", environment={"XLA_FLAGS": flags}) as steps:
+            code, stderr = steps.end()
+        assert code == 0, stderr
         compiled = list(pathlib.Path(dump).glob("module_*.before_optimizations.txt"))
-    found = json.loads(done.stdout)
+    found = json.loads("".join(steps.lines))
     assert (len(compiled), found["traces"]) == (1, 1)
     assert len(found["xla"]) == xla_steps.STEPS
     # XLA sums in other orders, and updates carry that on: 2e-7 and 1e-5 were seen.
@@ -41,8 +33,8 @@ def test_ten_steps_under_xla() -> None:
     assert found["difference"] < 1e-3
 
 
-def test_its_steps_draw_different_children() -> None:
-    space = presets.get("bignas_small")
+def test_its_steps_draw_different_children(tmp_path: pathlib.Path) -> None:
+    space = runs.space_of(tmp_path, stages=runs.ONE_STAGE)
     drawn = {
         tuple(child.choice.numpy())
         for step in range(xla_steps.STEPS)

@@ -1,4 +1,4 @@
-"""Ten steps of the small space by masks, as a plain graph and under XLA.
+"""Steps of a space of two blocks by masks, as a plain graph and under XLA.
 
 Prints JSON: the losses of both and, at the end, the largest difference between their
 weights over the largest way that a weight has come.
@@ -7,24 +7,25 @@ weights over the largest way that a weight has come.
 from __future__ import annotations
 
 import json
+import pathlib
+import tempfile
 
 import numpy as np
 import tensorflow as tf
 
-from bignas_tf.training import experiment, schedules
+from bignas_tf.training import schedules
 from bignas_tf.training.task import BigNASTask
+from tests.training import runs
 
-STEPS, BATCH = 10, 4
+STEPS, BATCH = 4, runs.BATCH
 
 
 class Run:
     """A supernet with its optimiser; call it for a step's loss."""
 
-    def __init__(self, jit_compile: bool) -> None:
+    def __init__(self, folder: pathlib.Path, jit_compile: bool) -> None:
         # With gammas of 1 the gradients of all weights are alive from the first step.
-        config = experiment.parse(
-            "bignas_small", [], "task.model.execution=mask,task.model.zero_init_gamma=false"
-        )
+        config = runs.parse(folder, "task.model.execution=mask,task.model.zero_init_gamma=false")
         task = BigNASTask(config.task)
         self.model = task.build_model()
         optimizer = task.create_optimizer(schedules.of_run(config.trainer), config.runtime)
@@ -48,16 +49,19 @@ class Run:
 def main() -> None:
     rng = np.random.default_rng(0)
     batches = [
-        (rng.integers(0, 256, [BATCH, 28, 28, 1], np.uint8), rng.integers(0, 10, BATCH, np.int32))
+        (rng.integers(0, 256, [BATCH, 14, 14, 1], np.uint8), rng.integers(0, 10, BATCH, np.int32))
         for _ in range(STEPS)
     ]
-    runs = {"plain": Run(jit_compile=False), "xla": Run(jit_compile=True)}
-    start = runs["plain"].weights()
-    losses = {name: [run(*batch) for batch in batches] for name, run in runs.items()}
-    ends = {name: run.weights() for name, run in runs.items()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        runs.space_file(folder, stages=runs.ONE_STAGE)
+        made = {"plain": Run(folder, jit_compile=False), "xla": Run(folder, jit_compile=True)}
+    start = made["plain"].weights()
+    losses = {name: [run(*batch) for batch in batches] for name, run in made.items()}
+    ends = {name: run.weights() for name, run in made.items()}
     way = np.abs(ends["plain"] - start).max()
     difference = np.abs(ends["plain"] - ends["xla"]).max() / way
-    traces = runs["xla"].traces
+    traces = made["xla"].traces
     print(json.dumps(losses | {"difference": float(difference), "traces": traces}))
 
 

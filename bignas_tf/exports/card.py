@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -46,7 +48,7 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     if accuracy:
         found = Accuracy.from_json(accuracy)
         figures = f"{100 * found.top1:.2f} ± {100 * found.error:.2f}% (standard error)"
-        yield f"top-1 accuracy: {figures} on {found.images:,} images of `{accuracy['split']}`"
+        yield f"top-1 accuracy: {figures} on {found.images:,} images of {_code(accuracy['split'])}"
     for key, what in [
         ("macs", "multiply-adds"),
         ("params", "parameters"),
@@ -56,13 +58,30 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
             yield f"{what}: {card[key]:,}"
     if "calibration" in card:
         calibration = card["calibration"]
-        images = f"{calibration['images']:,} images of `{calibration['split']}`"
+        images = f"{calibration['images']:,} images of {_code(calibration['split'])}"
         yield f"batch norms calibrated on {images}"
-    yield f"data: {card.get('data', 'unknown')}"
-    yield f"licence: {card.get('licence') or 'not given; ask whoever trained it'}"
-    yield f"made of: `{source.get('checkpoint', 'unknown')}`, step {source.get('step', 'unknown')}"
-    yield f"SHA-256 of that checkpoint's index: `{source.get('index_sha256', 'unknown')}`"
+    yield f"data: {_text(card.get('data', 'unknown'))}"
+    yield f"licence: {_text(card.get('licence') or 'not given; ask whoever trained it')}"
+    made_of = _code(source.get("checkpoint", "unknown"))
+    yield f"made of: {made_of}, step {source.get('step', 'unknown')}"
+    yield f"SHA-256 of that checkpoint's index: {_code(source.get('index_sha256', 'unknown'))}"
     yield f"TensorFlow {card.get('tensorflow', 'unknown')}"
+
+
+def _text(value: object) -> str:
+    """One line, in which HTML and Markdown stay what their writer typed."""
+    line = html.escape(_one_line(value), quote=False)
+    return re.sub(r"([\\`*\[\]])", r"\\\1", line)
+
+
+def _code(value: object) -> str:
+    """A code span, which has no escapes: a backtick would end it."""
+    return "`" + _one_line(value).replace("`", "'") + "`"
+
+
+def _one_line(value: object) -> str:
+    # Half a surrogate pair, which a path may have, cannot be written.
+    return " ".join(str(value).encode(errors="replace").decode().split())
 
 
 def _classes(labels: Sequence[str]) -> str:

@@ -44,6 +44,17 @@ def test_a_card_has_a_line_for_each_block(child: tf_keras.Model) -> None:
     ]
 
 
+def test_what_people_typed_stays_text(child: tf_keras.Model) -> None:
+    typed = "<script>alert(1)</script>\n# a [link](x) \ud800 `code`"
+    made_of = {"checkpoint": "run`/ckpt-<b>7"}
+    text = card.render({"licence": typed, "data": typed, "source": made_of}, child, LABELS)
+    shown = r"&lt;script&gt;alert(1)&lt;/script&gt; # a \[link\](x) ? \`code\`"
+    assert f"\n- licence: {shown}\n" in text
+    assert f"\n- data: {shown}\n" in text
+    assert "\n- made of: `run'/ckpt-<b>7`, step unknown\n" in text
+    assert text.encode()
+
+
 def test_of_many_classes_it_names_the_first_and_the_last(child: tf_keras.Model) -> None:
     text = card.render({}, child, [f"class\n{number}" for number in range(100)])
     assert "```\n0 class\\n0\n...\n99 class\\n99\n(see labels.json)\n```" in text

@@ -27,6 +27,7 @@ from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import splits
 from bignas_tf.selection.splits import Split
 from bignas_tf.training import averaging, experiment, schedules, validation
 from bignas_tf.training.checkpoints import Run
@@ -97,20 +98,14 @@ def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig
 
 def _reporting(task: BigNASConfig) -> Split:
     """The images to report an accuracy on, which training must not see."""
-    data, selection = task.train_data, task.selection
+    data = task.train_data
     if data.num_classes < 2:
         raise errors.UsageError(
             f"task.train_data.num_classes is {data.num_classes}; of fewer than 2 classes there is "
             "nothing to learn"
         )
     reporting = cards.reporting_images(task)
-    shared = inputs.count_shared(data, reporting.config)
-    if shared:
-        raise errors.UsageError(
-            f"task.train_data.tfds_split {data.tfds_split!r} and task.selection.reporting_split "
-            f"{selection.reporting_split!r} have {shared} images in common; an accuracy on images "
-            "of training says nothing: name separate splits"
-        )
+    splits.check_untrained(data, task.selection.reporting_split)
     return reporting
 
 

@@ -104,10 +104,13 @@ def calibration_batches(data: DataConfig, selection: SelectionConfig) -> Split:
 
 
 def check_apart(data: DataConfig, selection: SelectionConfig) -> None:
-    """Refuses to report an accuracy on images that rank children.
+    """Refuses to report an accuracy on images that rank children, or that train them.
+
+    Children may be ranked on training images, as the paper's are.
 
     Raises:
-      UsageError: the ranking and the reporting split share images, or one cannot be opened.
+      UsageError: the reporting split shares images with the ranking split or with those of
+        training, or one cannot be opened.
     """
     ranking, reporting = selection.ranking_split, selection.reporting_split
     shared = inputs.count_shared(_evaluated(data, ranking), _evaluated(data, reporting))
@@ -116,6 +119,26 @@ def check_apart(data: DataConfig, selection: SelectionConfig) -> None:
             f"task.selection: ranking_split {ranking!r} and reporting_split {reporting!r} have "
             f"images in common ({shared}); an accuracy that chose a child cannot judge it: name "
             "separate splits"
+        )
+    check_untrained(data, reporting)
+
+
+def check_untrained(data: DataConfig, reporting: str) -> None:
+    """Refuses to report an accuracy on images of training.
+
+    Args:
+      data: of training.
+      reporting: the split to report on.
+
+    Raises:
+      UsageError: they share images, or one cannot be opened.
+    """
+    shared = inputs.count_shared(data, _evaluated(data, reporting))
+    if shared:
+        raise errors.UsageError(
+            f"task.train_data.tfds_split {data.tfds_split!r} and task.selection.reporting_split "
+            f"{reporting!r} have images in common ({shared}); an accuracy on images of training "
+            "says nothing: name separate splits"
         )
 
 

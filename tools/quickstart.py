@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> None:
         print(f"{prediction['image']}: predicted {prediction['name']}")
     _run("judge", model_dir=run_dir, images=str(_JUDGED_IMAGES))
     _run("report", model_dir=run_dir)
-    plain = _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.2f}") if images else ""
+    plain = _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}") if images else ""
     _print_table(search_dir)
     if plain:
         _print_plain(json.loads(plain.splitlines()[-1]))

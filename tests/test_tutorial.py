@@ -16,7 +16,7 @@ SHORTER = {
     "  train_steps: 100\n": (
         "  train_steps: 1\n  train_tf_while_loop: false\n  train_tf_function: false\n"
     ),
-    "  selection:\n": "  sandwich: {num_random: 0}\n  selection:\n",
+    "  selection:\n": "  sandwich:\n    num_random: 0\n  selection:\n",
     "calibration_split: 'train[:500]'\n    calibration_images: 500\n": (
         "calibration_split: 'train[:64]'\n    calibration_images: 64\n"
     ),

@@ -101,6 +101,7 @@ def fit(
     with _precision(config.runtime.mixed_precision_dtype):
         # Before training: otherwise these mistakes would show only after it.
         splits.check_apart(task.train_data, task.selection)
+        splits.check_untrained(task.train_data, task.selection.reporting_split)
         children = NamedChildren(task).of if task.evaluation.children else None
         folder = os.fspath(model_dir)
         trainer.train(config, folder, strategy, children, console.or_silent(show))

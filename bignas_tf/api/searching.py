@@ -11,7 +11,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import console, errors, workers
 from bignas_tf.api import objectives, selecting
 from bignas_tf.console import Show
-from bignas_tf.selection import runner
+from bignas_tf.selection import runner, splits
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.training import experiment
@@ -55,6 +55,9 @@ def search(
     """
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
     task = _overridden(run.config, params_override).task
+    # Of other images than the run's it is not known which ones trained it.
+    if task.train_data.as_dict() == run.config.task.train_data.as_dict():
+        splits.check_untrained(task.train_data, task.selection.reporting_split)
     names = dict.fromkeys(
         [*objectives.COUNTED, *(name for budget in limits for name in budget.limits)]
     )

@@ -101,7 +101,8 @@ def test_an_image_that_cannot_be_read_is_named(
         shutil.copytree(root / "train" / "class_0", root / "train" / f"class_{number}")
     broken = root / "train" / "class_2" / "6.jpg"
     broken.write_bytes(broken.read_bytes()[:300])
-    _edit(copy_dir, "train_data", source="folder", input_path=str(root), cache=False)
+    photos = {"source": "folder", "input_path": str(root), "tfds_split": "train[:4]"}
+    _edit(copy_dir, "train_data", cache=False, **photos)
     parts = {"calibration": "train[:4]", "ranking": "train[4:10]", "reporting": "train[10:]"}
     named = {f"{use}_split": split for use, split in parts.items()}
     _edit(copy_dir, "selection", calibration_images=4, batch_size=2, **named)

@@ -156,6 +156,7 @@ def test_another_strategy_is_a_setting(
         ("task.selection.sead=1", "nearest is 'task.selection.seed'"),
         ("task.model.execution=mask", "follows its run in all but task.selection"),
         ("task.selection.ranking_split='test[:100]'", "have images in common (100)"),
+        ("task.selection.reporting_split='train[1100:1200]'", "(100); an accuracy on images of"),
         ("task.train_data.base_size=16", "base_size is 16; the supernet is made for 8"),
         ("task.train_data.channels=3", "channels is 3; the supernet is made for 1"),
         ("task.train_data.num_classes=11", "num_classes is 11; the supernet is made for 10"),

@@ -55,16 +55,22 @@ def test_the_small_space_compiles_for_eight_cores(tmp_path: pathlib.Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("asked", "largest", "tries"), [(32, 20, [16, 24, 20]), (32, 0, [16, 8, 4]), (3, 2, [1, 2])]
+    ("asked", "parts", "largest", "tries"),
+    [
+        (32, 1, 20, [16, 24, 20]),
+        (32, 1, 0, [16, 8, 4]),
+        (3, 1, 2, [1, 2]),
+        (48, 4, 28, [24, 36, 28, 32]),
+    ],
 )
-def test_the_largest_batch_is_found(asked: int, largest: int, tries: list[int]) -> None:
+def test_the_largest_batch_is_found(asked: int, parts: int, largest: int, tries: list[int]) -> None:
     tried: list[int] = []
 
     def fits(batch: int) -> bool:
         tried.append(batch)
         return batch <= largest
 
-    assert (fitting.largest_batch(fits, asked), tried) == (largest, tries)
+    assert (fitting.largest_batch(fits, asked, parts), tried) == (largest, tries)
 
 
 def test_a_compiler_that_is_killed_is_explained(tmp_path: pathlib.Path) -> None:

@@ -89,14 +89,16 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        # The fork server reaps what has ended.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def stand_still(self) -> None:
         """Returns when the process is stopped, or has ended."""
         self.send(signal.SIGSTOP)
         status = pathlib.Path(f"/proc/{self._process.pid}/stat")
         # The state follows the name, which is in brackets.
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             while status.read_text().rpartition(")")[2].split()[0] not in "TZ":
                 os.sched_yield()
 

@@ -33,7 +33,10 @@ _ENVIRONMENT = flags.DEFINE_string(
     "environment", ".venv-tpu", "Folder of the environment that `make env-tpu` makes."
 )
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "JSON file; runs/tpu_compile/<experiment>_<topology>_<batch>.json if unset."
+    "output",
+    None,
+    "JSON file; runs/tpu_compile/<experiment>_<topology>_<batch>.json if unset."
+    " With task.micro_batches, their number follows the batch.",
 )
 
 
@@ -59,7 +62,8 @@ def main(argv: Sequence[str]) -> None:
             f"--per_core_batch is {batch}; task.micro_batches divides it into {parts} parts, so it "
             f"must be a multiple of {parts}"
         )
-    file = f"{name}_{topology.replace(':', '_')}_{batch}.json"
+    divided = f"_parts{parts}" if parts > 1 else ""
+    file = f"{name}_{topology.replace(':', '_')}_{batch}{divided}.json"
     output = pathlib.Path(_OUTPUT.value or f"runs/tpu_compile/{file}")
     files.ensure_writable(output.parent)
     step = lowering.ReplicaStep(config, compiler.cores)

@@ -34,6 +34,8 @@ from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 from bignas_tf.training.task import BigNASTask
 
+_CALIBRATION_BATCHES = 50  # batch norms with a momentum of 0.9 forget what was before
+
 
 def finetune(
     run: Run,
@@ -149,9 +151,10 @@ def fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> No
         ["accuracy"],
     )
     data, steps = config.task.train_data, config.trainer.train_steps
+    images = resize.resized_batches(inputs.build_dataset(data), child.input_shape[1])
     with faults.named(data):
         past = child.fit(
-            resize.resized_batches(inputs.build_dataset(data), child.input_shape[1]),
+            images,
             steps_per_epoch=steps,
             verbose=verbose,
             callbacks=[tf_keras.callbacks.TerminateOnNaN()],
@@ -162,6 +165,9 @@ def fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> No
         )
     if averages:
         averaging.copy_weights(child, optimizer, child)
+        # The statistics so far are those of the weights before they were averaged.
+        for batch, _ in images.take(_CALIBRATION_BATCHES):
+            child(batch, training=True)
 
 
 def _servable(

@@ -16,6 +16,9 @@ from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.training import experiment
 from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
+
+_IMAGES = ("source", "tfds_name", "input_path")  # what a data set is known by
 
 
 def search(
@@ -55,9 +58,7 @@ def search(
     """
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
     task = _overridden(run.config, params_override).task
-    # Of other images than the run's it is not known which ones trained it.
-    if task.train_data.as_dict() == run.config.task.train_data.as_dict():
-        splits.check_untrained(task.train_data, task.selection.reporting_split)
+    _check_untrained(run.config.task, task)
     names = dict.fromkeys(
         [*objectives.COUNTED, *(name for budget in limits for name in budget.limits)]
     )
@@ -69,6 +70,14 @@ def search(
     if workers.is_chief(run.supernet.distribute_strategy):
         selecting.show_selected(result, show)
     return result
+
+
+def _check_untrained(trained: BigNASConfig, searched: BigNASConfig) -> None:
+    """Refuses to report on images of training; of other images than the run's none is known."""
+    before, now = trained.train_data, searched.train_data
+    if all(getattr(before, name) == getattr(now, name) for name in _IMAGES):
+        own = now.replace(tfds_split=before.tfds_split)
+        splits.check_untrained(own, searched.selection.reporting_split)
 
 
 def _overridden(config: cfg.ExperimentConfig, params_override: str) -> cfg.ExperimentConfig:

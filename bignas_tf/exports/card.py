@@ -71,7 +71,7 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
 def _text(value: object) -> str:
     """One line, in which HTML and Markdown stay what their writer typed."""
     line = html.escape(_one_line(value), quote=False)
-    return re.sub(r"([\\`*\[\]])", r"\\\1", line)
+    return re.sub(r"([\\`*_~\[\]])", r"\\\1", line)
 
 
 def _code(value: object) -> str:

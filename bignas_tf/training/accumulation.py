@@ -67,7 +67,7 @@ def compute_gradients(
         [each / parts for each in gradients],
         dict(zip(roles, tf.unstack(losses / parts), strict=True)),
         _in_order(logits.stack()),
-        different,
+        different // parts,
     )
 
 
@@ -94,9 +94,16 @@ def _repeated(
     if not isinstance(tf.distribute.get_strategy(), _NO_TALK_IN_LOOPS):
         # One copy of the step, whatever the number of parts, and one part's activations.
         _, sums, logits = tf.while_loop(
-            lambda part, *_: part < parts, step, (number, sums, logits), maximum_iterations=parts
+            lambda part, *_: part < parts,
+            step,
+            (number, sums, logits),
+            parallel_iterations=1,
+            maximum_iterations=parts,
         )
         return sums, logits
     for _ in range(parts):
+        # A part that did not wait for the one before would hold its activations beside it.
+        with tf.control_dependencies(sums):
+            number = tf.identity(number)
         number, sums, logits = step(number, sums, logits)
     return sums, logits

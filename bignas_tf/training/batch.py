@@ -53,6 +53,7 @@ def follow(config: cfg.ExperimentConfig) -> str:
     _lengthen(rate, _SCHEDULES.get(kind, ""), longer)
     _lengthen(rate, "offset", longer)
     _lengthen(warmup, "warmup_steps", longer)
+    _lengthen(optimisation.ema, "start_step", longer)
     for holder, name in itertools.product((rate, warmup), _RATES):
         if isinstance(getattr(holder, name, None), int | float):
             setattr(holder, name, getattr(holder, name) / longer)
@@ -66,5 +67,5 @@ def follow(config: cfg.ExperimentConfig) -> str:
 def _lengthen(holder: Any, name: str, factor: float, multiple: int = 1) -> None:
     """Multiplies a number of steps that is there and above 0; it stays so."""
     value = getattr(holder, name, 0)
-    if value > 0:
+    if value and value > 0 and multiple > 0:
         setattr(holder, name, max(1, round(value * factor / multiple)) * multiple)

@@ -152,8 +152,8 @@ class TrainerConfig(cfg.TrainerConfig):
     """The Model Garden's trainer with our schedules among its choices.
 
     Attributes:
-      for_batch: the global batch that lengths and learning rates are for; those of a run with
-        another batch follow it (`batch.follow`). 0: whatever the batch is.
+      for_batch: the global batch that lengths and learning rates are for, whoever wrote them;
+        in a run with another batch they follow it (`batch.follow`). 0: whatever the batch is.
       loss_upper_bound: a mean sum of a step's losses above it stops the run.
       recovery_max_trials: its answer to a loss that explodes, which restores weights but not
         the position of the input; off, for `progress.Progress` stops the run.

@@ -49,10 +49,10 @@ class BigNASTask(base_task.Task):
     ) -> None:
         replicas = input_context.num_replicas_in_sync if input_context else 1
         parts = self.task_config.micro_batches
-        if data.global_batch_size % (replicas * parts):
+        if parts > 1 and data.global_batch_size % (replicas * parts):
             raise errors.UsageError(
                 f"task.train_data.global_batch_size is {data.global_batch_size}; it must be a "
-                f"multiple of {replicas * parts}: {replicas} replicas, and in each {parts} parts "
+                f"multiple of {replicas * parts}: {replicas} replicas times {parts} parts "
                 "(task.micro_batches)"
             )
 

@@ -40,6 +40,7 @@ def describe(recipe: Recipe) -> Plain:
     config = recipe.config()
     task = config.task
     splits.check_apart(task.train_data, task.selection)
+    splits.check_untrained(task.train_data, task.selection.reporting_split)
     plain = config.as_dict()
     del plain["task"]["train_data"]["tfds_data_dir"]  # the images count, not where they are
     plain["space_fingerprint"] = presets.get(task.model.search_space).fingerprint()

@@ -129,10 +129,25 @@ def _plain(result: StepResult) -> tuple[list[tf.Tensor], tf.Tensor]:
     return result.gradients, tf.stack(list(result.losses.values()))
 
 
+def test_a_part_begins_when_the_one_before_has_ended(config: cfg.ExperimentConfig) -> None:
+    """Or the activations of several would be held at one time."""
+    task = config.task
+    supernet = _supernet(task)
+    step = tf.function(lambda: _plain(_whole(supernet, task)), autograph=False)
+    loops = [
+        operation
+        for operation in step.get_concrete_function().graph.get_operations()
+        if operation.type in ("While", "StatelessWhile")
+    ]
+    assert [loop.get_attr("parallel_iterations") for loop in loops] == [1]
+
+
 def test_parts_that_do_not_divide_the_batch_are_refused(config: cfg.ExperimentConfig) -> None:
     config.task.micro_batches = 3
     task = BigNASTask(config.task)
-    with pytest.raises(errors.UsageError, match=r"is 8; it must be a multiple of 3: 1 replicas"):
+    with pytest.raises(
+        errors.UsageError, match=r"is 8; it must be a multiple of 3: 1 replicas times 3"
+    ):
         task.build_inputs(config.task.train_data)
 
 

@@ -56,6 +56,22 @@ def test_intervals_stay_ends_of_loops_and_a_length_of_0_stays_that_of_the_run() 
     assert numbers["decay_steps"] == 0
 
 
+def test_a_loop_of_no_steps_is_refused_whatever_the_batch() -> None:
+    with pytest.raises(errors.UsageError, match="steps_per_loop is 0"):
+        _parse(f"{BATCH}=1024", "trainer.steps_per_loop=0")
+
+
+def test_a_length_that_is_not_given_is_left_out() -> None:
+    (paper, _), (small, _) = (_parse(f"{RATE}.type=cosine", *more) for more in ([], [f"{BATCH}=8"]))
+    lengths = [each.trainer.optimizer_config.learning_rate.get() for each in (paper, small)]
+    assert lengths[0].decay_steps == lengths[1].decay_steps
+
+
+def test_the_start_of_averaging_follows() -> None:
+    config, _ = _parse(f"{BATCH}=1024", "trainer.optimizer_config.ema.start_step=100")
+    assert config.trainer.optimizer_config.ema.start_step == 400
+
+
 def test_what_was_parsed_is_not_changed_again() -> None:
     config, _ = _parse(f"{BATCH}=1024")
     numbers = _numbers(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
 import pathlib
@@ -43,7 +42,8 @@ class Outcome:
     taken: int = 0
     refused: int = 0
     slowest_s: float = 0.0
-    failures: dict[str, int] = dataclasses.field(default_factory=lambda: collections.Counter())
+    # Not a Counter, of which `asdict` would count the pairs.
+    failures: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def cases(self) -> int:

@@ -161,19 +161,19 @@ def _table(folder: pathlib.Path) -> object:
 
 
 def _images(folder: pathlib.Path) -> object:
-    config = data_config.DataConfig(
-        source="folder", input_path=str(folder / "images"), tfds_split="all",
-        num_classes=2, channels=3, base_size=12, global_batch_size=2, is_training=False,
-    )  # fmt: skip
-    described = description.read(str(folder / "images"))
-    faults.check(sources.open_source(config), config)
-    return described
+    _decode_all("folder", folder / "images")
+    return description.read(str(folder / "images"))
 
 
 def _records(folder: pathlib.Path) -> object:
+    return _decode_all("tfrecord", folder / "images.tfrecord")
+
+
+def _decode_all(source: str, path: pathlib.Path) -> int:
+    """Reads every image of a source; returns how many there are."""
     config = data_config.DataConfig(
-        source="tfrecord", input_path=str(folder / "images.tfrecord"), tfds_split="all",
-        num_classes=2, channels=3, base_size=12, global_batch_size=2, is_training=False,
+        source=source, input_path=str(path), tfds_split="all", num_classes=2, channels=3,
+        base_size=12, global_batch_size=2, is_training=False,
     )  # fmt: skip
     opened = sources.open_source(config)
     faults.check(opened, config)

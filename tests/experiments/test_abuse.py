@@ -63,4 +63,5 @@ def test_what_is_neither_is_told(folder: pathlib.Path) -> None:
     outcome = damaged.check(reader, folder, FORMS, 0, lambda kind, form: forms.append(form))
     assert sum(outcome.failures.values()) == len(forms) > 0
     assert "the file was changed" in outcome.failures
+    assert outcome.to_json()["failures"] == outcome.failures
     assert path.read_text() == "mflops=4,params_m=0.2"

@@ -89,19 +89,19 @@ class Face:
         sizes = [max(drawings[each].size) for each in self.characters] or [BOX]
         self._pixels_an_em = _MEASURED_AT * BOX / float(np.percentile(sizes, 90))
 
-    def draw(self, character: str, how: Distortion | None = None) -> Image.Image:
-        """A grey image [64, 64]; white on black, without distortion, where `how` is None."""
-        how = how or Distortion()
-        glyph = self._glyph(character, self._pixels_an_em * how.scale * _FINER)
+    def draw(self, character: str, distortion: Distortion | None = None) -> Image.Image:
+        """A grey image [64, 64]; white on black, without distortion, where `distortion` is None."""
+        distortion = distortion or Distortion()
+        glyph = self._glyph(character, self._pixels_an_em * distortion.scale * _FINER)
         largest = LARGEST * _FINER
         if max(glyph.size) > largest:
             glyph = _fitted(glyph, largest)
-        image = _stroked(_boxed(glyph, SIDE * _FINER), how.stroke)
-        image = _moved(image, how, glyph.size).reduce(_FINER)
-        if how.blur:
-            image = image.filter(ImageFilter.GaussianBlur(how.blur))
-        step = (how.ink - how.background) / 255
-        return image.point([round(how.background + step * level) for level in range(256)])
+        image = _stroked(_boxed(glyph, SIDE * _FINER), distortion.stroke)
+        image = _moved(image, distortion, glyph.size).reduce(_FINER)
+        if distortion.blur:
+            image = image.filter(ImageFilter.GaussianBlur(distortion.blur))
+        step = (distortion.ink - distortion.background) / 255
+        return image.point([round(distortion.background + step * level) for level in range(256)])
 
     def _glyph(self, character: str, size: float) -> Image.Image:
         """The drawing of a character, cut to its bounding box; white on black."""
@@ -179,16 +179,19 @@ def _stroked(image: Image.Image, stroke: int) -> Image.Image:
     return thinner if 2 * left > ink else image
 
 
-def _moved(image: Image.Image, how: Distortion, drawn: tuple[int, int]) -> Image.Image:
+def _moved(image: Image.Image, distortion: Distortion, drawn: tuple[int, int]) -> Image.Image:
     """Slants, rotates and shifts an image about its centre; `drawn` is the character's size."""
-    cosine, sine = math.cos(math.radians(how.degrees)), math.sin(math.radians(how.degrees))
+    cosine, sine = (
+        math.cos(math.radians(distortion.degrees)),
+        math.sin(math.radians(distortion.degrees)),
+    )
     # Pillow asks where a pixel of the result comes from: turned back first, then slanted back.
-    a, b = cosine + how.slant * sine, -sine + how.slant * cosine
+    a, b = cosine + distortion.slant * sine, -sine + distortion.slant * cosine
     d, e = sine, cosine
     middle = image.width / 2
     x, y = (
         middle + share * (image.width - side) / 2
-        for share, side in zip(how.shift, drawn, strict=True)
+        for share, side in zip(distortion.shift, drawn, strict=True)
     )
     matrix = (a, b, middle - a * x - b * y, d, e, middle - d * x - e * y)
     return image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)

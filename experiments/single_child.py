@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
         return resize.resize_patches(patches, biggest.resolution), labels
 
     model.compile(
-        task.create_optimizer(schedules.of_run(config.trainer)),
+        task.create_optimizer(schedules.for_run(config.trainer)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         ["accuracy"],
     )

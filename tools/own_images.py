@@ -21,10 +21,12 @@ _LEAST_MEASURED_MINUTES = 1.0
 _TRIAL_STEPS, _TRIAL_LOOP = 30, 10
 _SPEED = re.compile(r"  (\d+) images/s  ")
 
-Run = Callable[..., str]
+RunTool = Callable[..., str]
 
 
-def prepare(images: str, run_dir: str, minutes: float, run: Run) -> tuple[str, tuple[float, ...]]:
+def prepare(
+    images: str, run_dir: str, minutes: float, run: RunTool
+) -> tuple[str, tuple[float, ...]]:
     """Chooses a run for a folder of images, or finds the choice that was made before.
 
     Args:
@@ -67,7 +69,7 @@ def way_on(config_file: str, run_dir: str) -> str:
     )
 
 
-def _measured_speed(chosen: recipe.Recipe, run: Run) -> float:
+def _measured_speed(chosen: recipe.Recipe, run: RunTool) -> float:
     """Returns images per second of a short trial; the first loop traces and does not count."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, _CONFIG_FILE)

@@ -50,12 +50,12 @@ def main(argv: Sequence[str]) -> None:
 
     # Before TensorFlow is imported, so that a mistake is reported at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
-    from bignas_tf.training import experiment
+    from bignas_tf.training import parsing
 
     from .tpu import fitting, lowering, report
 
     name, topology, batch = _EXPERIMENT.value, _TOPOLOGY.value, _BATCH.value
-    config = experiment.parse(name, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    config = parsing.parse(name, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
     parts = config.task.micro_batches
     if batch % parts:
         raise errors.UsageError(

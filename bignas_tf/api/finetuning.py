@@ -29,7 +29,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import splits
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import averaging, experiment, schedules, validation
+from bignas_tf.training import averaging, parsing, schedules, validation
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 from bignas_tf.training.task import BigNASTask
@@ -93,7 +93,7 @@ def finetune(
 def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig:
     """Returns the configuration with the space of the run in place of its own."""
     changed = copy.deepcopy(config)
-    experiment.override(changed, runs.space_override(run))
+    parsing.override(changed, runs.space_override(run))
     validation.validate(changed)
     return changed
 
@@ -140,7 +140,7 @@ def fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> No
       UsageError: an image cannot be read.
       RunError: the loss is not finite.
     """
-    optimizer = BigNASTask.create_optimizer(schedules.of_run(config.trainer))
+    optimizer = BigNASTask.create_optimizer(schedules.for_run(config.trainer))
     averages = isinstance(optimizer, averaging.Average)
     if averages:
         optimizer.shadow_copy(child)

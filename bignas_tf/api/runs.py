@@ -17,8 +17,7 @@ from bignas_tf.api import devices
 from bignas_tf.console import Show
 from bignas_tf.selection import splits
 from bignas_tf.selection.named_children import NamedChildren
-from bignas_tf.training import checkpoints, trainer
-from bignas_tf.training import experiment as experiment_lib
+from bignas_tf.training import checkpoints, parsing, trainer
 from bignas_tf.training.checkpoints import Run
 
 
@@ -48,7 +47,7 @@ def configure(
     sources = [os.fspath(file) for file in config_files]
     if run is not None:
         sources.append(space_override(run))
-    return experiment_lib.parse(experiment, sources, params_override, console.or_silent(show))
+    return parsing.parse(experiment, sources, params_override, console.or_silent(show))
 
 
 def space_override(run: Run) -> str:

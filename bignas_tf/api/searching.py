@@ -14,7 +14,7 @@ from bignas_tf.console import Show
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.result import SearchResult
-from bignas_tf.training import experiment
+from bignas_tf.training import parsing
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
@@ -84,7 +84,7 @@ def _overridden(config: cfg.ExperimentConfig, params_override: str) -> cfg.Exper
     """A run's configuration with what a search may change of it."""
     changed = copy.deepcopy(config)
     if params_override:
-        experiment.override(changed, params_override)
+        parsing.override(changed, params_override)
     before, after = config.as_dict(), changed.as_dict()
     for free in ("selection", "train_data"):
         after["task"][free] = before["task"][free]

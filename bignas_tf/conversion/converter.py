@@ -112,7 +112,7 @@ def _convert(conversion: Conversion, name: str) -> bytes:
     if name == "onnx":
         return onnx.convert(conversion.child, conversion.calibration.shape[1], conversion.labels)
     child = conversion.child
-    description = metadata.Description(
+    description = metadata.FileDescription(
         name=f"image classifier, {name}",
         description=f"{child.count_params():,} parameters at {child.input_shape[1]} px",
         labels=tuple(conversion.labels),

@@ -62,7 +62,7 @@ def formats(
         content = paths[name].read_bytes()
         rows[name]["bytes"] = len(content)
         if name in tflite.KINDS:
-            rows[name]["operations"] = dataclasses.asdict(operations.of(content))
+            rows[name]["operations"] = dataclasses.asdict(operations.read(content))
     return {"images": scores[_SAVED_MODEL].images, "largest_logit": largest, "formats": rows}
 
 
@@ -87,7 +87,7 @@ def table(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *outside])
 
 
-def _reference(folder: pathlib.Path) -> probe.Run:
+def _reference(folder: pathlib.Path) -> probe.Infer:
     try:
         return probe.tensorflow(str(folder))
     except Exception as error:  # whatever TensorFlow raises for a damaged file
@@ -95,7 +95,7 @@ def _reference(folder: pathlib.Path) -> probe.Run:
         raise errors.RunError(f"{folder} does not load: {reason}") from error
 
 
-def _load(name: str, path: pathlib.Path) -> dict[int, probe.Run]:
+def _load(name: str, path: pathlib.Path) -> dict[int, probe.Infer]:
     """The file by the threads that it runs on."""
     load = probe.onnxruntime if name == "onnx" else probe.litert
     return {threads: load(str(path), threads) for threads in _THREADS}

@@ -31,7 +31,7 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # as the zip has no other date, equal models 
 
 
 @dataclasses.dataclass(frozen=True)
-class Description:
+class FileDescription:
     """What the metadata says about an image classifier.
 
     Attributes:
@@ -47,7 +47,7 @@ class Description:
     licence: str = ""
 
 
-def describe(model: bytes, description: Description, outputs: Sequence[str]) -> bytes:
+def describe(model: bytes, description: FileDescription, outputs: Sequence[str]) -> bytes:
     """Names a model's inputs and outputs, and puts metadata and labels into it.
 
     Args:
@@ -98,7 +98,7 @@ def label_lines(labels: Sequence[str]) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _metadata(description: Description, shape: Sequence[int], outputs: Sequence[str]) -> bytes:
+def _metadata(description: FileDescription, shape: Sequence[int], outputs: Sequence[str]) -> bytes:
     """The table ModelMetadata as a file of its own."""
     writer = _Writer()
     inputs = writer.vector([_image(writer, shape)])

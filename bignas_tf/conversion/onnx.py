@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 import tf_keras
 
-from bignas_tf.exports import served
+from bignas_tf.exports.child_function import ChildFunction
 
 # What runtimes since 2023 read, and tf2onnx writes.
 _OPSET = 18
 
 
 def convert(child: tf_keras.Model, patch_size: int, labels: Sequence[str]) -> bytes:
-    """Converts a child; see `served.Served` for inputs and outputs, any number of images a call.
+    """Converts a child; takes any number of images a call.
+
+    Inputs and outputs are those of `ChildFunction`.
 
     Args:
       child: what `build_child` made, weights set.
@@ -29,7 +31,7 @@ def convert(child: tf_keras.Model, patch_size: int, labels: Sequence[str]) -> by
     """
     import tf2onnx
 
-    module = served.Served(child, patch_size)
+    module = ChildFunction(child, patch_size)
     model, _ = tf2onnx.convert.from_function(
         module.serve, input_signature=module.serve.input_signature, opset=_OPSET
     )

@@ -32,7 +32,7 @@ class Operations:
     floats: Mapping[str, int]
 
 
-def of(model: bytes) -> Operations:
+def read(model: bytes) -> Operations:
     """Loads a file with LiteRT and sorts its operations."""
     lite = probe.interpreter(model)
     # The public interface lists tensors, not operations.

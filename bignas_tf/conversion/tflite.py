@@ -1,6 +1,6 @@
 """Children as LiteRT files (.tflite), in four kinds.
 
-Each takes one uint8 patch [1, S, S, C] and answers as `served.Served` does. The shapes are fixed,
+Each takes one uint8 patch [1, S, S, C] and answers as `ChildFunction` does. The shapes are fixed,
 as phones and accelerators want them.
 
 - float32: the child as it is.
@@ -24,13 +24,14 @@ import tf_keras
 
 from bignas_tf import errors
 from bignas_tf.conversion import metadata, operations
-from bignas_tf.exports import probe, served, verify
+from bignas_tf.exports import probe, verify
+from bignas_tf.exports.child_function import ChildFunction
 
 KINDS = ("float32", "float16", "dynamic_range", "int8")
 
 
 def convert(
-    child: tf_keras.Model, kind: str, patches: np.ndarray, description: metadata.Description
+    child: tf_keras.Model, kind: str, patches: np.ndarray, description: metadata.FileDescription
 ) -> bytes:
     """Converts a child.
 
@@ -48,7 +49,7 @@ def convert(
     """
     # The ranges are found in float32; the input becomes uint8 afterwards.
     dtype = tf.float32 if kind == "int8" else tf.uint8
-    module = served.Served(child, patches.shape[1], 1, dtype)
+    module = ChildFunction(child, patches.shape[1], 1, dtype)
     model = _described(module, kind, patches, description)
     if kind == "int8":
         classifier = module.folded.layers[-1]
@@ -59,7 +60,10 @@ def convert(
 
 
 def _described(
-    module: served.Served, kind: str, patches: np.ndarray, description: metadata.Description
+    module: ChildFunction,
+    kind: str,
+    patches: np.ndarray,
+    description: metadata.FileDescription,
 ) -> bytes:
     serve = module.serve.get_concrete_function()
     converter = _converter(serve, module)
@@ -83,7 +87,7 @@ def _shift(child: tf_keras.Model, model: bytes, patches: np.ndarray) -> np.ndarr
         path.write_bytes(model)
         answers = probe.litert(str(path))(patches)
     # Of any batch size: TensorFlow 2.20 with oneDNN crashes in children of just one image.
-    serve = served.Served(child, patches.shape[1]).serve
+    serve = ChildFunction(child, patches.shape[1]).serve
     expected = [serve(patch[np.newaxis])[verify.LOGITS].numpy()[0] for patch in patches]
     return np.mean(answers - np.stack(expected), axis=0)
 
@@ -136,7 +140,7 @@ def _samples(patches: np.ndarray) -> Iterator[list[np.ndarray]]:
 
 def check_int8(model: bytes) -> None:
     """Refuses a file with an operation in float, or whose input is not a plain pixel."""
-    floats = operations.of(model).floats
+    floats = operations.read(model).floats
     if floats:
         raise errors.RunError(f"LiteRT int8: operations in float32: {floats}")
     (image,) = probe.interpreter(model).get_input_details()

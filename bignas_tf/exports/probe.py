@@ -22,19 +22,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-Run = Callable[[np.ndarray], np.ndarray]
+Infer = Callable[[np.ndarray], np.ndarray]
 # Few calls of a small child are over in a moment, which any other process can spoil.
 _TIMED_CALLS, _TIMED_SECONDS = 50, 0.2
 
 
-def session(folder: str, patches: str, logits: str) -> Run:
+def session(folder: str, patches: str, logits: str) -> Infer:
     """TensorFlow's C API, as servers load a SavedModel."""
     library = runpy.run_path(str(pathlib.Path(__file__).with_name("session.py")))
     loaded = library["Session"](folder)
     return lambda images: loaded.run({patches: images}, [logits])[0]
 
 
-def tensorflow(folder: str) -> Run:
+def tensorflow(folder: str) -> Infer:
     """Python's TensorFlow."""
     import tensorflow as tf
 
@@ -54,7 +54,7 @@ def interpreter(model: str | bytes, threads: int | None = None) -> Any:
     return loaded
 
 
-def litert(path: str, threads: int | None = None) -> Run:
+def litert(path: str, threads: int | None = None) -> Infer:
     """LiteRT; quantised answers become float32."""
     model = interpreter(path, threads)
     (patches,) = model.get_input_details()
@@ -70,7 +70,7 @@ def litert(path: str, threads: int | None = None) -> Run:
     return lambda images: np.stack([answer(image) for image in images])
 
 
-def onnxruntime(path: str, threads: int | None = None) -> Run:
+def onnxruntime(path: str, threads: int | None = None) -> Infer:
     """ONNX Runtime on the CPU."""
     import onnxruntime
 
@@ -80,7 +80,7 @@ def onnxruntime(path: str, threads: int | None = None) -> Run:
     return lambda images: loaded.run(["logits"], {"patches": images})[0]
 
 
-def openvino(path: str) -> Run:
+def openvino(path: str) -> Infer:
     """OpenVINO on the CPU; takes a .tflite file of one image a call."""
     import openvino
 
@@ -92,7 +92,7 @@ def openvino(path: str) -> Run:
     )
 
 
-_RUNTIMES: dict[str, Callable[..., Run]] = {
+_RUNTIMES: dict[str, Callable[..., Infer]] = {
     each.__name__: each for each in (session, tensorflow, litert, onnxruntime, openvino)
 }
 
@@ -121,7 +121,7 @@ def timing(call: Callable[[], object]) -> Timing:
     return Timing(1000 * median, 1000 * (high - low) / 2)
 
 
-def milliseconds(run: Run, patch: np.ndarray) -> float:
+def milliseconds(run: Infer, patch: np.ndarray) -> float:
     """The median time of a call; what was loaded must have run before.
 
     Args:

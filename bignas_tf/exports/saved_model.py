@@ -16,7 +16,7 @@ import tf_keras
 from bignas_tf import errors, files, full_disk, scratch
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
-from bignas_tf.exports import configs, publishing, runtimes, serving, signatures, verify
+from bignas_tf.exports import configs, publishing, requests, runtimes, signatures, verify
 from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.intake import MOST_PIXELS, Intake
 
@@ -148,20 +148,20 @@ def _export(
 def _write(servable: Servable, folder: pathlib.Path, through: Sequence[runtimes.Runtime]) -> None:
     """Fills a folder with all that a version contains, and verifies it."""
     folder.mkdir()
-    requests = serving.requests(servable.patches, servable.centre)
+    feeds = requests.feeds(servable.patches, servable.centre)
     tf.saved_model.save(
         tf.Module(),
         str(folder),
         signatures=signatures.build(servable.child, servable.intake, servable.names),
         options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
     )
-    serving.write_warmup(folder, requests)
+    requests.write_warmup(folder, feeds)
     proof = proof_lib.Proof(servable.patches, servable.expected_logits)
     proof.write(folder)
-    difference = verify.verify_export(folder, requests, proof.logits, proof.tolerance)
+    difference = verify.verify_export(folder, feeds, proof.logits, proof.tolerance)
     verified = {
         "images": len(proof.logits),
-        "signatures": sorted(requests),
+        "signatures": sorted(feeds),
         "max_difference": difference,
         "tolerance": proof.tolerance,
     }

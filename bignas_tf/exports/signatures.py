@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras
 from tensorflow.python.framework import convert_to_constants
 
+from bignas_tf.exports.child_function import ChildFunction
 from bignas_tf.exports.intake import Intake
-from bignas_tf.exports.served import Served
 
 _MOST_NAMED = 5  # classes of an answer that come with their names
 
@@ -78,7 +78,7 @@ def _function(
 def _frozen(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
     """Patches to logits and probabilities, by a graph of constants."""
     # Graphs hold their variables weakly: what owns them must outlive the conversion.
-    owner = Served(child, intake.size)
+    owner = ChildFunction(child, intake.size)
     serve = owner.serve.get_concrete_function()
     frozen = convert_to_constants.convert_variables_to_constants_v2(serve)
     return lambda patches: dict(zip(serve.structured_outputs, frozen(patches), strict=True))

@@ -182,12 +182,12 @@ def _save(child: tf_keras.Model, models: ModelSpace, folder: str) -> None:
 
 def _convert(child: tf_keras.Model, models: ModelSpace) -> bytes:
     numbers = tuple(map(str, range(models.num_classes)))
-    told = metadata.Description("child", "Made to be timed; not calibrated.", numbers)
+    told = metadata.FileDescription("child", "Made to be timed; not calibrated.", numbers)
     side = models.space.base_resolution
     patches = np.zeros([1, side, side, models.input_channels], np.uint8)
     return tflite.convert(child, "float32", patches, told)
 
 
-def _call_timing(run: probe.Run, side: int, channels: int) -> probe.Timing:
+def _call_timing(run: probe.Infer, side: int, channels: int) -> probe.Timing:
     patch = np.random.default_rng(0).integers(0, 256, [1, side, side, channels], np.uint8)
     return warm_timing(lambda: run(patch))

@@ -21,7 +21,7 @@ from bignas_tf.exports import folding, probe
 from bignas_tf.latency import children
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import blocks
-from bignas_tf.search_space.parts import Block, Head, Part, Stem
+from bignas_tf.search_space.parts import BlockPart, Head, Part, Stem
 
 
 def timing(part: Part, threads: int) -> probe.Timing:
@@ -44,7 +44,7 @@ def overhead(patch_side: int, channels: int, threads: int) -> probe.Timing:
         [1, patch_side, patch_side, channels],
         tf.uint8,
     )
-    told = metadata.Description("a corner", "Nothing.", ("value",))
+    told = metadata.FileDescription("a corner", "Nothing.", ("value",))
     model = metadata.describe(tflite.plain(corner, tf.Module()), told, ["logits"])
     return children.litert_timing(model, patch_side, channels, threads)
 
@@ -62,7 +62,7 @@ def _stem(part: Stem) -> bytes:
     return tflite.plain(_function(serve, shape, tf.uint8), model)
 
 
-def _block(part: Block) -> bytes:
+def _block(part: BlockPart) -> bytes:
     row = blocks.Block(
         stage=0,
         layer=0,
@@ -94,7 +94,7 @@ def _head(part: Head) -> bytes:
     return tflite.plain(_function(serve, [1, *shape]), model)
 
 
-_BUILDERS: dict[type[Part], Callable[[Any], bytes]] = {Stem: _stem, Block: _block, Head: _head}
+_BUILDERS: dict[type[Part], Callable[[Any], bytes]] = {Stem: _stem, BlockPart: _block, Head: _head}
 
 
 def _folded(shape: Sequence[int], build: Callable[[tf.Tensor], tf.Tensor]) -> tf_keras.Model:

@@ -18,10 +18,10 @@ from typing import Any
 from bignas_tf import commands, errors, files
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.parts import Block, Head, ModelSpace, Part, Stem
+from bignas_tf.search_space.parts import BlockPart, Head, ModelSpace, Part, Stem
 
 FORMAT, UNIT = 2, "ms"
-_KINDS: dict[str, type[Part]] = {"stem": Stem, "block": Block, "head": Head}
+_KINDS: dict[str, type[Part]] = {"stem": Stem, "block": BlockPart, "head": Head}
 _KEYS = ["format", "unit", "device", "overhead_ms", "entries"]
 _MAY_BE_ZERO = ("se_width",)
 

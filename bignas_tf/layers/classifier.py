@@ -27,7 +27,7 @@ class ElasticClassifier(tf_keras.layers.Layer):
         )
         self.bias = self.add_weight("bias", (num_classes,), initializer="zeros")
 
-    def call(self, x: tf.Tensor, in_width: elastic.Width, how: elastic.Pass) -> tf.Tensor:
+    def call(self, x: tf.Tensor, in_width: elastic.Width, forward: elastic.Pass) -> tf.Tensor:
         """Maps features [N, in], which Keras casts, to float32 logits [N, num_classes]."""
-        kernel = self.kernel if how.masked else elastic.leading(self.kernel, in_width)
+        kernel = self.kernel if forward.masked else elastic.leading(self.kernel, in_width)
         return tf.matmul(x, kernel) + self.bias

@@ -34,12 +34,12 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         )
 
     def call(
-        self, x: tf.Tensor, kernel_size: elastic.Width, width: elastic.Width, how: elastic.Pass
+        self, x: tf.Tensor, kernel_size: elastic.Width, width: elastic.Width, forward: elastic.Pass
     ) -> tf.Tensor:
         """Filters [N, H, W, width] into [N, H / stride, W / stride, width]."""
         kernel = tf.cast(self.kernel, x.dtype)
         margin = (self.kernel_size - kernel_size) // 2
-        if not how.masked:
+        if not forward.masked:
             kernel = self._cut(kernel, margin, width)
             y = depthwise_conv2d(x, kernel, self.stride, self.kernel_size, self.symmetric)
         else:

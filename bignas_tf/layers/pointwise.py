@@ -25,11 +25,11 @@ class ElasticPointwise(tf_keras.layers.Layer):
         )
 
     def call(
-        self, x: tf.Tensor, in_width: elastic.Width, out_width: elastic.Width, how: elastic.Pass
+        self, x: tf.Tensor, in_width: elastic.Width, out_width: elastic.Width, forward: elastic.Pass
     ) -> tf.Tensor:
         """Convolves [N, H, W, in] into [N, H, W, out]."""
         kernel = tf.reshape(tf.cast(self.kernel, x.dtype), self.kernel.shape[2:])
-        if not how.masked:
+        if not forward.masked:
             kernel = elastic.leading(kernel, in_width, out_width)
         shape = tf.shape(x)
         y = tf.matmul(tf.reshape(x, [-1, shape[3]]), kernel)

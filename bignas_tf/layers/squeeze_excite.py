@@ -26,21 +26,21 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
         self.expand_bias = self.add_weight("expand_bias", (width,), initializer="zeros")
 
     def call(
-        self, x: tf.Tensor, width: elastic.Width, units: elastic.Width, how: elastic.Pass
+        self, x: tf.Tensor, width: elastic.Width, units: elastic.Width, forward: elastic.Pass
     ) -> tf.Tensor:
         """Scales the channels of [N, H, W, width] by gates in (0, 1)."""
         weights = (self.reduce_kernel, self.reduce_bias, self.expand_kernel, self.expand_bias)
         reduce_kernel, reduce_bias, expand_kernel, expand_bias = (
             tf.cast(weight, x.dtype) for weight in weights
         )
-        if not how.masked:
+        if not forward.masked:
             reduce_kernel = elastic.leading(reduce_kernel, width, units)
             reduce_bias = elastic.leading(reduce_bias, units)
             expand_kernel = elastic.leading(expand_kernel, units, width)
             expand_bias = elastic.leading(expand_bias, width)
         squeezed = tf.reduce_mean(x, [1, 2])
         hidden = tf.nn.silu(tf.matmul(squeezed, reduce_kernel) + reduce_bias)
-        if how.masked:
+        if forward.masked:
             hidden *= elastic.mask(units, self.units, x.dtype)
         gates = tf.nn.sigmoid(tf.matmul(hidden, expand_kernel) + expand_bias)
         return x * gates[:, None, None, :]

@@ -28,9 +28,9 @@ class ElasticStem(tf_keras.layers.Layer):
             "kernel", (3, 3, in_width, out_width), initializer=elastic.CONV_INIT
         )
 
-    def call(self, x: tf.Tensor, out_width: elastic.Width, how: elastic.Pass) -> tf.Tensor:
+    def call(self, x: tf.Tensor, out_width: elastic.Width, forward: elastic.Pass) -> tf.Tensor:
         """Convolves [N, H, W, in] into [N, H / stride, W / stride, out]."""
         kernel = tf.cast(self.kernel, x.dtype)
-        if not how.masked:
+        if not forward.masked:
             kernel = elastic.leading(kernel, *kernel.shape[:3], out_width)
         return tf.nn.conv2d(x, kernel, self.stride, self.padding)

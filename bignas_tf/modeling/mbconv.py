@@ -52,16 +52,16 @@ class ElasticMBConv(tf_keras.layers.Layer):
             self.skip_conv = ElasticPointwise(widest.in_width, out, name="skip_conv")
             self.skip_norm = norm(out, name="skip_norm")
 
-    def call(self, x: tf.Tensor, block: Block, how: elastic.Pass) -> tf.Tensor:
+    def call(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
         """Maps [N, H, W, in] to [N, H / stride, W / stride, out]."""
         if not block.optional or block.active is True:
-            return self._skip(x, block, how) + self._residual(x, block, how)
-        if how.masked:
+            return self._skip(x, block, forward) + self._residual(x, block, forward)
+        if forward.masked:
             active = tf.cast(block.active, x.dtype)
-            return self._skip(x, block, how) + active * self._residual(x, block, how)
-        return self._sliced_optional(x, block, how)
+            return self._skip(x, block, forward) + active * self._residual(x, block, forward)
+        return self._sliced_optional(x, block, forward)
 
-    def _sliced_optional(self, x: tf.Tensor, block: Block, how: elastic.Pass) -> tf.Tensor:
+    def _sliced_optional(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
         """Computes an inactive block on one image and keeps nothing of it.
 
         Control flow would do, but `tf.cond` cannot hold a synchronised batch
@@ -70,27 +70,27 @@ class ElasticMBConv(tf_keras.layers.Layer):
         """
         batch = tf.shape(x)[0]
         kept = batch * tf.cast(block.active, tf.int32)
-        residual = self._residual(elastic.fit_batch(x, tf.maximum(kept, 1)), block, how)
+        residual = self._residual(elastic.fit_batch(x, tf.maximum(kept, 1)), block, forward)
         residual = elastic.fit_batch(elastic.fit_batch(residual, kept), batch)
-        return self._skip(x, block, how) + residual
+        return self._skip(x, block, forward) + residual
 
-    def _skip(self, x: tf.Tensor, block: Block, how: elastic.Pass) -> tf.Tensor:
+    def _skip(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
         if not block.projects:
-            if how.masked:
+            if forward.masked:
                 return x * elastic.mask(block.out_width, self.widest.out_width, x.dtype)
             return elastic.fit_channels(x, block.out_width)
         if block.stride == 2:
             x = tf.nn.avg_pool2d(x, 2, 2, "SAME")
-        x = self.skip_conv(x, block.in_width, block.out_width, how)
-        return self.skip_norm(x, block.out_width, how)
+        x = self.skip_conv(x, block.in_width, block.out_width, forward)
+        return self.skip_norm(x, block.out_width, forward)
 
-    def _residual(self, x: tf.Tensor, block: Block, how: elastic.Pass) -> tf.Tensor:
+    def _residual(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
         if block.expands:
-            x = self.expand_conv(x, block.in_width, block.mid_width, how)
-            x = tf.nn.silu(self.expand_norm(x, block.mid_width, how))
-        x = self.depthwise_conv(x, block.kernel, block.mid_width, how)
-        x = tf.nn.silu(self.depthwise_norm(x, block.mid_width, how))
+            x = self.expand_conv(x, block.in_width, block.mid_width, forward)
+            x = tf.nn.silu(self.expand_norm(x, block.mid_width, forward))
+        x = self.depthwise_conv(x, block.kernel, block.mid_width, forward)
+        x = tf.nn.silu(self.depthwise_norm(x, block.mid_width, forward))
         if self.widest.se_width:
-            x = self.squeeze_excite(x, block.mid_width, block.se_width, how)
-        x = self.project_conv(x, block.mid_width, block.out_width, how)
-        return self.project_norm(x, block.out_width, how)
+            x = self.squeeze_excite(x, block.mid_width, block.se_width, forward)
+        x = self.project_conv(x, block.mid_width, block.out_width, forward)
+        return self.project_norm(x, block.out_width, forward)

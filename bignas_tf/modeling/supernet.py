@@ -96,8 +96,8 @@ class Supernet(tf_keras.Model):
         Returns:
           float32 logits, [N, num_classes].
         """
-        how = elastic.Pass(masked=self._masks(choice), statistics=statistics)
-        return self._forward(images, choice, how, dropout_seed if training else None)
+        forward = elastic.Pass(masked=self._masks(choice), statistics=statistics)
+        return self._forward(images, choice, forward, dropout_seed if training else None)
 
     def cost_of(self, architecture: Architecture) -> cost.Cost:
         """What a child of this supernet costs, with its classes and image channels.
@@ -117,8 +117,8 @@ class Supernet(tf_keras.Model):
           are values that no pass of this child reads.
         """
         recorded: dict[int, tf.Tensor] = {}
-        how = elastic.Pass(masked=self._masks(choice), recorded=recorded, local=True)
-        self._forward(images, choice, how, None)
+        forward = elastic.Pass(masked=self._masks(choice), recorded=recorded, local=True)
+        self._forward(images, choice, forward, None)
         return self._assemble(recorded)
 
     def _assemble(self, recorded: dict[int, tf.Tensor]) -> tf.Tensor:
@@ -141,22 +141,22 @@ class Supernet(tf_keras.Model):
         self,
         images: tf.Tensor,
         choice: Architecture | tf.Tensor,
-        how: elastic.Pass,
+        forward: elastic.Pass,
         dropout_seed: tf.Tensor | None,
     ) -> tf.Tensor:
         table = self._table(choice)
         x = tf.cast(images, self.compute_dtype_of_layers)
-        x = self.stem_conv(x, table.stem_width, how)
-        x = tf.nn.silu(self.stem_norm(x, table.stem_width, how))
+        x = self.stem_conv(x, table.stem_width, forward)
+        x = tf.nn.silu(self.stem_norm(x, table.stem_width, forward))
         for layer, block in zip(self.blocks, table.blocks, strict=True):
             if block.active is not False:
-                x = layer(x, block, how)
-        x = self.head_conv(x, table.head_in_width, table.head_width, how)
-        x = tf.nn.silu(self.head_norm(x, table.head_width, how))
+                x = layer(x, block, forward)
+        x = self.head_conv(x, table.head_in_width, table.head_width, forward)
+        x = tf.nn.silu(self.head_norm(x, table.head_width, forward))
         x = tf.reduce_mean(x, [1, 2])
         if dropout_seed is not None and self.dropout_rate:
             x = self._drop(x, dropout_seed)
-        return self.classifier(x, table.head_width, how)
+        return self.classifier(x, table.head_width, forward)
 
     def _drop(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Dropout of [N, C] features, a function of the place in the global batch.

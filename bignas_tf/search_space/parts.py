@@ -39,7 +39,7 @@ class Stem:
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class BlockPart:
     """An inverted residual block.
 
     Attributes:
@@ -75,7 +75,7 @@ class Head:
     classes: int
 
 
-Part = Stem | Block | Head
+Part = Stem | BlockPart | Head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,10 +136,10 @@ class ModelSpace:
                 yield code
 
 
-def _block(side: int, block: blocks_lib.Block) -> Block:
+def _block(side: int, block: blocks_lib.Block) -> BlockPart:
     """The fields of a block table's row that decide its time."""
-    shared = [field.name for field in dataclasses.fields(Block) if field.name != "side"]
-    return Block(side, **{name: getattr(block, name) for name in shared})
+    shared = [field.name for field in dataclasses.fields(BlockPart) if field.name != "side"]
+    return BlockPart(side, **{name: getattr(block, name) for name in shared})
 
 
 def _deciding_genes(space: space_lib.SearchSpace) -> Iterator[Sequence[int]]:

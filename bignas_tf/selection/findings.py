@@ -15,7 +15,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.judged import JudgedChild, Judgement, Summary
 from bignas_tf.selection.provenance import ImageSet, Source
-from bignas_tf.selection.trained import Sandwich
+from bignas_tf.selection.trained import SandwichRules
 
 SMALLEST, BIGGEST, RANDOM = "smallest", "biggest", "random"
 _ERRORS_APART = 2.0  # standard errors of a difference that a warning needs
@@ -81,7 +81,7 @@ def complete(
     seed: int,
     scores: Scores,
     space: SearchSpace,
-    sandwich: Sandwich,
+    sandwich: SandwichRules,
     num_classes: int,
 ) -> Judgement:
     """What `judgement.judge` returns, from scores.
@@ -146,7 +146,7 @@ def front_distances(costs: np.ndarray, top1: np.ndarray) -> np.ndarray:
     return front.reshape(top1.shape) - top1
 
 
-def trained_resolutions(space: SearchSpace, sandwich: Sandwich) -> tuple[set[int], set[int]]:
+def trained_resolutions(space: SearchSpace, sandwich: SandwichRules) -> tuple[set[int], set[int]]:
     """The resolutions at which training runs any child, and those at which it runs random ones.
 
     Args:
@@ -162,7 +162,7 @@ def trained_resolutions(space: SearchSpace, sandwich: Sandwich) -> tuple[set[int
 
 
 def warnings(
-    scores: Scores, space: SearchSpace, sandwich: Sandwich, num_classes: int
+    scores: Scores, space: SearchSpace, sandwich: SandwichRules, num_classes: int
 ) -> Iterator[str]:
     """Yields problems in plain words; differences only if they exceed two errors.
 
@@ -212,7 +212,7 @@ def _at_chance(scores: Scores, chance: float) -> Iterator[str]:
             yield f"child {name!r} is no better than chance ({_percent(chance)}) {where}"
 
 
-def _untrained(space: SearchSpace, sandwich: Sandwich) -> Iterator[str]:
+def _untrained(space: SearchSpace, sandwich: SandwichRules) -> Iterator[str]:
     """Resolutions that training left out, for all children or for random ones."""
     by_any, by_random = trained_resolutions(space, sandwich)
     unseen = [side for side in space.eval_resolutions if side not in by_any]

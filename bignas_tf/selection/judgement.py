@@ -17,11 +17,11 @@ from bignas_tf.selection.findings import BIGGEST, RANDOM, SMALLEST, Scores
 from bignas_tf.selection.judged import Judgement
 from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.splits import Split
-from bignas_tf.selection.trained import Run
+from bignas_tf.selection.trained import TrainedRun
 
 
 def judge(
-    run: Run,
+    run: TrainedRun,
     children: int = 5,
     seed: int = 0,
     split: str = "",

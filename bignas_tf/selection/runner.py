@@ -65,7 +65,7 @@ class Search:
         source: Mapping[str, Any],
         objectives: Sequence[Objective],
     ) -> None:
-        self._find = strategies.of(selection)
+        self._find = strategies.named(selection)
         splits.check_apart(data, selection)
         self._supernet = supernet
         self._data = data

@@ -151,7 +151,7 @@ STRATEGIES: dict[str, Strategy] = dict(
 )
 
 
-def of(settings: SelectionConfig) -> Strategy:
+def named(settings: SelectionConfig) -> Strategy:
     """The strategy that the settings name.
 
     Raises:

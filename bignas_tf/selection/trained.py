@@ -14,7 +14,7 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.config import SelectionConfig
 
 
-class Sandwich(Protocol):
+class SandwichRules(Protocol):
     """Which children a step trained; `training.configs.SandwichConfig` says what each means."""
 
     biggest: bool
@@ -45,7 +45,7 @@ class Task(Protocol):
     def model(self) -> Model: ...
 
     @property
-    def sandwich(self) -> Sandwich: ...
+    def sandwich(self) -> SandwichRules: ...
 
     @property
     def train_data(self) -> DataConfig: ...
@@ -64,7 +64,7 @@ class Config(Protocol):
     def task(self) -> Task: ...
 
 
-class Run(Protocol):
+class TrainedRun(Protocol):
     """Part of `training.checkpoints.Run`."""
 
     @property

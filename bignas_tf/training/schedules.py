@@ -60,7 +60,7 @@ class OptimizationConfig(optimization.OptimizationConfig):
     learning_rate: LrConfig = dataclasses.field(default_factory=LrConfig)
 
 
-def of_run(trainer: cfg.TrainerConfig) -> OptimizationConfig:
+def for_run(trainer: cfg.TrainerConfig) -> OptimizationConfig:
     """The optimisation of a run, in which a schedule of length 0 falls until the last step.
 
     "constant_ending" reaches its floor there: 0.97 every `decay_steps` falls to 5% in 98.35 of

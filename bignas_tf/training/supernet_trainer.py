@@ -30,7 +30,7 @@ class SupernetTrainer(base_trainer.Trainer):
     ) -> None:
         model = task.build_model()
         try:
-            optimizer = task.create_optimizer(schedules.of_run(config.trainer), config.runtime)
+            optimizer = task.create_optimizer(schedules.for_run(config.trainer), config.runtime)
         except (TypeError, ValueError) as error:
             raise errors.UsageError(f"trainer.optimizer_config cannot be used: {error}") from error
         # Slots made inside a traced replica step would crash MirroredStrategy.

@@ -21,7 +21,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets, journal, judged, result
-from bignas_tf.training import checkpoints, experiment
+from bignas_tf.training import checkpoints, parsing
 from experiments.abuse_parts import mutants
 
 _RUN = ("search_space.yaml", "params.yaml", "checkpoint", "command.json", "judgement.json")
@@ -118,7 +118,7 @@ def _space(folder: pathlib.Path) -> SearchSpace:
 
 
 def _experiment(folder: pathlib.Path) -> object:
-    return experiment.parse("bignas_small", [str(folder / "experiment.yaml")], "")
+    return parsing.parse("bignas_small", [str(folder / "experiment.yaml")], "")
 
 
 def _run(folder: pathlib.Path) -> object:
@@ -181,7 +181,7 @@ def _decode_all(source: str, path: pathlib.Path) -> int:
 
 
 def _override(folder: pathlib.Path) -> object:
-    return experiment.parse("bignas_small", [], _text(folder / "override.txt"))
+    return parsing.parse("bignas_small", [], _text(folder / "override.txt"))
 
 
 def _budget(folder: pathlib.Path) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors
-from bignas_tf.training import experiment
+from bignas_tf.training import parsing
 
 # Settings of a child trained alone, of which each child gets the best; nets of so few weights
 # may need less regularisation than the biggest child.
@@ -53,7 +53,7 @@ class Recipe:
           UsageError: a source cannot be read or its values do not fit together.
         """
         seeds = f"task.seed={self.seed},task.train_data.seed={self.seed}"
-        config = experiment.parse(self.experiment, [*self.sources, seeds], "")
+        config = parsing.parse(self.experiment, [*self.sources, seeds], "")
         _set_length(config, self.steps or config.trainer.train_steps, self.stretch)
         return config
 

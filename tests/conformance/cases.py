@@ -84,8 +84,8 @@ def _stem(symmetric: bool) -> Case:
     def build() -> Layers:
         return [stem_lib.ElasticStem(3, 8, 2, symmetric), batch_norm.ElasticBatchNorm(8, 0)]
 
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
-        return layers[1](layers[0](x, choice["out"], how), choice["out"], how)
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
+        return layers[1](layers[0](x, choice["out"], forward), choice["out"], forward)
 
     def stock(choice: Choice) -> Layers:
         before, padding = stock_padding(3, symmetric)
@@ -104,9 +104,9 @@ def _pointwise() -> Case:
     def build() -> Layers:
         return [pointwise.ElasticPointwise(6, 8), batch_norm.ElasticBatchNorm(8, 0)]
 
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
-        y = layers[0](x, choice["in"], choice["out"], how)
-        return layers[1](y, choice["out"], how)
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
+        y = layers[0](x, choice["in"], choice["out"], forward)
+        return layers[1](y, choice["out"], forward)
 
     def stock(choice: Choice) -> Layers:
         return [tf_keras.layers.Conv2D(choice["out"], 1, use_bias=False), stock_norm()]
@@ -124,9 +124,9 @@ def _depthwise(stride: int, symmetric: bool) -> Case:
         layer = depthwise.ElasticDepthwise(6, 7, stride, symmetric)
         return [layer, batch_norm.ElasticBatchNorm(6, 0)]
 
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
-        y = layers[0](x, choice["kernel"], choice["in"], how)
-        return layers[1](y, choice["out"], how)
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
+        y = layers[0](x, choice["kernel"], choice["in"], forward)
+        return layers[1](y, choice["out"], forward)
 
     def stock(choice: Choice) -> Layers:
         before, padding = stock_padding(choice["kernel"], symmetric)
@@ -148,8 +148,8 @@ def _depthwise(stride: int, symmetric: bool) -> Case:
 
 
 def _batch_norm() -> Case:
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
-        return layers[0](x, choice["out"], how)
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
+        return layers[0](x, choice["out"], forward)
 
     return Case(
         name="batch norm",
@@ -163,8 +163,8 @@ def _batch_norm() -> Case:
 
 
 def _squeeze_excite() -> Case:
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
-        return layers[0](x, choice["in"], choice["units"], how)
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
+        return layers[0](x, choice["in"], choice["units"], forward)
 
     def stock(choice: Choice) -> Layers:
         return [
@@ -196,8 +196,8 @@ def _squeeze_excite() -> Case:
 
 
 def _classifier() -> Case:
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
-        return layers[0](x, choice["in"], how)
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
+        return layers[0](x, choice["in"], forward)
 
     return Case(
         name="classifier",

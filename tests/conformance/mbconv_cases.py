@@ -91,8 +91,8 @@ def _slices(widest: Block, choice: Choice) -> Slices:
 
 
 def _case(name: str, widest: Block, choices: tuple[Choice, ...]) -> Case:
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, how: elastic.Pass) -> tf.Tensor:
-        return layers[0](x, _block(widest, choice), how)
+    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
+        return layers[0](x, _block(widest, choice), forward)
 
     return Case(
         name=name,

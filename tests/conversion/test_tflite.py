@@ -30,7 +30,7 @@ TOLERANCES = {"float32": 1e-5, "float16": 0.005, "dynamic_range": 0.02, "int8": 
 # Largest mean difference, in the same units. 0.0006 is left by the mean over 96 images of logits in
 # steps of 0.008; 0.0037 was seen where the classifier's bias stayed as it was.
 SHIFT = 0.0015
-DESCRIPTION = metadata.Description("digits", "A test.", tuple(digit_children.LABELS), "MIT")
+DESCRIPTION = metadata.FileDescription("digits", "A test.", tuple(digit_children.LABELS), "MIT")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_every_kind_takes_plain_pixels_of_one_patch(models: dict[str, bytes], ki
 
 
 def test_what_runs_how_is_told(models: dict[str, bytes]) -> None:
-    told = {kind: operations.of(model) for kind, model in models.items()}
+    told = {kind: operations.read(model) for kind, model in models.items()}
     weighted = told["float32"].weights["float32"]
     assert told["float16"].weights == {"float16": weighted}
     dynamic = told["dynamic_range"].weights

@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bignas_tf import errors
 from bignas_tf.data import decode, resize
-from bignas_tf.exports import saved_model, serving, verify
+from bignas_tf.exports import requests, saved_model, verify
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
@@ -232,10 +232,10 @@ def test_an_export_answers_where_this_project_cannot_be_imported(
 def test_every_signature_gives_the_same_answer_and_names_the_best(
     case: Case, exported: pathlib.Path
 ) -> None:
-    requests = serving.requests(case.patches, decode.WHOLE)
-    answers = verify.session_answers(exported, requests.items())
+    feeds = requests.feeds(case.patches, decode.WHOLE)
+    answers = verify.session_answers(exported, feeds.items())
     texts = np.array([label.encode() for label in LABELS], object)
-    for key, answer in zip(requests, answers, strict=True):
+    for key, answer in zip(feeds, answers, strict=True):
         np.testing.assert_allclose(answer["logits"], case.logits, atol=TOLERANCE)
         probabilities = answer["probabilities"]
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=TOLERANCE)

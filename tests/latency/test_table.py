@@ -14,7 +14,7 @@ from bignas_tf import errors
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.parts import Block, Head, ModelSpace, Stem
+from bignas_tf.search_space.parts import BlockPart, Head, ModelSpace, Stem
 from tests.search_space import spaces
 
 MODELS = ModelSpace(spaces.countable(), num_classes=7, input_channels=1)
@@ -51,15 +51,19 @@ def test_a_child_is_taken_apart() -> None:
     # has a quarter of a block's input channels in the first stage, and a half in the second.
     assert ModelSpace(spaces.tiny(), 5).parts(child) == [
         Stem(patch_side=16, side=14, stride=2, symmetric=True, in_width=3, out_width=6),
-        Block(7, 1, False, False, True, kernel=3, in_width=6, mid_width=6, out_width=4, se_width=1),
-        Block(7, 2, True, True, True, kernel=5, in_width=4, mid_width=12, out_width=10, se_width=2),
-        Block(
+        BlockPart(
+            7, 1, False, False, True, kernel=3, in_width=6, mid_width=6, out_width=4, se_width=1
+        ),
+        BlockPart(
+            7, 2, True, True, True, kernel=5, in_width=4, mid_width=12, out_width=10, se_width=2
+        ),
+        BlockPart(
             4, 1, False, True, False, kernel=3, in_width=10, mid_width=20, out_width=8, se_width=5
         ),
-        Block(
+        BlockPart(
             4, 1, False, True, True, kernel=7, in_width=8, mid_width=16, out_width=12, se_width=0
         ),
-        Block(
+        BlockPart(
             4, 1, False, True, False, kernel=3, in_width=12, mid_width=24, out_width=12, se_width=0
         ),
         Head(side=4, in_width=12, mid_width=24, classes=5),
@@ -88,7 +92,7 @@ def test_no_random_child_has_another_part() -> None:
 def test_the_presets_have_so_many_different_blocks(name: str, blocks: int) -> None:
     space = presets.get(name)
     parts = ModelSpace(space, 10).all_parts(space.eval_resolutions)
-    assert sum(isinstance(part, Block) for part in parts) == blocks
+    assert sum(isinstance(part, BlockPart) for part in parts) == blocks
 
 
 def test_a_table_comes_back_from_its_file(tmp_path: pathlib.Path) -> None:

@@ -30,8 +30,8 @@ def test_given_statistics_are_read_at_the_offset(width: int, masked: bool) -> No
     layer, x = _layer(), _input(WIDTH)
     x[..., width:] = 0.0
     statistics = np.random.default_rng(2).uniform(0.5, 2.0, (2, TOTAL)).astype(np.float32)
-    how = elastic.Pass(masked=masked, statistics=tf.constant(statistics))
-    y = layer(tf.constant(x if masked else x[..., :width]), tf.constant(width), how)
+    forward = elastic.Pass(masked=masked, statistics=tf.constant(statistics))
+    y = layer(tf.constant(x if masked else x[..., :width]), tf.constant(width), forward)
 
     mean, variance = statistics[:, OFFSET : OFFSET + width]
     expected = (x[..., :width] - mean) / np.sqrt(variance + 1e-3)
@@ -48,8 +48,8 @@ def test_recorded_moments_are_biased_and_zero_past_the_width(masked: bool, dtype
     # Float32 takes the fused op and bfloat16 the moments: both must record the same.
     x = tf.cast(_input(WIDTH), dtype) * elastic.mask(width, WIDTH, dtype)
     recorded: dict[int, tf.Tensor] = {}
-    how = elastic.Pass(masked=masked, recorded=recorded)
-    layer(x if masked else x[..., :width], tf.constant(width), how)
+    forward = elastic.Pass(masked=masked, recorded=recorded)
+    layer(x if masked else x[..., :width], tf.constant(width), forward)
 
     (offset, moments), *others = recorded.items()
     assert not others

@@ -21,8 +21,8 @@ def test_smaller_kernels_see_the_same_centres(
     # A kernel that copies its centre: whatever its side, the output is the strided input.
     layer.kernel.assign(tf.reshape(tf.one_hot([12, 12], 25, axis=0), [5, 5, 2, 1]))
     x = np.random.default_rng(0).normal(size=(1, side, side, 2)).astype(np.float32)
-    how = elastic.Pass(masked=masked)
-    y = layer(tf.constant(x), tf.constant(kernel), tf.constant(2), how)
+    forward = elastic.Pass(masked=masked)
+    y = layer(tf.constant(x), tf.constant(kernel), tf.constant(2), forward)
     # With stride 2 SAME padding starts an even side at its second pixel, symmetric never does.
     start = 1 if stride == 2 and side % 2 == 0 and not symmetric else 0
     np.testing.assert_array_equal(y, x[:, start::stride, start::stride])
@@ -34,8 +34,8 @@ def test_a_kernel_counts_its_neighbours(kernel: int, masked: bool) -> None:
     layer = depthwise.ElasticDepthwise(1, 5, 1, symmetric=False)
     layer.kernel.assign(tf.ones([5, 5, 1, 1]))
     x = tf.ones([1, 7, 7, 1])
-    how = elastic.Pass(masked=masked)
-    y = layer(x, tf.constant(kernel), tf.constant(1), how)
+    forward = elastic.Pass(masked=masked)
+    y = layer(x, tf.constant(kernel), tf.constant(1), forward)
     assert y[0, 3, 3, 0] == kernel**2
     corner = kernel // 2 + 1
     assert y[0, 0, 0, 0] == corner**2

@@ -61,8 +61,8 @@ def test_left_out_it_is_the_identity_without_gradients(masked: bool) -> None:
 @pytest.mark.parametrize("masked", [False, True], ids=["slice", "mask"])
 def test_active_it_equals_a_block_that_is_never_left_out(masked: bool) -> None:
     layer, x = _layer_and_input(masked)
-    how = elastic.Pass(masked=masked)
-    optional = layer(x, _chosen(active=True), how)
-    always = layer(x, dataclasses.replace(_chosen(active=True), optional=False), how)
+    forward = elastic.Pass(masked=masked)
+    optional = layer(x, _chosen(active=True), forward)
+    always = layer(x, dataclasses.replace(_chosen(active=True), optional=False), forward)
     np.testing.assert_array_equal(optional, always)
     assert not np.array_equal(optional, x)

@@ -92,8 +92,8 @@ def test_dropout_needs_training_and_a_seed() -> None:
     supernet.dropout_rate = 0.5
     images, child = helpers.images_for(12), space.smallest()
 
-    def logits(**how: object) -> np.ndarray:
-        return supernet(images, child, **how).numpy()
+    def logits(**forward: object) -> np.ndarray:
+        return supernet(images, child, **forward).numpy()
 
     plain = logits()
     np.testing.assert_array_equal(plain, logits(training=True))

@@ -16,7 +16,7 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import experiment
+from bignas_tf.training import parsing
 from tests.modeling import helpers
 
 CLASSES = 10
@@ -102,7 +102,7 @@ def parse(folder: pathlib.Path) -> cfg.ExperimentConfig:
     (folder / "search_space.yaml").write_text(yaml.safe_dump(SPACE))
     (folder / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT))
     space = f"task.model.search_space={folder / 'search_space.yaml'}"
-    return experiment.parse("bignas_small", [str(folder / "experiment.yaml")], space)
+    return parsing.parse("bignas_small", [str(folder / "experiment.yaml")], space)
 
 
 def data() -> DataConfig:

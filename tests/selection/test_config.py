@@ -11,7 +11,7 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 from bignas_tf import errors
 from bignas_tf.selection import config, strategies
 from bignas_tf.selection.config import SelectionConfig
-from bignas_tf.training import experiment
+from bignas_tf.training import parsing
 from tests.selection import countable
 
 WRONG_TYPES: list[Any] = [None, True, "many", [1], float("nan")]
@@ -43,7 +43,7 @@ WRONG_TYPES: list[Any] = [None, True, "many", [1], float("nan")]
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(errors.UsageError, match=message):
-        strategies.of(countable.settings(**changes))
+        strategies.named(countable.settings(**changes))
 
 
 @pytest.mark.parametrize("value", WRONG_TYPES, ids=repr)
@@ -66,7 +66,7 @@ def test_the_defaults_pass() -> None:
 def test_a_training_run_checks_its_selection_too() -> None:
     override = "task.selection.batch_size=0"
     with pytest.raises(errors.UsageError, match="batch_size is 0; it takes 1 or more"):
-        experiment.parse("bignas_small", ["experiments/digits.yaml"], override)
+        parsing.parse("bignas_small", ["experiments/digits.yaml"], override)
 
 
 def test_every_strategy_has_the_name_that_the_settings_give_it() -> None:

@@ -8,7 +8,7 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 from bignas_tf import errors
 from bignas_tf.search_space import presets
 from bignas_tf.selection import grid
-from bignas_tf.training import experiment
+from bignas_tf.training import parsing
 from tests.search_space import spaces
 from tests.selection import countable
 from tests.selection.countable import SPACE
@@ -27,7 +27,7 @@ def test_the_grid_holds_every_combination_once() -> None:
 
 def test_the_grid_of_the_paper_has_160_skeletons() -> None:
     """Five resolutions, four depths, two widths and four kernel configurations (Section 4.4)."""
-    selection = experiment.parse("bignas_imagenet", [], "").task.selection
+    selection = parsing.parse("bignas_imagenet", [], "").task.selection
     assert len(selection.resolutions) == 5
     skeletons = list(grid.skeletons(presets.get("bignas_imagenet"), selection))
     assert len(skeletons) == 5 * 4 * 2 * 4 == 160

@@ -42,7 +42,7 @@ def _search(
         watcher or Silent(),
         settings.evaluations,
     )
-    strategies.of(settings)(pool, settings)
+    strategies.named(settings)(pool, settings)
     return pool.candidates
 
 

@@ -14,7 +14,7 @@ from official.core import config_definitions as cfg
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import experiment, models, trainer
+from bignas_tf.training import models, parsing, trainer
 
 BATCH = 8
 
@@ -69,7 +69,7 @@ def parse(folder: pathlib.Path, overrides: str = "") -> cfg.ExperimentConfig:
     steps = {"train_steps": 6, "steps_per_loop": 3, "checkpoint_interval": 3, "summary_interval": 3}
     values = {"task": task, "trainer": steps}
     file = write_yaml(folder / "experiment.yaml", values)
-    return experiment.parse("bignas_small", [file], overrides)
+    return parsing.parse("bignas_small", [file], overrides)
 
 
 def on_one_cpu() -> tf.distribute.Strategy:

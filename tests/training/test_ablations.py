@@ -11,7 +11,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.modeling.optimization import optimizer_factory
 
-from bignas_tf.training import experiment, trainer
+from bignas_tf.training import parsing, trainer
 from tests.processes import Process
 from tests.training import runs
 
@@ -32,8 +32,8 @@ def _parse(file: pathlib.Path, *more: str) -> tuple[cfg.ExperimentConfig, cfg.Ex
     """The base's configuration, and the ablation's."""
     name, files = BASES[file.parent.name]
     return (
-        experiment.parse(name, [*files, *more], ""),
-        experiment.parse(name, [*files, str(file), *more], ""),
+        parsing.parse(name, [*files, *more], ""),
+        parsing.parse(name, [*files, str(file), *more], ""),
     )
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors
-from bignas_tf.training import batch, experiment
+from bignas_tf.training import batch, parsing
 
 BATCH = "task.train_data.global_batch_size"
 RATE = "trainer.optimizer_config.learning_rate"
@@ -19,7 +19,7 @@ def _parse(
     *overrides: str, name: str = "bignas_imagenet"
 ) -> tuple[cfg.ExperimentConfig, list[str]]:
     lines: list[str] = []
-    return experiment.parse(name, [], ",".join(overrides), lines.append), lines
+    return parsing.parse(name, [], ",".join(overrides), lines.append), lines
 
 
 def _numbers(config: cfg.ExperimentConfig) -> dict[str, Any]:

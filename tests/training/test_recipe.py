@@ -9,7 +9,7 @@ import pytest
 
 from bignas_tf import errors
 from bignas_tf.data.description import Description
-from bignas_tf.training import experiment, recipe
+from bignas_tf.training import parsing, recipe
 
 
 def _described(**changes: Any) -> Description:
@@ -90,7 +90,7 @@ def test_what_is_chosen_is_a_valid_configuration(
     chosen = recipe.choose(_described(side=side, ignored="3 .webp"), minutes)
     path = tmp_path / "run.yaml"
     path.write_text(chosen.to_yaml())
-    config = experiment.parse(recipe.EXPERIMENT, [str(path)], "")
+    config = parsing.parse(recipe.EXPERIMENT, [str(path)], "")
     assert config.task.train_data.input_path == str(pathlib.Path("photos").resolve())
     assert config.trainer.train_steps == chosen.values["trainer"]["train_steps"]
     assert "# not read: 3 .webp\n" in path.read_text()

@@ -8,14 +8,14 @@ import tensorflow as tf
 from official.modeling.optimization import optimizer_factory
 
 from bignas_tf import errors
-from bignas_tf.training import configs, experiment, experiments, schedules
+from bignas_tf.training import configs, parsing, registry, schedules
 
 START, DECAY_STEPS, WARMUP = 0.016, 40, 100
 
 
 def _factory() -> optimizer_factory.OptimizerFactory:
     config = configs.blank_experiment()
-    experiments.set_optimisation(config, START, DECAY_STEPS, WARMUP)
+    registry.set_optimisation(config, START, DECAY_STEPS, WARMUP)
     return optimizer_factory.OptimizerFactory(config.trainer.optimizer_config)
 
 
@@ -59,9 +59,9 @@ def test_no_floor_decays_for_ever() -> None:
     assert float(schedule(tf.constant(20))) == pytest.approx(0.5**20)
 
 
-@pytest.mark.parametrize("name", experiments.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_the_experiments_build_rmsprop_as_efficientnet_has_it(name: str) -> None:
-    config = experiment.parse(name, [], "")
+    config = parsing.parse(name, [], "")
     factory = optimizer_factory.OptimizerFactory(config.trainer.optimizer_config)
     schedule = factory.build_learning_rate()
     optimizer = factory.build_optimizer(schedule)
@@ -73,7 +73,7 @@ def test_the_experiments_build_rmsprop_as_efficientnet_has_it(name: str) -> None
 
 
 def test_two_updates_equal_rmsprop_with_momentum() -> None:
-    config = experiment.parse("bignas_small", [], "trainer.optimizer_config.warmup.type=null")
+    config = parsing.parse("bignas_small", [], "trainer.optimizer_config.warmup.type=null")
     factory = optimizer_factory.OptimizerFactory(config.trainer.optimizer_config)
     optimizer = factory.build_optimizer(factory.build_learning_rate())
     variable = tf.Variable([1.0, -2.0])
@@ -100,7 +100,7 @@ def _following(kind: str, steps: int, **settings: float) -> np.ndarray:
         }
     )
     before = config.as_dict()
-    optimisation = schedules.of_run(config.trainer)
+    optimisation = schedules.for_run(config.trainer)
     # The configuration that a run writes down keeps its 0, so that a longer run can follow it.
     assert config.as_dict() == before
     schedule = optimizer_factory.OptimizerFactory(optimisation).build_learning_rate()
@@ -126,8 +126,8 @@ def test_the_paper_s_decay_of_length_0_reaches_its_floor_in_the_last_step(steps:
 
 def test_a_length_that_is_given_stays_as_it_is() -> None:
     config = configs.blank_experiment()
-    experiments.set_optimisation(config, START, DECAY_STEPS, WARMUP)
-    assert schedules.of_run(config.trainer) is config.trainer.optimizer_config
+    registry.set_optimisation(config, START, DECAY_STEPS, WARMUP)
+    assert schedules.for_run(config.trainer) is config.trainer.optimizer_config
 
 
 RATE = "trainer.optimizer_config.learning_rate"
@@ -152,5 +152,5 @@ RATE = "trainer.optimizer_config.learning_rate"
 )
 def test_numbers_that_no_schedule_can_mean_are_refused(overrides: str, words: str) -> None:
     with pytest.raises(errors.UsageError, match=r"trainer\.optimizer_config\.") as caught:
-        experiment.parse("bignas_small", [], overrides)
+        parsing.parse("bignas_small", [], overrides)
     assert words in str(caught.value)

@@ -28,7 +28,7 @@ class Run:
         config = runs.parse(folder, "task.model.execution=mask,task.model.zero_init_gamma=false")
         task = BigNASTask(config.task)
         self.model = task.build_model()
-        optimizer = task.create_optimizer(schedules.of_run(config.trainer), config.runtime)
+        optimizer = task.create_optimizer(schedules.for_run(config.trainer), config.runtime)
         optimizer._create_all_weights(self.model.trainable_variables)
         self.traces = 0
 

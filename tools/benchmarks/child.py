@@ -13,7 +13,8 @@ import tf_keras
 
 from bignas_tf.conversion import tflite
 from bignas_tf.data import resize
-from bignas_tf.exports import probe, saved_model, served
+from bignas_tf.exports import probe, saved_model
+from bignas_tf.exports.child_function import ChildFunction
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost, presets
 
@@ -25,7 +26,7 @@ _BATCHES = {1: 10, 32: 1}  # batch size: calls for one sample
 _THREADS = (1, 2)
 _LEAST_RATIO = 1.0
 
-Run = Callable[[], object]
+Call = Callable[[], object]
 Timed = tuple[str, list[list[float]]]  # how, and the milliseconds of both sides
 
 
@@ -50,7 +51,10 @@ def measure(settings: harness.Settings) -> list[harness.Row]:
             for how, samples in _saved_models(folders, settings.repeats)
         ]
     try:
-        models = [_plain(served.Served(child, _SIDE, 1)), _plain(_Reference(reference, 1))]
+        models = [
+            _plain(ChildFunction(child, _SIDE, 1)),
+            _plain(_Reference(reference, 1)),
+        ]
         rows += [
             row(f"{name}, {how}", samples=samples)
             for how, samples in _litert(models, settings.repeats)
@@ -111,14 +115,14 @@ def _saved_models(folders: list[pathlib.Path], repeats: int) -> Iterator[Timed]:
         yield f"SavedModel, batch {batch}", harness.milliseconds(samples)
 
 
-def _serving(model: tf.Module, batch: int) -> Run:
+def _serving(model: tf.Module, batch: int) -> Call:
     serve = model.signatures["serving_default"]
     [spec] = serve.structured_input_signature[1].values()
     images = tf.constant(_pixels(spec.dtype.as_numpy_dtype, batch))
     return lambda: serve(images=images)["logits"].numpy()
 
 
-def _plain(module: served.Served | _Reference) -> bytes:
+def _plain(module: ChildFunction | _Reference) -> bytes:
     return tflite.plain(module.serve.get_concrete_function(), module)
 
 

@@ -34,7 +34,7 @@ def measure(settings: harness.Settings) -> list[harness.Row]:
 
 def _against_static(case: cases.Case, repeats: int) -> list[harness.Row]:
     children = _children(case)
-    ours = Sandwich(case, "slice")
+    ours = SandwichSteps(case, "slice")
     runs = [_static_step(case, child) for child in children]
 
     def static() -> None:
@@ -65,7 +65,11 @@ def _against_static(case: cases.Case, repeats: int) -> list[harness.Row]:
 
 def _against_masks(case: cases.Case, repeats: int) -> list[harness.Row]:
     """Against masks as we run them, and against masks for every child, as the paper has it."""
-    sides = [Sandwich(case, "slice"), Sandwich(case, "mask"), Sandwich(case, "mask", static=False)]
+    sides = [
+        SandwichSteps(case, "slice"),
+        SandwichSteps(case, "mask"),
+        SandwichSteps(case, "mask", static=False),
+    ]
     ours, masks, all_masks = harness.milliseconds(harness.alternate(sides, repeats))
     name = f"sandwich step, {case.search_space}, batch {case.batch_size}"
     return [
@@ -91,7 +95,7 @@ class _Coded:
         return self._supernet(images, choice, **how)
 
 
-class Sandwich:
+class SandwichSteps:
     """A traced sandwich step; call it with the step's number.
 
     Args:

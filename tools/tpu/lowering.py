@@ -32,7 +32,7 @@ class ReplicaStep:
         with strategy.scope():
             task = BigNASTask(task_config)
             model = task.build_model()
-            optimizer = task.create_optimizer(schedules.of_run(config.trainer), config.runtime)
+            optimizer = task.create_optimizer(schedules.for_run(config.trainer), config.runtime)
             optimizer._create_all_weights(model.trainable_variables)
             metrics = task.build_metrics()
 

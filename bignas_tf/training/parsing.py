@@ -16,7 +16,7 @@ from official.modeling import hyperparams
 
 from bignas_tf import console, errors, files, packaged, strict_yaml
 from bignas_tf.console import Show
-from bignas_tf.training import batch, experiments, validation
+from bignas_tf.training import batch, registry, validation
 
 
 def parse(
@@ -54,7 +54,7 @@ def _registered(name: str) -> cfg.ExperimentConfig:
         return exp_factory.get_exp_config(name)
     except LookupError:
         raise errors.UsageError(
-            f"unknown experiment {name!r}; choose from {experiments.names()}"
+            f"unknown experiment {name!r}; choose from {registry.names()}"
         ) from None
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.training import experiment
+from bignas_tf.training import parsing
 from tests.training import runs
 
 OPTIMISER = "trainer.optimizer_config."
@@ -16,14 +16,14 @@ OPTIMISER = "trainer.optimizer_config."
 
 def _refusal(overrides: str) -> str:
     with pytest.raises(errors.UsageError) as caught:
-        experiment.parse("bignas_small", [], overrides)
+        parsing.parse("bignas_small", [], overrides)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_an_unknown_experiment_lists_ours() -> None:
     with pytest.raises(errors.UsageError, match=r"'bignas_big'; choose from \[.*'bignas_small'"):
-        experiment.parse("bignas_big", [], "")
+        parsing.parse("bignas_big", [], "")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
 )
 def test_values_that_do_not_fit_together(override: str, words: str) -> None:
     with pytest.raises(errors.UsageError, match=words):
-        experiment.parse("bignas_small", [], override)
+        parsing.parse("bignas_small", [], override)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_a_group_that_a_file_gave_can_be_left_out_again(
 ) -> None:
     path = tmp_path / "averaged.yaml"
     path.write_text("trainer: {optimizer_config: {ema: {average_decay: 0.9}}}")
-    assert experiment.parse("bignas_small", [str(path)], "").trainer.optimizer_config.ema
-    config = experiment.parse("bignas_small", [str(path)], override)
+    assert parsing.parse("bignas_small", [str(path)], "").trainer.optimizer_config.ema
+    config = parsing.parse("bignas_small", [str(path)], override)
     assert config.trainer.optimizer_config.ema is None
 
 
@@ -176,17 +176,17 @@ def test_a_missing_file_is_named() -> None:
         errors.UsageError,
         match=r"^nowhere\.yaml does not exist; bignas-tf comes with digits\.yaml, ",
     ):
-        experiment.parse("bignas_small", ["nowhere.yaml"], "")
+        parsing.parse("bignas_small", ["nowhere.yaml"], "")
 
 
 def test_a_file_may_lie_in_a_bucket() -> None:
     # TensorFlow's file system in memory stands for gs://.
     with tf.io.gfile.GFile("ram://experiments/mine.yaml", "w") as stream:
         stream.write("trainer: {max_to_keep: 7}")
-    config = experiment.parse("bignas_small", ["ram://experiments/mine.yaml"], "")
+    config = parsing.parse("bignas_small", ["ram://experiments/mine.yaml"], "")
     assert config.trainer.max_to_keep == 7
     with pytest.raises(errors.UsageError, match=r"ram://experiments/none\.yaml cannot be read"):
-        experiment.parse("bignas_small", ["ram://experiments/none.yaml"], "")
+        parsing.parse("bignas_small", ["ram://experiments/none.yaml"], "")
 
 
 def test_later_sources_win(tmp_path: pathlib.Path) -> None:
@@ -195,7 +195,7 @@ def test_later_sources_win(tmp_path: pathlib.Path) -> None:
         runs.write_yaml(tmp_path / f"{value}.yaml", {"trainer": dict.fromkeys(keys, value)})
         for value, keys in ((10, names), (20, names[1:]))
     ]
-    trainer = experiment.parse("bignas_small", files, "trainer.checkpoint_interval=40").trainer
+    trainer = parsing.parse("bignas_small", files, "trainer.checkpoint_interval=40").trainer
     assert [getattr(trainer, name) for name in names] == [10, 20, 40]
 
 
@@ -208,15 +208,15 @@ def test_later_sources_win(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_numbers_are_read_as_people_write_them(source: str) -> None:
-    config = experiment.parse("bignas_small", [], source)
+    config = parsing.parse("bignas_small", [], source)
     assert config.task.regularisation.weight_decay == 3e-4
 
 
 def test_a_split_is_given_as_yaml() -> None:
-    config = experiment.parse("bignas_small", [], "task: {train_data: {tfds_split: 'train[:9%]'}}")
+    config = parsing.parse("bignas_small", [], "task: {train_data: {tfds_split: 'train[:9%]'}}")
     assert config.task.train_data.tfds_split == "train[:9%]"
 
 
 def test_an_experiment_is_not_changed_by_another_s_overrides() -> None:
-    experiment.parse("bignas_small", [], "task.seed=7")
-    assert experiment.parse("bignas_small", [], "").task.seed == 0
+    parsing.parse("bignas_small", [], "task.seed=7")
+    assert parsing.parse("bignas_small", [], "").task.seed == 0

@@ -9,7 +9,7 @@ from bignas_tf.data import resize
 from bignas_tf.exports import folding, verify
 
 
-class Served(tf.Module):
+class ChildFunction(tf.Module):
     """A folded child that resizes and normalises by itself; call `serve`.
 
     `serve` takes patches [batch, S, S, C] with pixels from 0 to 255, as evaluation cuts them, and

@@ -16,7 +16,7 @@ from bignas_tf.data import decode
 WARMUP_FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 
 
-def requests(patches: np.ndarray, centre: decode.Centre) -> dict[str, dict[str, np.ndarray]]:
+def feeds(patches: np.ndarray, centre: decode.Centre) -> dict[str, dict[str, np.ndarray]]:
     """The same images for every signature, each in the form that it takes.
 
     Args:

@@ -21,7 +21,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from bignas_tf import errors
 from bignas_tf.data import decode
-from bignas_tf.exports import configs, saved_model, serving, verify
+from bignas_tf.exports import configs, requests, saved_model, verify
 from tests.exports import servables
 
 pytestmark = pytest.mark.slow
@@ -58,14 +58,14 @@ def _models(base: pathlib.Path) -> dict[str, str]:
 
 def _warmup(version: pathlib.Path) -> list[tuple[str, dict[str, np.ndarray]]]:
     """The recorded requests, as a server reads them."""
-    requests = []
-    for record in tf.data.TFRecordDataset(str(version / serving.WARMUP_FILE)).as_numpy_iterator():
+    warmup = []
+    for record in tf.data.TFRecordDataset(str(version / requests.WARMUP_FILE)).as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record)
         assert log.WhichOneof("log_type") == "predict_log"
         request = log.predict_log.request
         arrays = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
-        requests.append((request.model_spec.signature_name, arrays))
-    return requests
+        warmup.append((request.model_spec.signature_name, arrays))
+    return warmup
 
 
 def test_the_configuration_lists_every_model(family: pathlib.Path) -> None:
@@ -108,11 +108,11 @@ def test_the_batching_can_be_read_as_the_server_reads_it(family: pathlib.Path) -
 
 def test_the_warm_up_is_answered_by_the_session_loader(family: pathlib.Path) -> None:
     servable = servables.servable(servables.SPACE.biggest())
-    requests = _warmup(family / NAMES[0] / "1")
-    assert [key for key, _ in requests] == [
+    warmup = _warmup(family / NAMES[0] / "1")
+    assert [key for key, _ in warmup] == [
         "serving_default", "float_images", "image_bytes", "patches"
     ]  # fmt: skip
-    for answer in verify.session_answers(family / NAMES[0] / "1", requests):
+    for answer in verify.session_answers(family / NAMES[0] / "1", warmup):
         assert not isinstance(answer, str), answer
         np.testing.assert_allclose(answer["logits"], servable.expected_logits[:1], atol=1e-4)
 
@@ -143,8 +143,8 @@ def test_what_lies_in_the_folder_stays_there(family: pathlib.Path) -> None:
 def test_the_border_leaves_just_the_patch(side: int, centre: decode.Centre) -> None:
     rng = np.random.default_rng(side)
     patches = rng.integers(0, 256, (2, side, side, 3)).astype(np.uint8)
-    requests = serving.requests(patches, centre)
-    images = requests["serving_default"]["images"]
+    feeds = requests.feeds(patches, centre)
+    images = feeds["serving_default"]["images"]
     np.testing.assert_array_equal(decode.centred_patches(images, side, centre), patches)
-    for encoded, patch in zip(requests["image_bytes"]["image_bytes"], patches, strict=True):
+    for encoded, patch in zip(feeds["image_bytes"]["image_bytes"], patches, strict=True):
         np.testing.assert_array_equal(decode.centred_patch(encoded, side, 3, centre), patch)

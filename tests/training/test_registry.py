@@ -18,7 +18,7 @@ from sklearn import datasets
 from bignas_tf.data import inputs, resize
 from bignas_tf.search_space import presets
 from bignas_tf.selection import splits
-from bignas_tf.training import experiment, models, sandwich
+from bignas_tf.training import models, parsing, sandwich
 from tests.data import samples
 from tests.training import runs
 
@@ -77,7 +77,7 @@ RULES = {
 
 
 def _imagenet(*files: str, overrides: str = "") -> cfg.ExperimentConfig:
-    return experiment.parse("bignas_imagenet", files, overrides)
+    return parsing.parse("bignas_imagenet", files, overrides)
 
 
 @pytest.mark.parametrize("files", [[], [ON_TPU]], ids=["registered", "on_tpu"])

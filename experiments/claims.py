@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf import files
     from experiments.claim_parts import runs, worker
     from experiments.claim_parts.campaign import Campaign, Plan
-    from experiments.claim_parts.journal import Journal
+    from experiments.journal import Journal
 
     settings = _settings()
     parts = {name: _part(name) for name in PARTS if name in _PARTS.value}

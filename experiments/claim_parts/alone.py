@@ -13,7 +13,7 @@ from typing import Any
 
 from experiments.claim_parts import drawing, recipes, runs, shared, summaries
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
-from experiments.claim_parts.journal import digest
+from experiments.journal import digest
 
 ALONE, FINE_TUNED = "trained alone", "fine-tuned"
 KINDS = ("sliced", "fine_tuned", "alone")

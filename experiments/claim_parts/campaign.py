@@ -19,8 +19,8 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection.objectives import Measurement, Objective
 from experiments.claim_parts import worker
-from experiments.claim_parts.journal import Entry, Journal, digest
 from experiments.claim_parts.recipes import Recipe
+from experiments.journal import Entry, Journal, digest
 
 Plan = collections.Counter[str]  # how many units of each kind
 

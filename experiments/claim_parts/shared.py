@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.claim_parts import runs, searches
 from experiments.claim_parts.campaign import Campaign
-from experiments.claim_parts.journal import digest
+from experiments.journal import digest
 
 SUPERNET, SEARCH, SLICED = "supernet", "search", "sliced"
 

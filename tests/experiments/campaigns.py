@@ -7,8 +7,8 @@ import pathlib
 from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.architecture import Architecture
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
-from experiments.claim_parts.journal import Journal
 from experiments.claim_parts.recipes import Recipe
+from experiments.journal import Journal
 
 BASE = Recipe("bignas_small", ("experiments/fashion_mnist.yaml",))
 SETTINGS = Settings(BASE, 2, (1.0, 4.0), 4, 0, ("naive_init", "no_distillation"), 20)

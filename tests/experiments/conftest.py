@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from experiments.claim_parts.journal import Journal
+from experiments.journal import Journal
 from tests.experiments.campaigns import DESCRIPTION
 
 

@@ -10,8 +10,8 @@ import pytest
 from bignas_tf import errors
 from experiments.claim_parts import ablations, recipes, worker
 from experiments.claim_parts.campaign import Settings
-from experiments.claim_parts.journal import Entry, Journal
 from experiments.claim_parts.recipes import Recipe
+from experiments.journal import Entry, Journal
 from tests.experiments import units
 from tests.experiments.campaigns import BASE, campaign
 

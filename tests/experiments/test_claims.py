@@ -15,7 +15,7 @@ import yaml
 
 from bignas_tf.search_space import presets
 from experiments.claim_parts import ablations, alone, ranking, recipes, search, summaries, uniform
-from experiments.claim_parts.journal import Entry, Journal, digest
+from experiments.journal import Entry, Journal, digest
 from tests.experiments.campaigns import SETTINGS, campaign, mflops
 from tests.processes import Process
 from tests.selection import digits

@@ -7,15 +7,18 @@ import dataclasses
 import pathlib
 import resource
 import signal
+import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import hypothesis
 
 from bignas_tf import errors
-from experiments.abuse_parts.readers import Reader
+from experiments.abuse import readers
+from experiments.abuse.readers import Reader
+from experiments.journal import Entry, Journal
 
 SLOWEST_S = 20  # for any damaged file of a few kilobytes
 LONGEST = 2000  # characters of a message
@@ -50,9 +53,72 @@ class Outcome:
         """How many forms there were."""
         return self.taken + self.refused + sum(self.failures.values())
 
+    def line(self) -> str:
+        """For people."""
+        return (
+            f"{self.file}: {self.cases} forms, {self.taken} read, {self.refused} refused, "
+            f"{sum(self.failures.values())} failed, the slowest {self.slowest_s:.1f} s"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """As a plain value."""
         return {**dataclasses.asdict(self), "cases": self.cases}
+
+
+def check_all(
+    chosen: Sequence[Reader],
+    model_dir: pathlib.Path,
+    cases: int,
+    seed: int,
+    journal: Journal,
+    work_dir: pathlib.Path,
+) -> list[dict[str, Any]]:
+    """Checks readers, but those whose outcome is in the journal.
+
+    Args:
+      chosen: the readers.
+      model_dir: of a quickstart's run, which gives the valid files.
+      cases: damaged forms of each file.
+      seed: of the damage.
+      journal: keeps each outcome.
+      work_dir: keeps the first form of each failure.
+
+    Returns:
+      The outcomes as plain values, each with the memory that this process has held at most.
+    """
+    outcomes = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        readers.copy_run(folder, model_dir)
+        readers.make_others(folder)
+        for reader in chosen:
+            key = {"part": "input", "file": reader.file, "cases": cases, "seed": seed}
+            entry = journal.get(key)
+            if entry is None:
+                began = time.monotonic()
+                outcome = check(reader, folder, cases, seed, _Kept(work_dir, reader.file))
+                plain = outcome.to_json() | {"peak_mb": round(peak_mb())}
+                entry = Entry(plain, time.monotonic() - began)
+                journal.add(key, entry)
+                print(outcome.line(), flush=True)
+            outcomes.append(entry.result)
+    return outcomes
+
+
+class _Kept:
+    """Keeps the first form of each failure of a file, and says where."""
+
+    def __init__(self, folder: pathlib.Path, file: str) -> None:
+        self._folder, self._file = folder, file
+        self._kinds: dict[str, pathlib.Path] = {}
+
+    def __call__(self, kind: str, form: bytes) -> None:
+        if kind in self._kinds:
+            return
+        name = f"{self._file.replace('/', '_')}.{len(self._kinds)}"
+        self._kinds[kind] = path = self._folder / name
+        path.write_bytes(form)
+        print(f"{self._file}: {kind}: {path}", flush=True)
 
 
 def check(

@@ -22,7 +22,7 @@ from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets, journal, judged, result
 from bignas_tf.training import checkpoints, parsing
-from experiments.abuse_parts import mutants
+from experiments.abuse import mutants
 
 _RUN = ("search_space.yaml", "params.yaml", "checkpoint", "command.json", "judgement.json")
 _IMAGES = 3

@@ -1,0 +1,117 @@
+"""What does the project survive? A campaign of damaged files and of kills, in parts.
+
+  python -m experiments.abuse --model_dir=runs/quickstart [--parts=input,kills] [--seed=0]
+
+input: damaged files, thousands of them, for every reader. The run of --model_dir gives the valid
+       ones, so it must have been judged, searched and exported, as the quickstart's is. A damaged
+       file may be read, or refused with a message of the project; a traceback, a hang, a message
+       of pages or a changed file is a failure. Each failing form is kept in --work_dir.
+kills: each tool is killed at random moments and started again, on a run of its own. The last run
+       must leave what a run that nobody kills leaves, and nothing else.
+
+Each finished unit is in --work_dir/journal.jsonl at once: after a kill the same command continues.
+Result: abuse.json in --results_dir, and exit code 1 if anything failed.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from bignas_tf import errors
+from tools.cli import launch, no_chatter
+
+PARTS = ("input", "kills")
+
+_PARTS = flags.DEFINE_list("parts", list(PARTS), f"Any of {', '.join(PARTS)}.")
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Of a finished quickstart, for input.")
+_CASES = flags.DEFINE_integer("cases", 10_000, "Damaged files, of all readers.", lower_bound=1)
+_FILES = flags.DEFINE_list("files", [], "Only these of the damaged files; all if empty.")
+_KILLS = flags.DEFINE_integer("kills", 50, "Of each tool.", lower_bound=1)
+_TOOLS = flags.DEFINE_list("tools", [], "Only these are killed; all if empty.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of the damage, and of the moments.")
+_WORK_DIR = flags.DEFINE_string("work_dir", "runs/abuse", "Journal, and what failed.")
+_RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Of abuse.json.")
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    no_chatter()
+    _chosen("--parts", _PARTS.value, PARTS)
+    if "input" in _PARTS.value and not _MODEL_DIR.value:
+        raise errors.UsageError("--parts=input needs --model_dir, the folder of a quickstart's run")
+    from bignas_tf import files
+    from experiments.journal import Journal
+
+    work_dir = files.ensure_writable(_WORK_DIR.value)
+    with Journal(work_dir / "journal.jsonl", {"campaign": "abuse"}) as journal:
+        found = {part: _MEASURES[part](work_dir, journal) for part in PARTS if part in _PARTS.value}
+    path = pathlib.Path(_RESULTS_DIR.value, "abuse.json")
+    files.write_json(path, _earlier(path) | found)
+    failures = {part: outcome["failures"] for part, outcome in found.items() if outcome["failures"]}
+    if failures:
+        raise errors.RunError(f"failures: {failures}; see {path} and {work_dir}")
+
+
+def _earlier(path: pathlib.Path) -> dict[str, Any]:
+    """The results of parts that were not asked for."""
+    import json
+
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _chosen(flag: str, given: Sequence[str], allowed: Sequence[str]) -> list[str]:
+    """Those that are given, in their own order; all if none is."""
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        raise errors.UsageError(f"{flag} has {unknown[0]!r}; choose from {list(allowed)}")
+    return [name for name in allowed if name in (given or allowed)]
+
+
+def _input(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+    from experiments.abuse import damaged, readers
+
+    by_file = {reader.file: reader for reader in readers.READERS}
+    chosen = _chosen("--files", _FILES.value, list(by_file))
+    cases = -(-_CASES.value // len(chosen))
+    outcomes = damaged.check_all(
+        [by_file[name] for name in chosen],
+        pathlib.Path(_MODEL_DIR.value),
+        cases,
+        _SEED.value,
+        journal,
+        work_dir,
+    )
+    return {
+        "seed": _SEED.value,
+        "cases": sum(outcome["cases"] for outcome in outcomes),
+        "failures": sum(sum(outcome["failures"].values()) for outcome in outcomes),
+        "peak_mb": max(outcome["peak_mb"] for outcome in outcomes),
+        "files": outcomes,
+    }
+
+
+def _kills(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+    from experiments.abuse import kills
+
+    chosen = _chosen("--tools", _TOOLS.value, kills.TOOLS)
+    folder = (work_dir / "kills").resolve()
+    kills.make_base(folder)
+    victims = [victim for victim in kills.VICTIMS if victim.tool in chosen]
+    outcomes = [
+        kills.check(victim, folder, _KILLS.value, _SEED.value, journal) for victim in victims
+    ]
+    return {
+        "seed": _SEED.value,
+        "failures": sum(len(outcome["problems"]) for outcome in outcomes),
+        "tools": outcomes,
+    }
+
+
+_MEASURES = {"input": _input, "kills": _kills}
+
+if __name__ == "__main__":
+    launch(main)

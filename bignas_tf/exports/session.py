@@ -88,6 +88,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "TF_StringCopy": (None, [_POINTER, _TEXT, ctypes.c_size_t]),
     "TF_StringGetDataPointer": (_POINTER, [_POINTER]),
     "TF_StringGetSize": (ctypes.c_size_t, [_POINTER]),
+    "TF_StringDealloc": (None, [_POINTER]),
+    "TF_DeleteTensor": (None, [_POINTER]),
     "TF_SessionRun": (
         None,
         [_POINTER, _POINTER]
@@ -114,7 +116,7 @@ def library() -> ctypes.CDLL:
 
 
 class Session:
-    """A SavedModel in a C++ session. It lives as long as its process: nothing is freed."""
+    """A SavedModel in a C++ session. It lives as long as its process; its tensors do not."""
 
     def __init__(self, export_dir: str) -> None:
         """Loads the graph tagged 'serve' and restores its variables.
@@ -139,18 +141,31 @@ class Session:
           RuntimeError: the session could not run; the message is TensorFlow's.
         """
         inputs = (_Output * len(feeds))(*map(self._output, feeds))
-        values = (ctypes.c_void_p * len(feeds))(*map(self._to_tensor, feeds.values()))
         outputs = (_Output * len(fetches))(*map(self._output, fetches))
+        values = (ctypes.c_void_p * len(feeds))(*map(self._to_tensor, feeds.values()))
         results = (ctypes.c_void_p * len(fetches))()
-        self._api.TF_SessionRun(
-            self._session,
-            None,
-            *(inputs, values, len(feeds)),
-            *(outputs, results, len(fetches)),
-            *(None, 0, None, self._status),
-        )
-        self._check()
-        return [self._to_array(result) for result in results if result is not None]
+        try:
+            self._api.TF_SessionRun(
+                self._session,
+                None,
+                *(inputs, values, len(feeds)),
+                *(outputs, results, len(fetches)),
+                *(None, 0, None, self._status),
+            )
+            self._check()
+            return [self._to_array(result) for result in results if result is not None]
+        finally:
+            for value, array in zip(values, feeds.values(), strict=True):
+                self._free(value, array)
+            for result in filter(None, results):
+                self._api.TF_DeleteTensor(result)
+
+    def _free(self, tensor: int, array: np.ndarray) -> None:
+        """Frees a tensor that `_to_tensor` made; the strings of one are its maker's."""
+        if array.dtype.kind in "SO":
+            for address in self._strings(tensor, array.size):
+                self._api.TF_StringDealloc(address)
+        self._api.TF_DeleteTensor(tensor)
 
     def _check(self) -> None:
         if self._api.TF_GetCode(self._status):

@@ -1,4 +1,4 @@
-"""What does the project survive? A campaign of damaged files and of kills, in parts.
+"""What does the project survive? A campaign in parts.
 
   python -m experiments.abuse --model_dir=runs/quickstart [--parts=input,kills] [--seed=0]
 
@@ -8,6 +8,8 @@ input: damaged files, thousands of them, for every reader. The run of --model_di
        of pages or a changed file is a failure. Each failing form is kept in --work_dir.
 kills: each tool is killed at random moments and started again, on a run of its own. The last run
        must leave what a run that nobody kills leaves, and nothing else.
+requests: odd requests to the run's exported child by the C++ session, gRPC and REST. Each is
+       answered or refused, the next good one has its right answer, and memory does not grow.
 
 Each finished unit is in --work_dir/journal.jsonl at once: after a kill the same command continues.
 Result: abuse.json in --results_dir, and exit code 1 if anything failed.
@@ -24,15 +26,16 @@ from absl import flags
 from bignas_tf import errors
 from tools.cli import launch, no_chatter
 
-PARTS = ("input", "kills")
+PARTS = ("input", "kills", "requests")
 
 _PARTS = flags.DEFINE_list("parts", list(PARTS), f"Any of {', '.join(PARTS)}.")
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Of a finished quickstart, for input.")
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Of a finished quickstart.")
 _CASES = flags.DEFINE_integer("cases", 10_000, "Damaged files, of all readers.", lower_bound=1)
 _FILES = flags.DEFINE_list("files", [], "Only these of the damaged files; all if empty.")
 _KILLS = flags.DEFINE_integer("kills", 50, "Of each tool.", lower_bound=1)
 _TOOLS = flags.DEFINE_list("tools", [], "Only these are killed; all if empty.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of the damage, and of the moments.")
+_REQUESTS = flags.DEFINE_integer("requests", 10_000, "By all three ways.", lower_bound=3)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the damage and the moments.")
 _WORK_DIR = flags.DEFINE_string("work_dir", "runs/abuse", "Journal, and what failed.")
 _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Of abuse.json.")
 
@@ -41,8 +44,8 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     _chosen("--parts", _PARTS.value, PARTS)
-    if "input" in _PARTS.value and not _MODEL_DIR.value:
-        raise errors.UsageError("--parts=input needs --model_dir, the folder of a quickstart's run")
+    if {"input", "requests"} & set(_PARTS.value) and not _MODEL_DIR.value:
+        raise errors.UsageError("input and requests need --model_dir, the folder of a quickstart")
     from bignas_tf import files
     from experiments.journal import Journal
 
@@ -111,7 +114,24 @@ def _kills(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     }
 
 
-_MEASURES = {"input": _input, "kills": _kills}
+def _requests(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+    import logging
+
+    from experiments.abuse import requests, ways
+
+    del work_dir
+    logging.getLogger("grpc").setLevel(logging.CRITICAL)  # a traceback for each message it refuses
+    version = pathlib.Path(_MODEL_DIR.value, "export", "1")
+    each = -(-_REQUESTS.value // len(ways.WAYS))
+    outcomes = requests.check_all(version, each, _SEED.value, journal)
+    return {
+        "seed": _SEED.value,
+        "failures": sum(len(outcome["failures"]) for outcome in outcomes.values()),
+        "ways": outcomes,
+    }
+
+
+_MEASURES = {"input": _input, "kills": _kills, "requests": _requests}
 
 if __name__ == "__main__":
     launch(main)

@@ -10,8 +10,9 @@ from bignas_tf import errors, files
 from bignas_tf.search_space import presets
 from bignas_tf.selection import judged, result
 from bignas_tf.selection.journal import Journal, Record
-from experiments.abuse import damaged, kills, readers
+from experiments.abuse import damaged, kills, readers, requests
 from experiments.abuse.readers import Reader
+from experiments.abuse.ways import WAYS
 from experiments.journal import Journal as Outcomes
 from tests.selection import digits, made_up_judgements, made_up_searches
 
@@ -88,3 +89,14 @@ def test_what_a_kill_leaves_is_named() -> None:
     assert kills.difference(right, more) == "left: .unverified-x"
     with pytest.raises(errors.RunError, match="different files"):
         kills.agreeing({"a": "1"}, {"b": "1"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_a_served_child_lives_through_odd_requests(version_dir: pathlib.Path, way: str) -> None:
+    image = requests.good_image(version_dir)
+    outcome = requests.check(WAYS[way](version_dir), image, 60, 0)
+    assert outcome["failures"] == []
+    assert outcome["answered"] + outcome["refused"] == 60
+    assert outcome["answered"] > 0
+    assert outcome["refused"] > 0

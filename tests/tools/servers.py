@@ -56,7 +56,7 @@ class Models:
             raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, f"inputs {sorted(arrays)}")
         try:
             outputs = signatures[key](**{each: tf.constant(arrays[each]) for each in arrays})
-        except tf.errors.InvalidArgumentError as error:
+        except (tf.errors.OpError, TypeError, ValueError) as error:
             raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from error
         return {each: tensor.numpy() for each, tensor in outputs.items()}
 
@@ -69,7 +69,10 @@ class _Service(prediction_service_pb2_grpc.PredictionServiceServicer):
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
         spec = request.model_spec
-        arrays = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        try:
+            arrays = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        except (TypeError, ValueError) as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         try:
             outputs = self._models.answer(spec.name, spec.signature_name, arrays)
         except Refusal as refusal:

@@ -17,5 +17,5 @@ def silent(line: str) -> None:
 
 
 def or_silent(show: Show | None) -> Show:
-    """Returns `show`, or what drops every line if it is None."""
+    """Returns `show`, or a function that discards lines if it is None."""
     return silent if show is None else show

@@ -139,14 +139,14 @@ def make_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
-    """Makes a folder of this machine and checks that files can be created in it.
+    """Makes a local folder and checks that files can be created in it.
 
     Raises:
       UsageError: it cannot be made or written to, or is remote.
       RunError: there is no room.
     """
     if is_remote(folder):
-        raise _usage_error(folder, "is remote; here a folder of this machine is needed")
+        raise _usage_error(folder, "is remote; a local folder is needed")
     path = pathlib.Path(folder)
     try:
         with full_disk.explained(path):

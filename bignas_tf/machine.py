@@ -35,6 +35,6 @@ def processor() -> str:
 
 
 def cores() -> int | None:
-    """How many this process may use; None where nobody knows."""
+    """How many this process may use; None if unknown."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count()

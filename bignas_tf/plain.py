@@ -60,7 +60,7 @@ class Value:
         try:
             self.content.encode()
         except UnicodeEncodeError:
-            raise self.wrong("it takes text in Unicode, without half characters") from None
+            raise self.wrong("it takes valid Unicode (no lone surrogates)") from None
         return self.content
 
     def one_of(self, choices: Sequence[str]) -> str:

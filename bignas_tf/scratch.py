@@ -2,7 +2,7 @@
 
 A name cannot tell whether its maker is alive: process ids are used again, and several machines may
 share a folder. A lock can: the kernel holds it as long as the maker has the file open, and drops
-it however the maker ends. So what is unfinished and not locked belongs to nobody.
+it however the maker ends. So what is unfinished and not locked has no maker left.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def averaging(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
-    """Returns what averages a number over the workers; all must call it at the same point."""
+    """Returns a function that averages a number over the workers; all must call it together."""
     if not many(strategy):
         return lambda value: value
 
@@ -31,7 +31,7 @@ def averaging(strategy: tf.distribute.Strategy) -> Callable[[float], float]:
 
 
 def sharing(strategy: tf.distribute.Strategy) -> Callable[[str], str]:
-    """Returns what gives all workers the chief's text; all must call it at the same point."""
+    """Returns a function that broadcasts the chief's text; all workers must call it together."""
     if not many(strategy):
         return lambda text: text
 
@@ -56,7 +56,7 @@ def sharing(strategy: tf.distribute.Strategy) -> Callable[[str], str]:
 
 @contextlib.contextmanager
 def sigterm_noted(strategy: tf.distribute.Strategy) -> Iterator[Callable[[], bool]]:
-    """Turns SIGTERM, a preemption's notice, into a note, so that the loop in flight may end.
+    """Notes SIGTERM, the notice of a preemption, so that the current loop can end.
 
     For the main thread only, as Python's signals are.
 
@@ -79,10 +79,10 @@ def sigterm_noted(strategy: tf.distribute.Strategy) -> Iterator[Callable[[], boo
 
 @contextlib.contextmanager
 def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Wraps what all workers do together.
+    """Wraps what all workers do together, and explains the loss of one.
 
     Raises:
-      RunError: one of them has gone, so that the others cannot go on.
+      RunError: one of them has gone, so the others cannot continue.
     """
     try:
         yield

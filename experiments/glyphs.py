@@ -80,7 +80,7 @@ def split_of(family: str) -> str:
 
 
 def class_of(character: str) -> str:
-    """The name of a class: "upper_a", for some file systems take A and a for one name."""
+    """The name of a class: "upper_a", because some file systems treat A and a as one name."""
     kind = next(kind for kind, belongs in _KINDS if belongs(character))
     return f"{kind}_{character.lower()}"
 

@@ -119,8 +119,8 @@ def left_out(drawings: dict[str, Image.Image], missing: Image.Image) -> dict[str
 
     - Blank ones, and those that the font draws as its sign for a missing character.
     - Those with one drawing in common, where they are more than can look alike.
-    - All letters, where half of those whose two cases differ in shape are drawn alike: nobody
-      could tell which of the cases the font has.
+    - All letters, where half of those whose two cases differ in shape are drawn alike, so
+      which of the cases the font has is unclear.
 
     Args:
       drawings: each of `CHARACTERS`, cut to its bounding box.

@@ -5,7 +5,7 @@ pool, and for each font the family it belongs to. Fonts of one package whose nam
 one family, and so are fonts of any package whose letters are all but the same (5% of the ink
 differs at most): Liberation Sans is Arimo, DejaVu Sans is Bitstream Vera. Of fonts that differ in
 weight or style alone, the four that differ most were taken. Symbols, Greek letters in the
-places of Latin ones, and letters that nobody can read were left out by eye.
+places of Latin ones, and unreadable letters were left out by eye.
 """
 
 from __future__ import annotations

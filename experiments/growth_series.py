@@ -105,7 +105,7 @@ def blocks(repeats: int) -> Series:
 def trace(repeats: int) -> Series:
     """The first sandwich step of deeper networks, which traces them."""
     with _in_spaces(_deeper()) as grown:
-        _first_step(min(grown.items())[1])  # what TensorFlow sets up once is no trace's
+        _first_step(min(grown.items())[1])  # without what TensorFlow sets up once
         samples = [
             [_first_step(case) for _ in range(min(repeats, _MOST_TRACES))]
             for case in grown.values()
@@ -209,7 +209,7 @@ def _deeper() -> dict[int, SearchSpace]:
 
 @contextlib.contextmanager
 def _in_spaces(spaces: Mapping[int, SearchSpace]) -> Iterator[dict[int, cases.Case]]:
-    """The small case in each space, which lies in a file while the context lasts."""
+    """The small case in each space, which is in a file while the context lasts."""
     with tempfile.TemporaryDirectory() as folder:
         grown = {}
         for value, space in spaces.items():

@@ -31,7 +31,9 @@ from bignas_tf import errors, files, machine
 from tools.cli import launch, no_chatter
 
 _STEPS = flags.DEFINE_integer("steps", 5000, "Updates of the supernet.", lower_bound=500)
-_CANDIDATES = flags.DEFINE_integer("candidates", 500, "At least so many.", lower_bound=50)
+_CANDIDATES = flags.DEFINE_integer(
+    "candidates", 500, "Minimum number of candidates.", lower_bound=50
+)
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "experiments/results", "Folder of the results.")
 
 _SIDES = (8, 10, 12)

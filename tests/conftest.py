@@ -27,7 +27,7 @@ def _two_cpus() -> None:
 
     Collection has imported every test module by now: where none of them imports TensorFlow,
     it is left alone, and tests of plain NumPy code start at once. No test module may create
-    a tensor at import, for the devices cannot be set after that.
+    a tensor at import, because the devices cannot be set after that.
     """
     if "tensorflow" not in sys.modules:
         return

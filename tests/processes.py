@@ -153,7 +153,7 @@ def _run(arguments: Sequence[str], variables: Mapping[str, str], out: int, err: 
 
 
 def free_hosts(number: int) -> list[str]:
-    """Addresses of this machine that nobody listens on."""
+    """Addresses of this machine without a listener."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:

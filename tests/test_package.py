@@ -33,7 +33,7 @@ _OFFLINE = ("--no-index", "--no-deps", "--no-build-isolation")
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A copy, for a build leaves folders behind."""
+    """A copy, because a build leaves folders behind."""
     copy = tmp_path_factory.mktemp("checkout")
     for folder in FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__", "results")

@@ -16,9 +16,7 @@ import bignas_tf as bignas
 
 from .cli import launch, no_chatter
 
-_MODEL_DIR = flags.DEFINE_string(
-    "model_dir", None, "Folder of the run that the export was made of.", required=True
-)
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the exported run.", required=True)
 _EXPORT_DIR = flags.DEFINE_string(
     "export_dir", None, "Folder of one version, as tools.export wrote it.", required=True
 )

@@ -59,7 +59,7 @@ def prepare(
     return path, chosen.budgets
 
 
-def way_on(config_file: str, run_dir: str) -> str:
+def next_steps(config_file: str, run_dir: str) -> str:
     """Returns lines that say how to continue training from this run."""
     return (
         f"configuration:  {config_file}\n"

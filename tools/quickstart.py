@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> None:
     _print_table(search_dir)
     if plain:
         _print_plain(json.loads(plain.splitlines()[-1]))
-        print(own_images.way_on(config_file, run_dir))
+        print(own_images.next_steps(config_file, run_dir))
     print(f"report:         {run_dir}/report.html\nexported child: {export}")
 
 

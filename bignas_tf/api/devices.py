@@ -21,12 +21,12 @@ def _strategy(
       all_reduce_alg: of several GPUs or workers; None leaves the choice to TensorFlow.
 
     Raises:
-      UsageError: the devices are not there.
+      UsageError: the devices are missing.
     """
     # Without this check TensorFlow silently trains on the CPU, or waits forever.
-    found = len(tf.config.list_physical_devices("GPU"))
-    if kind in ("one_device", "mirrored") and num_gpus > found:
-        raise errors.UsageError(f"num_gpus is {num_gpus}; TensorFlow finds {found}")
+    available = len(tf.config.list_physical_devices("GPU"))
+    if kind in ("one_device", "mirrored") and num_gpus > available:
+        raise errors.UsageError(f"num_gpus is {num_gpus}; TensorFlow finds {available}")
     try:
         return distribute_utils.get_distribution_strategy(
             kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
@@ -48,7 +48,7 @@ def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distrib
       tpu: name or address of a TPU; the configuration's own if empty.
 
     Raises:
-      UsageError: the devices are not there, or the workers are not described as they should be.
+      UsageError: the devices are missing, or TF_CONFIG or worker_hosts is invalid.
     """
     runtime = config.runtime
     try:
@@ -76,7 +76,7 @@ def evaluation_strategy(
       multi_worker: whether this is one of the processes that TF_CONFIG names.
 
     Raises:
-      UsageError: the devices are not there.
+      UsageError: the devices are missing.
     """
     if multi_worker:
         return _strategy("multi_worker_mirrored")

@@ -13,7 +13,7 @@ _latest: tuple[Run, dict[str, Any], Evaluator] | None = None
 
 
 def evaluator_of(run: Run) -> Evaluator:
-    """Returns what calibrates and scores children of a run as its search does.
+    """Returns the evaluator that calibrates and scores children of a run as its search does.
 
     It is the same as before if the run and its settings are.
 

@@ -125,7 +125,7 @@ def convert(
     """Converts an export to LiteRT and ONNX files, and measures each on the reporting split.
 
     Args:
-      run: that the export was made of.
+      run: that the export is of.
       version: folder of the version, as `export` returned it; gets `converted/`.
       formats: kinds of LiteRT, and "onnx".
       calibration_images: training images that int8 takes its ranges from.
@@ -248,8 +248,8 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
         raise errors.UsageError(f"{folder} was fine-tuned since; use --formats of tools.finetune")
     if source["index_sha256"] != run.source["index_sha256"]:
         raise errors.UsageError(
-            f"{folder} was made of checkpoint {source['checkpoint']}, which is not what "
-            f"{run.model_dir} holds now; export again"
+            f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "
+            "checkpoint; export again"
         )
     path = folder / saved_model.LABELS_FILE
     return architecture, _checked(os.fspath(path), files.read_json(path))

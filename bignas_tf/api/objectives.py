@@ -158,7 +158,7 @@ def _words(command: str | None) -> list[str]:
             "argument and prints milliseconds"
         )
     if not shutil.which(words[0]):
-        raise errors.UsageError(f"--latency_command: {words[0]!r} is not a program that can be run")
+        raise errors.UsageError(f"--latency_command: {words[0]!r} is not an executable on the PATH")
     return words
 
 

@@ -26,7 +26,7 @@ class Conversion:
 
     Attributes:
       folder: the version of the export.
-      child: from `slicing.sliced_child`, what the export was made of.
+      child: from `slicing.sliced_child`, the exported child.
       labels: of the classes, in their order.
       calibration: uint8 [N, S, S, C], training images that int8 takes its ranges from.
       split: the name of the images in `batches`.

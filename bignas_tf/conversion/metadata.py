@@ -85,9 +85,9 @@ def _name(
     maps = []
     for index, name in zip(tensors, names, strict=True):
         graph.tensors[index].name = name
-        told = schema.TensorMapT()
-        told.name, told.tensorIndex = name, index
-        maps.append(told)
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, index
+        maps.append(entry)
     return maps
 
 

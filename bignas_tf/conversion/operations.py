@@ -36,9 +36,9 @@ def read(model: bytes) -> Operations:
     """Loads a file with LiteRT and sorts its operations."""
     lite = probe.interpreter(model)
     # The public interface lists tensors, not operations.
-    found = lite._get_ops_details()
-    delegates = [each for each in found if each["op_name"] == "DELEGATE"]
-    own = [each for each in found if each["op_name"] != "DELEGATE"]
+    operations = lite._get_ops_details()
+    delegates = [each for each in operations if each["op_name"] == "DELEGATE"]
+    own = [each for each in operations if each["op_name"] != "DELEGATE"]
     types = {each["index"]: np.dtype(each["dtype"]).name for each in lite.get_tensor_details()}
     delegated = _delegated(own, delegates)
     outside = [each for each in own if each["index"] not in delegated]
@@ -69,5 +69,5 @@ def _stored(tensor: int, own: list[dict[str, Any]], types: Mapping[int, str]) ->
     return types[source]
 
 
-def _by_name(found: list[dict[str, Any]]) -> Mapping[str, int]:
-    return dict(collections.Counter(each["op_name"] for each in found).most_common())
+def _by_name(operations: list[dict[str, Any]]) -> Mapping[str, int]:
+    return dict(collections.Counter(each["op_name"] for each in operations).most_common())

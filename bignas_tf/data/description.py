@@ -106,6 +106,6 @@ def _look(path: str) -> tuple[int, bool]:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise errors.UsageError(
             f"{path} cannot be read ({error}); JPEG or PNG images are needed: repair "
-            "it or take it out"
+            "it or remove it"
         ) from error
     return side, bool((pixels.max(-1) - pixels.min(-1)).max() > _GREY_SPREAD)

@@ -67,5 +67,5 @@ def _unreadable(
     if config.source == "tfrecord":
         wanted += " under image/encoded, and one int64 under image/class/label"
     return errors.UsageError(
-        f"data: {name} cannot be read; {wanted}: repair it or take it out ({reason})"
+        f"data: {name} cannot be read; {wanted}: repair it or remove it ({reason})"
     )

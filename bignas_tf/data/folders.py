@@ -54,18 +54,20 @@ def scan(root: str) -> ImageFolder:
     if not os.path.isdir(root):
         raise errors.UsageError(f"{root} is not a folder; needed: {_LAYOUTS}")
     ignored: collections.Counter[str] = collections.Counter()
-    found = {_ONLY_SPLIT: _class_folders(root, ignored)}
-    flat = any(found[_ONLY_SPLIT].values())
+    by_split = {_ONLY_SPLIT: _class_folders(root, ignored)}
+    flat = any(by_split[_ONLY_SPLIT].values())
     if not flat or any(_has_images(below) for below in _nested(root)):
-        found = {split: _class_folders(os.path.join(root, split), ignored) for split in _sub(root)}
-        found = {split: classes for split, classes in found.items() if classes}
+        by_split = {
+            split: _class_folders(os.path.join(root, split), ignored) for split in _sub(root)
+        }
+        by_split = {split: classes for split, classes in by_split.items() if classes}
         flat = False
-    _check(root, found, ignored)
-    names = tuple(sorted({name for classes in found.values() for name in classes}))
+    _check(root, by_split, ignored)
+    names = tuple(sorted({name for classes in by_split.values() for name in classes}))
     order = _interleaved if flat else _shuffled
     splits = {
         split: order(split, _labelled(classes, names))
-        for split, classes in found.items()
+        for split, classes in by_split.items()
         if any(classes.values())
     }
     return ImageFolder(root, names, splits, dict(ignored))
@@ -114,11 +116,11 @@ def _images(folder: str, ignored: collections.Counter[str]) -> list[str]:
 
 
 def _check(
-    root: str, found: Mapping[str, Mapping[str, list[str]]], ignored: Mapping[str, int]
+    root: str, by_split: Mapping[str, Mapping[str, list[str]]], ignored: Mapping[str, int]
 ) -> None:
     """Refuses a folder without images, or with a class that cannot be learned."""
     counts: dict[str, dict[str, int]] = {}
-    for split, classes in found.items():
+    for split, classes in by_split.items():
         for name, paths in classes.items():
             for text in (split, name, *paths):
                 _check_text(text)
@@ -130,13 +132,13 @@ def _check(
     if empty:
         raise errors.UsageError(
             f"{root}: {_listed(empty)} without a JPEG or PNG image{skipped}; convert the files or "
-            "take the class folder out"
+            "remove the class folder"
         )
     if len(counts) < 2:
         raise errors.UsageError(
             f"{root} has one class, {next(iter(counts))!r}; at least two are needed: {_LAYOUTS}"
         )
-    splits = [split for split, classes in found.items() if any(classes.values())]
+    splits = [split for split, classes in by_split.items() if any(classes.values())]
     alone = sorted(name for name, each in counts.items() if sum(map(bool, each.values())) == 1)
     if len(splits) > 1 and alone:
         (split,) = (split for split, number in counts[alone[0]].items() if number)

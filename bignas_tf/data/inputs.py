@@ -119,15 +119,15 @@ def _training_from_memory(
         first = replica * feed.batch
         positions = step * total + first + tf.range(feed.batch, dtype=tf.int64)
         chosen = shuffling.permute(positions % count, count, seed, positions // count)
-        found = []
+        augmented = []
         for each in _patch_seeds(seed, patches):
             # Drawn for the global batch, then cut: any number of replicas see the same stream.
             key = tf.stack([tf.constant(each, tf.int64) * 8 + _DRAW_DOMAIN, step])
             draws = tf.random.stateless_uniform([total, augment.DRAWS], key)
             draws = tf.ensure_shape(draws[first : first + feed.batch], [feed.batch, augment.DRAWS])
             policy = _seeds(each, _POLICY_DOMAIN, positions)
-            found.append(augment.augment(tf.gather(images, chosen), draws, policy, config))
-        pixels = found[0] if patches is None else tf.stack(found, 1)
+            augmented.append(augment.augment(tf.gather(images, chosen), draws, policy, config))
+        pixels = augmented[0] if patches is None else tf.stack(augmented, 1)
         return pixels, tf.gather(labels, chosen)
 
     numbers = tf.data.Dataset.range(start_step * feed.replicas, shuffling.FOREVER)
@@ -147,8 +147,8 @@ def _training_stream(
         parts = element if isinstance(element, tuple) else (element,)
         encoded, label = source.decode(*parts)
         everywhere = (position * feed.pipelines + feed.pipeline)[tf.newaxis]
-        found = _training_patches(encoded, _patch_seeds(seed, patches), everywhere, config)
-        return found[0] if patches is None else found, _label(label, config)
+        augmented = _training_patches(encoded, _patch_seeds(seed, patches), everywhere, config)
+        return augmented[0] if patches is None else augmented, _label(label, config)
 
     epochs = tf.data.Dataset.range(first // source.count, shuffling.FOREVER)
     stream = epochs.flat_map(lambda epoch: source.epoch(epoch, seed, buffer))

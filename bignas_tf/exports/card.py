@@ -46,9 +46,9 @@ def render(card: Mapping[str, Any], child: tf_keras.Model, labels: Sequence[str]
 def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     accuracy, source = card.get("accuracy"), card.get("source", {})
     if accuracy:
-        found = Accuracy.from_json(accuracy)
-        figures = f"{100 * found.top1:.2f} ± {100 * found.error:.2f}% (standard error)"
-        yield f"top-1 accuracy: {figures} on {found.images:,} images of {_code(accuracy['split'])}"
+        measured, split = Accuracy.from_json(accuracy), _code(accuracy["split"])
+        figures = f"{100 * measured.top1:.2f} ± {100 * measured.error:.2f}% (standard error)"
+        yield f"top-1 accuracy: {figures} on {measured.images:,} images of {split}"
     for key, what in [
         ("macs", "multiply-adds"),
         ("params", "parameters"),
@@ -62,8 +62,8 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"batch norms calibrated on {images}"
     yield f"data: {_text(card.get('data', 'unknown'))}"
     yield f"licence: {_text(card.get('licence') or 'not given; ask whoever trained it')}"
-    made_of = _code(source.get("checkpoint", "unknown"))
-    yield f"made of: {made_of}, step {source.get('step', 'unknown')}"
+    checkpoint = _code(source.get("checkpoint", "unknown"))
+    yield f"checkpoint: {checkpoint}, step {source.get('step', 'unknown')}"
     yield f"SHA-256 of that checkpoint's index: {_code(source.get('index_sha256', 'unknown'))}"
     yield f"TensorFlow {card.get('tensorflow', 'unknown')}"
 

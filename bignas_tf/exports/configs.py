@@ -33,9 +33,9 @@ def write(base: pathlib.Path) -> None:
     files.write_text(base / BATCHING_FILE, _BATCHING)
     written = None
     # Another export may add a model, and list it, between this one's look and its writing.
-    while written != (found := _models(base)):
-        files.write_text(base / MODELS_FILE, text_format.MessageToString(found))
-        written = found
+    while written != (models := _models(base)):
+        files.write_text(base / MODELS_FILE, text_format.MessageToString(models))
+        written = models
 
 
 def _models(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:

@@ -1,4 +1,4 @@
-"""What clients send, made into the patches that evaluation cuts, or refused in plain words.
+"""What clients send, made into the patches that evaluation cuts, or refused with a message.
 
 All of it is TensorFlow operations, so that servers do it. A refusal is an InvalidArgumentError
 whose message counts the images of the request from 0.

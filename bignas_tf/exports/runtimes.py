@@ -173,10 +173,10 @@ def _made_of(folder: pathlib.Path, name: str) -> bool:
     converted = folder / CONVERTED_DIR
     try:
         report = files.read_json(converted / REPORT_FILE)
-        told = report["proof_sha256"], report["formats"][name]["sha256"]
+        hashes = report["proof_sha256"], report["formats"][name]["sha256"]
     except (errors.UsageError, KeyError, TypeError):
         return False
-    return told == (sha256(folder / proof_lib.PROOF_FILE), sha256(converted / FILES[name]))
+    return hashes == (sha256(folder / proof_lib.PROOF_FILE), sha256(converted / FILES[name]))
 
 
 def _outcome(runtime: Runtime, model: pathlib.Path, proof: proof_lib.Proof) -> Outcome:

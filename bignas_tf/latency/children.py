@@ -182,10 +182,10 @@ def _save(child: tf_keras.Model, models: ModelSpace, folder: str) -> None:
 
 def _convert(child: tf_keras.Model, models: ModelSpace) -> bytes:
     numbers = tuple(map(str, range(models.num_classes)))
-    told = metadata.FileDescription("child", "Made to be timed; not calibrated.", numbers)
+    description = metadata.FileDescription("child", "Made to be timed; not calibrated.", numbers)
     side = models.space.base_resolution
     patches = np.zeros([1, side, side, models.input_channels], np.uint8)
-    return tflite.convert(child, "float32", patches, told)
+    return tflite.convert(child, "float32", patches, description)
 
 
 def _call_timing(run: probe.Infer, side: int, channels: int) -> probe.Timing:

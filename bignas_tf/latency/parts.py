@@ -44,8 +44,8 @@ def overhead(patch_side: int, channels: int, threads: int) -> probe.Timing:
         [1, patch_side, patch_side, channels],
         tf.uint8,
     )
-    told = metadata.FileDescription("a corner", "Nothing.", ("value",))
-    model = metadata.describe(tflite.plain(corner, tf.Module()), told, ["logits"])
+    description = metadata.FileDescription("a corner", "Nothing.", ("value",))
+    model = metadata.describe(tflite.plain(corner, tf.Module()), description, ["logits"])
     return children.litert_timing(model, patch_side, channels, threads)
 
 

@@ -77,13 +77,13 @@ def _box(left: int, top: int, width: float, block: blocks.Block, side: int) -> s
     colour = _COLOURS.get(block.kernel, _OTHER)
     ratio = block.mid_width // block.in_width
     label = f"{block.kernel}x{block.kernel}, x{ratio}, {block.out_width}"
-    told = (
+    description = (
         f"{block.name}: kernel {block.kernel}x{block.kernel}, expansion {ratio}, "
         f"{block.out_width} channels, {side}x{side}"
         + (f", squeeze-and-excite {block.se_width}" if block.se_width else "")
     )
     return (
-        f"<g><title>{html.escape(told)}</title>"
+        f"<g><title>{html.escape(description)}</title>"
         f'<rect x="{left}" y="{top}" width="{width:.0f}" height="{_BOX}" rx="3" '
         f'fill="{colour}" fill-opacity="0.35"/>{_text(left + 5, top + 15, label)}</g>'
     )

@@ -93,7 +93,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
             f"{model_dir} is not the folder of a training run: it has no search_space.yaml"
         )
     space = presets.get(str(folder / "search_space.yaml"))
-    found = [pathlib.Path(each) for each in search_dirs] or [
+    folders = [pathlib.Path(each) for each in search_dirs] or [
         path.parent for path in sorted(folder.glob(f"*/{result_lib.FILE}"))
     ]
     return ReportedRun(
@@ -104,9 +104,9 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
         accuracies=curves.accuracies(folder / "learning_curves.json"),
         losses=curves.losses(folder / "train"),
         judgement=_judgement(folder / judged.FILE, space),
-        searches=list(_searches(folder, found, space)),
+        searches=list(_searches(folder, folders, space)),
         exports=list(exports.below(folder)),
-        files=list(_files(folder, found)),
+        files=list(_files(folder, folders)),
     )
 
 
@@ -137,10 +137,10 @@ def _judgement(path: pathlib.Path, space: SearchSpace) -> Judgement | None:
 
 
 def _searches(
-    folder: pathlib.Path, found: Iterable[pathlib.Path], space: SearchSpace
+    folder: pathlib.Path, folders: Iterable[pathlib.Path], space: SearchSpace
 ) -> Iterator[ReportedSearch]:
     keys: set[str] = set()
-    for path in found:
+    for path in folders:
         result = result_lib.read(path, space)
         name = _shown(path, folder)
         key = stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "search"
@@ -152,13 +152,13 @@ def _searches(
 
 def _files(folder: pathlib.Path, searches: Iterable[pathlib.Path]) -> Iterator[tuple[str, int]]:
     ours = {folder / PAGE_FILE, folder / PLOTS_DIR}
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for base in (folder, *searches):
         for path in base.rglob("*"):
             hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
             if path.is_file() and not hidden and not ours & {path, *path.parents}:
-                found[_shown(path, folder)] = path.stat().st_size
-    yield from sorted(found.items())
+                sizes[_shown(path, folder)] = path.stat().st_size
+    yield from sorted(sizes.items())
 
 
 def _shown(path: pathlib.Path, folder: pathlib.Path) -> str:

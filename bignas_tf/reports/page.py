@@ -70,10 +70,10 @@ def compose(run: ReportedRun) -> Page:
     body += sections.judged(run, heat_map)
     drawings = {}
     for search in run.searches:
-        drawn, found = sections.drawing_of(run, search), list(figures.of_search(search))
+        drawn, plots = sections.drawing_of(run, search), list(figures.of_search(search))
         drawings[f"{search.key}_children"] = drawn
-        shown += found
-        body += sections.search(run, search, drawn, found)
+        shown += plots
+        body += sections.search(run, search, drawn, plots)
     if not run.searches:
         body += sections.not_searched(run)
     body += sections.exports(run.exports)

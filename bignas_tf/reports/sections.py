@@ -33,7 +33,8 @@ def training(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
     yield from map(_figure, shown)
     if not run.accuracies:
         yield markup.paragraph(
-            "No child was evaluated during training; task.evaluation.children names those to be."
+            "No child was evaluated during training; list children in task.evaluation.children to "
+            "plot their accuracy."
         )
     yield from _made_by(run.made_by)
 
@@ -67,11 +68,11 @@ def not_searched(run: ReportedRun) -> Iterator[str]:
 
 
 def search(
-    run: ReportedRun, found: ReportedSearch, drawn: str, shown: Sequence[Figure]
+    run: ReportedRun, reported: ReportedSearch, drawn: str, shown: Sequence[Figure]
 ) -> Iterator[str]:
-    result = found.result
+    result = reported.result
     scored = sum(each.ranking is not None for each in result.candidates)
-    yield markup.heading(2, f"Search: {found.name}")
+    yield markup.heading(2, f"Search: {reported.name}")
     yield markup.paragraph(
         f"{scored} children scored on {result.ranking.images:,} images of "
         f"{result.ranking.split} ({result.strategy}). Trust the "
@@ -89,14 +90,14 @@ def search(
     )
     yield from map(_figure, shown)
     yield from _failures(result.candidates)
-    yield from _made_by(found.made_by)
+    yield from _made_by(reported.made_by)
     yield _weights("Searched weights", result.source)
     yield from _outdated(run, result.source, "search")
 
 
-def drawing_of(run: ReportedRun, found: ReportedSearch) -> str:
+def drawing_of(run: ReportedRun, reported: ReportedSearch) -> str:
     """The selected children of a search as SVG."""
-    result = found.result
+    result = reported.result
     children = [
         (words.limits(child.budget, result.objectives), child.architecture)
         for child in result.selected
@@ -131,18 +132,18 @@ def _failures(candidates: Iterable[Candidate]) -> Iterator[str]:
         yield markup.folded(title, markup.table(["child", "why"], rows))
 
 
-def exports(found: Sequence[Export]) -> Iterator[str]:
-    if not found:
+def exports(reported: Sequence[Export]) -> Iterator[str]:
+    if not reported:
         return
     yield markup.heading(2, "Exports")
-    rows = [row for export in found for row in _formats(export)]
+    rows = [row for export in reported for row in _formats(export)]
     heads = ["export", "format", "top-1", "agrees", "KB", "ms of one image, by threads"]
     yield markup.table(heads, rows)
     yield markup.paragraph(
         "Agrees: how often a format's answer is the SavedModel's. Times were taken on the machine "
         f"that converted the export; `{commands.spelling('convert')}` measures the formats."
     )
-    for export in found:
+    for export in reported:
         if export.labels:
             title = f"{len(export.labels)} classes of {export.name}"
             yield markup.folded(title, markup.paragraph(", ".join(export.labels)))
@@ -158,10 +159,10 @@ def _formats(export: Export) -> Iterator[list[str]]:
         yield [export.name, name, top1, f"{100 * row['agreement']:.2f}%", size, times]
 
 
-def files(found: Sequence[tuple[str, int]]) -> Iterator[str]:
+def files(sizes: Sequence[tuple[str, int]]) -> Iterator[str]:
     yield markup.heading(2, "Files")
-    rows = [[name, f"{size:,}"] for name, size in found]
-    yield markup.folded(f"{len(found)} files", markup.table(["file", "bytes"], rows))
+    rows = [[name, f"{size:,}"] for name, size in sizes]
+    yield markup.folded(f"{len(sizes)} files", markup.table(["file", "bytes"], rows))
 
 
 def _figure(shown: Figure) -> str:

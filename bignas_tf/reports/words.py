@@ -28,9 +28,9 @@ def cost(child: Candidate | Selected, name: str) -> str:
     return f"{child.costs[name]:.4g}" + (f" ± {spread:.2g}" if spread else "")
 
 
-def accuracy(found: Accuracy | None) -> str:
+def accuracy(measured: Accuracy | None) -> str:
     """An accuracy and its standard error, in percent."""
-    return "unknown" if found is None else percent(found.top1, found.error)
+    return "unknown" if measured is None else percent(measured.top1, measured.error)
 
 
 def percent(fraction: float, error: float | None = None) -> str:
@@ -38,17 +38,17 @@ def percent(fraction: float, error: float | None = None) -> str:
     return f"{100 * fraction:.2f}" + (f" ± {100 * error:.2f}%" if error is not None else "%")
 
 
-def child(found: Candidate | Selected, objectives: Mapping[str, Quantity]) -> list[str]:
+def child(candidate: Candidate | Selected, objectives: Mapping[str, Quantity]) -> list[str]:
     """A child of a search in a few lines."""
-    budget = found.budget if isinstance(found, Selected) else None
+    budget = candidate.budget if isinstance(candidate, Selected) else None
     return [
         *([f"selected for {limits(budget, objectives)}"] if budget else []),
-        f"top-1 {accuracy(found.ranking)}",
+        f"top-1 {accuracy(candidate.ranking)}",
         *(
-            f"{objective.title} {cost(found, name)} {objective.unit}"
+            f"{objective.title} {cost(candidate, name)} {objective.unit}"
             for name, objective in objectives.items()
         ),
-        *architecture(found.architecture),
+        *architecture(candidate.architecture),
     ]
 
 
@@ -74,20 +74,20 @@ def judged(judgement: Judgement) -> Iterator[tuple[str, str]]:
     )
 
 
-def cell(found: JudgedChild, side: int) -> list[str]:
+def cell(child: JudgedChild, side: int) -> list[str]:
     """A judged child at a resolution, in a few lines."""
     return [
-        found.name,
-        f"top-1 {accuracy(found.accuracies[side])}",
-        f"multiply-adds {found.macs[side] / 1e6:.4g} M",
-        *architecture(dataclasses.replace(found.architecture, resolution=side)),
+        child.name,
+        f"top-1 {accuracy(child.accuracies[side])}",
+        f"multiply-adds {child.macs[side] / 1e6:.4g} M",
+        *architecture(dataclasses.replace(child.architecture, resolution=side)),
     ]
 
 
-def architecture(found: Architecture) -> Iterator[str]:
+def architecture(child: Architecture) -> Iterator[str]:
     """A line for what is chosen once, and one for each stage."""
-    yield f"{found.resolution} px, stem {found.stem_width}, head {found.head_width}"
-    stages = zip(found.kernels, found.expands, found.widths, strict=True)
+    yield f"{child.resolution} px, stem {child.stem_width}, head {child.head_width}"
+    stages = zip(child.kernels, child.expands, child.widths, strict=True)
     for number, layers in enumerate(stages, 1):
         yield f"stage {number}: {_stage(*layers)}"
 

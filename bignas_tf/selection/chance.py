@@ -10,7 +10,7 @@ from bignas_tf.accuracy import Accuracy
 from bignas_tf.selection import candidates
 from bignas_tf.selection.result import SearchResult, Selected
 
-# Within so many standard errors of their difference two accuracies cannot be told apart (95%).
+# Within this many standard errors of their difference two accuracies cannot be told apart (95%).
 _APART = 1.96
 _MOST_OPTIMISM = 0.01  # a point: about what neighbouring budgets differ by
 

@@ -48,7 +48,7 @@ class Figures:
       objectives: the costs, by their names.
       scorers: of the splits, by RANKING and REPORTING.
       memory: figures already there are not found again.
-      on_found: is told of each figure that was not known, as it is found.
+      on_found: is called with each figure that was not known, as it is found.
     """
 
     def __init__(
@@ -136,19 +136,21 @@ class Figures:
 
 def _measured(objective: Objective, architecture: Architecture) -> Record:
     try:
-        found = objective.measure(architecture)
+        measured = objective.measure(architecture)
     except errors.RunError as error:
         return _failure(objective.name, architecture, error)
     # Written so that NaN fails; a cost that rounds to 0 is refused, too.
-    if not 0 < round(found.value, _DECIMALS) < math.inf:
-        problem = f"{objective.title}: measured {found.value} {objective.unit}, which is not a cost"
+    if not 0 < round(measured.value, _DECIMALS) < math.inf:
+        problem = (
+            f"{objective.title}: measured {measured.value} {objective.unit}, which is not a cost"
+        )
         return _failure(objective.name, architecture, errors.RunError(problem))
-    return _cost(objective.name, architecture, found)
+    return _cost(objective.name, architecture, measured)
 
 
-def _cost(name: str, architecture: Architecture, found: Measurement) -> Record:
-    spread = None if found.spread is None else round(found.spread, _DECIMALS)
-    return Record(name, architecture, round(found.value, _DECIMALS), spread)
+def _cost(name: str, architecture: Architecture, measured: Measurement) -> Record:
+    spread = None if measured.spread is None else round(measured.spread, _DECIMALS)
+    return Record(name, architecture, round(measured.value, _DECIMALS), spread)
 
 
 def _failure(what: str, architecture: Architecture, error: errors.RunError) -> Record:

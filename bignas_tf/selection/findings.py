@@ -70,8 +70,8 @@ class Scores:
         """The children with their figures."""
         rows = zip(self.children.items(), self.macs, self.top1, strict=True)
         for (name, child), macs, top1 in rows:
-            found = self.by_resolution(top1)
-            accuracies = {side: Accuracy(value, self.images) for side, value in found.items()}
+            averages = self.by_resolution(top1)
+            accuracies = {side: Accuracy(value, self.images) for side, value in averages.items()}
             yield JudgedChild(name, child, self.by_resolution(macs), accuracies)
 
 

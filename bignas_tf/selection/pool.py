@@ -36,7 +36,7 @@ class Pool:
       space: what may be chosen.
       budgets: one for each child wanted.
       figures: costs and accuracies of children.
-      watcher: is told of progress.
+      watcher: is called with progress.
       evaluations: how many children may be scored; 0 for any number.
     """
 

@@ -32,16 +32,16 @@ def countdown(
       show: takes the lines.
       clock: seconds.
     """
-    began = told = clock()
+    began = shown = clock()
     for done, item in enumerate(items, 1):
         yield item
         now = clock()
         if done == 1:
             began = now  # graphs were traced for it, so its time says nothing about the others
-        elif now - told >= _QUIET_S and done < total:
+        elif now - shown >= _QUIET_S and done < total:
             left = _minutes((now - began) / (done - 1) * (total - done))
             show(f"{done}/{total} scored, {left} left")
-            told = now
+            shown = now
 
 
 class SearchProgress:
@@ -68,10 +68,10 @@ class SearchProgress:
         """A new figure was found."""
         self._found.add(record.architecture)
         if record.what in self._objectives:
-            objective, found = self._objectives[record.what], record.failure
+            objective, outcome = self._objectives[record.what], record.failure
             if record.value is not None:
-                found = f"{record.value:.4g} ± {record.spread or 0:.2g} {objective.unit}"
-            self._show(f"  {objective.title}: {found}")
+                outcome = f"{record.value:.4g} ± {record.spread or 0:.2g} {objective.unit}"
+            self._show(f"  {objective.title}: {outcome}")
 
     def finished(self, candidate: Candidate, pool: Pool) -> None:
         """A candidate was scored, or failed, or was known."""
@@ -84,11 +84,11 @@ class SearchProgress:
             self._cost(name, candidate.costs[name]) for name in limited if name in candidate.costs
         ]
         if candidate.ranking is None:
-            found = f"failed: {candidate.failure}"
+            outcome = f"failed: {candidate.failure}"
         else:
-            found = f"top-1 {candidate.ranking.top1:.4f}"
+            outcome = f"top-1 {candidate.ranking.top1:.4f}"
         self._show(
-            f"{candidate.phase} {self._done}/{self._planned}: {', '.join(costs)}, {found}  "
+            f"{candidate.phase} {self._done}/{self._planned}: {', '.join(costs)}, {outcome}  "
             f"({self._pace() if new else 'known'})  best {self._best(pool)}"
         )
 
@@ -110,8 +110,8 @@ class SearchProgress:
 
     def _best(self, pool: Pool) -> str:
         """The best accuracy so far within each budget."""
-        found = {budget.name: pool.best(budget) for budget in pool.budgets}
-        return ", ".join(f"{name}: {_top1(best)}" for name, best in found.items())
+        bests = {budget.name: pool.best(budget) for budget in pool.budgets}
+        return ", ".join(f"{name}: {_top1(best)}" for name, best in bests.items())
 
 
 def _top1(best: Sequence[Candidate]) -> str:

@@ -197,7 +197,7 @@ class SearchResult:
         images = ranking.images, reporting.images
         candidates = [Candidate.from_json(v, images[0]) for v in value["candidates"].elements()]
         selected = [Selected.from_json(each, *images) for each in value["selected"].elements()]
-        found = cls(
+        result = cls(
             source=Source.from_json(settings["source"]),
             selection={name: v.content for name, v in settings["selection"].fields().items()},
             objectives=_objectives(value["objectives"]),
@@ -207,9 +207,9 @@ class SearchResult:
             selected=tuple(selected),
             warnings=tuple(each.text() for each in value["warnings"].elements()),
         )
-        _check_costs(found, value)
-        _check_derived(found, value)
-        return found
+        _check_costs(result, value)
+        _check_derived(result, value)
+        return result
 
 
 def _objectives(value: Value) -> dict[str, Quantity]:
@@ -219,37 +219,37 @@ def _objectives(value: Value) -> dict[str, Quantity]:
     return {name: Quantity.from_json(each) for name, each in value.fields().items()}
 
 
-def _check_costs(found: SearchResult, value: Value) -> None:
+def _check_costs(result: SearchResult, value: Value) -> None:
     """Refuses a scored child whose cost is not known, and limits on other costs."""
     children: list[tuple[Value, Candidate | Selected]] = [
-        *zip(value["candidates"].elements(), found.candidates, strict=True),
-        *zip(value["selected"].elements(), found.selected, strict=True),
+        *zip(value["candidates"].elements(), result.candidates, strict=True),
+        *zip(value["selected"].elements(), result.selected, strict=True),
     ]
     for place, child in children:
-        for name in found.objectives:
+        for name in result.objectives:
             if child.ranking is not None:
                 place["costs"][name].number(0)
-    for place, child in zip(value["selected"].elements(), found.selected, strict=True):
-        if not child.budget.limits or not set(child.budget.limits) <= set(found.objectives):
-            raise place["budget"].wrong(f"it limits some of {list(found.objectives)}")
+    for place, child in zip(value["selected"].elements(), result.selected, strict=True):
+        if not child.budget.limits or not set(child.budget.limits) <= set(result.objectives):
+            raise place["budget"].wrong(f"it limits some of {list(result.objectives)}")
 
 
-def _check_derived(found: SearchResult, value: Value) -> None:
+def _check_derived(result: SearchResult, value: Value) -> None:
     """Refuses what does not follow from the rest, such as fronts of other candidates."""
     settings, fronts = value["settings"], value["fronts"]
     for place, expected in [
-        (settings["budgets"], [dict(budget.limits) for budget in found.budgets]),
-        (settings["objectives"], list(found.objectives)),
-        *((fronts[name], found.front(name)) for name in found.objectives),
-        *((value["tied"][each.name], found.tied(each)) for each in _choices(found)),
+        (settings["budgets"], [dict(budget.limits) for budget in result.budgets]),
+        (settings["objectives"], list(result.objectives)),
+        *((fronts[name], result.front(name)) for name in result.objectives),
+        *((value["tied"][each.name], result.tied(each)) for each in _choices(result)),
     ]:
         if place.content != expected:
             raise place.wrong(f"the rest of the file makes that {expected!r:.60}")
 
 
-def _choices(found: SearchResult) -> list[Budget]:
+def _choices(result: SearchResult) -> list[Budget]:
     """The budgets for which a file says what was chosen from."""
-    return found.budgets if _PREFER in found.selection else []
+    return result.budgets if _PREFER in result.selection else []
 
 
 def write(folder: str | os.PathLike[str], result: SearchResult) -> None:

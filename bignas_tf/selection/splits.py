@@ -60,7 +60,7 @@ class Split:
           UsageError: as iterating does.
         """
         with faults.named(self.config):
-            # Keeps nothing: where every child is known already, nobody else needs the images.
+            # Keeps nothing: where every child is known already, the images are not needed again.
             labels = [labels.numpy() for _, labels in self._kept or self.dataset]
         return float(np.bincount(np.concatenate(labels)).max() / self.images)
 

@@ -16,7 +16,10 @@ Sums = list[tf.Tensor]
 Step = Callable[[tf.Tensor, Sums, tf.TensorArray], tuple[tf.Tensor, Sums, tf.TensorArray]]
 
 # These leave the graph of the replica to reduce, which a loop's body cannot do.
-_NO_TALK_IN_LOOPS = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
+_NO_COLLECTIVES_IN_LOOPS = (
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+)
 
 
 def compute_gradients(
@@ -89,9 +92,9 @@ def _vectors(result: StepResult) -> tuple[tf.Tensor, tf.Tensor]:
 def _repeated(
     step: Step, sums: Sums, logits: tf.TensorArray, parts: int
 ) -> tuple[Sums, tf.TensorArray]:
-    """Takes every part, in a loop of the program where replicas can talk within one."""
+    """Takes every part, in a loop of the graph where replicas can communicate inside a loop."""
     number = tf.constant(0)
-    if not isinstance(tf.distribute.get_strategy(), _NO_TALK_IN_LOOPS):
+    if not isinstance(tf.distribute.get_strategy(), _NO_COLLECTIVES_IN_LOOPS):
         # One copy of the step, whatever the number of parts, and one part's activations.
         _, sums, logits = tf.while_loop(
             lambda part, *_: part < parts,

@@ -36,8 +36,8 @@ def follow(config: cfg.ExperimentConfig) -> str:
         return ""
     if min(meant, batch) < 1:
         raise errors.UsageError(
-            f"trainer.for_batch is {meant} and task.train_data.global_batch_size {batch}; a batch "
-            "has 1 image or more"
+            f"trainer.for_batch is {meant} and task.train_data.global_batch_size {batch}; both "
+            "must be at least 1"
         )
     optimisation, longer = trainer.optimizer_config, meant / batch
     kind, rate = optimisation.learning_rate.type, optimisation.learning_rate.get()
@@ -65,7 +65,7 @@ def follow(config: cfg.ExperimentConfig) -> str:
 
 
 def _lengthen(holder: Any, name: str, factor: float, multiple: int = 1) -> None:
-    """Multiplies a number of steps that is there and above 0; it stays so."""
+    """Multiplies a positive step count, if set; the result is at least 1."""
     value = getattr(holder, name, 0)
     if value and value > 0 and multiple > 0:
         setattr(holder, name, max(1, round(value * factor / multiple)) * multiple)

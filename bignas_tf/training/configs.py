@@ -152,13 +152,13 @@ class TrainerConfig(cfg.TrainerConfig):
     """The Model Garden's trainer with our schedules among its choices.
 
     Attributes:
-      for_batch: the global batch that lengths and learning rates are for, whoever wrote them;
-        in a run with another batch they follow it (`batch.follow`). 0: whatever the batch is.
+      for_batch: the global batch size the schedule was tuned for; lengths and learning rates
+        are rescaled to the run's batch (`batch.follow`). 0 disables rescaling.
       loss_upper_bound: a mean sum of a step's losses above it stops the run.
       recovery_max_trials: its answer to a loss that explodes, which restores weights but not
-        the position of the input; off, for `progress.Progress` stops the run.
+        the position of the input; off because `progress.Progress` stops the run.
       preemption_on_demand_checkpoint: its answer to SIGTERM, for some strategies and
-        platforms; off, for `workers` has one for all.
+        platforms; off because `workers` has one for all.
     """
 
     optimizer_config: schedules.OptimizationConfig = dataclasses.field(

@@ -81,7 +81,7 @@ def named(model_dir: str) -> str | None:
 
 
 def _lost(listed: str, problem: str, saved: list[int]) -> errors.UsageError:
-    """A refusal that says which checkpoints there are and how to go on from one of them."""
+    """A refusal that lists the checkpoints and says how to continue from one of them."""
     if not saved:
         return errors.UsageError(
             f"{listed} {problem}, and no checkpoint (ckpt-N.index) is beside it; delete it to "
@@ -89,7 +89,7 @@ def _lost(listed: str, problem: str, saved: list[int]) -> errors.UsageError:
         )
     names = ", ".join(f"ckpt-{step}" for step in saved)
     return errors.UsageError(
-        f"{listed} {problem}, but beside it are {names}; to go on from the last of them, make it "
+        f"{listed} {problem}, but beside it are {names}; to continue from the last one, make it "
         f"the one line 'model_checkpoint_path: \"ckpt-{saved[-1]}\"'; to train from the beginning, "
         "use another --model_dir"
     )

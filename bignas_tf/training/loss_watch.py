@@ -106,8 +106,8 @@ class LossWatch:
         yield (
             f"the loss {self._of_child()} was {best:.3f} at step {best_step} and is {now:.3f} at "
             f"step {step}, no better than guessing ({self._guessing()}); last good checkpoint: "
-            f"{self._good_checkpoint()}; the run goes on, because it may recover: to go back, stop "
-            f"it, name that checkpoint in {os.path.join(self._model_dir, listing.FILE)} and "
+            f"{self._good_checkpoint()}; training continues because it may recover: to go back, "
+            f"stop it, name that checkpoint in {os.path.join(self._model_dir, listing.FILE)} and "
             f"{CALMER}"
         )
 
@@ -119,7 +119,7 @@ class LossWatch:
         now = self._median(self._role)
         if now >= _BARELY * self._chance and self._best[0] >= _BARELY * self._chance:
             yield (
-                f"nothing is learnt so far: the loss {self._of_child()} is {now:.3f} at step "
+                f"nothing has been learnt so far: the loss {self._of_child()} is {now:.3f} at step "
                 f"{step}, and guessing gives {self._guessing()}; if it stays there, look at images "
                 f"and labels, {CALMER}"
             )

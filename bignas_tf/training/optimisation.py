@@ -37,8 +37,8 @@ def check(trainer: cfg.TrainerConfig) -> None:
     kind = optimizer_factory.LEGACY_OPTIMIZERS_CLS[config.optimizer.type]
     if not hasattr(kind, "_create_all_weights"):
         raise errors.UsageError(
-            f"{_WHERE}.optimizer.type is {config.optimizer.type!r}, which is not of Keras' older "
-            "kind that this trainer needs; choose another, such as 'rmsprop'"
+            f"{_WHERE}.optimizer.type is {config.optimizer.type!r}, which has no legacy Keras "
+            "version, which this trainer needs; choose another, such as 'rmsprop'"
         )
 
 

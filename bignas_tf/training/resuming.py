@@ -60,11 +60,11 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
     """
     path = os.path.join(model_dir, checkpoints.PARAMS_FILE)
     if not files.is_file(path):
-        return [f"{path} is missing, so it is not known what differs from the run so far"]
+        return [f"{path} is missing, so changes since the last start cannot be listed"]
     try:
         before = checkpoints.read_config(model_dir)
     except errors.UsageError as error:
-        return [f"{error}; so it is not known what differs from the run so far"]
+        return [f"{error}, so changes since the last start cannot be listed"]
     was, now = _values(before), _values(config)
     names = [name for name in now | was if was.get(name, _ABSENT) != now.get(name, _ABSENT)]
     for name in _FIXED:

@@ -32,7 +32,7 @@ def load(folder: str, data: DataConfig) -> Callable[[tf.Tensor], tf.Tensor]:
         model = tf.saved_model.load(folder)
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise errors.UsageError(f"{where} is not a SavedModel that loads: {reason}") from error
+        raise errors.UsageError(f"{where} cannot be loaded as a SavedModel: {reason}") from error
     if SIGNATURE not in model.signatures:
         raise errors.UsageError(
             f"{where} has the signatures {sorted(model.signatures)}; {SIGNATURE!r} is needed"

@@ -96,7 +96,7 @@ def _train(
     evaluation: Evaluation | None,
     show: Show,
 ) -> None:
-    """Trains in a folder that nobody else writes."""
+    """Trains in a folder locked by this process."""
     space = presets.get(config.task.model.search_space)
     checkpoint = listing.latest(model_dir)
     notes = resuming.check(checkpoint, config, space) if checkpoint else []

@@ -54,7 +54,7 @@ def _locked(model_dir: str, show: Show) -> Iterator[None]:
         _warn(model_dir, "is remote, and such folders cannot be locked", show)
         yield
         return
-    # The file stays: a lock on a file that was deleted would keep nobody out.
+    # The file stays: a lock on a deleted file would exclude no other process.
     path = pathlib.Path(model_dir, LOCK_FILE)
     with contextlib.ExitStack() as opened:
         with full_disk.explained(path):

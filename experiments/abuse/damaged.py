@@ -1,4 +1,4 @@
-"""Damaged files for every reader: each is read, or refused in words, and left as it was."""
+"""Damaged files for every reader: each is read or clearly refused, and left as it was."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def check(
       folder: of all valid files, all valid again when this returns.
       cases: how many forms.
       seed: of the forms.
-      failed: is told of a form that was neither read nor refused.
+      failed: is called with a form that was neither read nor refused.
     """
     path, outcome = folder / reader.file, Outcome(reader.file)
     valid = path.read_bytes()

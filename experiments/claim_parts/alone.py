@@ -17,7 +17,7 @@ from experiments.journal import digest
 
 ALONE, FINE_TUNED = "trained alone", "fine-tuned"
 KINDS = ("sliced", "fine_tuned", "alone")
-# Fine-tuning is short and starts low, for the slice is good already.
+# Fine-tuning is short and starts low because the slice is already good.
 _STEPS_PART, _RATE_PART = 0.1, 0.1
 
 

@@ -1,7 +1,7 @@
 """Does the supernet rank its children as training each alone does? Kendall's tau of both.
 
 Children that are spread over cost are sliced from seed 0's supernet, and trained alone. Accuracies
-are of the reporting split, for nothing is chosen by them.
+are of the reporting split, because nothing is chosen by them.
 """
 
 from __future__ import annotations

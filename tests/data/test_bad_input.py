@@ -151,7 +151,7 @@ def test_a_broken_image_is_named(tmp_path: pathlib.Path, changes: dict[str, obje
             samples.batches(inputs.build_dataset(config), 4)
         message = str(caught.value)
         assert name in message
-        assert "take it out" in message
+        assert "remove it" in message
         assert "\n" not in message
 
 

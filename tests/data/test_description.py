@@ -50,7 +50,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.jpg").write_bytes(b"no image")
-    with pytest.raises(errors.UsageError, match=r"(cat|dog)/1\.jpg cannot be read .*take it out"):
+    with pytest.raises(errors.UsageError, match=r"(cat|dog)/1\.jpg cannot be read .*remove it"):
         description.read(str(tmp_path))
 
 

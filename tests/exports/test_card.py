@@ -51,7 +51,7 @@ def test_what_people_typed_stays_text(child: tf_keras.Model) -> None:
     shown = r"&lt;script&gt;alert(1)&lt;/script&gt; # a \[link\](x) ? \`code\` \_\_b\_\_"
     assert f"\n- licence: {shown}\n" in text
     assert f"\n- data: {shown}\n" in text
-    assert "\n- made of: `run'/ckpt-<b>7`, step unknown\n" in text
+    assert "\n- checkpoint: `run'/ckpt-<b>7`, step unknown\n" in text
     assert text.encode()
 
 

@@ -18,7 +18,7 @@ from tests.search_space import spaces
 
 pytestmark = pytest.mark.slow
 
-# Every sum is rounded anew; 4e-7 of the largest logit is the most that was seen.
+# Every sum is rounded again; 4e-7 of the largest logit is the most that was seen.
 RELATIVE_TOLERANCE = 1e-5
 
 

@@ -75,7 +75,7 @@ def test_the_configuration_lists_every_model(family: pathlib.Path) -> None:
 
 
 def _batching_parameters() -> Message:
-    """An empty BatchingParameters: a part of its definition, for no wheel of Python's has it.
+    """An empty BatchingParameters: a part of its definition, because no Python wheel has it.
 
     See tensorflow_serving/servables/tensorflow/session_bundle_config.proto in TensorFlow Serving,
     whose server reads the file of --batching_parameters_file as this message.

@@ -35,6 +35,6 @@ def test_weights_of_one_shape_start_different() -> None:
 
 def test_convolutions_start_with_variance_2_over_fan_out() -> None:
     kernel = ElasticPointwise(100, 200).kernel.numpy()
-    # Of 20,000 draws the deviation lies within 0.5% of its own expectation, one time in three
+    # Of 20,000 draws the deviation is within 0.5% of its own expectation, one time in three
     # outside; 3% are six times that.
     assert np.std(kernel) == pytest.approx(np.sqrt(2 / 200), rel=0.03)

@@ -163,7 +163,7 @@ def test_one_trace_serves_children_of_every_resolution(pair: Pair) -> None:
 
 
 class PlainNorm(tf_keras.layers.Layer):
-    """Batch norm from moments, in operations whose gradients nobody wrote by hand."""
+    """Batch norm from moments, in operations whose gradients TensorFlow derives."""
 
     def build(self, shape: tf.TensorShape) -> None:
         self.gamma = self.add_weight("gamma", shape[-1:])

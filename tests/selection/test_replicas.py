@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 # Masks sum zeros along with a channel's values, and so in another order; a calibrated variance
 # of 0.1 and a dozen batch norms enlarge that.
 MASKED = 1e-5
-IMAGES = "test[:64]"  # full batches alone: under masks a smaller one would be traced anew
+IMAGES = "test[:64]"  # full batches alone: under masks a smaller one would be traced again
 
 
 class Found(NamedTuple):

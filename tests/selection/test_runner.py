@@ -94,7 +94,7 @@ def _new(net: Supernet) -> Countdown:
 
 @pytest.fixture(scope="module")
 def straight_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Where the search that was left alone lies."""
+    """Folder of the search that was left alone."""
     return tmp_path_factory.mktemp("straight")
 
 

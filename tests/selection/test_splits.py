@@ -73,7 +73,7 @@ def test_too_few_images_for_a_full_batch_are_refused() -> None:
 
 
 def _photos(root: pathlib.Path, **changes: object) -> DataConfig:
-    """A folder, streamed: images decoded anew in each iteration."""
+    """A folder, streamed: images decoded again in each iteration."""
     fields = {"source": "folder", "input_path": str(root), "num_classes": samples.CLASSES}
     return digits.data().replace(**fields | changes)
 
@@ -133,7 +133,7 @@ def test_splits_of_every_source_are_told_apart(tmp_path: pathlib.Path) -> None:
         name = names[source]
         apart = SelectionConfig(ranking_split=f"{name}[4:6]", reporting_split=f"{name}[6:8]")
         splits.check_apart(data, apart)
-        # The boundary between two files of TFRecords lies at 5.
+        # The boundary between two files of TFRecords is at 5.
         nested = SelectionConfig(ranking_split=f"{name}[3:7]", reporting_split=f"{name}[6:8]")
         with pytest.raises(errors.UsageError, match=r"in common \(1\)"):
             splits.check_apart(data, nested)

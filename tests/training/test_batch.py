@@ -92,5 +92,5 @@ def test_numbers_of_no_certain_batch_are_left_alone() -> None:
 def test_other_schedules_are_refused() -> None:
     with pytest.raises(errors.UsageError, match=r"is 'stepwise', which cannot follow the batch"):
         _parse(f"{BATCH}=1024", f"{RATE}.type=stepwise")
-    with pytest.raises(errors.UsageError, match=r"for_batch is -1 and .* a batch has 1 image"):
+    with pytest.raises(errors.UsageError, match=r"for_batch is -1 and .* must be at least 1"):
         _parse("trainer.for_batch=-1")

@@ -46,7 +46,7 @@ def test_a_collapse_is_told_once_with_the_last_good_checkpoint(tmp_path: pathlib
     assert found == {}
     assert "the loss of the biggest child was 0.800 at step 200 and is 2.600 at step 260" in warning
     assert "(2.303, the logarithm of 10 classes)" in warning
-    assert f"last good checkpoint: {tmp_path}/ckpt-160; the run goes on" in warning
+    assert f"last good checkpoint: {tmp_path}/ckpt-160; training continues" in warning
     assert f"name that checkpoint in {tmp_path}/checkpoint and lower the learning rate" in warning
     # It recovers, and collapses again.
     again = _fed(watch, [*[0.7] * 5, *[CHANCE + 0.01] * 5], start=400)
@@ -66,7 +66,9 @@ def test_a_run_that_learns_nothing_is_told_early_and_at_the_end(tmp_path: pathli
     watch = _watch(tmp_path, "trainer.train_steps=2000")
     found = _fed(watch, [4.0, *[2.29, 2.32] * 10])
     assert list(found) == [200]
-    assert found[200].startswith("nothing is learnt so far: the loss of the biggest child is 2.")
+    assert found[200].startswith(
+        "nothing has been learnt so far: the loss of the biggest child is 2."
+    )
     (warning,) = watch.at_end()
     assert warning.startswith("nothing was learnt: the loss of the biggest child ended at 2.320, ")
     assert "look at images and labels, lower the learning rate" in warning

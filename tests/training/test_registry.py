@@ -203,7 +203,7 @@ def test_evaluation_takes_the_centre_at_224_then_resizes(tmp_path: pathlib.Path)
     photo = datasets.load_sample_images().images[0]
     folder = tmp_path / "photographs" / "validation" / "class"
     folder.mkdir(parents=True)
-    # A second class, for a folder of one has nothing to learn.
+    # A second class, because a folder of one has nothing to learn.
     (folder.parent / "other").mkdir()
     (folder.parent / "other" / "2.png").write_bytes(tf.io.encode_png(photo).numpy())
     # Without loss, so that a crop of the file is a crop of the photograph.

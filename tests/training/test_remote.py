@@ -1,4 +1,4 @@
-"""A run in a folder that is no folder of this machine, such as gs://bucket/run.
+"""A run in a folder that is not local, such as gs://bucket/run.
 
 TensorFlow's own file system in memory stands for all that `tf.io.gfile` reaches.
 """

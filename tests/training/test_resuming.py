@@ -37,7 +37,7 @@ def test_checkpoints_without_their_list_are_named_with_a_way_out(
     listed = tmp_path / "checkpoint"
     if content is not None:
         listed.write_text(content)
-    expected = rf"{listed} {problem}.*, but beside it are ckpt-3, ckpt-9, ckpt-10; to go on "
+    expected = rf"{listed} {problem}.*, but beside it are ckpt-3, ckpt-9, ckpt-10; to continue "
     with pytest.raises(errors.UsageError, match=expected) as caught:
         listing.latest(str(tmp_path))
     (line,) = re.findall("'(.*?)'", str(caught.value))
@@ -106,4 +106,4 @@ def test_a_run_whose_configuration_is_lost_says_that_it_compares_nothing(
     (line,) = resuming.changes(str(begun), runs.parse(begun))
     problem = "missing" if content is None else "not a run's configuration: "
     assert line.startswith(f"{begun}/params.yaml is {problem}")
-    assert line.endswith("so it is not known what differs from the run so far")
+    assert line.endswith("so changes since the last start cannot be listed")

@@ -105,7 +105,7 @@ def test_a_run_trains_with_a_teacher(tmp_path: pathlib.Path) -> None:
     taught = runs.train(runs.parse(tmp_path, settings), tmp_path / "taught")
     kernel = "model/classifier/kernel/.ATTRIBUTES/VARIABLE_VALUE"
     assert not np.array_equal(plain[kernel], taught[kernel])
-    # The teacher is no part of the checkpoint.
+    # The teacher is not part of the checkpoint.
     assert list(taught) == list(plain)
 
 

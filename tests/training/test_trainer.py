@@ -151,7 +151,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
         f"task.train_data.input_path={root},task.train_data.channels=3,"
         f"task.train_data.num_classes={samples.CLASSES},task.train_data.global_batch_size=4",
     )
-    with pytest.raises(errors.UsageError, match=r"6\.jpg cannot be read; .* take it out"):
+    with pytest.raises(errors.UsageError, match=r"6\.jpg cannot be read; .* remove it"):
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
 
 

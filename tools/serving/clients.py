@@ -96,7 +96,7 @@ def reason(message: str) -> str:
 
 
 class LocalClient:
-    """Loads a version's folder into this process; needs nothing of this project's layers."""
+    """Loads a version's folder into this process; does not need this project's layers."""
 
     def __init__(self, folder: str) -> None:
         import tensorflow as tf

@@ -12,3 +12,17 @@ class UsageError(ValueError):
 
 class RunError(RuntimeError):
     """A run that could not continue (NaN loss, failed verification); tools exit with code 1."""
+
+
+def one_line(error: BaseException | str, most: int = 300) -> str:
+    """An error of another library in one line, as our messages quote it.
+
+    Args:
+      error: the exception, or its text.
+      most: characters; a longer text ends in " ...".
+
+    Returns:
+      The text with its line breaks as spaces; the name of the exception's type if it has none.
+    """
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= most else f"{line[: most - 4]} ..."

@@ -103,9 +103,7 @@ def written_by(tool: str, path: str | os.PathLike[str]) -> Iterator[None]:
         start = f"{os.fspath(path)} is damaged, or not what {tool} writes: "
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         room = max(_MESSAGE - len(start), _LEAST_REASON)
-        raise errors.UsageError(
-            start + (reason if len(reason) <= room else f"{reason[: room - 4]} ...")
-        ) from error
+        raise errors.UsageError(start + errors.one_line(reason, room)) from error
 
 
 def lock(stream: IO[Any], owner: str, flag: str) -> None:
@@ -166,8 +164,7 @@ def _remote(path: str | os.PathLike[str]) -> Iterator[Any]:
     try:
         yield tf.io.gfile
     except tf.errors.OpError as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise _usage_error(path, f"cannot be read or written ({reason})") from error
+        raise _usage_error(path, f"cannot be read or written ({errors.one_line(error)})") from error
 
 
 def _usage_error(path: str | os.PathLike[str], problem: str) -> errors.UsageError:

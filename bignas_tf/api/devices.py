@@ -32,11 +32,11 @@ def _strategy(
             kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
         )
     except (ValueError, KeyError) as error:
-        raise errors.UsageError(f"{kind}: {error}") from error
+        raise errors.UsageError(f"{kind}: {errors.one_line(error)}") from error
     except (OSError, RuntimeError, tf.errors.OpError) as error:
         if kind != "tpu":
             raise
-        reason = str(error).strip().splitlines()[0]
+        reason = errors.one_line(error)
         raise errors.UsageError(f"TPU {tpu!r} cannot be reached from here ({reason})") from error
 
 

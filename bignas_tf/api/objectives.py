@@ -84,8 +84,7 @@ def _elsewhere(setting: _Setting, function: Callable[..., Any], *arguments: Any)
     except (errors.UsageError, errors.RunError):
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or "no reason given"
-        raise errors.RunError(f"{type(error).__name__}: {reason}") from error
+        raise errors.RunError(f"{type(error).__name__}: {errors.one_line(error)}") from error
 
 
 def _counted(supernet: Supernet, name: str) -> Objective:

@@ -91,8 +91,7 @@ def _reference(folder: pathlib.Path) -> probe.Infer:
     try:
         return probe.tensorflow(str(folder))
     except Exception as error:  # whatever TensorFlow raises for a damaged file
-        reason = " ".join(str(error).split())[:300]
-        raise errors.RunError(f"{folder} does not load: {reason}") from error
+        raise errors.RunError(f"{folder} does not load: {errors.one_line(error)}") from error
 
 
 def _load(name: str, path: pathlib.Path) -> dict[int, probe.Infer]:

@@ -122,7 +122,7 @@ def _converted(converter: tf.lite.TFLiteConverter, kind: str) -> bytes:
             warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
             return converter.convert()
     except Exception as error:  # the converter's own class is not public
-        reason = str(error).strip().splitlines()[-1]
+        reason = errors.one_line(error)
         raise errors.RunError(f"LiteRT {kind}: cannot be converted: {reason}") from error
 
 

@@ -62,7 +62,7 @@ def check(source: sources.Source, config: config_lib.DataConfig, count: int = -1
 def _unreadable(
     name: str, config: config_lib.DataConfig, error: tf.errors.OpError
 ) -> errors.UsageError:
-    reason = " ".join(_NODES.sub("", str(error.message)).split())[:200]
+    reason = errors.one_line(_NODES.sub("", str(error.message)))
     wanted = "JPEG or PNG images are needed"
     if config.source == "tfrecord":
         wanted += " under image/encoded, and one int64 under image/class/label"

@@ -87,7 +87,7 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
             builder.download_and_prepare()
             return
         except Exception as error:  # TFDS raises whatever its downloader met
-            problems.append(f"download failed ({_first_line(error)})")
+            problems.append(f"download failed ({errors.one_line(error)})")
     else:
         problems.append(unreachable)
     if builder.name == "fashion_mnist":
@@ -96,7 +96,7 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
             _prepare_from_debian(builder)
             return
         except (OSError, subprocess.SubprocessError, errors.RunError) as error:
-            problems.append(f"Debian's package failed ({_first_line(error)})")
+            problems.append(f"Debian's package failed ({errors.one_line(error)})")
     raise errors.RunError(
         f"{builder.name} could not be prepared: {'; '.join(problems)}; {_FALL_BACK}"
     )
@@ -109,7 +109,7 @@ def _prepare_from(builder: tfds.core.DatasetBuilder, manual_dir: str) -> None:
         )
     except Exception as error:  # TFDS raises whatever it met: a missing file, another checksum
         raise errors.RunError(
-            f"{builder.name} could not be prepared from {manual_dir}: {_first_line(error)}"
+            f"{builder.name} could not be prepared from {manual_dir}: {errors.one_line(error)}"
         ) from error
 
 
@@ -128,7 +128,7 @@ def _unreachable(builder: tfds.core.DatasetBuilder) -> str | None:
         if error.code not in _HEAD_REFUSED:
             return f"{urls[0]} answered {error.code} {error.reason}"
     except (OSError, ValueError) as error:
-        return f"{urls[0]} cannot be reached ({_first_line(error)})"
+        return f"{urls[0]} cannot be reached ({errors.one_line(error)})"
     return None
 
 
@@ -186,7 +186,3 @@ def _run(command: list[str], folder: pathlib.Path) -> None:
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip().splitlines()[-1:] or [str(error)]
         raise subprocess.SubprocessError(f"{command[0]}: {reason[0]}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

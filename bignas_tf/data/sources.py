@@ -56,7 +56,7 @@ def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
             f"TFDS has no data set {name!r}; did you mean one of {near or 'tfds.list_builders()'}?"
         ) from error
     except (ValueError, AssertionError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = errors.one_line(error)
         raise errors.UsageError(f"TFDS cannot open {name!r} ({reason})") from error
 
 

@@ -124,8 +124,9 @@ def get(name: str) -> SearchSpace:
         except errors.UsageError:
             raise
         except (yaml.YAMLError, ValueError) as error:
-            problem = " ".join(str(error).split())
-            raise errors.UsageError(f"{name} is not valid YAML: {problem}") from error
+            raise errors.UsageError(
+                f"{name} is not valid YAML: {errors.one_line(error)}"
+            ) from error
     raise errors.UsageError(
         f"search space {name!r} is neither a preset nor a file; presets: {sorted(PRESETS)}"
     )

@@ -79,7 +79,7 @@ class Evaluator:
         except errors.RunError as error:
             return error
         except tf.errors.ResourceExhaustedError as error:
-            return errors.RunError(f"out of memory: {str(error).splitlines()[0]}")
+            return errors.RunError(f"out of memory: {errors.one_line(error)}")
 
     def statistics(self, architecture: Architecture) -> np.ndarray:
         """Calibrates a child: float32 [2, supernet.statistics_width]."""

@@ -122,7 +122,7 @@ def restoring(model_dir: str) -> Iterator[None]:
         raise
     except (AssertionError, *_UNREADABLE) as error:
         raise errors.UsageError(
-            f"checkpoint {listing.named(model_dir)} cannot be restored: {_line(error)}; "
+            f"checkpoint {listing.named(model_dir)} cannot be restored: {errors.one_line(error)}; "
             f"{_way_out(model_dir)}"
         ) from error
 
@@ -173,7 +173,7 @@ def _unreadable_explained(checkpoint: str) -> Iterator[None]:
         yield
     except _UNREADABLE as error:
         raise errors.UsageError(
-            f"checkpoint {checkpoint} is corrupt or not of a supernet: {_line(error)}; "
+            f"checkpoint {checkpoint} is corrupt or not of a supernet: {errors.one_line(error)}; "
             f"{_way_out(os.path.dirname(checkpoint))}"
         ) from error
 
@@ -208,9 +208,7 @@ def read_config(model_dir: str) -> cfg.ExperimentConfig:
     except errors.UsageError:
         raise
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise errors.UsageError(f"{path} is not a run's configuration: {_line(error)}") from error
+        raise errors.UsageError(
+            f"{path} is not a run's configuration: {errors.one_line(error)}"
+        ) from error
     return config
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

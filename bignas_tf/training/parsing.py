@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-import re
 import typing
 from collections.abc import Sequence
 
@@ -74,13 +73,14 @@ def override(config: cfg.ExperimentConfig, source: str) -> None:
     except errors.UsageError:
         raise
     except (yaml.YAMLError, ValueError, OSError, UnicodeDecodeError) as error:
-        problem = re.sub(r"\s+", " ", str(error))
-        raise errors.UsageError(f"cannot read overrides {source!r}: {problem}") from error
+        raise errors.UsageError(
+            f"cannot read overrides {source!r}: {errors.one_line(error)}"
+        ) from error
     _check_keys(config, values, source, "")
     try:
         config.override(values, is_strict=True)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise errors.UsageError(f"{source}: {str(error).strip()}") from error
+        raise errors.UsageError(f"{source}: {errors.one_line(error)}") from error
 
 
 def _values(source: str) -> dict[str, object]:

@@ -32,7 +32,9 @@ class SupernetTrainer(base_trainer.Trainer):
         try:
             optimizer = task.create_optimizer(schedules.for_run(config.trainer), config.runtime)
         except (TypeError, ValueError) as error:
-            raise errors.UsageError(f"trainer.optimizer_config cannot be used: {error}") from error
+            raise errors.UsageError(
+                f"trainer.optimizer_config cannot be used: {errors.one_line(error)}"
+            ) from error
         # Slots made inside a traced replica step would crash MirroredStrategy.
         optimizer._create_all_weights(model.trainable_variables)
         super().__init__(config, task, model, optimizer, train=True, evaluate=False)

@@ -31,8 +31,9 @@ def load(folder: str, data: DataConfig) -> Callable[[tf.Tensor], tf.Tensor]:
     try:
         model = tf.saved_model.load(folder)
     except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise errors.UsageError(f"{where} cannot be loaded as a SavedModel: {reason}") from error
+        raise errors.UsageError(
+            f"{where} cannot be loaded as a SavedModel: {errors.one_line(error)}"
+        ) from error
     if SIGNATURE not in model.signatures:
         raise errors.UsageError(
             f"{where} has the signatures {sorted(model.signatures)}; {SIGNATURE!r} is needed"

@@ -207,7 +207,7 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
         if latest:
             then = f"last checkpoint: {latest}, from which the same command resumes"
         raise errors.RunError(
-            f"memory or disk ran out: {str(error).splitlines()[0]}; {then}"
+            f"memory or disk ran out: {errors.one_line(error)}; {then}"
         ) from error
 
 

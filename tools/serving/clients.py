@@ -92,7 +92,7 @@ def classify(client: Client, path: str, image: bytes) -> Prediction:
 def reason(message: str) -> str:
     """The graph's own words in an error of TensorFlow, or all of it in one line."""
     own = _OWN_WORDS.search(message)
-    return own[1] if own else " ".join(message.split())[:300]
+    return own[1] if own else errors.one_line(message)
 
 
 class LocalClient:

@@ -40,6 +40,7 @@ def build_dataset(
     input_context: tf.distribute.InputContext | None = None,
     start_step: int = 0,
     patches: int | None = None,
+    source: sources.Source | None = None,
 ) -> tf.data.Dataset:
     """Makes the data set of one input pipeline.
 
@@ -49,6 +50,7 @@ def build_dataset(
       input_context: given by `strategy.distribute_datasets_from_function`.
       start_step: first training step; those before are skipped without decoding.
       patches: of each training image, every one cut and augmented by itself; None for one.
+      source: from `open_images(config)`, for evaluation; None to open them here.
 
     Returns:
       uint8 [B, base, base, C] and int32 [B] a batch, B = global batch / replicas. Training
@@ -58,10 +60,11 @@ def build_dataset(
       UsageError: the config is wrong, or the images it names are missing or broken. A broken
         image after the first shows only while the data set is read: read it in `faults.named`.
     """
-    config_lib.validate(config)
+    if source is None:
+        config_lib.validate(config)
     feed = _feed(config, input_context)
     if not config.is_training:
-        dataset = _evaluation(config, feed)
+        dataset = _evaluation(config, feed, source)
     elif memory.kept(config):
         dataset = _training_from_memory(config, feed, start_step, patches)
     else:
@@ -73,16 +76,20 @@ def build_dataset(
     return dataset.with_options(options).prefetch(config.prefetch_buffer_size or tf.data.AUTOTUNE)
 
 
-def count_images(config: config_lib.DataConfig) -> int:
-    """How many images the config's split holds; see `build_dataset` for what it raises."""
+def open_images(config: config_lib.DataConfig) -> sources.Source:
+    """Finds the images of a valid config; see `build_dataset` for what it raises."""
     config_lib.validate(config)
-    return sources.open_source(config).count
+    return sources.open_source(config)
 
 
-def count_shared(config: config_lib.DataConfig, other: config_lib.DataConfig) -> int:
-    """How many images are in the splits of both configs; see `build_dataset` for what it raises."""
-    first, second = sources.open_source(config), sources.open_source(other)
-    return len(first.members() & second.members())
+def count_shared(config: config_lib.DataConfig, split: str, other: str) -> int:
+    """How many images two splits of a data set share.
+
+    Raises:
+      UsageError: see `sources.opener`.
+    """
+    opened = sources.opener(config)
+    return len(opened(split).members() & opened(other).members())
 
 
 def _feed(config: config_lib.DataConfig, context: tf.distribute.InputContext | None) -> Feed:
@@ -179,7 +186,9 @@ def _patch_seeds(seed: int, patches: int | None) -> list[int]:
     return [seed + (number << 32) for number in range(patches or 1)]
 
 
-def _evaluation(config: config_lib.DataConfig, feed: Feed) -> tf.data.Dataset:
+def _evaluation(
+    config: config_lib.DataConfig, feed: Feed, source: sources.Source | None
+) -> tf.data.Dataset:
     """One pass in order."""
     if memory.kept(config):
         images, labels = memory.load(config)
@@ -197,13 +206,16 @@ def _evaluation(config: config_lib.DataConfig, feed: Feed) -> tf.data.Dataset:
         patch = decode.centred_patch(encoded, config.base_size, config.channels, centre)
         return patch, _label(label, config)
 
-    dataset = _shard(config, feed).ordered().map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    shard = _shard(config, feed, source)
+    dataset = shard.ordered().map(example, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(feed.batch, drop_remainder=config.drop_remainder)
 
 
-def _shard(config: config_lib.DataConfig, feed: Feed) -> sources.Source:
+def _shard(
+    config: config_lib.DataConfig, feed: Feed, source: sources.Source | None = None
+) -> sources.Source:
     """This pipeline's images, the first of which has been decoded as a test."""
-    source = sources.open_source(config)
+    source = source or sources.open_source(config)
     if source.count < feed.pipelines:
         raise errors.UsageError(
             f"data: {source.count} images cannot be shared by {feed.pipelines} input pipelines"

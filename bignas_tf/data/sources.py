@@ -22,6 +22,7 @@ from bignas_tf.data.listed import Listed
 from bignas_tf.data.records import Records
 
 Source = Records | Listed
+Opener = Callable[[str], Source]  # takes a split in TFDS' notation
 _DIGITS_TEST = 360
 _DIGITS_ORDER_SEED = 0
 
@@ -32,11 +33,23 @@ def open_source(config: config_lib.DataConfig) -> Source:
     Raises:
       UsageError: they are missing, the split is unknown or empty, the classes do not fit.
     """
-    openers: dict[str, Callable[[config_lib.DataConfig], Source]] = {
-        "tfds": _open_tfds,
-        "tfrecord": _open_tfrecord,
-        "folder": _open_folder,
-        "digits": _open_digits,
+    return opener(config)(config.tfds_split)
+
+
+def opener(config: config_lib.DataConfig) -> Opener:
+    """Finds the images of a data set, whatever its split; a folder is scanned here, once.
+
+    Returns:
+      A function that opens a split. It raises `UsageError` if that is unknown or empty.
+
+    Raises:
+      UsageError: the images are missing, or the classes do not fit.
+    """
+    openers: dict[str, Callable[[config_lib.DataConfig], Opener]] = {
+        "tfds": _tfds,
+        "tfrecord": _tfrecord,
+        "folder": _folder,
+        "digits": _digits,
     }
     return openers[config.source](config)
 
@@ -90,7 +103,7 @@ def check_range(smallest: int, greatest: int, config: config_lib.DataConfig) -> 
         )
 
 
-def _open_tfds(config: config_lib.DataConfig) -> Records:
+def _tfds(config: config_lib.DataConfig) -> Opener:
     name, data_dir = str(config.tfds_name), config.tfds_data_dir
     builder = tfds_builder(name, data_dir)
     if not builder.is_prepared():
@@ -105,18 +118,21 @@ def _open_tfds(config: config_lib.DataConfig) -> Records:
     image, label = _feature_keys(info, name)
     check_range(0, info.features[label].num_classes - 1, config)
     sizes = {split: each.num_examples for split, each in info.splits.items()}
-    slices: list[records.FileSlice] = []
-    for split, start, stop in splits.resolve(config.tfds_split, sizes, name):
-        each = info.splits[split]
-        paths = [os.fspath(path) for path in each.filepaths]
-        slices += records.cut(records.whole(paths, each.shard_lengths), start, stop)
 
     def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         decoders = {image: tfds.decode.SkipDecoding()}
         example = info.features.deserialize_example(record, decoders=decoders)
         return example[image], example[label]
 
-    return Records(tuple(slices), parse)
+    def opened(spec: str) -> Records:
+        slices: list[records.FileSlice] = []
+        for split, start, stop in splits.resolve(spec, sizes, name):
+            each = info.splits[split]
+            paths = [os.fspath(path) for path in each.filepaths]
+            slices += records.cut(records.whole(paths, each.shard_lengths), start, stop)
+        return Records(tuple(slices), parse)
+
+    return opened
 
 
 def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
@@ -130,7 +146,7 @@ def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
     return keys[0], keys[1]
 
 
-def _open_tfrecord(config: config_lib.DataConfig) -> Records:
+def _tfrecord(config: config_lib.DataConfig) -> Opener:
     patterns = _as_patterns(config.input_path)
     try:
         paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
@@ -144,12 +160,15 @@ def _open_tfrecord(config: config_lib.DataConfig) -> Records:
                 f"data: input_path: {path} is a folder; name its TFRecord files, such as {path}/*"
             )
     lengths = records.count_all(paths)
-    what = f"TFRecords {', '.join(patterns)}"
-    slices: list[records.FileSlice] = []
-    sizes = {splits.ALL: sum(lengths)}
-    for _, start, stop in splits.resolve(config.tfds_split or splits.ALL, sizes, what):
-        slices += records.cut(records.whole(paths, lengths), start, stop)
-    return Records(tuple(slices), _parse_example)
+    what, sizes = f"TFRecords {', '.join(patterns)}", {splits.ALL: sum(lengths)}
+
+    def opened(spec: str) -> Records:
+        slices: list[records.FileSlice] = []
+        for _, start, stop in splits.resolve(spec or splits.ALL, sizes, what):
+            slices += records.cut(records.whole(paths, lengths), start, stop)
+        return Records(tuple(slices), _parse_example)
+
+    return opened
 
 
 def _parse_example(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -166,15 +185,19 @@ def _as_patterns(value: str | Sequence[str]) -> list[str]:
     return [os.path.expanduser(part.strip()) for part in parts]
 
 
-def _open_folder(config: config_lib.DataConfig) -> Listed:
+def _folder(config: config_lib.DataConfig) -> Opener:
     folder = _scan(config)
     _check_classes(folder, config)
-    examples: list[folders.Example] = []
     sizes = {split: len(each) for split, each in folder.splits.items()}
-    for split, start, stop in splits.resolve(config.tfds_split, sizes, folder.root):
-        examples += folder.splits[split][start:stop]
-    paths, labels = zip(*examples, strict=True)
-    return Listed(np.array(paths), np.array(labels, np.int64), tf.io.read_file)
+
+    def opened(spec: str) -> Listed:
+        examples: list[folders.Example] = []
+        for split, start, stop in splits.resolve(spec, sizes, folder.root):
+            examples += folder.splits[split][start:stop]
+        paths, labels = zip(*examples, strict=True)
+        return Listed(np.array(paths), np.array(labels, np.int64), tf.io.read_file)
+
+    return opened
 
 
 def _scan(config: config_lib.DataConfig) -> folders.ImageFolder:
@@ -204,7 +227,7 @@ def ignored_files(config: config_lib.DataConfig) -> str:
     return _scan(config).ignored_files if config.source == "folder" else ""
 
 
-def _open_digits(config: config_lib.DataConfig) -> Listed:
+def _digits(config: config_lib.DataConfig) -> Opener:
     from sklearn import datasets  # a second to import; only digits need it
 
     logging.warning("reading scikit-learn's 1,797 digits, the embedded fall-back data set")
@@ -216,11 +239,11 @@ def _open_digits(config: config_lib.DataConfig) -> Listed:
     train = len(labels) - _DIGITS_TEST
     members = {"train": order[:train], "test": order[train:]}
     sizes = {split: len(each) for split, each in members.items()}
-    chosen = np.concatenate(
-        [
-            members[split][start:stop]
-            for split, start, stop in splits.resolve(config.tfds_split, sizes, "digits")
-        ]
-    )
-    encoded = np.array([tf.io.encode_png(pixels[index]).numpy() for index in chosen])
-    return Listed(encoded, labels[chosen].astype(np.int64), tf.identity)
+
+    def opened(spec: str) -> Listed:
+        pieces = splits.resolve(spec, sizes, "digits")
+        chosen = np.concatenate([members[split][start:stop] for split, start, stop in pieces])
+        encoded = np.array([tf.io.encode_png(pixels[index]).numpy() for index in chosen])
+        return Listed(encoded, labels[chosen].astype(np.int64), tf.identity)
+
+    return opened

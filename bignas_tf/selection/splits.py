@@ -80,14 +80,14 @@ def open_split(
     Raises:
       UsageError: an unknown or empty split, or fewer images than one full batch.
     """
-    config = _evaluated(data, split).replace(global_batch_size=batch_size)
-    available = inputs.count_images(config)
-    count = min(images or available, available)
+    config = data.replace(tfds_split=split, is_training=False, global_batch_size=batch_size)
+    source = inputs.open_images(config)
+    count = min(images or source.count, source.count)
     if count < (batch_size if full else 1):
         raise errors.UsageError(
             f"split {split!r} gives {count} images; at least {batch_size if full else 1} needed"
         )
-    dataset = inputs.build_dataset(config).unbatch().take(count)
+    dataset = inputs.build_dataset(config, source=source).unbatch().take(count)
     batches = dataset.batch(batch_size, drop_remainder=full)
     return Split(
         config,
@@ -110,7 +110,7 @@ def check_apart(data: DataConfig, selection: SelectionConfig) -> None:
       UsageError: the ranking and the reporting split share images, or one cannot be opened.
     """
     ranking, reporting = selection.ranking_split, selection.reporting_split
-    shared = inputs.count_shared(_evaluated(data, ranking), _evaluated(data, reporting))
+    shared = inputs.count_shared(data, ranking, reporting)
     if shared:
         raise errors.UsageError(
             f"task.selection: ranking_split {ranking!r} and reporting_split {reporting!r} have "
@@ -129,14 +129,10 @@ def check_untrained(data: DataConfig, reporting: str) -> None:
     Raises:
       UsageError: they share images, or one cannot be opened.
     """
-    shared = inputs.count_shared(data, _evaluated(data, reporting))
+    shared = inputs.count_shared(data, data.tfds_split, reporting)
     if shared:
         raise errors.UsageError(
             f"task.train_data.tfds_split {data.tfds_split!r} and task.selection.reporting_split "
             f"{reporting!r} have images in common ({shared}); an accuracy on images of training "
             "says nothing: name separate splits"
         )
-
-
-def _evaluated(data: DataConfig, split: str) -> DataConfig:
-    return data.replace(tfds_split=split, is_training=False)

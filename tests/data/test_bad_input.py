@@ -65,7 +65,7 @@ def test_broken_records(tmp_path: pathlib.Path) -> None:
     cut = tmp_path / "cut"
     cut.write_bytes(b"not a TFRecord at all")
     with pytest.raises(errors.UsageError, match="whole, uncompressed TFRecord"):
-        inputs.count_images(_records(cut))
+        inputs.open_images(_records(cut))
     wrong = tmp_path / "wrong"
     with tf.io.TFRecordWriter(str(wrong)) as writer:
         writer.write(tf.train.Example().SerializeToString())
@@ -87,7 +87,7 @@ def test_a_record_that_is_no_example_is_named(tmp_path: pathlib.Path) -> None:
 def test_a_folder_of_records_is_refused(tmp_path: pathlib.Path) -> None:
     samples.write_records(tmp_path)
     with pytest.raises(errors.UsageError, match=rf"is a folder; .* such as {tmp_path}/\*"):
-        inputs.count_images(_records(tmp_path))
+        inputs.open_images(_records(tmp_path))
 
 
 @pytest.mark.parametrize("cache", [False, True])

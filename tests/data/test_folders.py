@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 
 import pytest
 import tensorflow_datasets as tfds
@@ -58,7 +59,15 @@ def test_files_that_cannot_be_read_are_counted(tmp_path: pathlib.Path) -> None:
     assert folder.ignored_files == "1 no ending, 2 .webp, 2 not a regular file"
     config = samples.digits(source="folder", input_path=str(tmp_path), num_classes=2)
     assert sources.ignored_files(config) == folder.ignored_files
-    assert inputs.count_images(config) == 12
+    assert inputs.open_images(config).count == 12
+
+
+def test_one_scan_opens_every_split(tmp_path: pathlib.Path) -> None:
+    photos.write(tmp_path, SPLITS, side=8)
+    config = samples.digits(source="folder", input_path=str(tmp_path), num_classes=2)
+    opened = sources.opener(config)
+    shutil.rmtree(tmp_path)
+    assert [opened(split).count for split in ("train", "test", "train+test[:2]")] == [12, 5, 14]
 
 
 @pytest.mark.parametrize(

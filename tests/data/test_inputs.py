@@ -85,7 +85,7 @@ def test_evaluation_is_one_ordered_pass_that_keeps_the_rest(
     config = configs[name].replace(is_training=False, global_batch_size=7)
     first, again = (samples.batches(inputs.build_dataset(config)) for _ in range(2))
     labels = np.concatenate([each for _, each in first])
-    assert len(labels) == inputs.count_images(config)
+    assert len(labels) == inputs.open_images(config).count
     assert len(first[-1][1]) == (len(labels) - 1) % 7 + 1
     np.testing.assert_array_equal(first[-1][0], again[-1][0])
     if name.startswith("tfrecord"):
@@ -97,7 +97,7 @@ def test_every_epoch_has_every_image_once_in_its_own_order(
     configs: dict[str, config_lib.DataConfig], name: str
 ) -> None:
     config = configs[name].replace(crop="none", flip=False, global_batch_size=1)
-    count = inputs.count_images(config)
+    count = inputs.open_images(config).count
     stream = samples.batches(inputs.build_dataset(config), 2 * count)
     seen = [pixels.tobytes() for pixels, _ in stream]
     assert sorted(seen[:count]) == sorted(seen[count:])
@@ -152,7 +152,7 @@ def test_streaming_hosts_read_disjoint_images(
         for host in range(2)
     ]
     seen = [pixels.tobytes() for host in hosts for pixels, _ in host]
-    assert len(seen) == len(set(seen)) == inputs.count_images(config)
+    assert len(seen) == len(set(seen)) == inputs.open_images(config).count
 
 
 @pytest.mark.parametrize("global_seed", [0, 1])
@@ -171,7 +171,7 @@ def test_order_does_not_depend_on_the_global_seed(
 
 def test_digits_are_whole_and_their_splits_apart() -> None:
     sizes = {
-        split: inputs.count_images(samples.digits(tfds_split=split))
+        split: inputs.open_images(samples.digits(tfds_split=split)).count
         for split in ("train", "test", "train[:80%]", "train[80%:]", "train[10:30]+test")
     }
     # 1,797 digits, 360 of them set aside; 80% of 1,437 is 1,149.6, rounded to 1,150.

@@ -13,10 +13,18 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from bignas_tf import errors, files
+
 from .cli import launch, no_chatter
+from .tpu import report
+from .tpu.environment import Compiler
+
+if TYPE_CHECKING:
+    from official.core import config_definitions as cfg
 
 _EXPERIMENT = flags.DEFINE_string("experiment", "bignas_imagenet", "Registered experiment.")
 _CONFIG_FILES = flags.DEFINE_multi_string(
@@ -44,42 +52,15 @@ def main(argv: Sequence[str]) -> None:
     """Lowers here, compiles in the other environment, reports."""
     del argv
     no_chatter()
-    from bignas_tf import errors, files
-
-    from .tpu.environment import Compiler
-
     # Before TensorFlow is imported, so that a mistake is reported at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
     from bignas_tf.training import parsing
 
-    from .tpu import fitting, lowering, report
-
-    name, topology, batch = _EXPERIMENT.value, _TOPOLOGY.value, _BATCH.value
-    config = parsing.parse(name, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
-    parts = config.task.micro_batches
-    if batch % parts:
-        raise errors.UsageError(
-            f"--per_core_batch is {batch}; task.micro_batches divides it into {parts} parts, so it "
-            f"must be a multiple of {parts}"
-        )
-    divided = f"_parts{parts}" if parts > 1 else ""
-    file = f"{name}_{topology.replace(':', '_')}_{batch}{divided}.json"
-    output = pathlib.Path(_OUTPUT.value or f"runs/tpu_compile/{file}")
-    files.ensure_writable(output.parent)
-    step = lowering.ReplicaStep(config, compiler.cores)
-    result = {
-        "experiment": name,
-        "search_space": config.task.model.search_space,
-        "compute_type": config.runtime.mixed_precision_dtype or "float32",
-        "topology": topology,
-        "cores": compiler.cores,
-        "per_core_batch": batch,
-        "micro_batches": parts,
-        **fitting.measure(step, compiler, batch, parts),
-    }
-    largest = result["largest_batch"]
-    result["host_bytes"] = step.host_bytes(largest)
+    config = parsing.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    output = _output(config.task.micro_batches)
+    result = _measured(config, compiler)
     files.write_json(output, result)
+    batch, largest = _BATCH.value, result["largest_batch"]
     if largest:
         print(f"{report.table(result)}\n{output}")
     if largest < batch:
@@ -88,6 +69,44 @@ def main(argv: Sequence[str]) -> None:
             f"{batch} images a core do not fit, {largest} do; a step can compute them in parts "
             f"(task.micro_batches): {reason}"
         )
+
+
+def _output(parts: int) -> pathlib.Path:
+    """The result file, in a folder that can be written to.
+
+    Raises:
+      UsageError: the batch cannot be divided into the parts, or the folder is not writable.
+    """
+    batch = _BATCH.value
+    if batch % parts:
+        raise errors.UsageError(
+            f"--per_core_batch is {batch}; task.micro_batches divides it into {parts} parts, so it "
+            f"must be a multiple of {parts}"
+        )
+    divided = f"_parts{parts}" if parts > 1 else ""
+    file = f"{_EXPERIMENT.value}_{_TOPOLOGY.value.replace(':', '_')}_{batch}{divided}.json"
+    output = pathlib.Path(_OUTPUT.value or f"runs/tpu_compile/{file}")
+    files.ensure_writable(output.parent)
+    return output
+
+
+def _measured(config: cfg.ExperimentConfig, compiler: Compiler) -> dict[str, Any]:
+    """Compiles the step, or the largest that fits, and describes it."""
+    from .tpu import fitting, lowering
+
+    step, parts = lowering.ReplicaStep(config, compiler.cores), config.task.micro_batches
+    measured = fitting.measure(step, compiler, _BATCH.value, parts)
+    return {
+        "experiment": _EXPERIMENT.value,
+        "search_space": config.task.model.search_space,
+        "compute_type": config.runtime.mixed_precision_dtype or "float32",
+        "topology": _TOPOLOGY.value,
+        "cores": compiler.cores,
+        "per_core_batch": _BATCH.value,
+        "micro_batches": parts,
+        **measured,
+        "host_bytes": step.host_bytes(measured["largest_batch"]),
+    }
 
 
 if __name__ == "__main__":

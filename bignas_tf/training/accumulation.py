@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -56,8 +56,8 @@ def compute_gradients(
             **given,
         )
         roles[:] = result.losses
-        found = [*result.gradients, *_vectors(result)]
-        added = [a + b for a, b in zip(sums, found, strict=True)]
+        addends = [*result.gradients, *_vectors(result)]
+        added = [a + b for a, b in zip(sums, addends, strict=True)]
         return part + 1, added, logits.write(part, result.logits)
 
     zeros = [tf.zeros_like(each) for each in supernet.trainable_variables]
@@ -65,11 +65,15 @@ def compute_gradients(
     shape = [divided_labels.shape[0], supernet.num_classes]
     logits = tf.TensorArray(tf.float32, parts, element_shape=shape)
     sums, logits = _repeated(step, zeros, logits, parts)
+    return _mean(sums, roles, _in_order(logits.stack()), parts)
+
+
+def _mean(sums: Sums, roles: Sequence[str], logits: tf.Tensor, parts: int) -> StepResult:
     *gradients, losses, different = sums
     return StepResult(
         [each / parts for each in gradients],
         dict(zip(roles, tf.unstack(losses / parts), strict=True)),
-        _in_order(logits.stack()),
+        logits,
         different // parts,
     )
 

@@ -39,7 +39,18 @@ def follow(config: cfg.ExperimentConfig) -> str:
             f"trainer.for_batch is {meant} and task.train_data.global_batch_size {batch}; both "
             "must be at least 1"
         )
-    optimisation, longer = trainer.optimizer_config, meant / batch
+    longer = meant / batch
+    _rescale(config, longer)
+    trainer.for_batch = batch
+    return (
+        f"a batch of {batch} instead of {meant}: {trainer.train_steps:,} steps, learning rates "
+        f"times {1 / longer:g}"
+    )
+
+
+def _rescale(config: cfg.ExperimentConfig, longer: float) -> None:
+    """Multiplies lengths by `longer`, and divides learning rates by it."""
+    trainer, optimisation = config.trainer, config.trainer.optimizer_config
     kind, rate = optimisation.learning_rate.type, optimisation.learning_rate.get()
     if rate is not None and kind not in _SCHEDULES:
         raise errors.UsageError(
@@ -57,11 +68,6 @@ def follow(config: cfg.ExperimentConfig) -> str:
     for holder, name in itertools.product((rate, warmup), _RATES):
         if isinstance(getattr(holder, name, None), int | float):
             setattr(holder, name, getattr(holder, name) / longer)
-    trainer.for_batch = batch
-    return (
-        f"a batch of {batch} instead of {meant}: {trainer.train_steps:,} steps, learning rates "
-        f"times {1 / longer:g}"
-    )
 
 
 def _lengthen(holder: Any, name: str, factor: float, multiple: int = 1) -> None:

@@ -201,21 +201,11 @@ def _campaign(folder: pathlib.Path, name: str, *flags: str) -> Process:
 def test_a_killed_campaign_ends_with_the_results_of_one_never_interrupted(
     tmp_path: pathlib.Path,
 ) -> None:
-    steps = {"steps_per_loop": 1, "checkpoint_interval": 1, "summary_interval": 1}
-    experiment = {
-        "task": digits.EXPERIMENT["task"] | {"evaluation": {"children": []}},
-        "trainer": digits.EXPERIMENT["trainer"] | steps,
-    }
-    (tmp_path / "space.yaml").write_text(yaml.safe_dump(digits.SPACE))
-    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+    _prepare(tmp_path)
     with _campaign(tmp_path, "whole") as whole:
         code, problem = whole.end()
         assert code == 0, problem
-    # As if all units but the last had ended: their lines, and the supernet.
-    shutil.copytree(tmp_path / "whole", tmp_path / "killed")
-    shutil.rmtree(tmp_path / "killed" / "results")
-    journal = tmp_path / "killed" / "journal.jsonl"
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    _copy_without_the_last_unit(tmp_path)
     with _campaign(tmp_path, "killed") as first:
         first.until("unit 4/4: trained alone, child 2")
         first.until("step 2/6")
@@ -234,8 +224,31 @@ def test_a_killed_campaign_ends_with_the_results_of_one_never_interrupted(
     # Of all runs only the supernet is kept.
     kept = [path.name for path in (tmp_path / "killed").iterdir() if path.is_dir()]
     assert sorted(name.rpartition("_")[0] for name in kept) == ["", "supernet"]
-    results[1].joinpath("ranking.md").unlink()
-    with _campaign(tmp_path, "killed", "--report_only") as report:
+    _check_report_only(tmp_path)
+
+
+def _prepare(folder: pathlib.Path) -> None:
+    steps = {"steps_per_loop": 1, "checkpoint_interval": 1, "summary_interval": 1}
+    experiment = {
+        "task": digits.EXPERIMENT["task"] | {"evaluation": {"children": []}},
+        "trainer": digits.EXPERIMENT["trainer"] | steps,
+    }
+    (folder / "space.yaml").write_text(yaml.safe_dump(digits.SPACE))
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+
+
+def _copy_without_the_last_unit(folder: pathlib.Path) -> None:
+    """Copies "whole" to "killed" as if all units but the last had ended, without results."""
+    shutil.copytree(folder / "whole", folder / "killed")
+    shutil.rmtree(folder / "killed" / "results")
+    journal = folder / "killed" / "journal.jsonl"
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+
+
+def _check_report_only(folder: pathlib.Path) -> None:
+    table = folder / "killed" / "results" / "ranking.md"
+    table.unlink()
+    with _campaign(folder, "killed", "--report_only") as report:
         assert report.end()[0] == 0
         assert not any(line.startswith("unit ") for line in report.lines)
-    assert results[1].joinpath("ranking.md").exists()
+    assert table.exists()

@@ -9,11 +9,16 @@ reported as skipped.
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import pathlib
 from collections.abc import Sequence
 
 from absl import flags
 
-from .benchmarks import MEASURES
+from bignas_tf import errors, files, machine
+
+from .benchmarks import MEASURES, harness, report
 from .cli import launch, no_chatter
 
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each side.", lower_bound=1)
@@ -31,14 +36,6 @@ def main(argv: Sequence[str]) -> None:
     """Runs the measure that `argv` names, or all."""
     name = argv[1] if len(argv) > 1 else "all"
     no_chatter()
-    import dataclasses
-    import importlib
-    import pathlib
-
-    from bignas_tf import errors, files, machine
-
-    from .benchmarks import harness, report
-
     if name not in (*MEASURES, "all"):
         raise errors.UsageError(f"no measure {name!r}; choose from {[*MEASURES, 'all']}")
     output = pathlib.Path(_OUTPUT.value or f"runs/benchmark/{name}.json")

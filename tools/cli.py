@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import pathlib
+import platform
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from absl import app, flags
+from absl import app, flags, logging
 
-from bignas_tf import commands, errors, full_disk
+from bignas_tf import commands, errors, files, full_disk
 
 from . import quiet
 
@@ -81,19 +84,11 @@ def _exit(error: Exception | str, code: int) -> NoReturn:
 
 def no_chatter() -> None:
     """Keeps libraries from printing between a tool's own lines."""
-    from absl import logging
-
     logging.set_verbosity(logging.ERROR)
 
 
 def note_command(folder: str) -> None:
     """Writes the command line and the versions of packages to a folder's `command.json`."""
-    import importlib.metadata
-    import platform
-    import shlex
-
-    from bignas_tf import files
-
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         versions[package] = importlib.metadata.version(package)

@@ -7,6 +7,7 @@ python -m tools.cost --model_dir=runs/fashion_mnist --architecture=smallest
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -52,8 +53,6 @@ def _models() -> tuple[str, int | None, int | None]:
     """The space, and the classes and channels of --model_dir."""
     if _MODEL_DIR.value is None:
         return _SEARCH_SPACE.value, None, None
-    import os
-
     from bignas_tf.training import checkpoints
 
     if flags.FLAGS["search_space"].present:

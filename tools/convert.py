@@ -22,8 +22,9 @@ _EXPORT_DIR = flags.DEFINE_string(
 )
 _FORMATS = flags.DEFINE_list(
     "formats",
-    "float32,float16,dynamic_range,int8",
-    "Formats: kinds of LiteRT, and onnx (needs requirements-runtimes.txt).",
+    [],
+    "float32, float16, dynamic_range, int8 (kinds of LiteRT, all of them if unset), and onnx (needs"
+    " requirements-runtimes.txt).",
 )
 _CALIBRATION_IMAGES = flags.DEFINE_integer(
     "calibration_images", 500, "Training images that int8 takes its ranges from.", lower_bound=1

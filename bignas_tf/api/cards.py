@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf.accuracy import Accuracy
+from bignas_tf.data import config as config_lib
 from bignas_tf.data import faults
-from bignas_tf.data.config import DataConfig
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.selection import splits
@@ -19,8 +19,6 @@ from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
 _VERIFIED_IMAGES = 64
-# The field that names the images of a source; digits need none.
-_NAMED_BY = {"tfds": "tfds_name", "tfrecord": "input_path", "folder": "input_path"}
 
 
 def reporting_images(task: BigNASConfig) -> Split:
@@ -63,13 +61,8 @@ def card(
         "architecture": architecture.to_json(),
         **cost._asdict(),
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
-        "data": data_name(task.train_data),
+        "data": config_lib.images_name(task.train_data),
         "licence": licence,
         "source": run.source,
         "tensorflow": importlib.metadata.version("tensorflow"),
     }
-
-
-def data_name(data: DataConfig) -> str:
-    """The name of a data set, or where its files are."""
-    return getattr(data, _NAMED_BY.get(data.source, "source"))

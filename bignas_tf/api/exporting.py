@@ -12,7 +12,7 @@ import tf_keras
 from bignas_tf import console, errors, files
 from bignas_tf.api import cards, evaluators
 from bignas_tf.console import Show
-from bignas_tf.conversion import converter, measure
+from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
 from bignas_tf.exports import runtimes, saved_model
@@ -26,7 +26,6 @@ from bignas_tf.selection import result as result_lib
 from bignas_tf.selection import splits
 from bignas_tf.training.checkpoints import Run
 
-FORMATS = ("float32", "float16", "dynamic_range", "int8")
 CALIBRATION_IMAGES = 500
 
 
@@ -117,7 +116,7 @@ def export_family(
 def convert(
     run: Run,
     version: str | os.PathLike[str],
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = (),
     *,
     calibration_images: int = CALIBRATION_IMAGES,
     show: Show | None = console.print_line,
@@ -127,7 +126,7 @@ def convert(
     Args:
       run: that the export is of.
       version: folder of the version, as `export` returned it; gets `converted/`.
-      formats: kinds of LiteRT, and "onnx".
+      formats: kinds of LiteRT, and "onnx"; every kind of LiteRT if empty.
       calibration_images: training images that int8 takes its ranges from.
       show: takes the lines of a table; None for silence.
 
@@ -138,6 +137,7 @@ def convert(
       UsageError: an unknown format, a package that is not installed, or another run's export.
       RunError: a format cannot be made, or its logits are wrong.
     """
+    formats = formats or tflite.KINDS
     converter.check(formats)
     folder, task = pathlib.Path(version), run.config.task
     architecture, labels = _exported(folder, run)

@@ -48,7 +48,7 @@ def check(formats: Sequence[str]) -> None:
       UsageError: one is unknown, or needs a package that is not installed.
     """
     unknown = sorted(set(formats) - set(runtimes.FILES))
-    if unknown or not formats:
+    if unknown:
         raise errors.UsageError(f"formats {unknown}: choose from {list(runtimes.FILES)}")
     needed = dict.fromkeys(tflite.KINDS, _LITERT) | {"onnx": _ONNX}
     for name in formats:

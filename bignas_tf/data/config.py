@@ -10,6 +10,13 @@ from official.core import config_definitions as cfg
 from bignas_tf import errors
 
 SOURCES = ("tfds", "tfrecord", "folder", "digits")
+# The field that names the images of a source; digits need none.
+_NAMED_BY = {
+    "tfds": "tfds_name",
+    "tfrecord": "input_path",
+    "folder": "input_path",
+    "digits": "source",
+}
 CROPS = ("inception", "pad", "none")
 # Beyond these a batch or a patch alone would fill the memory of any machine.
 _MOST = {"base_size": 1 << 13, "num_classes": 1 << 22, "global_batch_size": 1 << 20}
@@ -77,14 +84,18 @@ def validate(config: DataConfig) -> None:
             "data: cache=True keeps whole patches, but crop='inception' cuts them from the full "
             "image; use crop='pad' or cache=False"
         )
-    needed = {"tfds": "tfds_name", "tfrecord": "input_path", "folder": "input_path"}
-    field = needed.get(config.source, "source")
-    if not getattr(config, field):
+    if not images_name(config):
+        field = _NAMED_BY[config.source]
         raise errors.UsageError(f"data: source={config.source!r} needs {field}")
     if config.source != "tfrecord" and not config.tfds_split:
         raise errors.UsageError(
             f"data: source={config.source!r} needs tfds_split, such as 'train' or 'train[:90%]'"
         )
+
+
+def images_name(config: DataConfig) -> str:
+    """The name of a data set, or where its files are."""
+    return getattr(config, _NAMED_BY[config.source])
 
 
 def _check_sizes(config: DataConfig) -> None:

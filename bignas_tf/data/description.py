@@ -32,7 +32,6 @@ class Description:
       sizes: number of images in each split.
       classes: number of images of each class, all splits together.
       side: median of the short sides, in pixels.
-      smallest_side: the smallest short side that was seen, in pixels.
       coloured: whether more than a few images have colours.
       ignored: the files that are not read, in words; "" for none.
     """
@@ -41,7 +40,6 @@ class Description:
     sizes: Mapping[str, int]
     classes: Mapping[str, int]
     side: int
-    smallest_side: int
     coloured: bool
     ignored: str = ""
 
@@ -73,7 +71,6 @@ def _describe(folder: ImageFolder) -> Description:
         sizes={split: len(examples) for split, examples in folder.splits.items()},
         classes={name: counts[name] for name in folder.classes},
         side=round(statistics.median(sides)),
-        smallest_side=min(sides),
         coloured=sum(coloured for _, coloured in seen) > _COLOURED_PART * len(seen),
         ignored=folder.ignored_files,
     )

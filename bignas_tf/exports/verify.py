@@ -56,30 +56,6 @@ def verify_export(
     )
 
 
-def session_loads(
-    export_dir: str | os.PathLike[str],
-    feeds: Feeds,
-    signature: str = "serving_default",
-) -> dict[str, np.ndarray]:
-    """Loads a SavedModel with the C API's session loader and runs one signature of it.
-
-    Args:
-      export_dir: the folder that holds saved_model.pb.
-      feeds: an array for each input of the signature, by the input's name.
-      signature: the signature's key.
-
-    Returns:
-      An array for each output of the signature, by the output's name.
-
-    Raises:
-      RunError: it does not load or does not run; the message says why in one line.
-    """
-    (answer,) = session_answers(export_dir, [(signature, feeds)])
-    if isinstance(answer, str):
-        raise _failure(export_dir, f"the session loader says: {answer}")
-    return answer
-
-
 def session_answers(
     export_dir: str | os.PathLike[str], requests: Iterable[tuple[str, Feeds]]
 ) -> list[dict[str, np.ndarray] | str]:

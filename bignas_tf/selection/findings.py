@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -51,7 +50,10 @@ class Scores:
 
     def error(self, top1: float) -> float:
         """The standard error of an accuracy on these images."""
-        return Accuracy(float(top1), self.images).error
+        return self._accuracy(top1).error
+
+    def _accuracy(self, top1: float) -> Accuracy:
+        return Accuracy(float(top1), self.images)
 
     def exceeds(self, one: float, other: float) -> bool:
         """Whether an accuracy exceeds another by more than chance explains.
@@ -59,7 +61,7 @@ class Scores:
         A mean of children counts as one accuracy, because all see the same images, and the two
         count as independent. Both are cautious: they overstate the error of the difference.
         """
-        error = math.hypot(self.error(one), self.error(other))
+        error = self._accuracy(one).error_against(self._accuracy(other))
         return bool(one - other > _ERRORS_APART * error)
 
     def by_resolution(self, values: np.ndarray) -> dict[int, Any]:

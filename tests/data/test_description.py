@@ -18,7 +18,7 @@ IMAGES = {"train/cat": 5, "train/dog": 7, "test/cat": 2, "test/dog": 3}
 
 def _described(sizes: dict[str, int]) -> Description:
     half = sum(sizes.values()) // 2
-    return Description("photos", sizes, {"cat": half, "dog": half}, 32, 32, True)
+    return Description("photos", sizes, {"cat": half, "dog": half}, 32, True)
 
 
 @pytest.mark.parametrize("coloured", [False, True])
@@ -28,7 +28,7 @@ def test_counts_sides_and_colours(tmp_path: pathlib.Path, coloured: bool) -> Non
     found = description.read(str(tmp_path))
     assert found.sizes == {"test": 5, "train": 13}
     assert found.classes == {"cat": 8, "dog": 10}
-    assert (found.side, found.smallest_side, found.images) == (20, 9, 18)
+    assert (found.side, found.images) == (20, 18)
     assert found.coloured == coloured
 
 

@@ -135,7 +135,10 @@ def test_predict_answers_as_the_session_does(
         path.write_bytes(tf.io.encode_png(patch).numpy())
     printed = commands.run(forks, "predict", *map(str, paths), export_dir=version_dir)
     answers = [json.loads(line) for line in printed.splitlines()]
-    served = verify.session_loads(version_dir, {"images": patches.numpy()})["probabilities"]
+    request = ("serving_default", {"images": patches.numpy()})
+    (answer,) = verify.session_answers(version_dir, [request])
+    assert isinstance(answer, dict), answer
+    served = answer["probabilities"]
     assert [answer["image"] for answer in answers] == list(map(str, paths))
     assert [answer["label"] for answer in answers] == served.argmax(-1).tolist()
     assert [answer["name"] for answer in answers] == [LABELS[label] for label in served.argmax(-1)]

@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from bignas_tf.api import cards
-from bignas_tf.data.config import DataConfig
+from bignas_tf.data import config as config_lib
 from tests.selection import digits
 from tests.tools import commands
 from tests.tools.forks import Forks
@@ -148,5 +147,5 @@ def test_a_loss_that_is_not_finite_ends_the_run(
     [("folder", "photos"), ("tfrecord", "photos"), ("tfds", "mnist"), ("digits", "digits")],
 )
 def test_data_are_called_what_they_were_read_from(source: str, named: str) -> None:
-    config = DataConfig(source=source, tfds_name="mnist", input_path="photos")
-    assert cards.data_name(config) == named
+    config = config_lib.DataConfig(source=source, tfds_name="mnist", input_path="photos")
+    assert config_lib.images_name(config) == named

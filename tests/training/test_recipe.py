@@ -18,7 +18,6 @@ def _described(**changes: Any) -> Description:
         "sizes": {"train": 4000, "test": 1000},
         "classes": {"cat": 3000, "dog": 2000},
         "side": 32,
-        "smallest_side": 30,
         "coloured": True,
     }
     return Description(**fields | changes)

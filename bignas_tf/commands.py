@@ -56,7 +56,7 @@ def spelling(name: str) -> str:
 
 
 def process(name: str) -> list[str]:
-    """Returns the arguments that start a tool in a process of its own."""
+    """Returns the arguments that start a tool in its own process."""
     if not _installed():
         return [sys.executable, "-m", f"tools.{module(name)}"]
     # -P: a checkout in the working directory must not be imported in place of the wheel.

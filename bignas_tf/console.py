@@ -13,7 +13,7 @@ def print_line(line: str) -> None:
 
 
 def silent(line: str) -> None:
-    """Drops a line."""
+    """Discards a line."""
 
 
 def or_silent(show: Show | None) -> Show:

@@ -92,7 +92,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 @contextlib.contextmanager
 def written_by(tool: str, path: str | os.PathLike[str]) -> Iterator[None]:
-    """Names the file in whatever fails inside, where its content is read; long reasons are cut.
+    """Adds the file's name to errors inside, where its content is read; cuts long reasons.
 
     Raises:
       UsageError: something failed.

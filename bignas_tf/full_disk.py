@@ -1,4 +1,4 @@
-"""What to say where a file cannot be written because there is no room for it."""
+"""The message for a file that cannot be written because there is no room for it."""
 
 from __future__ import annotations
 

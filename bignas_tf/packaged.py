@@ -49,7 +49,7 @@ def experiment_file(path: str) -> str:
 
 
 def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
-    """Puts the trained supernet in a folder of its own; one that has it already is left alone.
+    """Puts the trained supernet in its own folder; one that has it already is left alone.
 
     Raises:
       UsageError: the folder holds something else or cannot be written, or the packaged file is

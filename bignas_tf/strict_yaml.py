@@ -1,4 +1,4 @@
-"""YAML as people mean it: what a plain loader takes in silence, or cannot survive, is refused."""
+"""YAML as people mean it: refuses what a plain loader accepts silently or crashes on."""
 
 from __future__ import annotations
 

@@ -39,20 +39,22 @@ _EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "Registered expe
 _CONFIG_FILES = flags.DEFINE_multi_string(
     "config_file", ["experiments/fashion_mnist.yaml"], "YAML of the supernet; may be repeated."
 )
-_PARAMS_OVERRIDE = flags.DEFINE_string("params_override", "", "Of every run, as in tools.train.")
+_PARAMS_OVERRIDE = flags.DEFINE_string(
+    "params_override", "", "Overrides of every run, as in tools.train."
+)
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
 _TRAIN_STEPS = flags.DEFINE_integer(
     "train_steps",
     0,
-    "Of each supernet and each child alone, the decay of the learning rate scaled with it; 0 for "
+    "Steps of each supernet and each child alone; the learning rate's decay is scaled. 0 for "
     "those of the configuration.",
     lower_bound=0,
 )
-_SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of what is compared over seeds.", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of every comparison.", lower_bound=1)
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "2.5", "4", "6", "9"], "Millions.")
 _RANKING_CHILDREN = flags.DEFINE_integer("ranking_children", 20, "Of ranking.", lower_bound=2)
 _RANKING_STEPS = flags.DEFINE_integer(
-    "ranking_steps", 0, "Of each child alone in ranking; 0 for the supernet's.", lower_bound=0
+    "ranking_steps", 0, "Steps of each child alone in ranking; 0 for the supernet's.", lower_bound=0
 )
 _ABLATIONS = flags.DEFINE_list("ablations", [], "Names of YAML files; all if empty.")
 _EVALUATIONS = flags.DEFINE_integer("evaluations", 200, "Of each search.", lower_bound=1)
@@ -81,7 +83,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _settings() -> Any:
-    """What the flags ask for."""
+    """The settings that the flags give."""
     from experiments.claim_parts import ablations
     from experiments.claim_parts.campaign import Settings
     from experiments.claim_parts.recipes import Recipe

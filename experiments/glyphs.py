@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
 
     output = pathlib.Path(_OUTPUT_DIR.value)
     if (output / _SUMMARY).exists():
-        print(f"{output} is there already; delete it to make it again")
+        print(f"{output} exists already; delete it to make it again")
         return
     if output.exists():
         raise errors.UsageError(
@@ -123,7 +123,7 @@ def write(
 
 
 class _Writer:
-    """Writes images, and keeps account of them.
+    """Writes images and counts them.
 
     Attributes:
       counts: split -> class -> number of images.
@@ -190,7 +190,7 @@ def _faces(
 
 
 def _packages_folder() -> contextlib.AbstractContextManager[pathlib.Path]:
-    """The folder of --packages_dir, or one that is deleted in the end."""
+    """The folder of --packages_dir, or one that is deleted at the end."""
     from bignas_tf import files
 
     if _PACKAGES_DIR.value:
@@ -212,7 +212,7 @@ def _verdict(summary: dict[str, Any], table: glyphs_fonts.Table) -> str:
     versions = " and ".join(f"{name} {version}" for name, version in summary["versions"].items())
     return (
         f"pixels {found}: not the images that the table promises ({table.pixels_sha256 or 'none'})"
-        f"; fonts and code are the same, so {versions} draw otherwise"
+        f"; fonts and code are the same, so {versions} draw differently"
     )
 
 

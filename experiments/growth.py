@@ -79,7 +79,7 @@ def _plot(series: Any, path: Any) -> None:
     left.plot(
         series.values,
         series.seconds[0] * np.divide(series.work, series.work[0]),
-        "--", color="grey", label="had it grown as its work",
+        "--", color="grey", label="if it had grown like its work",
     )  # fmt: skip
     left.set(ylabel=f"time of {series.measured} (s)")
     scale = series.against_work / series.seconds

@@ -105,7 +105,7 @@ def _configure(folder: pathlib.Path) -> tuple[str, float]:
 def _measure(
     unit: str, command: Sequence[str], scratch: str, environment: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Runs a tool in a process of its own, and sums up its readings."""
+    """Runs a tool in its own process, and sums up its readings."""
     output = f"{scratch}/readings.json"
     gauge = [sys.executable, "-m", "experiments.memory_gauge", output, _PROGRESS[unit], *command]
     done = subprocess.run(gauge, env=os.environ | (environment or {}), check=False)

@@ -25,7 +25,9 @@ from tools.cli import launch, no_chatter
 if TYPE_CHECKING:
     from bignas_tf.selection.result import SearchResult
 
-_MODEL_DIR = flags.DEFINE_string("model_dir", "runs/fashion_mnist_long", "Of the training run.")
+_MODEL_DIR = flags.DEFINE_string(
+    "model_dir", "runs/fashion_mnist_long", "Folder of the training run."
+)
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "runs/strategies", "Folder of the searches.")
 _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Folder of the result.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "1.5", "2.5", "4", "7"], "Millions.")

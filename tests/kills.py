@@ -1,4 +1,4 @@
-"""Python in a process of its own, killed in the window between two renames."""
+"""Python in its own process, killed in the window between two renames."""
 
 from __future__ import annotations
 

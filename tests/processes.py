@@ -1,4 +1,4 @@
-"""Tools in processes of their own, which a test stops at lines they print.
+"""Tools in their own processes, which a test stops at lines they print.
 
 They are forked from one process that has imported TensorFlow, which takes ten times as long as
 all else that starts a tool. It must create no tensor: TensorFlow's threads do not survive a fork.

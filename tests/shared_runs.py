@@ -47,7 +47,7 @@ class SharedFolder:
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> SharedFolder:
-    # Each worker has a folder of its own in that of the session.
+    # Each worker has its own folder in that of the session.
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if hasattr(request.config, "workerinput") else base) / "shared"
     folder.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ def test_a_file_that_does_not_fit_leaves_the_old_one_alone(tmp_path: pathlib.Pat
     assert (path.read_text(), [each.name for each in tmp_path.iterdir()]) == ("old", [path.name])
 
 
-# In a file system of its own, of 64 kB, that a program sees alone.
+# In its own file system of 64 kB, which only this program sees.
 _ON_A_FULL_DISK = """
 mount -t tmpfs -o size=64k none "$1" || exit 77
 head -c 100000 /dev/zero > "$1/fill" 2> /dev/null

@@ -24,7 +24,7 @@ def test_each_file_of_requirements_has_a_lock() -> None:
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
 def test_a_lock_has_what_is_required(path: pathlib.Path) -> None:
     required = _pins(path.with_suffix(".txt").read_text())
-    if path.stem != "requirements-tpu":  # an environment of its own
+    if path.stem != "requirements-tpu":  # has its own environment
         required |= _pins((ROOT / "requirements.txt").read_text())
     assert required <= _pins(path.read_text()), "run `make lock`"
 

@@ -52,7 +52,7 @@ def wheel(checkout: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> p
 
 
 class Installed:
-    """The wheel in a folder of its own; what it needs comes from the environment of the tests."""
+    """The wheel in its own folder; what it needs comes from the environment of the tests."""
 
     def __init__(self, wheel: pathlib.Path, folder: pathlib.Path) -> None:
         subprocess.run([*_PIP, "install", *_OFFLINE, f"--target={folder}", wheel], check=True)

@@ -88,7 +88,7 @@ def export_family(
     labels: Sequence[str] | str | os.PathLike[str] | None = None,
     licence: str = "",
 ) -> list[pathlib.Path]:
-    """Exports every selected child of a search as a model of its own; all appear, or none.
+    """Exports every selected child of a search as its own model; all appear, or none.
 
     Args:
       run: that was searched.

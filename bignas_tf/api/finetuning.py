@@ -103,8 +103,7 @@ def _reporting(task: BigNASConfig) -> Split:
     data = task.train_data
     if data.num_classes < 2:
         raise errors.UsageError(
-            f"task.train_data.num_classes is {data.num_classes}; of fewer than 2 classes there is "
-            "nothing to learn"
+            f"task.train_data.num_classes is {data.num_classes}; at least 2 are needed"
         )
     reporting = cards.reporting_images(task)
     splits.check_untrained(data, task.selection.reporting_split)

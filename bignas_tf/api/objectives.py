@@ -69,7 +69,7 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
 
 
 class _Setting(NamedTuple):
-    """What latency is measured with; `elsewhere` does it in a process of its own."""
+    """What latency is measured with; `elsewhere` does it in its own process."""
 
     supernet: Supernet
     options: Options

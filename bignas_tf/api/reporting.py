@@ -1,4 +1,4 @@
-"""What became of a run, as one page and its plots."""
+"""The report of a run: one page and its plots."""
 
 from __future__ import annotations
 

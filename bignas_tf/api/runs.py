@@ -36,7 +36,8 @@ def configure(
       config_files: YAML files that override it.
       params_override: overrides on top, as in "trainer.train_steps=500,task.seed=1", or YAML.
       run: its search space overrides that of the files, as `finetune` needs.
-      show: takes a line if lengths and learning rates follow the batch; None for silence.
+      show: takes a line if lengths and learning rates were rescaled to the batch; None for
+        silence.
 
     Raises:
       UsageError: an unknown experiment or key, an unreadable file, or values that do not fit

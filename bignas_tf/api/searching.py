@@ -73,7 +73,7 @@ def search(
 
 
 def _check_untrained(trained: BigNASConfig, searched: BigNASConfig) -> None:
-    """Refuses to report on images of training; of other images than the run's none is known."""
+    """Refuses to report on images of training, if the search has the run's images."""
     before, now = trained.train_data, searched.train_data
     if all(getattr(before, name) == getattr(now, name) for name in _IMAGES):
         own = now.replace(tfds_split=before.tfds_split)

@@ -99,7 +99,7 @@ def label_lines(labels: Sequence[str]) -> str:
 
 
 def _metadata(description: FileDescription, shape: Sequence[int], outputs: Sequence[str]) -> bytes:
-    """The table ModelMetadata as a file of its own."""
+    """The table ModelMetadata as a separate file."""
     writer = _Writer()
     inputs = writer.vector([_image(writer, shape)])
     answers = writer.vector([_scores(writer, name) for name in outputs])

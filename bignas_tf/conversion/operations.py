@@ -1,4 +1,4 @@
-"""Which operations of a .tflite file run how, so that no fallback is silent."""
+"""How the operations of a .tflite file run, so that no fallback is silent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random changes to training patches; every draw is given by the caller, none is drawn here."""
+"""Random changes to training patches; the caller gives every random number."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """Loads an export in one runtime and runs it; needs NumPy and that runtime alone.
 
-`runtimes` starts this file by its path, in a process of its own, so that nothing which this
+`runtimes` starts this file by its path, in its own process, so that nothing which this
 project or another runtime brings can make a file work here that would not work for a user:
 
   python -P probe.py RUNTIME MODEL PATCHES.npy ANSWER.npz [INPUT OUTPUT]
 
 PATCHES are uint8 [N, S, S, C]. ANSWER gets `logits`, float32 [N, classes], and `milliseconds`, the
-median time of one image in a call of its own. INPUT and OUTPUT are names of tensors, which only
+median time of one image in its own call. INPUT and OUTPUT are names of tensors, which only
 'session' needs.
 """
 

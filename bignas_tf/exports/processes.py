@@ -1,4 +1,4 @@
-"""Python in a process of its own: what crashes there ends that process, not this one."""
+"""Python in its own process: what crashes there ends that process, not this one."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Outcome:
       difference: the largest of logits; NaN where one of them is.
       allowed: the largest difference that passes.
       agreement: fraction of images whose best class is the expected one.
-      milliseconds: of one image in a call of its own; NaN if not measured.
+      milliseconds: of one image in its own call; NaN if not measured.
     """
 
     runtime: Runtime
@@ -116,7 +116,7 @@ class Outcome:
 
 
 def check(folder: pathlib.Path, runtimes: Iterable[Runtime] = RUNTIMES) -> Iterator[Outcome]:
-    """Runs an export's proof through runtimes, each in a process of its own.
+    """Runs an export's proof through runtimes, each in its own process.
 
     Args:
       folder: one version, as `saved_model.export` writes it.
@@ -140,7 +140,7 @@ def check(folder: pathlib.Path, runtimes: Iterable[Runtime] = RUNTIMES) -> Itera
             yield Outcome(runtime, skipped=f"{model.name} was not made; see `{convert}`")
         elif runtime.format and not _made_of(folder, runtime.format):
             problem = (
-                f"{model.name} is not what `{commands.spelling('convert')}` made of this export"
+                f"{model.name} was not made from this export by `{commands.spelling('convert')}`"
             )
             yield Outcome(runtime, problem=f"{problem}; convert again")
         else:
@@ -169,7 +169,7 @@ def sha256(path: pathlib.Path) -> str:
 
 
 def _made_of(folder: pathlib.Path, name: str) -> bool:
-    """Whether a file in another format is what `conversion` made of this very export."""
+    """Whether `conversion` made a file in another format from this very export."""
     converted = folder / CONVERTED_DIR
     try:
         report = files.read_json(converted / REPORT_FILE)

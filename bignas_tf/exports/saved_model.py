@@ -120,7 +120,7 @@ def _check_model(name: str, base: pathlib.Path, others: Container[str]) -> None:
     taken = name in others or name == configs.ONLY_MODEL
     if taken or name.isdecimal() or not _MODEL_NAME.fullmatch(name):
         raise errors.UsageError(
-            f"a model cannot be called {name!r}; each needs a name of its own, of letters, digits, "
+            f"a model cannot be called {name!r}; each needs its own name, of letters, digits, "
             f"'_', '-' and '.', that is neither a number nor {configs.ONLY_MODEL!r} and does not "
             "begin with '.'"
         )

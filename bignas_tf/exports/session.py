@@ -2,7 +2,7 @@
 
 Only NumPy and ctypes: Python's TensorFlow is never imported, so nothing it registers can make
 a model work here that would not work in a server. `verify` starts this file by its path, in a
-process of its own, so that this package is not imported either:
+separate process, so that this package is not imported either:
 
   python -P session.py EXPORT_DIR REQUESTS ANSWERS
 

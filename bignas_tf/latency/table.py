@@ -140,7 +140,7 @@ def _times(path: str, entries: list[dict[str, Any]]) -> dict[Part, float]:
             if not _is_time(entry["ms"]):
                 raise errors.UsageError(f"ms is {entry['ms']!r}; it takes a number above 0")
             if part in times:
-                raise errors.UsageError(f"{json.dumps(_plain(part))} is there twice")
+                raise errors.UsageError(f"{json.dumps(_plain(part))} is listed twice")
         except errors.UsageError as error:
             raise errors.UsageError(f"{path}: entries[{index}]: {error}") from None
         times[part] = float(entry["ms"])

@@ -17,7 +17,7 @@ _MOST_WIDTH = 170  # pixels of the widest block
 
 
 def to_svg(space: SearchSpace, children: Sequence[tuple[str, Architecture]]) -> str:
-    """Returns an SVG with a column for each child, also valid as a file of its own.
+    """Returns an SVG with a column for each child, also valid as a separate file.
 
     A box is a block: as wide as its output channels, coloured by its kernel. Rows are positions
     in the deepest child, so that stages are side by side.

@@ -137,7 +137,7 @@ def _trace(series: Series, number: int) -> dict[str, Any]:
 
 
 def to_png(figure: Figure, path: pathlib.Path) -> None:
-    """Writes the figure as PNG, into a folder that is there."""
+    """Writes the figure as PNG, into a folder that exists."""
     import matplotlib
     from matplotlib.figure import Figure as Canvas
 

@@ -21,8 +21,8 @@ Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
 class Evaluator:
     """Runs children of the shared weights, which it never changes, as dynamic slices.
 
-    Each replica of the supernet's strategy has a child of its own. Masks (for TPUs) need
-    static shapes: there each resolution and each size of batch has traces of its own, and
+    Each replica of the supernet's strategy has its own child. Masks (for TPUs) need
+    static shapes: there each resolution and each size of batch has its own traces, and
     only children of one resolution run side by side.
 
     Args:

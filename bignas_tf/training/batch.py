@@ -1,4 +1,4 @@
-"""Another global batch than a configuration's numbers are for: as many epochs, a rate to match."""
+"""Rescales a schedule to another global batch: the same epochs, a rate to match."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _RATES = ("initial_learning_rate", "end_learning_rate", "learning_rate", "warmup
 
 
 def follow(config: cfg.ExperimentConfig) -> str:
-    """Makes lengths and learning rates follow the batch, if they are for another one.
+    """Rescales lengths and learning rates to the run's batch, if they are for another one.
 
     Lengths are in proportion to the images, so that epochs stay; rates are in proportion to
     the batch, the linear rule of https://arxiv.org/abs/1706.02677, section 2.1, that
     EfficientNet's code has too.
 
     Args:
-      config: is changed; its numbers are for its own batch afterwards.
+      config: is changed in place; afterwards its numbers fit its batch.
 
     Returns:
       What was changed, in a line; nothing if nothing was.

@@ -24,7 +24,7 @@ def latest(model_dir: str) -> str | None:
     or damaged. A run that took that for a new folder would overwrite what is there.
 
     Raises:
-      UsageError: the list is missing, damaged, or names a checkpoint that is not there.
+      UsageError: the list is missing, damaged, or names a checkpoint that does not exist.
     """
     listed, saved = os.path.join(model_dir, FILE), saved_steps(model_dir)
     if not files.is_file(listed):
@@ -35,7 +35,7 @@ def latest(model_dir: str) -> str | None:
     if checkpoint is None:
         raise _lost(listed, "is empty or not a list of checkpoints", saved)
     if not files.is_file(f"{checkpoint}.index"):
-        raise _lost(listed, f"names {os.path.basename(checkpoint)}, which is not there", saved)
+        raise _lost(listed, f"names {os.path.basename(checkpoint)}, which does not exist", saved)
     return checkpoint
 
 

@@ -24,7 +24,7 @@ _LOOPS = 5
 _LEARNT = 0.8  # of chance: a loss below it was surely learnt
 _BARELY = 0.98  # of chance: what noise makes of it
 _FEWEST_STEPS = 100  # before them nothing can be expected
-_EARLY = 0.1  # of all steps: when a run that has not begun to learn is worth a word
+_EARLY = 0.1  # of all steps: when a run that has not begun to learn is worth a warning
 _BEATEN = 0.9  # of the biggest child's loss
 
 
@@ -79,7 +79,7 @@ class LossWatch:
         yield from self._slow_start(step)
 
     def at_end(self) -> Iterator[str]:
-        """Yields warnings of a run that has ended; none of one of less than 100 steps."""
+        """Yields warnings of a run that has ended; none if it had fewer than 100 steps."""
         if self._steps < _FEWEST_STEPS:
             return
         if self._classes == 1:

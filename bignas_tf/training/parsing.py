@@ -31,7 +31,7 @@ def parse(
       config_files: YAML files of overrides; see `bignas_tf.packaged` for those that come with
         this package.
       params_override: "a.b=1,c.d=x", a YAML string, or a YAML file.
-      show: takes a line if lengths and rates follow another batch than they are for.
+      show: takes a line if lengths and rates were rescaled to the batch.
 
     Raises:
       UsageError: an unknown experiment or key (the nearest valid one is named),

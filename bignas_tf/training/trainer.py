@@ -31,7 +31,7 @@ class Runner(train_lib.OrbitExperimentRunner):
     """The Model Garden's runner, in which every worker resumes where the chief does.
 
     All workers take part in a save, but only the chief's lands in the folder of the run. The
-    others save into a folder of their own, and the Model Garden would restore them from it.
+    others save into their own folder, and the Model Garden would restore them from it.
     """
 
     def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:

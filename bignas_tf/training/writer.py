@@ -1,4 +1,4 @@
-"""A run has one writer: who trains in a folder holds its lock, and clears what a kill left."""
+"""A run has one writer: a training locks its folder, and clears what a kill left."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _sweep(folder: pathlib.Path, show: Show) -> None:
             path.unlink()
     if left:
         names = ", ".join(path.name for path in left)
-        show(f"removed what a run that was killed had half written: {names}")
+        show(f"removed incomplete files of a killed run: {names}")
 
 
 def _warn(path: str, problem: str, show: Show) -> None:

@@ -26,12 +26,12 @@ _WORDS = (errors.UsageError, errors.RunError)
 
 
 class _TooLong(BaseException):
-    """Of no library's concern, so that none catches it."""
+    """Not a class of any library, so that none catches it."""
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What became of the damaged forms of one file.
+    """The outcomes of the damaged forms of one file.
 
     Attributes:
       file: that was damaged.

@@ -60,7 +60,7 @@ def of_json(valid: bytes) -> Mutants:
 
 
 def of_lines(valid: bytes) -> Mutants:
-    """JSON lines of which one is damaged, dropped or said twice."""
+    """JSON lines of which one is damaged, dropped or repeated."""
     lines = valid.splitlines(keepends=True)
 
     def replaced(number: int) -> Mutants:
@@ -135,7 +135,7 @@ _CHANGES = {"put": _put, "drop": _drop, "add": _add, "wrap": _wrap}
 
 
 def _apply(root: list[Any], path: tuple[Any, ...], how: str, value: Any) -> None:
-    """Does a change, unless an earlier one has taken its place away."""
+    """Applies a change, unless an earlier one has removed its place."""
     *inner, last = path
     holder: Any = root
     try:

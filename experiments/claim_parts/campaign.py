@@ -27,7 +27,7 @@ Plan = collections.Counter[str]  # how many units of each kind
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a campaign was asked for.
+    """The settings of a campaign.
 
     Attributes:
       base: how the supernet of seed 0 is trained; all other runs differ from it.
@@ -123,7 +123,7 @@ class Campaign:
           kind: as in the plan.
           what: all that the result depends on besides the campaign's origin, plain.
           label: of the unit, for people.
-          function: takes the unit's folder and `arguments`; it runs in a process of its own.
+          function: takes the unit's folder and `arguments`; it runs in its own process.
           *arguments: pickled.
           keep: whether the folder outlives the unit.
 

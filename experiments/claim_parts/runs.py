@@ -1,4 +1,4 @@
-"""What the units of a campaign do, each in a process of its own."""
+"""What the units of a campaign do, each in its own process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which strategy finds the better children with equally many evaluations?
 
-Every strategy searches seed 0's supernet with several seeds of its own. Hypervolumes are areas
+Every strategy searches seed 0's supernet with its own seeds. Hypervolumes are areas
 under the front of accuracy against the logarithm of multiply-adds: of the ranking accuracies of
 all candidates, and of the reporting accuracies of those selected.
 """

@@ -121,9 +121,9 @@ def test_the_file_of_another_child_is_caught(
     for path in (other / runtimes.CONVERTED_DIR).glob("*" if copied == "all" else copied):
         shutil.copy(path, folder)
     outcome = _outcome(broken, FLOAT32)
-    assert f"{name} is not what `python -m tools.convert` made of this export" in outcome.problem
+    assert f"{name} was not made from this export by `python -m tools.convert`" in outcome.problem
     assert not outcome.passed
-    with pytest.raises(errors.RunError, match="made of this export"):
+    with pytest.raises(errors.RunError, match="not made from this export"):
         runtimes.require(broken, [FLOAT32])
 
 

@@ -191,7 +191,7 @@ def test_a_name_that_is_no_models_is_refused(case: Case, tmp_path: pathlib.Path,
 
 
 def test_two_models_of_one_name_are_refused(case: Case, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.UsageError, match="each needs a name of its own"):
+    with pytest.raises(errors.UsageError, match="each needs its own name"):
         saved_model.export_family([("a", _servable(case)), ("a", _servable(case))], str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Calls in a process of their own: their results, their errors, and its end."""
+"""Calls in their own process: their results, their errors, and its end."""
 
 from __future__ import annotations
 

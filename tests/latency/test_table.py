@@ -190,7 +190,7 @@ def test_an_entry_that_is_there_twice_is_refused(tmp_path: pathlib.Path) -> None
     value["entries"].append(value["entries"][0] | {"ms": 9.0})
     path.write_text(json.dumps(value))
     last = len(value["entries"]) - 1
-    with pytest.raises(errors.UsageError, match=rf"entries\[{last}\]: .*stem.* is there twice"):
+    with pytest.raises(errors.UsageError, match=rf"entries\[{last}\]: .*stem.* is listed twice"):
         LatencyTable.load(path)
 
 

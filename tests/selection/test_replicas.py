@@ -1,4 +1,4 @@
-"""With several replicas each runs a child of its own, and finds what one device does."""
+"""With several replicas each runs its own child, and finds what one device does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs tools as a user does, in processes of their own or in forked ones."""
+"""Runs tools as a user does, in their own processes or in forked ones."""
 
 from __future__ import annotations
 

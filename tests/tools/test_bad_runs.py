@@ -41,7 +41,7 @@ def test_a_run_without_a_checkpoint_is_refused(forks: Forks, copy_dir: pathlib.P
     flags = {"model_dir": copy_dir, "budgets_mflops": 0.03, "output_dir": copy_dir / "s"}
     (copy_dir / f"ckpt-{STEPS}.index").unlink()
     error = commands.refuse(forks, "search", **flags)
-    assert f"checkpoint names ckpt-{STEPS}, which is not there" in error
+    assert f"checkpoint names ckpt-{STEPS}, which does not exist" in error
     (copy_dir / "checkpoint").unlink()
     error = commands.refuse(forks, "search", **flags)
     assert "holds no checkpoint; train first" in error

@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark on a clock of its own, and its measures on tiny settings."""
+"""The arithmetic of the benchmark on its own clock, and its measures on tiny settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients whose server is not there, silent, or another than they think."""
+"""Clients whose server is missing, silent, or another than they think."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_a_fine_tuned_child_is_exported_and_converted(
 @pytest.mark.parametrize(
     ("changes", "override", "words"),
     [
-        ({"num_classes": 1}, "", "num_classes is 1; of fewer than 2 classes"),
+        ({"num_classes": 1}, "", "num_classes is 1; at least 2 are needed"),
         ({"channels": 3}, "", "train_data.channels is 3; the run's children take 1"),
         ({}, "task.selection.reporting_split='train[50%:]'", "images in common"),
         ({}, "task.selection.reporting_split=valid", "'valid'"),

@@ -46,7 +46,7 @@ def test_a_table_is_measured_completed_and_kept(forks: Forks, tmp_path: pathlib.
     table = LatencyTable.load(path)
     assert set(table.times) == set(MODELS.all_parts([8]))
     assert re.match(r"LiteRT \d.*, XNNPACK, float32, 1 thread; ", table.device)
-    # What is there already is not measured again.
+    # Existing entries are not measured again.
     value = json.loads(path.read_text())
     value["entries"] = [value["entries"][0] | {"ms": 123.0}, *value["entries"][2:]]
     path.write_text(json.dumps(value))

@@ -1,4 +1,4 @@
-"""`python -m tools.train` in processes of their own."""
+"""`python -m tools.train` in their own processes."""
 
 from __future__ import annotations
 

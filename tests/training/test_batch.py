@@ -1,4 +1,4 @@
-"""A run with another batch than its numbers are for sees as many images, at a rate to match."""
+"""A run with another batch than its schedule's sees as many images, at a rate to match."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def _saved(folder: pathlib.Path, *steps: int) -> None:
         (None, "is missing"),
         ("", "is empty or not a list"),
         ("\x00 garbage", "is empty or not a list"),
-        ('model_checkpoint_path: "ckpt-12"', "names ckpt-12, which is not there"),
+        ('model_checkpoint_path: "ckpt-12"', "names ckpt-12, which does not exist"),
     ],
 )
 def test_checkpoints_without_their_list_are_named_with_a_way_out(
@@ -51,7 +51,9 @@ def test_a_folder_with_no_checkpoint_is_new_unless_a_list_is_left(tmp_path: path
     folder.mkdir()
     assert listing.latest(str(folder)) is None
     (folder / "checkpoint").write_text('model_checkpoint_path: "ckpt-3"')
-    with pytest.raises(errors.UsageError, match=r"ckpt-3, which is not there, and no .* delete it"):
+    with pytest.raises(
+        errors.UsageError, match=r"ckpt-3, which does not exist, and no .* delete it"
+    ):
         listing.latest(str(folder))
     _saved(folder, 3)
     assert listing.latest(str(folder)) == str(folder / "ckpt-3")

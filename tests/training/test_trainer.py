@@ -105,7 +105,7 @@ def test_a_damaged_checkpoint_is_named_and_an_older_one_can_be_taken(
         assert f"checkpoint {folder}/ckpt-9 cannot be restored: " in str(caught.value)
         assert str(caught.value).endswith(f"as model_checkpoint_path in {folder}/checkpoint")
     else:
-        assert f"{folder}/checkpoint names ckpt-9, which is not there" in str(caught.value)
+        assert f"{folder}/checkpoint names ckpt-9, which does not exist" in str(caught.value)
     (folder / "checkpoint").write_text(state)
     runs.train(config, folder)
     assert tf.train.latest_checkpoint(str(folder)).endswith("ckpt-2")

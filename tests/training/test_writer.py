@@ -39,7 +39,7 @@ def test_what_a_killed_run_had_half_written_is_removed(tmp_path: pathlib.Path) -
     with writer.sole(str(tmp_path), runs.on_one_cpu(), lines.append):
         assert {path.name for path in tmp_path.iterdir()} == {*kept, writer.LOCK_FILE}
     assert lines == [
-        "removed what a run that was killed had half written: "
+        "removed incomplete files of a killed run: "
         "ckpt-6.data-00000-of-00001.tempstate4711, ckpt-6_temp"
     ]
     with writer.sole(str(tmp_path), runs.on_one_cpu(), lines.append):

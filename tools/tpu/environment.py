@@ -1,4 +1,4 @@
-"""The compiler as a process of its own, in the environment that `make env-tpu` makes."""
+"""The compiler as its own process, in the environment that `make env-tpu` makes."""
 
 from __future__ import annotations
 

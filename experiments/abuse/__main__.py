@@ -29,15 +29,19 @@ from tools.cli import launch, no_chatter
 PARTS = ("input", "kills", "requests")
 
 _PARTS = flags.DEFINE_list("parts", list(PARTS), f"Any of {', '.join(PARTS)}.")
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Of a finished quickstart.")
-_CASES = flags.DEFINE_integer("cases", 10_000, "Damaged files, of all readers.", lower_bound=1)
-_FILES = flags.DEFINE_list("files", [], "Only these of the damaged files; all if empty.")
-_KILLS = flags.DEFINE_integer("kills", 50, "Of each tool.", lower_bound=1)
-_TOOLS = flags.DEFINE_list("tools", [], "Only these are killed; all if empty.")
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of a finished quickstart.")
+_CASES = flags.DEFINE_integer(
+    "cases", 10_000, "Number of damaged files, over all readers.", lower_bound=1
+)
+_FILES = flags.DEFINE_list("files", [], "Files to damage; all if empty.")
+_KILLS = flags.DEFINE_integer("kills", 50, "Kills of each tool.", lower_bound=1)
+_TOOLS = flags.DEFINE_list("tools", [], "Tools to kill; all if empty.")
 _REQUESTS = flags.DEFINE_integer("requests", 10_000, "By all three ways.", lower_bound=3)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the damage and the moments.")
-_WORK_DIR = flags.DEFINE_string("work_dir", "runs/abuse", "Journal, and what failed.")
-_RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Of abuse.json.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the damage and the moments.")
+_WORK_DIR = flags.DEFINE_string(
+    "work_dir", "runs/abuse", "Folder of the journal and of what failed."
+)
+_RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Folder of abuse.json.")
 
 
 def main(argv: Sequence[str]) -> None:

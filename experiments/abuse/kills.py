@@ -28,7 +28,7 @@ from tests.processes import Process
 from tests.selection import digits
 
 _STEPS = 12  # of the training that is killed; a checkpoint after each
-_PAIRS = 3  # every so many cases kill twice
+_PAIRS = 3  # one case in this many kills twice
 # TensorBoard's files, one for each start of a run, and TensorFlow's temporary ones.
 _NOT_OURS = ("events.out.tfevents.", "__autograph_generated_file")
 Tree = dict[str, str]

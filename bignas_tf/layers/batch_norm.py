@@ -1,4 +1,4 @@
-"""Elastic batch normalisation, synchronised across replicas."""
+"""Elastic batch normalisation, synchronised across replicas or groups of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ EPSILON = 1e-3
 class ElasticBatchNorm(tf_keras.layers.Layer):
     """Batch normalisation without running averages.
 
-    Normalises with the moments of the global batch (of the replica's own, if the
-    pass is local), or with given statistics: a child's are calibrated after
-    training (paper, Section 3.1). Gamma, beta and moments are float32 whatever
+    Normalises with the moments of the global batch (of its part on some neighbouring
+    replicas, if the pass says so), or with given statistics: a child's are calibrated
+    after training (paper, Section 3.1). Gamma, beta and moments are float32 whatever
     the compute type.
 
     Args:
@@ -45,7 +45,7 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
                 x, gamma, beta, mean, variance, EPSILON, is_training=False
             )
             return y
-        replicas = 1 if forward.local else tf.distribute.get_strategy().num_replicas_in_sync
+        replicas = _group(forward)
         if replicas == 1 and x.dtype == tf.float32:
             # One fused op is 2.4 times as fast as moments and arithmetic.
             y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)
@@ -77,6 +77,14 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
             )
 
 
+def _group(forward: elastic.Pass) -> int:
+    """How many replicas share moments; a run's groups may be loaded on fewer replicas."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    group = min(forward.norm_replicas or replicas, replicas)
+    assert replicas % group == 0, f"{replicas} replicas in groups of {group}"
+    return group
+
+
 def _biased(variance: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Undoes Bessel's correction, which the fused op applies to what it returns."""
     count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
@@ -84,18 +92,25 @@ def _biased(variance: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def _moments(x: tf.Tensor, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance over the batches of that many replicas, all of equal size."""
+    """Mean and variance over the batches of that many neighbours, all of equal size."""
     mean = _replica_mean(tf.reduce_mean(x, [0, 1, 2]), replicas)
-    # Centred on the global mean: the difference of two large squares would lose digits.
+    # Centred on the common mean: the difference of two large squares would lose digits.
     deviation = tf.reduce_mean(tf.math.squared_difference(x, mean), [0, 1, 2])
     return mean, _replica_mean(deviation, replicas)
 
 
 def _replica_mean(x: tf.Tensor, replicas: int) -> tf.Tensor:
+    """The mean of [C] over this replica's group of that many."""
     if replicas == 1:
         return x
     context = tf.distribute.get_replica_context()
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, x) / replicas
+    groups = context.num_replicas_in_sync // replicas
+    if groups == 1:
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, x) / replicas
+    # No strategy reduces within groups, so each group has a row of its own.
+    row = tf.one_hot(context.replica_id_in_sync_group // replicas, groups)[:, tf.newaxis]
+    sums = context.all_reduce(tf.distribute.ReduceOp.SUM, row * x)
+    return tf.reduce_sum(row * sums, 0) / replicas
 
 
 def _normalise(

@@ -37,14 +37,15 @@ class Pass:
         variances to normalise with; None for the batch's own moments.
       recorded: where each batch norm puts its moments, float32 [2, its widest
         channels], under its offset; None to record nothing.
-      local: take moments of this replica's images alone, not of all replicas': in
-        calibration every replica runs its own child.
+      norm_replicas: neighbouring replicas whose images a batch's moments are of, a divisor
+        of their number; 0 for all, and 1 for each alone: in calibration every replica runs
+        its own child.
     """
 
     masked: bool = False
     statistics: tf.Tensor | None = None
     recorded: dict[int, tf.Tensor] | None = None
-    local: bool = False
+    norm_replicas: int = 0
 
 
 def mask(width: Width, widest: int, dtype: tf.DType) -> tf.Tensor:

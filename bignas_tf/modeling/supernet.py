@@ -31,6 +31,7 @@ class Supernet(tf_keras.Model):
         shapes, TPU). A child given as an `Architecture` is always sliced.
       dropout_rate: before the classifier, where a call brings a seed.
       zero_init_gamma: start the last batch norm of each residual at 0.
+      norm_replicas: how many replicas share a batch's moments; see `elastic.Pass`.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Supernet(tf_keras.Model):
         execution: str = "slice",
         dropout_rate: float = 0.0,
         zero_init_gamma: bool = True,
+        norm_replicas: int = 0,
     ) -> None:
         # Its layers apply the compute policy; inputs must not be cast here.
         super().__init__(name="supernet", dtype="float32", autocast=False)
@@ -51,6 +53,7 @@ class Supernet(tf_keras.Model):
         self.input_channels = input_channels
         self.execution = execution
         self.dropout_rate = dropout_rate
+        self.norm_replicas = norm_replicas
         self.compute_dtype_of_layers = tf_keras.mixed_precision.global_policy().compute_dtype
         self._build_layers(zero_init_gamma)
         # Carried by every checkpoint, so that one of another space is refused.
@@ -96,7 +99,9 @@ class Supernet(tf_keras.Model):
         Returns:
           float32 logits, [N, num_classes].
         """
-        forward = elastic.Pass(masked=self._masks(choice), statistics=statistics)
+        forward = elastic.Pass(
+            masked=self._masks(choice), statistics=statistics, norm_replicas=self.norm_replicas
+        )
         return self._forward(images, choice, forward, dropout_seed if training else None)
 
     def cost_of(self, architecture: Architecture) -> cost.Cost:
@@ -117,7 +122,7 @@ class Supernet(tf_keras.Model):
           are values that no pass of this child reads.
         """
         recorded: dict[int, tf.Tensor] = {}
-        forward = elastic.Pass(masked=self._masks(choice), recorded=recorded, local=True)
+        forward = elastic.Pass(masked=self._masks(choice), recorded=recorded, norm_replicas=1)
         self._forward(images, choice, forward, None)
         return self._assemble(recorded)
 

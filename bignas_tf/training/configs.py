@@ -20,11 +20,14 @@ class SupernetConfig(hyperparams.Config):
       search_space: a preset's name or the path of a YAML file.
       execution: "mask" (TPU), "slice" (CPU, GPU) or "auto".
       zero_init_gamma: start the last batch norm of each residual at 0 (Section 3.1).
+      norm_replicas: neighbouring replicas (cores of a TPU, GPUs) that share the moments of a
+        batch in training; 0 for all of them, 1 for each alone (ours; the paper is silent).
     """
 
     search_space: str = "bignas_imagenet"
     execution: str = "auto"
     zero_init_gamma: bool = True
+    norm_replicas: int = 0
 
 
 @dataclasses.dataclass

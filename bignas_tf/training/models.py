@@ -22,4 +22,5 @@ def build_supernet(config: BigNASConfig, space: SearchSpace) -> Supernet:
         execution=execution,
         dropout_rate=config.regularisation.dropout_rate,
         zero_init_gamma=config.model.zero_init_gamma,
+        norm_replicas=config.model.norm_replicas,
     )

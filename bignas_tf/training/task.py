@@ -27,10 +27,20 @@ class BigNASTask(base_task.Task):
     def build_model(self) -> Supernet:
         tf_keras.utils.set_random_seed(self.task_config.seed)
         config = self.task_config
+        self._check_groups()
         teacher = config.distillation.teacher
         self._teacher = teachers.load(teacher, config.train_data) if teacher else None
         space = presets.get(config.model.search_space)
         return models.build_supernet(self.task_config, space)
+
+    def _check_groups(self) -> None:
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        group = self.task_config.model.norm_replicas
+        if group and replicas % group:
+            raise errors.UsageError(
+                f"task.model.norm_replicas is {group}; it must divide the {replicas} replicas of "
+                "this run, or be 0 for all of them"
+            )
 
     def build_inputs(
         self, params: DataConfig, input_context: tf.distribute.InputContext | None = None

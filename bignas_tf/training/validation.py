@@ -41,6 +41,10 @@ def validate(config: cfg.ExperimentConfig) -> None:
     task, trainer = config.task, config.trainer
     _check_runtime(config.runtime, task.model.execution)
     _one_of("task.model.execution", task.model.execution, EXECUTIONS)
+    if task.model.norm_replicas < 0:
+        raise errors.UsageError(
+            f"task.model.norm_replicas is {task.model.norm_replicas}; it takes 0 (all) or more"
+        )
     _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
     _check_sandwich(task.sandwich)
     _check_branches(config)

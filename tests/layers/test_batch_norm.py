@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.layers import batch_norm, elastic
+from tests.layers import groups
 from tests.modeling import replicas
+from tests.processes import Process
 
 WIDTH, OFFSET, TOTAL = 6, 3, 12
 
@@ -73,7 +75,7 @@ def test_a_local_pass_takes_the_moments_of_its_own_replica(dtype: tf.DType) -> N
         def on_one() -> tf.Tensor:
             start = 2 * tf.distribute.get_replica_context().replica_id_in_sync_group
             recorded: dict[int, tf.Tensor] = {}
-            layer(x[start : start + 2], WIDTH, elastic.Pass(recorded=recorded, local=True))
+            layer(x[start : start + 2], WIDTH, elastic.Pass(recorded=recorded, norm_replicas=1))
             return recorded[OFFSET]
 
         return strategy.experimental_local_results(strategy.run(on_one))
@@ -81,6 +83,27 @@ def test_a_local_pass_takes_the_moments_of_its_own_replica(dtype: tf.DType) -> N
     for found, own in zip(moments(), np.split(tf.cast(x, tf.float64).numpy(), 2), strict=True):
         expected = np.stack([own.mean((0, 1, 2)), own.var((0, 1, 2))])
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm_replicas", [1, 2])
+def test_a_group_of_replicas_is_one_device_with_its_images(norm_replicas: int) -> None:
+    assert groups.difference(replicas.two_cpus(), norm_replicas) < groups.TOLERANCE
+
+
+def test_the_group_of_all_replicas_is_the_default() -> None:
+    strategy = replicas.two_cpus()
+    for named, default in zip(
+        groups.on_replicas(strategy, 2), groups.on_replicas(strategy, 0), strict=True
+    ):
+        np.testing.assert_array_equal(named, default)
+
+
+@pytest.mark.slow
+def test_four_replicas_in_groups_of_two() -> None:
+    with Process("tests.layers.groups") as four:
+        code, stderr = four.end()
+    assert code == 0, stderr
+    assert float(four.lines[-1]) < groups.TOLERANCE
 
 
 def test_a_large_mean_costs_no_digits() -> None:

@@ -151,6 +151,15 @@ def test_parts_that_do_not_divide_the_batch_are_refused(config: cfg.ExperimentCo
         task.build_inputs(config.task.train_data)
 
 
+def test_groups_that_do_not_divide_the_replicas_are_refused(config: cfg.ExperimentConfig) -> None:
+    config.task.model.norm_replicas = 8
+    with pytest.raises(errors.UsageError, match=r"norm_replicas is 8; it must divide the 1 repl"):
+        BigNASTask(config.task).build_model()
+    config.task.model.norm_replicas = -1
+    with pytest.raises(errors.UsageError, match=r"norm_replicas is -1; it takes 0"):
+        validation.validate(config)
+
+
 def test_no_parts_are_refused(config: cfg.ExperimentConfig) -> None:
     config.task.micro_batches = 0
     with pytest.raises(errors.UsageError, match="micro_batches is 0; it takes 1 to"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -33,7 +34,7 @@ class Progress:
     ) -> None:
         self._trainer = trainer
         self._model_dir = model_dir
-        self._weights = trainer.model.trainable_variables
+        self._finite = _finite_weights(trainer)
         self._total = trainer.config.trainer.train_steps
         self._bound = trainer.config.trainer.loss_upper_bound
         self._watch = LossWatch(trainer.config, model_dir)
@@ -44,8 +45,7 @@ class Progress:
         step = int(self._trainer.global_step.numpy())
         losses = {name[5:]: v for name, v in values.items() if name.startswith("loss_")}
         # The last update may have ruined the weights before a loss was computed: do not save them.
-        finite = all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in self._weights)
-        if not (finite and all(map(math.isfinite, losses.values()))):
+        if not (self._finite() and all(map(math.isfinite, losses.values()))):
             raise self._wrong(f"the loss or a weight is not finite at step {step}: {losses}")
         if values["training_loss"] > self._bound:
             raise self._wrong(
@@ -74,3 +74,20 @@ class Progress:
     def _wrong(self, what: str) -> errors.RunError:
         latest = listing.named(self._model_dir) or "none was saved"
         return errors.RunError(f"{what}; last good checkpoint: {latest}; {CALMER}")
+
+
+def _finite_weights(trainer: SupernetTrainer) -> Callable[[], bool]:
+    """Returns a function that says whether all weights are finite.
+
+    It is one graph, on the replicas: a slice whose weights are read one by one would wait for
+    its hosts hundreds of times a loop.
+    """
+    strategy, weights = trainer.strategy, trainer.model.trainable_variables
+    convert = tf.autograph.experimental.do_not_convert
+
+    @convert
+    def on_one() -> tf.Tensor:
+        return tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
+
+    graph = tf.function(convert(lambda: strategy.run(on_one)))
+    return lambda: bool(strategy.experimental_local_results(graph())[0])

@@ -14,6 +14,10 @@ class RunError(RuntimeError):
     """A run that could not continue (NaN loss, failed verification); tools exit with code 1."""
 
 
+class OutOfMemoryError(RunError):
+    """A run for which this machine had too little memory; another time, or elsewhere, it may do."""
+
+
 def one_line(error: BaseException | str, most: int = 300) -> str:
     """An error of another library in one line, as our messages quote it.
 

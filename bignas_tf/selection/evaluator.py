@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, workers
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.calibration import PooledMoments
-from bignas_tf.selection.graphs import ChildGraphs
+from bignas_tf.selection.graphs import ChildGraphs, PerReplica
+
+_FEWEST = 8  # images at a time; where these do not fit, fewer would hardly help
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
 
@@ -24,6 +27,10 @@ class Evaluator:
     Each replica of the supernet's strategy has its own child. Masks (for TPUs) need
     static shapes: there each resolution and each size of batch has its own traces, and
     only children of one resolution run side by side.
+
+    Where memory does not hold a batch, it is scored in smaller parts, which gives the same
+    accuracy. Batches of calibration stay whole: their moments depend on their size, and children
+    must be comparable.
 
     Args:
       supernet: trained weights.
@@ -36,6 +43,7 @@ class Evaluator:
         self._calibration = calibration
         self._replicas = supernet.distribute_strategy.num_replicas_in_sync
         self._graphs: dict[int | None, ChildGraphs] = {}
+        self._at_once: dict[int, int] = {}  # images that memory holds, by side
 
     @property
     def traces(self) -> int:
@@ -48,7 +56,8 @@ class Evaluator:
         """Calibrates and scores children, and yields them as they are done.
 
         Raises:
-          RunError: a logit is NaN or infinite, or memory ran out.
+          OutOfMemoryError: see `attempts`.
+          RunError: a logit is NaN or infinite.
         """
         for architecture, outcome in self.attempts(architectures, batches):
             if isinstance(outcome, errors.RunError):
@@ -58,7 +67,10 @@ class Evaluator:
     def attempts(
         self, architectures: Iterable[Architecture], batches: Batches
     ) -> Iterator[tuple[Architecture, Accuracy | errors.RunError]]:
-        """As `scores`, but yields the error of a child that fails, and continues."""
+        """As `scores`, but yields the error of a child that fails, and continues.
+
+        It is `OutOfMemoryError` where a batch of calibration, or few images to score, do not fit.
+        """
         for group in self._groups(architectures):
             outcome = self._attempt(group, batches)
             if isinstance(outcome, list):
@@ -78,11 +90,13 @@ class Evaluator:
             return self._score(group, self._calibrate(group), batches)
         except errors.RunError as error:
             return error
-        except tf.errors.ResourceExhaustedError as error:
-            return errors.RunError(f"out of memory: {errors.one_line(error)}")
 
     def statistics(self, architecture: Architecture) -> np.ndarray:
-        """Calibrates a child: float32 [2, supernet.statistics_width]."""
+        """Calibrates a child: float32 [2, supernet.statistics_width].
+
+        Raises:
+          OutOfMemoryError: a batch does not fit.
+        """
         return self._calibrate([architecture])[0]
 
     def top1(
@@ -91,6 +105,7 @@ class Evaluator:
         """Scores a calibrated child.
 
         Raises:
+          OutOfMemoryError: not even a few images fit.
           RunError: a logit is NaN or infinite.
         """
         return self._score([architecture], statistics[np.newaxis], batches)[0]
@@ -109,7 +124,8 @@ class Evaluator:
         graphs = self._graphs_of(group[0])
         codes, pooled = graphs.codes(group), PooledMoments()
         for patches, _ in self._calibration:
-            pooled.add(graphs.moments(patches, codes)[: len(group)])
+            with _memory_explained(group, f"calibration with {len(patches)} images a batch"):
+                pooled.add(graphs.moments(patches, codes)[: len(group)])
         return pooled.result()
 
     def _score(
@@ -119,12 +135,38 @@ class Evaluator:
         codes, spread = graphs.codes(group), graphs.spread(statistics)
         right, images = np.zeros(len(group)), 0
         for patches, labels in batches:
-            right += graphs.right(patches, labels, codes, spread)[: len(group)]
+            with _memory_explained(group, "scoring"):
+                right += self._right(graphs, group, (patches, labels), codes, spread)
             images += len(labels)
             if np.isnan(right).any():
                 child = group[int(np.isnan(right).argmax())]
                 raise errors.RunError(f"child {child} gives logits that are not finite")
         return [Accuracy(float(count) / images, images) for count in right]
+
+    def _right(
+        self,
+        graphs: ChildGraphs,
+        group: Sequence[Architecture],
+        batch: tuple[tf.Tensor, tf.Tensor],
+        codes: PerReplica,
+        statistics: PerReplica,
+    ) -> np.ndarray:
+        """How many images of a batch each child has right, in parts that memory holds."""
+        patches, labels = batch
+        right, first, side = np.zeros(len(group)), 0, _side(group)
+        while first < len(labels):
+            part = slice(first, first + self._at_once.get(side, len(labels)))
+            try:
+                found = graphs.right(patches[part], labels[part], codes, statistics)
+            except tf.errors.ResourceExhaustedError:
+                half = -(-len(labels[part]) // 2)
+                # Other processes wait for all of this part.
+                if half < _FEWEST or workers.many(self._supernet.distribute_strategy):
+                    raise
+                self._at_once[side] = half
+            else:
+                right, first = right + found[: len(group)], part.stop
+        return right
 
     def _groups(self, architectures: Iterable[Architecture]) -> Iterator[list[Architecture]]:
         """Yields children that run side by side, at most one a replica."""
@@ -143,3 +185,18 @@ class Evaluator:
 
     def _static_side(self, architecture: Architecture) -> int | None:
         return architecture.resolution if self._supernet.execution == "mask" else None
+
+
+def _side(group: Sequence[Architecture]) -> int:
+    """The largest resolution of children that run side by side."""
+    return max(child.resolution for child in group)
+
+
+@contextlib.contextmanager
+def _memory_explained(group: Sequence[Architecture], work: str) -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise errors.OutOfMemoryError(
+            f"out of memory in {work} at {_side(group)} px; lower task.selection.batch_size"
+        ) from error

@@ -98,6 +98,8 @@ class Figures:
     def accuracies(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
         """Yields accuracies of children or their failures, known ones first, then as they finish.
 
+        A child for which memory ran out is not remembered: a later search tries it again.
+
         Args:
           what: RANKING or REPORTING.
           architectures: the children.
@@ -113,11 +115,12 @@ class Figures:
             else:
                 yield architecture, Accuracy(known.value, scorer.images)
         for architecture, outcome in scorer.score(unknown):
-            self._keep(
-                _failure(what, architecture, outcome)
-                if isinstance(outcome, errors.RunError)
-                else Record(what, architecture, outcome.top1)
-            )
+            if isinstance(outcome, errors.OutOfMemoryError):
+                self._on_found(_failure(what, architecture, outcome))
+            elif isinstance(outcome, errors.RunError):
+                self._keep(_failure(what, architecture, outcome))
+            else:
+                self._keep(Record(what, architecture, outcome.top1))
             yield architecture, outcome
 
     def reported(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
@@ -57,6 +57,7 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     found = dataclasses.replace(result, selected=selected)
     warnings = (
         *chance.of_majority(found),
+        *_of_failures(found.candidates),
         *chance.of_choices(found),
         *chance.of_neighbours(selected),
     )
@@ -67,6 +68,18 @@ def _selected(budget: Budget, candidate: Candidate, reported: Accuracy | None) -
     assert candidate.ranking is not None  # `candidates.best` leaves out those that failed
     costs, spreads = candidate.costs, candidate.spreads
     return Selected(budget, candidate.architecture, costs, spreads, candidate.ranking, reported)
+
+
+def _of_failures(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """Warns of children that no budget could get, because they were not scored."""
+    failed = [candidate for candidate in candidates if candidate.failure]
+    if not failed:
+        return
+    sides = sorted({candidate.architecture.resolution for candidate in failed})
+    where = f"{'all ' if len(sides) == 1 else ''}at {', '.join(map(str, sides))} px"
+    reasons = dict.fromkeys(candidate.failure for candidate in failed)
+    first = "" if len(reasons) == 1 else f"{len(reasons)} reasons, the first: "
+    yield f"{len(failed)} of {len(candidates)} children failed, {where}: {first}{failed[0].failure}"
 
 
 def select_again(result: SearchResult, budgets: Sequence[Budget]) -> SearchResult:

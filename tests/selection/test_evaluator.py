@@ -13,7 +13,9 @@ from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import resize
 from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.selection import evaluator as evaluator_lib
 from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.selection.graphs import ChildGraphs, PerReplica
 from tests.modeling import helpers, replicas
 from tests.selection import digits
 
@@ -108,3 +110,75 @@ def test_a_child_that_fails_is_named_and_the_others_are_scored(devices: int) -> 
         assert str(found[child]) == f"child {child} gives logits that are not finite"
     with pytest.raises(errors.RunError, match="not finite"):
         list(evaluator.scores(children, images))
+
+
+class Little(ChildGraphs):
+    """Memory for so many images to calibrate and to score; even labels are right."""
+
+    calibrated, scored = 64, 10
+    tried: list[int]
+
+    def moments(self, patches: tf.Tensor, codes: PerReplica) -> np.ndarray:
+        self._take(len(patches), self.calibrated)
+        return np.ones([1, 2, self._supernet.statistics_width], np.float32)
+
+    def right(
+        self, patches: tf.Tensor, labels: tf.Tensor, codes: PerReplica, statistics: PerReplica
+    ) -> np.ndarray:
+        assert len(patches) == len(labels)
+        self._take(len(patches), self.scored)
+        return np.array([np.sum(labels.numpy() % 2 == 0)], np.float32)
+
+    def _take(self, images: int, most: int) -> None:
+        self.tried.append(images)
+        if images > most:
+            raise tf.errors.ResourceExhaustedError(None, None, "Graph execution error:")
+
+
+@pytest.fixture
+def little(monkeypatch: pytest.MonkeyPatch) -> type[Little]:
+    """What evaluators of this test run children with."""
+    monkeypatch.setattr(evaluator_lib, "ChildGraphs", Little)
+    for name, value in {"tried": [], "calibrated": 64, "scored": 10}.items():
+        monkeypatch.setattr(Little, name, value, raising=False)
+    return Little
+
+
+def test_a_batch_that_memory_does_not_hold_is_scored_in_parts(
+    net: Supernet, little: type[Little]
+) -> None:
+    evaluator, images = digits.evaluator(net), digits.batches(f"test[:{IMAGES}]")
+    children = [net.space.smallest(), *helpers.children_of(net.space, 1)]
+    children = [net.space.with_resolution(child, 10) for child in children]
+    scores = list(evaluator.scores(children, images))
+    labels = np.concatenate([labels for _, labels in images])
+    assert [accuracy for _, accuracy in scores] == [Accuracy(np.mean(labels % 2 == 0), IMAGES)] * 2
+    # Three batches calibrate. A batch of 32 is halved until it fits, the one of 11 is 8 and 3, and
+    # the next child of that resolution starts with what fits.
+    first, second = little.tried[:11], little.tried[11:]
+    assert first == [32, 32, 32, 32, 16, 8, 8, 8, 8, 8, 3]
+    assert second == [32, 32, 32, 8, 8, 8, 8, 8, 3]
+
+
+def test_memory_for_hardly_an_image_fails_a_child_and_no_other(
+    net: Supernet, little: type[Little]
+) -> None:
+    evaluator, images = digits.evaluator(net), digits.batches("test[:32]")
+    small, large = (net.space.with_resolution(net.space.smallest(), side) for side in (8, 10))
+    little.scored = 7
+    outcomes = evaluator.attempts([large, small], images)
+    child, failure = next(outcomes)
+    assert (child, type(failure)) == (large, errors.OutOfMemoryError)
+    assert str(failure) == "out of memory in scoring at 10 px; lower task.selection.batch_size"
+    assert little.tried[3:] == [32, 16, 8]
+    little.scored = 64
+    assert isinstance(dict(outcomes)[small], Accuracy)
+
+
+def test_batches_of_calibration_are_not_divided(net: Supernet, little: type[Little]) -> None:
+    evaluator, images = digits.evaluator(net), digits.batches("test[:32]")
+    little.calibrated = 31
+    message = "out of memory in calibration with 32 images a batch at 8 px; lower task.selection"
+    with pytest.raises(errors.OutOfMemoryError, match=message):
+        list(evaluator.scores([net.space.with_resolution(net.space.smallest(), 8)], images))
+    assert little.tried == [32]

@@ -67,6 +67,23 @@ def test_the_front_has_whom_no_other_beats() -> None:
     assert candidates_lib.front([FAILED], "ms") == []
 
 
+FAILURE = "1 of 5 children failed, all at 8 px: it failed"
+
+
+def test_children_that_failed_are_counted_by_resolution_and_reason() -> None:
+    sides = {side: [c for c in CHILDREN if c.resolution == side][:3] for side in (8, 10)}
+    candidates = [DEAR] + [
+        dataclasses.replace(FAILED, architecture=child, failure="out of memory")
+        for child in sides[10]
+    ]
+    (told, *_) = _select(candidates, {"mflops": 30}).warnings
+    assert told == "3 of 4 children failed, all at 10 px: out of memory"
+    candidates += [dataclasses.replace(FAILED, architecture=child) for child in sides[8][1:]]
+    (told, *_) = _select(candidates, {"mflops": 30}).warnings
+    assert told == "5 of 6 children failed, at 8, 10 px: 2 reasons, the first: out of memory"
+    assert not any("failed" in warning for warning in _select([DEAR], {"mflops": 30}).warnings)
+
+
 def _found(candidates: list[Candidate], reporting_images: int = 100) -> SearchResult:
     """A search that has selected nothing yet."""
     return SearchResult(
@@ -120,7 +137,10 @@ def test_equal_accuracies_without_error_are_not_told_apart_either() -> None:
 def test_a_child_that_could_not_be_reported_is_named() -> None:
     budgets = [Budget({"mflops": 20})]
     found = selecting.select(_found(FOUND), budgets, lambda children: dict.fromkeys(children))
-    assert found.warnings == ("budget 20: the accuracy on the reporting split is not known",)
+    assert found.warnings == (
+        FAILURE,
+        "budget 20: the accuracy on the reporting split is not known",
+    )
     assert "tied" not in found.to_json()  # its settings are older than that
 
 
@@ -165,6 +185,7 @@ def test_candidates_within_a_standard_error_of_the_best_are_counted_and_the_chea
     assert [child.ranking.top1 for child in selected.selected] == [0.9]
     assert selected.to_json()["tied"] == {"30": [3, 2, 1, 0]}
     assert selected.warnings == (
+        "1 of 7 children failed, all at 8 px: it failed",
         "budget 30: candidates within one standard error of its ranking accuracy: 3; the cheapest "
         "has 20 M multiply-adds in place of 30 (task.selection.prefer=cheapest selects it)",
     )
@@ -178,7 +199,7 @@ def test_the_cheapest_within_a_standard_error_can_be_preferred(tmp_path: pathlib
         lambda children: {children[0]: Accuracy(0.88, 100)},
     )
     assert [child.architecture for child in selected.selected] == [CLOSE[3].architecture]
-    assert selected.warnings == ()
+    assert selected.warnings == ("1 of 7 children failed, all at 8 px: it failed",)
     result.write(tmp_path, selected)
     assert result.read(tmp_path) == selected
     again = selecting.select_again(selected, [Budget({"mflops": 40})])

@@ -196,6 +196,22 @@ def test_a_failure_that_would_end_the_search_is_tried_again() -> None:
     assert figures.known_cost("ms", child) == figures.cost("ms", child).value == 0.5
 
 
+def test_a_child_that_memory_did_not_hold_is_tried_again_by_the_next_search() -> None:
+    def score(architecture: Architecture) -> float:
+        if architecture.head_width == 8:
+            raise errors.OutOfMemoryError("out of memory")
+        return countable.accuracy(architecture)
+
+    memory, watcher = Memory(), Silent()
+    before = _search("coarse_to_fine", memory=memory, watcher=watcher, score=score, rounds=0)
+    failed = [candidate for candidate in before if candidate.failure == "out of memory"]
+    assert failed == [each for each in watcher.finishes if each.architecture.head_width == 8]
+    assert 0 < len(failed) < len(before)
+    after = _search("coarse_to_fine", memory=memory, rounds=0)
+    assert [each.architecture for each in after] == [each.architecture for each in before]
+    assert all(candidate.ranking for candidate in after)
+
+
 class _Replacing(Memory):
     def add(self, record: Record) -> None:
         self.records[record.what, record.architecture] = record

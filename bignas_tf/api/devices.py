@@ -23,6 +23,11 @@ def _strategy(
     Raises:
       UsageError: the devices are missing.
     """
+    if kind == "tpu":
+        # By default TPUs round the operands of a float32 product to bfloat16: those of the
+        # classifier and of the resize. bfloat16 operands cost no more for it. For this process;
+        # tools/gcp/host/worker.py does it for the servers of a slice.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
     # Without this check TensorFlow silently trains on the CPU, or waits forever.
     available = len(tf.config.list_physical_devices("GPU"))
     if kind in ("one_device", "mirrored") and num_gpus > available:

@@ -109,7 +109,7 @@ def fit(
 
 @contextlib.contextmanager
 def _precision(dtype: str | None) -> Iterator[None]:
-    """Trains with a mixed-precision type and restores the previous one for this process."""
+    """Builds with a mixed-precision type and restores the previous one for this process."""
     before = tf_keras.mixed_precision.global_policy()
     performance.set_mixed_precision_policy(dtype or "float32")
     try:
@@ -123,6 +123,9 @@ def load(
 ) -> Run:
     """Loads the supernet of a run from its latest checkpoint.
 
+    On a TPU it computes in the type that it was trained in, where float32 takes several passes
+    and twice the memory; elsewhere in that of this process, float32 by default.
+
     Args:
       model_dir: folder of the run; may be remote.
       strategy: whose replicas evaluate children side by side; this process' own if None.
@@ -130,5 +133,11 @@ def load(
     Raises:
       UsageError: no run, no checkpoint, a damaged one, or one of another space.
     """
-    with contextlib.nullcontext() if strategy is None else strategy.scope():
-        return checkpoints.load_run(os.fspath(model_dir))
+    folder = os.fspath(model_dir)
+    with contextlib.ExitStack() as context:
+        if strategy is not None:
+            context.enter_context(strategy.scope())
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
+            dtype = checkpoints.read_config(folder).runtime.mixed_precision_dtype
+            context.enter_context(_precision(dtype))
+        return checkpoints.load_run(folder)

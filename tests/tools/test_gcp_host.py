@@ -33,7 +33,6 @@ def host(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     """The code's folder on a host."""
     shutil.copytree(ROOT / "tools" / "gcp" / "host", tmp_path / "tools" / "gcp" / "host")
     program(tmp_path / ".venv" / "bin" / "python", PROGRAM)
-    program(tmp_path / ".venv" / "bin" / "start_grpc_tpu_worker", PROGRAM)
     program(tmp_path / "bin" / "sudo", '#!/bin/sh\necho "$@" >> sudo.log\nexit 1\n')
     os.mkfifo(tmp_path / "said")
     os.mkfifo(tmp_path / "go")
@@ -84,7 +83,8 @@ def test_one_server_a_host(host: pathlib.Path) -> None:
 
     assert _stop(host, "server") == 0  # none runs
     assert serve() == 0
-    assert _said(host) == ["library /of/libtpu.so", "load "]
+    called = ["tools/gcp/host/worker.py", ".venv/bin/start_grpc_tpu_worker"]
+    assert _said(host) == [*called, "library /of/libtpu.so", "load "]
     assert serve() == 0  # leaves the first alone
     assert (host / "sudo.log").read_text() == "systemctl stop tpu-runtime\n"
     assert _stop(host, "server") == 0

@@ -26,6 +26,8 @@ class ReplicaStep:
         task_config = config.task.replace(model=config.task.model.replace(execution="mask"))
         self._config = task_config
         self._space = presets.get(task_config.model.search_space)
+        # As `bignas_tf.api.devices` has it on a TPU.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         if config.runtime.mixed_precision_dtype:
             performance.set_mixed_precision_policy(config.runtime.mixed_precision_dtype)
         strategy = ReplicaStrategy(replicas)

@@ -1,0 +1,110 @@
+"""TPUs: float32 products that stay float32, and supernets that compute as they were trained."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import re
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+import tensorflow as tf
+import tf_keras
+from tensorflow.python.distribute import one_device_strategy
+
+import bignas_tf as bignas
+from bignas_tf.data import resize
+from bignas_tf.layers import elastic
+from bignas_tf.layers.classifier import ElasticClassifier
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+switch = tf.config.experimental
+
+
+class OnTpu(tf.distribute.TPUStrategy):
+    """A TPU's strategy to those who ask for its type, one CPU to those who use it."""
+
+    def __init__(self) -> None:
+        tf.distribute.Strategy.__init__(self, one_device_strategy.OneDeviceExtended(self, "/cpu:0"))
+
+
+@pytest.fixture(autouse=True)
+def _switched_back() -> Iterator[None]:
+    assert switch.tensor_float_32_execution_enabled()
+    yield
+    switch.enable_tensor_float_32_execution(True)
+
+
+def _products(function: Callable[[tf.Tensor], object], example: tf.Tensor) -> set[bool]:
+    """Whether the matrix products of the function's program are in full float32."""
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+    program = compiled.experimental_get_compiler_ir(example)(stage="hlo")
+    dots = re.findall(r"= (\w+)\[[^\n]* dot\(([^\n]*)", program)
+    assert {kind for kind, _ in dots} == {"f32"}
+    return {"operand_precision={highest,highest}" in operands for _, operands in dots}
+
+
+def _gradient(layer: ElasticClassifier, features: tf.Tensor) -> tf.Tensor:
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        logits = layer(features, 16, elastic.Pass(masked=True))
+        loss = tf.reduce_sum(tf.square(logits))
+    return tape.gradient(loss, features)
+
+
+def test_float32_products_stay_float32_on_a_tpu() -> None:
+    layer = ElasticClassifier(16, 10)
+    patches, features = tf.zeros([2, 14, 14, 3], tf.uint8), tf.zeros([2, 16])
+
+    def programs() -> list[set[bool]]:
+        return [
+            _products(lambda patches: resize.resize_patches(patches, 10), patches),
+            _products(functools.partial(_gradient, layer), features),
+        ]
+
+    assert programs() == [{False}, {False}]
+    # There is no TPU here, but the switch comes first.
+    with pytest.raises(bignas.UsageError, match="TPU 'local' cannot be reached"):
+        bignas.evaluation_strategy(tpu="local")
+    assert programs() == [{True}, {True}]
+
+
+def test_a_slice_s_server_keeps_float32_too(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tmp_path / "start_grpc_tpu_worker"
+    server.write_text(
+        "import pathlib, sys, tensorflow as tf\n"
+        "enabled = tf.config.experimental.tensor_float_32_execution_enabled()\n"
+        "pathlib.Path(sys.argv[0]).with_name('said').write_text(f'{sys.argv[1:]} {enabled}')\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["worker.py", str(server), "--port=1"])
+    runpy.run_path(str(ROOT / "tools" / "gcp" / "host" / "worker.py"), run_name="__main__")
+    assert (tmp_path / "said").read_text() == "['--port=1'] False"
+
+
+@pytest.mark.slow
+def test_a_run_is_loaded_on_a_tpu_as_it_was_trained(
+    run_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for file in run_dir.iterdir():
+        if file.is_file():
+            (run / file.name).write_bytes(file.read_bytes())
+    params = run / "params.yaml"
+    trained = re.sub(
+        "mixed_precision_dtype: .*", "mixed_precision_dtype: bfloat16", params.read_text()
+    )
+    params.write_text(trained)
+
+    def types(loaded: bignas.Run) -> set[str]:
+        net = loaded.supernet
+        return {net.compute_dtype_of_layers, net.head_conv.compute_dtype}
+
+    assert types(bignas.load(run, strategy=OnTpu())) == {"bfloat16"}
+    assert types(bignas.load(run_dir, strategy=OnTpu())) == {"float32"}
+    assert types(bignas.load(run)) == {"float32"}
+    assert tf_keras.mixed_precision.global_policy().name == "float32"

@@ -18,7 +18,8 @@ from bignas_tf import errors, files, scratch
 from bignas_tf.exports import configs
 
 _VERSIONS, _REPLACEMENTS = ".verified-", ".measured-"
-_TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
+# By a folder, or by a file or a link, onto which a folder cannot be renamed.
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 def publish_versions(staged: pathlib.Path) -> dict[str, pathlib.Path]:
@@ -79,7 +80,8 @@ def _finish_replacements(measured: pathlib.Path) -> None:
         target = measured.parent / path.name
         while not _renamed(path, target):
             with contextlib.suppress(FileNotFoundError):
-                os.rename(target, tempfile.mkdtemp(dir=measured, prefix=".replaced-"))
+                aside = tempfile.mkdtemp(dir=measured, prefix=".replaced-")
+                os.rename(target, os.path.join(aside, path.name))
     shutil.rmtree(measured, ignore_errors=True)
 
 

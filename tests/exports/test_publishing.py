@@ -73,6 +73,31 @@ def test_a_conversion_that_is_killed_leaves_the_old_files_or_the_new(
     assert found == [old, new, new, new, new]
 
 
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "dangling link"])
+def test_whatever_is_in_the_place_of_a_conversion_is_replaced(
+    tmp_path: pathlib.Path, kind: str
+) -> None:
+    linked, place = tmp_path / "linked", tmp_path / "export" / "converted"
+    place.parent.mkdir()
+    if kind == "file":
+        place.write_text("old")
+    elif kind == "dangling link":
+        place.symlink_to("nowhere")
+    else:
+        folder = linked if kind == "link" else place
+        folder.mkdir()
+        (folder / "old").write_text("")
+        if kind == "link":
+            place.symlink_to(linked)
+    with scratch.folder(place.parent) as staged:
+        (staged / "converted").mkdir()
+        (staged / "converted" / "new").write_text("")
+        publishing.publish_replacements(staged)
+    assert _tree(place.parent) == ["converted", "converted/new"]
+    # Where a link led is not ours to clear.
+    assert _tree(tmp_path).count("linked/old") == (kind == "link")
+
+
 def test_whoever_reads_an_export_finds_its_converted_files(tmp_path: pathlib.Path) -> None:
     patches, logits = np.zeros((1, 8, 8, 1), np.uint8), np.zeros((1, 2), np.float32)
     proof.Proof(patches, logits).write(tmp_path)
@@ -97,10 +122,11 @@ def test_what_a_living_process_publishes_is_left_to_it(tmp_path: pathlib.Path) -
 def test_versions_count_on_and_a_name_in_the_way_is_refused(tmp_path: pathlib.Path) -> None:
     for name in ("9", "10", "notes"):
         (tmp_path / name).mkdir()
+    (tmp_path / "11").symlink_to("nowhere")
     (tmp_path / "taken").write_text("")
     with scratch.folder(tmp_path) as staged:
         (staged / configs.ONLY_MODEL).mkdir()
-        assert publishing.publish_versions(staged) == {configs.ONLY_MODEL: tmp_path / "11"}
+        assert publishing.publish_versions(staged) == {configs.ONLY_MODEL: tmp_path / "12"}
     with scratch.folder(tmp_path) as staged:
         (staged / "taken").mkdir()
         with pytest.raises(errors.UsageError, match="taken is not a writable folder"):

@@ -123,9 +123,10 @@ def _claim(path: pathlib.Path, made_here: bool = False) -> IO[bytes] | None:
     Returns:
       The file that is locked; None if another process has locked or removed it.
     """
-    place = path / _LOCK if path.is_dir() else path
+    # A file is not made here: its maker may have finished it, and taken its name away, by now.
+    place, mode = (path / _LOCK, "ab") if path.is_dir() else (path, "r+b")
     try:
-        stream = place.open("ab")
+        stream = place.open(mode)
     except OSError as error:
         if made_here and not isinstance(error, FileNotFoundError):
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 
 import pytest
 
@@ -50,6 +51,20 @@ def test_what_is_in_use_is_not_swept(tmp_path: pathlib.Path) -> None:
     assert list(scratch.abandoned(tmp_path, ".whole-")) == [committed]
     assert _names(committed) == [".lock", "part"]
     assert (tmp_path / "a").read_text() == "half"
+
+
+@pytest.mark.parametrize("make", [pathlib.Path.mkdir, pathlib.Path.touch])
+def test_what_has_vanished_since_it_was_listed_is_not_made_again(
+    tmp_path: pathlib.Path, make: Callable[[pathlib.Path], None]
+) -> None:
+    first, second = (tmp_path / f".whole-{letter * 8}" for letter in "ab")
+    for path in (first, second):
+        make(path)
+    found = scratch.abandoned(tmp_path, ".whole-")
+    assert next(found) == first
+    second.rename(tmp_path / "finished")
+    assert list(found) == []
+    assert _names(tmp_path) == [first.name, "finished"]
 
 
 def test_a_file_that_is_interrupted_leaves_the_old_one_alone(tmp_path: pathlib.Path) -> None:

@@ -9,12 +9,34 @@ import yaml
 
 _MOST_LEVELS = 50
 _MOST_NODES = 100_000
+_SHOWN = 40  # characters of a value that an error repeats
+# What PyYAML raises at a value that does not fit its tag or an escape that is not a character.
+_MISREAD = (LookupError, AttributeError, TypeError, ArithmeticError, ValueError)
 
 
 class Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-5 as text; here it is the number that it is everywhere else."""
+    """YAML 1.1 reads 1e-5 as text; here it is the number that it is everywhere else.
+
+    All that it cannot read is a `yaml.YAMLError` that says where.
+    """
 
     _level = 0
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Composes the whole document."""
+        try:
+            return super().get_single_node()
+        except _MISREAD as error:
+            raise _error(str(error), self.get_mark()) from error
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Makes the value of a node."""
+        try:
+            return super().construct_object(node, deep)
+        except _MISREAD as error:
+            shown = repr(node.value[:_SHOWN]) if isinstance(node, yaml.ScalarNode) else node.id
+            kind = node.tag.rpartition(":")[2]
+            raise _error(f"{shown} is not a valid {kind}", node.start_mark) from error
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Composes a node; PyYAML would recurse once a level until Python gives up."""
@@ -37,9 +59,9 @@ def load(text: str) -> Any:
     """Reads one YAML document.
 
     Raises:
-      yaml.YAMLError: it is not valid, gives a key twice, is nested too deeply, or its aliases
-        would repeat too much.
-      ValueError: a date or a number that does not exist, such as 2025-02-30.
+      yaml.YAMLError: it is not valid, has a value that its tag does not allow or that does not
+        exist (2025-02-30), gives a key twice, is nested too deeply, or its aliases would repeat
+        too much.
     """
     loader = Loader(text)
     try:
@@ -84,4 +106,8 @@ def _check_keys(node: yaml.MappingNode) -> None:
 
 
 def _refuse(problem: str, place: Any) -> None:
-    raise yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+    raise _error(problem, place.start_mark)
+
+
+def _error(problem: str, mark: yaml.Mark) -> yaml.YAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)

@@ -41,6 +41,12 @@ def test_ordinary_yaml_is_read(text: str, value: Any) -> None:
         ("{a: " * 3000 + "1" + "}" * 3000, "nested more than 50 levels"),
         (BOMB, "its aliases repeat more than 100,000 values"),
         ("a: &a [*a]\n", "its aliases repeat"),
+        ("a: 1\nb: !!bool x\n", r"'x' is not a valid bool\n.*line 2, column 4"),
+        ("a: !!timestamp x\n", "'x' is not a valid timestamp"),
+        ("a: 2025-02-30\n", "'2025-02-30' is not a valid timestamp"),
+        ('a: [!!int ""]\n', "'' is not a valid int"),
+        (f"a: {'9' * 5000}\n", f"'{'9' * 40}' is not a valid int"),
+        ('a: "\\UFFFFFFFF"\n', "line 1"),
         ("a: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
     ],
 )

@@ -75,7 +75,12 @@ def of_lines(valid: bytes) -> Mutants:
 
 def of_yaml(valid: bytes) -> Mutants:
     """Still YAML, with values dropped, retyped or added; or damaged as bytes."""
-    odd = st.sampled_from([b"&a [*a]", b"a: &b [x]\nc: [*b, *b]", b"? [1]\n: 2", b"- " * _DEEP])
+    odd = st.sampled_from(
+        [
+            *(b"&a [*a]", b"a: &b [x]\nc: [*b, *b]", b"? [1]\n: 2", b"- " * _DEEP),
+            *(b"a: !!bool x", b"a: !!timestamp x", b'a: !!int ""', b'a: "\\UFFFFFFFF"'),
+        ]
+    )
     plain = _of_plain(yaml.safe_load(valid), _yaml)
     return st.one_of(plain, plain, of_bytes(valid), odd)
 

@@ -165,7 +165,10 @@ def test_a_group_that_a_file_gave_can_be_left_out_again(
 
 @pytest.mark.parametrize(
     "source",
-    ["gibberish", "a: [", "[1, 2]", "task: {seed: 1, seed: 2}", "[" * 3000],
+    [
+        *("gibberish", "a: [", "[1, 2]", "task: {seed: 1, seed: 2}", "[" * 3000),
+        *("task: {seed: !!bool x}", "task.seed=!!timestamp x", 'task.seed="\\UFFFFFFFF"'),
+    ],
 )
 def test_what_cannot_be_read_is_named(source: str) -> None:
     assert f"cannot read overrides {source!r}" in _refusal(source)

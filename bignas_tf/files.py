@@ -156,6 +156,23 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
     return path
 
 
+def walk(folder: str | os.PathLike[str]) -> Iterator[tuple[pathlib.Path, os.stat_result]]:
+    """Yields all that is below a folder of this machine, with its status.
+
+    What vanishes meanwhile is left out, as are links that lead nowhere and folders that cannot
+    be read; `pathlib` raises in the midst of a folder that a running training renames. Folders
+    that are links are not entered.
+    """
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = pathlib.Path(parent, name)
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            yield path, status
+
+
 @contextlib.contextmanager
 def _remote(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Gives TensorFlow's `tf.io.gfile`; its errors name the path."""

@@ -66,6 +66,24 @@ def test_a_lock_keeps_others_out_and_a_kill_leaves_none(tmp_path: pathlib.Path) 
             files.lock(stream, "a job", "--dir")
 
 
+def test_a_walk_leaves_out_what_vanishes(tmp_path: pathlib.Path) -> None:
+    for name in ("a", "b", "folder"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("four")
+    (tmp_path / "nowhere").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("folder")
+    found = [(str(path.relative_to(tmp_path)), status) for path, status in files.walk(tmp_path)]
+    expected = ["a", "a/file", "b", "b/file", "folder", "folder/file", "link"]
+    assert sorted(name for name, _ in found) == expected
+    assert dict(found)["a/file"].st_size == 4
+    walk = files.walk(tmp_path)
+    next(walk)
+    for path in tmp_path.iterdir():
+        path.rename(tmp_path.with_name(f"{tmp_path.name}_{path.name}"))
+    assert list(walk) == []
+
+
 def test_what_cannot_be_reached_is_named() -> None:
     for write in (files.make_folder, lambda path: files.write_text(path, "")):
         with pytest.raises(errors.UsageError, match=r"nowhere://a/b cannot be .*'nowhere' not"):

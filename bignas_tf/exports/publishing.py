@@ -58,9 +58,8 @@ def finish(folder: pathlib.Path) -> None:
 
 def finish_below(folder: pathlib.Path) -> None:
     """Calls `finish` for a folder and for all below it."""
-    hidden = (
-        path for path in folder.rglob(".*") if path.name.startswith((_VERSIONS, _REPLACEMENTS))
-    )
+    found = (path for path, _ in files.walk(folder))
+    hidden = (path for path in found if path.name.startswith((_VERSIONS, _REPLACEMENTS)))
     for parent in sorted({path.parent for path in hidden}):
         finish(parent)
 

@@ -37,7 +37,7 @@ def below(folder: pathlib.Path) -> Iterator[Export]:
       UsageError: a file of one is damaged.
     """
     publishing.finish_below(folder)
-    for path in sorted(folder.glob("**/child.json")):
+    for path in sorted(path for path, _ in files.walk(folder) if path.name == "child.json"):
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue  # not verified yet
         card = files.read_json(path)

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bignas_tf import errors, files
@@ -154,10 +155,11 @@ def _files(folder: pathlib.Path, searches: Iterable[pathlib.Path]) -> Iterator[t
     ours = {folder / PAGE_FILE, folder / PLOTS_DIR}
     sizes: dict[str, int] = {}
     for base in (folder, *searches):
-        for path in base.rglob("*"):
+        for path, status in files.walk(base):
             hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
-            if path.is_file() and not hidden and not ours & {path, *path.parents}:
-                sizes[_shown(path, folder)] = path.stat().st_size
+            file = stat.S_ISREG(status.st_mode)
+            if file and not hidden and not ours & {path, *path.parents}:
+                sizes[_shown(path, folder)] = status.st_size
     yield from sorted(sizes.items())
 
 

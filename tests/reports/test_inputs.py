@@ -18,7 +18,7 @@ from bignas_tf.reports import curves, figures, inputs, page, render
 from bignas_tf.search_space import presets
 from bignas_tf.selection import judged
 from bignas_tf.selection.provenance import ImageSet
-from tests import kills, limits
+from tests import kills, limits, vanishing
 from tests.selection import digits, made_up_judgements, made_up_searches
 
 
@@ -81,6 +81,19 @@ def test_a_family_whose_export_was_killed_is_whole_in_the_report(tmp_path: pathl
     files.write_json(run / "family" / ".unverified-abcd1234" / "child_3" / "child.json", {})
     exports = [each.name for each in _read(run).exports]
     assert exports == ["family/child_1/1", "family/child_2/1"]
+
+
+@pytest.mark.parametrize("listing", [0, 1, 2])
+def test_a_folder_that_training_renames_meanwhile_is_no_obstacle(
+    tmp_path: pathlib.Path, listing: int
+) -> None:
+    run = made_up_searches.run(tmp_path)
+    (run / "ckpt-6_temp" / "part").mkdir(parents=True)
+    # It is listed for what a kill left, for exports and for files.
+    with vanishing.before_listing(run / "ckpt-6_temp", listing):
+        read = _read(run)
+    assert not (run / "ckpt-6_temp").exists()
+    assert [name for name, _ in read.files] == ["search_space.yaml"]
 
 
 def test_a_plot_without_room_leaves_the_old_one_alone(tmp_path: pathlib.Path) -> None:

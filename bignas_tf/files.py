@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pathlib
+import stat
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
@@ -52,12 +53,17 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     """Whether `path` is a file.
 
     Raises:
-      UsageError: a bucket cannot be reached.
+      UsageError: a bucket or a folder may not be read.
     """
     if is_remote(path):
         with _remote(path) as gfile:
             return gfile.exists(os.fspath(path)) and not gfile.isdir(os.fspath(path))
-    return os.path.isfile(path)
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except PermissionError as error:
+        raise _usage_error(path, f"cannot be read ({error.strerror})") from error
+    except (OSError, ValueError):
+        return False
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

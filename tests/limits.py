@@ -1,13 +1,17 @@
-"""Too little room for a file, made by a limit of the operating system."""
+"""Too little room for a file, and files that may not be read, as the operating system has them."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import pathlib
 import resource
+import tempfile
 from collections.abc import Iterator
 
 # How the operating system calls it.
 WHY = "File too large"
+_NOBODY = 65534  # a user who owns nothing
 
 
 @contextlib.contextmanager
@@ -19,3 +23,30 @@ def file_size(most: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextlib.contextmanager
+def public_folder() -> Iterator[pathlib.Path]:
+    """A folder that everybody may enter: those of pytest are for their owner alone."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield pathlib.Path(name)
+
+
+@contextlib.contextmanager
+def forbidden(path: pathlib.Path) -> Iterator[None]:
+    """This process may not read, write or enter `path` inside, even if it is root's.
+
+    Args:
+      path: in a `public_folder`.
+    """
+    mode, is_root = path.stat().st_mode, os.geteuid() == 0
+    path.chmod(0)
+    if is_root:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        path.chmod(mode)

@@ -13,8 +13,20 @@ from bignas_tf import errors
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import sources
 
-_OF_IMAGES = (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.NotFoundError)
-_NODES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\].*")  # where in the graph it happened
+# Not those of a lost worker or of exhausted memory: all images would be read to find no fault.
+_OF_IMAGES = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.DataLossError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.FailedPreconditionError,  # a folder of that name
+    tf.errors.UnknownError,  # an error of the disk
+)
+_READ = "ReadFile"  # the operation in whose errors TensorFlow names the file
+# Where in the graph and in the pipeline it happened.
+_NODES = re.compile(
+    r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\].*|Error in user-defined function .*?: \S+: "
+)
 
 
 @contextlib.contextmanager
@@ -24,7 +36,7 @@ def named(config: config_lib.DataConfig) -> Iterator[None]:
     TensorFlow does not say which one it was, so the split is read once more, in order.
 
     Raises:
-      UsageError: an image cannot be read or has a wrong label. Other errors pass.
+      UsageError: an image cannot be read, vanished or has a wrong label. Other errors pass.
     """
     try:
         yield
@@ -34,6 +46,10 @@ def named(config: config_lib.DataConfig) -> Iterator[None]:
             check(sources.open_source(config), config)
         except errors.UsageError as found:
             raise found from error
+        if _READ in str(error):
+            raise errors.UsageError(
+                f"data: an image changed or vanished while it was needed ({_reason(error)})"
+            ) from error
         raise
 
 
@@ -62,10 +78,13 @@ def check(source: sources.Source, config: config_lib.DataConfig, count: int = -1
 def _unreadable(
     name: str, config: config_lib.DataConfig, error: tf.errors.OpError
 ) -> errors.UsageError:
-    reason = errors.one_line(_NODES.sub("", str(error.message)))
     wanted = "JPEG or PNG images are needed"
     if config.source == "tfrecord":
         wanted += " under image/encoded, and one int64 under image/class/label"
     return errors.UsageError(
-        f"data: {name} cannot be read; {wanted}: repair it or remove it ({reason})"
+        f"data: {name} cannot be read; {wanted}: repair it or remove it ({_reason(error)})"
     )
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    return errors.one_line(_NODES.sub("", str(error.message)))

@@ -48,11 +48,19 @@ def scan(root: str) -> ImageFolder:
     """Lists the images below `root`.
 
     Raises:
-      UsageError: it is not a folder, holds no image, or its classes cannot be learned: fewer
-        than two, one without an image, or one that only one of several splits has.
+      UsageError: it is not a folder, it or one in it cannot be read, it holds no image, or its
+        classes cannot be learned: fewer than two, one without an image, or one that only one of
+        several splits has.
     """
     if not os.path.isdir(root):
         raise errors.UsageError(f"{root} is not a folder; needed: {_LAYOUTS}")
+    try:
+        return _scanned(root)
+    except OSError as error:
+        raise errors.UsageError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def _scanned(root: str) -> ImageFolder:
     ignored: collections.Counter[str] = collections.Counter()
     by_split = {_ONLY_SPLIT: _class_folders(root, ignored)}
     flat = any(by_split[_ONLY_SPLIT].values())
@@ -81,7 +89,7 @@ def _labelled(classes: Mapping[str, list[str]], names: Sequence[str]) -> list[Ex
 def _sub(folder: str) -> list[str]:
     """Names of the folders in a folder, sorted; hidden ones are left out."""
     with os.scandir(folder) as entries:
-        return sorted(each.name for each in entries if each.is_dir() and each.name[0] != ".")
+        return sorted(each.name for each in entries if _is_dir(each) and each.name[0] != ".")
 
 
 def _nested(root: str) -> Iterator[str]:
@@ -106,13 +114,30 @@ def _images(folder: str, ignored: collections.Counter[str]) -> list[str]:
     with os.scandir(folder) as entries:
         for each in entries:
             ending = os.path.splitext(each.name)[1].lower()
-            if each.is_dir() or each.name[0] == ".":
+            if _is_dir(each) or each.name[0] == ".":
                 continue
-            if ending in _ENDINGS and each.is_file():
+            regular = _is_file(each)
+            if ending in _ENDINGS and regular:
                 paths.append(each.path)
             else:
-                ignored[ending if each.is_file() else "not a regular file"] += 1
+                ignored[ending if regular else "not a regular file"] += 1
     return sorted(paths)
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; not if it leads in circles."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """See `_is_dir`."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _check(

@@ -121,10 +121,18 @@ def count_all(paths: Sequence[str]) -> list[int]:
     """Number of records in each file, from their headers alone.
 
     Raises:
-      UsageError: a file is not made of whole, uncompressed records.
+      UsageError: a file cannot be read, or is not made of whole, uncompressed records.
     """
     with futures.ThreadPoolExecutor(_COUNTERS) as pool:
-        return list(pool.map(_count, paths))
+        return list(pool.map(_counted, paths))
+
+
+def _counted(path: str) -> int:
+    try:
+        return _count(path)
+    except tf.errors.OpError as error:
+        reason = errors.one_line(error.message)
+        raise errors.UsageError(f"data: {path} cannot be read ({reason})") from error
 
 
 @functools.cache  # a run opens its files once for each split, and buckets are slow

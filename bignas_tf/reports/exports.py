@@ -53,13 +53,13 @@ def below(folder: pathlib.Path) -> Iterator[Export]:
 
 
 def _labels(path: pathlib.Path) -> Sequence[str]:
-    names = files.read_json(path) if path.is_file() else []
+    names = files.read_json(path) if files.is_file(path) else []
     with files.written_by("tools.export", path):
         return [name.text() for name in Value(names).elements()]
 
 
 def _formats(path: pathlib.Path) -> Mapping[str, Any]:
-    if not path.is_file():
+    if not files.is_file(path):
         return {}
     report = files.read_json(path)
     with files.written_by("tools.convert", path):

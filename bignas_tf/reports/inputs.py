@@ -89,7 +89,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
       UsageError: the folder is not of a run, or a file is damaged.
     """
     folder = pathlib.Path(model_dir)
-    if not (folder / "search_space.yaml").is_file():
+    if not files.is_file(folder / "search_space.yaml"):
         raise errors.UsageError(
             f"{model_dir} is not the folder of a training run: it has no search_space.yaml"
         )
@@ -112,7 +112,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
 
 
 def _weights(folder: pathlib.Path, space: SearchSpace) -> Source | None:
-    if not (folder / "checkpoint").is_file():
+    if not files.is_file(folder / "checkpoint"):
         return None
     from bignas_tf.training import checkpoints  # slow import: only a run with weights needs it
 
@@ -122,7 +122,7 @@ def _weights(folder: pathlib.Path, space: SearchSpace) -> Source | None:
 
 def _command(folder: pathlib.Path) -> Command | None:
     path = folder / "command.json"
-    if not path.is_file():
+    if not files.is_file(path):
         return None
     plain = files.read_json(path)
     with files.written_by("this project", path):
@@ -134,7 +134,7 @@ def _command(folder: pathlib.Path) -> Command | None:
 
 
 def _judgement(path: pathlib.Path, space: SearchSpace) -> Judgement | None:
-    return judged.read(path, space) if path.is_file() else None
+    return judged.read(path, space) if files.is_file(path) else None
 
 
 def _searches(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import pathlib
@@ -81,12 +82,7 @@ class Journal(MemoryJournal):
     def __init__(self, path: str | os.PathLike[str], origin: dict[str, Any]) -> None:
         super().__init__()
         self._path = pathlib.Path(path)
-        try:
-            # Unbuffered: what could not be written is not tried again when the file is closed.
-            with full_disk.explained(self._path):
-                self._stream = self._path.open("ab+", buffering=0)
-        except OSError as error:
-            raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
+        self._stream = _opened(self._path)
         try:
             _lock(self._stream, self._path)
             self._load(json.dumps(origin, sort_keys=True))
@@ -155,16 +151,26 @@ def no_search(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Keeps searches out of a folder.
 
     Raises:
-      UsageError: one is running there.
+      UsageError: one is running there, or its journal cannot be opened.
     """
     path = pathlib.Path(folder, FILE)
     # A running search has its journal; where there is none, none is left behind.
-    if not path.is_file():
+    if not files.is_file(path):
         yield
         return
-    with path.open("ab") as stream:
+    with _opened(path) as stream:
         _lock(stream, path)
         yield
+
+
+def _opened(path: pathlib.Path) -> io.FileIO:
+    """Opens a journal to read and to append; it is made if missing."""
+    try:
+        # Unbuffered: what could not be written is not tried again when the file is closed.
+        with full_disk.explained(path):
+            return path.open("ab+", buffering=0)
+    except OSError as error:
+        raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
 
 
 def _lock(stream: IO[bytes], path: pathlib.Path) -> None:

@@ -31,7 +31,8 @@ def sole(model_dir: str, strategy: tf.distribute.Strategy, show: Show) -> Iterat
       show: takes a line where there are no locks.
 
     Raises:
-      UsageError: another training holds the lock; raised on every worker.
+      UsageError: another training holds the lock, or this user may not write; raised on every
+        worker.
       RunError: the disk is full.
     """
     refusal = ""
@@ -57,8 +58,11 @@ def _locked(model_dir: str, show: Show) -> Iterator[None]:
     # The file stays: a lock on a deleted file would exclude no other process.
     path = pathlib.Path(model_dir, LOCK_FILE)
     with contextlib.ExitStack() as opened:
-        with full_disk.explained(path):
-            stream = opened.enter_context(path.open("a", encoding="utf-8"))
+        try:
+            with full_disk.explained(path):
+                stream = opened.enter_context(path.open("a", encoding="utf-8"))
+        except OSError as error:
+            raise errors.UsageError(f"{path} cannot be written ({error.strerror})") from error
         try:
             files.lock(stream, "a training run", "--model_dir")
         except OSError as error:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import faults, inputs
+from tests import limits
 from tests.data import photos, samples
 from tools.benchmarks.input import example
 
@@ -153,6 +154,50 @@ def test_a_broken_image_is_named(tmp_path: pathlib.Path, changes: dict[str, obje
         assert name in message
         assert "remove it" in message
         assert "\n" not in message
+
+
+@pytest.mark.parametrize("changes", [{}, {"cache": True}])
+def test_images_that_may_not_be_read_are_named(changes: dict[str, object]) -> None:
+    with limits.public_folder() as folder:
+        root = samples.write_folder(folder / "root")
+        records = folder / "records"
+        records.mkdir()
+        samples.write_records(records)
+        fields = {"channels": 3, "num_classes": samples.CLASSES, "global_batch_size": 4}
+        whole = samples.digits(source="folder", input_path=str(root), **fields, **changes)
+        for config, path in (
+            (whole, root / "train" / "class_2" / "6.jpg"),
+            (_records(records / "part-*", **fields, **changes), min(records.iterdir())),
+        ):
+            with (
+                limits.forbidden(path),
+                pytest.raises(errors.UsageError, match=rf"{path} cannot be read.*ermission"),
+                faults.named(config),
+            ):
+                samples.batches(inputs.build_dataset(config), 4)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_an_image_that_vanishes_while_it_is_needed_is_named(
+    tmp_path: pathlib.Path, folder: bool
+) -> None:
+    root = samples.write_folder(tmp_path)
+    config = samples.digits(
+        source="folder",
+        input_path=str(root),
+        channels=3,
+        num_classes=samples.CLASSES,
+        is_training=False,
+    )
+    dataset, path = inputs.build_dataset(config), root / "train" / "class_2" / "6.jpg"
+    path.unlink()
+    if folder:
+        path.mkdir()
+    with (
+        pytest.raises(errors.UsageError, match=rf"vanished while it was needed \({path}; "),
+        faults.named(config),
+    ):
+        samples.batches(dataset)
 
 
 def test_an_error_that_no_image_caused_passes() -> None:

@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 
 from bignas_tf import errors
 from bignas_tf.data import folders, inputs, sources
+from tests import limits
 from tests.data import photos, samples
 
 SPLITS = {"train/cat": 5, "train/dog": 7, "test/cat": 2, "test/dog": 3}
@@ -54,9 +55,11 @@ def test_files_that_cannot_be_read_are_counted(tmp_path: pathlib.Path) -> None:
     # Opened to be read, it would wait for somebody who writes.
     os.mkfifo(tmp_path / "train" / "dog" / "pipe.jpg")
     (tmp_path / "train" / "dog" / "gone.jpg").symlink_to("/nowhere/at/all.jpg")
+    for circle in (tmp_path / "circle", tmp_path / "train" / "dog" / "circle.jpg"):
+        circle.symlink_to(circle.name)
     folder = folders.scan(str(tmp_path))
     assert {split: len(each) for split, each in folder.splits.items()} == {"train": 12, "test": 5}
-    assert folder.ignored_files == "1 no ending, 2 .webp, 2 not a regular file"
+    assert folder.ignored_files == "1 no ending, 2 .webp, 3 not a regular file"
     config = samples.digits(source="folder", input_path=str(tmp_path), num_classes=2)
     assert sources.ignored_files(config) == folder.ignored_files
     assert inputs.open_images(config).count == 12
@@ -98,6 +101,19 @@ def test_images_of_another_kind_only_are_named(tmp_path: pathlib.Path) -> None:
         (tmp_path / "train" / name / "1.webp").write_bytes(b"RIFF")
     with pytest.raises(errors.UsageError, match=r"holds no images; .* cannot be read: 2 \.webp"):
         folders.scan(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["train/cat", "train", "."])
+def test_a_folder_that_may_not_be_read_is_named(name: str) -> None:
+    with limits.public_folder() as root:
+        photos.write(root, SPLITS, side=8)
+        with (
+            limits.forbidden(root / name),
+            pytest.raises(
+                errors.UsageError, match=f"^{root / name} cannot be read .Permission denied"
+            ),
+        ):
+            folders.scan(str(root))
 
 
 def test_a_name_that_is_not_utf_8_is_refused(tmp_path: pathlib.Path) -> None:

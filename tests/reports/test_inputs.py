@@ -83,6 +83,16 @@ def test_a_family_whose_export_was_killed_is_whole_in_the_report(tmp_path: pathl
     assert exports == ["family/child_1/1", "family/child_2/1"]
 
 
+def test_a_run_that_may_not_be_read_is_named() -> None:
+    with limits.public_folder() as folder:
+        run = made_up_searches.run(folder / "run")
+        with (
+            limits.forbidden(run),
+            pytest.raises(errors.UsageError, match=r"search_space\.yaml cannot be read \(Perm"),
+        ):
+            _read(run)
+
+
 @pytest.mark.parametrize("listing", [0, 1, 2])
 def test_a_folder_that_training_renames_meanwhile_is_no_obstacle(
     tmp_path: pathlib.Path, listing: int

@@ -117,6 +117,19 @@ def test_a_file_of_something_else_is_kept(path: pathlib.Path) -> None:
     assert path.read_text() == "my notes"
 
 
+@pytest.mark.parametrize("name", [".", "journal.jsonl"])
+def test_a_journal_that_may_not_be_read_is_named(name: str) -> None:
+    with limits.public_folder() as folder:
+        with Journal(folder / "journal.jsonl", ORIGIN):
+            pass
+        with (
+            limits.forbidden(folder / name),
+            pytest.raises(errors.UsageError, match=r"journal\.jsonl cannot be .*Permission denied"),
+            no_search(folder),
+        ):
+            pass
+
+
 def test_two_searches_never_share_a_journal(path: pathlib.Path) -> None:
     whole = path.read_bytes()
     with Journal(path, ORIGIN):

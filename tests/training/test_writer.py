@@ -25,6 +25,15 @@ def test_a_second_training_in_a_folder_is_refused_and_changes_nothing(
     assert lines == []
 
 
+def test_a_lock_that_cannot_be_written_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / writer.LOCK_FILE).mkdir()
+    with (
+        pytest.raises(errors.UsageError, match=r"\.training\.lock cannot be written \(Is a dir"),
+        writer.sole(str(tmp_path), runs.on_one_cpu(), print),
+    ):
+        pass
+
+
 def test_what_a_killed_run_had_half_written_is_removed(tmp_path: pathlib.Path) -> None:
     kept = [
         "ckpt-3.index", "ckpt-3.data-00000-of-00001", "ckpt-notes_temp", ".params.yaml.abcd_123",

@@ -23,7 +23,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes `text` to `path`, by way of a temporary file and a rename.
 
     Raises:
-      UsageError: the folder cannot be made or written to.
+      UsageError: the file or its folder cannot be made or written to.
       RunError: there is no room.
     """
     if is_remote(path):
@@ -35,8 +35,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         return
     target, content = pathlib.Path(path), text.encode()
     ensure_writable(target.parent)
-    with full_disk.explained(target, len(content)), scratch.file(target) as stream:
-        stream.write(content)
+    try:
+        with full_disk.explained(target, len(content)), scratch.file(target) as stream:
+            stream.write(content)
+    except OSError as error:
+        raise _usage_error(path, f"cannot be written ({error.strerror})") from error
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:
@@ -131,6 +134,59 @@ def lock(stream: IO[Any], owner: str, flag: str) -> None:
             stream.name,
             f"belongs to {owner} that is running; wait until it ends, or choose another {flag}",
         ) from None
+
+
+def require_lock(stream: IO[Any], owner: str, flag: str) -> None:
+    """See `lock`; where there are no locks, that is an error.
+
+    Raises:
+      UsageError: somebody else has locked it, or its file system has no locks.
+    """
+    try:
+        lock(stream, owner, flag)
+    except OSError as error:
+        raise _usage_error(
+            stream.name,
+            f"cannot be locked ({error.strerror}); choose another {flag}, on a file system with "
+            "locks",
+        ) from error
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str], owner: str, flag: str) -> Iterator[None]:
+    """Context in which no other process can enter it for the same path.
+
+    The lock is on `.NAME.lock` beside it, which stays: a lock on a file that was deleted would
+    keep nobody out.
+
+    Args:
+      path: a file or a folder of this machine, which may be missing.
+      owner: see `lock`.
+      flag: see `lock`.
+
+    Raises:
+      UsageError: another process is inside, or the lock cannot be made.
+    """
+    target = pathlib.Path(path)
+    place = ensure_writable(target.parent) / f".{target.name}.lock"
+    with contextlib.ExitStack() as opened:
+        try:
+            with full_disk.explained(place):
+                stream = opened.enter_context(place.open("a", encoding="utf-8"))
+        except OSError as error:
+            raise _usage_error(place, f"cannot be written ({error.strerror})") from error
+        require_lock(stream, owner, flag)
+        yield
+
+
+def refuse_folder(path: str | os.PathLike[str], flag: str) -> None:
+    """Refuses a folder where a flag names a file, before the work for it begins.
+
+    Raises:
+      UsageError: it is a folder.
+    """
+    if os.path.isdir(path):
+        raise errors.UsageError(f"{flag}={os.fspath(path)} is a folder; name a file")
 
 
 def make_folder(folder: str | os.PathLike[str]) -> None:

@@ -90,6 +90,30 @@ def test_what_cannot_be_reached_is_named() -> None:
             write("nowhere://a/b")
 
 
+@pytest.mark.parametrize("name", ["folder", "n" * 250])
+def test_a_file_that_cannot_be_written_is_named(tmp_path: pathlib.Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(errors.UsageError, match=rf"^{tmp_path / name} cannot be written \("):
+        files.write_text(tmp_path / name, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_two_can_not_enter_a_lock_of_the_same_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "new" / "file"
+    with files.locked(path, "a job", "--dir"), files.locked(path.with_name("other"), "a", "--b"):
+        expected = r"/new/\.file\.lock belongs to a job that is running; .* another --dir$"
+        with pytest.raises(errors.UsageError, match=expected), files.locked(path, "a job", "--dir"):
+            pass
+    with files.locked(path, "a job", "--dir"):
+        assert not path.exists()
+    path.with_name(".dir.lock").mkdir()
+    with (
+        pytest.raises(errors.UsageError, match=r"\.dir\.lock cannot be written \(Is a dir"),
+        files.locked(path.with_name("dir"), "a job", "--dir"),
+    ):
+        pass
+
+
 def test_where_only_this_machine_will_do_a_remote_folder_is_refused() -> None:
     with pytest.raises(errors.UsageError, match=r"ram://a is remote; .* of this machine"):
         files.ensure_writable("ram://a")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import evaluators
 from bignas_tf.console import Show
@@ -67,8 +67,7 @@ def judge(
       RunError: a logit is NaN or infinite, or memory ran out.
     """
     path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
-    if os.path.isdir(path):
-        raise errors.UsageError(f"--output={path} is a folder; name a file")
+    files.refuse_folder(path, "--output")
     files.make_folder(os.path.dirname(path) or ".")
     show = console.or_silent(show)
     result = judgement.judge(run, children, seed, split, images, show)

@@ -10,13 +10,14 @@ import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from bignas_tf import errors, files, full_disk
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 
 FILE = "journal.jsonl"
+_OWNER = "a search", "--output_dir"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Journal(MemoryJournal):
         self._path = pathlib.Path(path)
         self._stream = _opened(self._path)
         try:
-            _lock(self._stream, self._path)
+            files.require_lock(self._stream, *_OWNER)
             self._load(json.dumps(origin, sort_keys=True))
         except BaseException:
             self._stream.close()
@@ -159,7 +160,7 @@ def no_search(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
         return
     with _opened(path) as stream:
-        _lock(stream, path)
+        files.require_lock(stream, *_OWNER)
         yield
 
 
@@ -171,17 +172,6 @@ def _opened(path: pathlib.Path) -> io.FileIO:
             return path.open("ab+", buffering=0)
     except OSError as error:
         raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
-
-
-def _lock(stream: IO[bytes], path: pathlib.Path) -> None:
-    """Locks a journal until the stream is closed."""
-    try:
-        files.lock(stream, "a search", "--output_dir")
-    except OSError as error:
-        raise errors.UsageError(
-            f"{path} cannot be locked ({error.strerror}); choose an --output_dir on a file system "
-            "with locks"
-        ) from error
 
 
 def _to_line(record: Record) -> str:

@@ -62,6 +62,13 @@ def folder(parent: pathlib.Path) -> Iterator[pathlib.Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def temporary() -> Iterator[pathlib.Path]:
+    """Gives a folder where temporary files belong ($TMPDIR); see `folder`."""
+    with folder(pathlib.Path(tempfile.gettempdir())) as path:
+        yield path
+
+
 def renamed(path: pathlib.Path, prefix: str) -> pathlib.Path:
     """Renames what `folder` gave: it stays locked, but is not removed or swept any more."""
     return path.rename(path.with_name(prefix + path.name.removeprefix(_FOLDER)))
@@ -73,7 +80,8 @@ def sweep(parent: pathlib.Path) -> None:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def abandoned(parent: pathlib.Path, *prefixes: str) -> Iterator[pathlib.Path]:
@@ -92,6 +100,8 @@ def abandoned(parent: pathlib.Path, *prefixes: str) -> Iterator[pathlib.Path]:
     except OSError:
         return
     for path in (parent / name for name in found):
+        if path.is_symlink():
+            continue  # never made here: in a shared folder, a trap
         lock = _claim(path)
         if lock is not None:
             with lock:

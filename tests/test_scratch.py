@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import tempfile
 from collections.abc import Callable
 
 import pytest
@@ -36,6 +37,23 @@ def test_the_next_that_writes_removes_what_a_kill_has_left(
     assert (kept, (tmp_path / kept).read_text()) == ("a.json", "old")
     files.write_text(tmp_path / "b.json", "")
     assert _names(tmp_path) == ["a.json", "b.json"]
+
+
+def test_the_next_temporary_folder_removes_what_a_kill_has_left(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / ".unverified-abcd1234"
+    left.mkdir()
+    trap = tmp_path / ".unverified-abcd1235"
+    trap.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    with scratch.temporary() as first, scratch.temporary() as second:
+        assert first.parent == second.parent == tmp_path
+        assert first.is_dir()
+        assert not left.exists()
+    assert _names(tmp_path) == [trap.name, "elsewhere"]
+    assert _names(tmp_path / "elsewhere") == []
 
 
 def test_what_is_in_use_is_not_swept(tmp_path: pathlib.Path) -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable
 
-from bignas_tf import commands, files
+from bignas_tf import commands, files, scratch
 from bignas_tf.data import description
 from bignas_tf.training import recipe
 
@@ -71,7 +70,7 @@ def next_steps(config_file: str, run_dir: str) -> str:
 
 def _measured_speed(chosen: recipe.Recipe, run: RunTool) -> float:
     """Returns images per second of a short trial; the first loop traces and does not count."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch.temporary() as folder:
         path = os.path.join(folder, _CONFIG_FILE)
         files.write_text(path, chosen.to_yaml())
         steps = {

@@ -13,8 +13,6 @@ as phones and accelerators want them.
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
 import warnings
 from collections.abc import Iterator
 
@@ -22,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf import errors
+from bignas_tf import errors, scratch
 from bignas_tf.conversion import metadata, operations
 from bignas_tf.exports import probe, verify
 from bignas_tf.exports.child_function import ChildFunction
@@ -82,8 +80,8 @@ def _described(
 
 def _shift(child: tf_keras.Model, model: bytes, patches: np.ndarray) -> np.ndarray:
     """How much higher each logit of a file is than the child's, on average: [classes]."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = pathlib.Path(scratch, "child.tflite")
+    with scratch.temporary() as temporary:
+        path = temporary / "child.tflite"
         path.write_bytes(model)
         answers = probe.litert(str(path))(patches)
     # Of any batch size: TensorFlow 2.20 with oneDNN crashes in children of just one image.

@@ -7,12 +7,11 @@ import hashlib
 import importlib.util
 import math
 import pathlib
-import tempfile
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bignas_tf import commands, errors, files
+from bignas_tf import commands, errors, files, scratch
 from bignas_tf.exports import processes, publishing, verify
 from bignas_tf.exports import proof as proof_lib
 
@@ -180,8 +179,8 @@ def _made_of(folder: pathlib.Path, name: str) -> bool:
 
 
 def _outcome(runtime: Runtime, model: pathlib.Path, proof: proof_lib.Proof) -> Outcome:
-    with tempfile.TemporaryDirectory() as scratch:
-        patches_path, answer_path = (pathlib.Path(scratch, name) for name in ("in.npy", "out.npz"))
+    with scratch.temporary() as temporary:
+        patches_path, answer_path = (temporary / name for name in ("in.npy", "out.npz"))
         np.save(patches_path, proof.patches)
         try:
             if runtime.probe:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
-import tempfile
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 from google.protobuf import message as protobuf
 
-from bignas_tf import errors
+from bignas_tf import errors, scratch
 from bignas_tf.exports import processes
 
 # An array for each input of a signature, by the input's name.
@@ -81,8 +80,8 @@ def session_answers(
             raise _failure(folder, f"{key!r} takes {sorted(inputs)}; given {sorted(feeds)}")
         tensors = {inputs[name]: array for name, array in feeds.items()}
         wanted.append((tensors, list(outputs.values())))
-    with tempfile.TemporaryDirectory() as scratch:
-        paths = [pathlib.Path(scratch, name) for name in ("requests", "answers")]
+    with scratch.temporary() as temporary:
+        paths = [temporary / name for name in ("requests", "answers")]
         paths[0].write_bytes(pickle.dumps(wanted))
         try:
             processes.run([str(_SESSION), str(folder), *map(str, paths)])

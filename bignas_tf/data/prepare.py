@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
-import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 from absl import logging
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, errors, files, scratch
 from bignas_tf.console import Show
 from bignas_tf.data import sources
 
@@ -29,6 +31,7 @@ _PACKED_AT = {
     "train-labels-idx1-ubyte.gz": 1504176606,
 }
 _GZIP_NAMED = b"\x1f\x8b\x08\x08"  # magic number, deflate, "a file name follows"
+_HALF_LOADED = re.compile(r".+\.tmp\.[0-9a-f]{32}")  # TFDS' name for a folder of one download
 _HEAD_REFUSED = (405, 501)  # the site is up, it only refuses HEAD requests
 _FALL_BACK = "train on the embedded digits instead: --params_override=task.train_data.source=digits"
 
@@ -49,7 +52,8 @@ def prepare(
       show: takes lines of progress; None for silence.
 
     Raises:
-      UsageError: TFDS has no such data set, or the folder cannot be written to.
+      UsageError: TFDS has no such data set, another process is preparing it, or the folder
+        cannot be written to.
       RunError: no source has it.
     """
     show = console.or_silent(show)
@@ -59,11 +63,37 @@ def prepare(
         show(f"{dataset} is already prepared in {folder}")
         return
     files.make_folder(os.path.dirname(folder))
-    if manual_dir is None:
-        _fetch(builder, show)
-    else:
-        _prepare_from(builder, manual_dir)
+    with _alone(builder):
+        if manual_dir is None:
+            _fetch(builder, show)
+        else:
+            _prepare_from(builder, manual_dir)
     show(f"{dataset} is prepared in {folder}")
+
+
+@contextlib.contextmanager
+def _alone(builder: tfds.core.DatasetBuilder) -> Iterator[None]:
+    """Keeps others from preparing the data set, and removes what a kill has left of it.
+
+    Buckets have no locks: nobody is kept out there, and nothing is removed.
+    """
+    root = os.fspath(builder.data_dir_root)
+    if files.is_remote(root):
+        yield
+        return
+    with files.locked(os.path.join(root, builder.name), "a preparation of it", "--data_dir"):
+        _sweep(builder)
+        yield
+
+
+def _sweep(builder: tfds.core.DatasetBuilder) -> None:
+    """Removes TFDS' unfinished folders of the data set; only its lock tells that nobody writes."""
+    version = pathlib.Path(builder.data_dir)
+    left = [*version.parent.glob(f"incomplete.??????_{version.name}")]
+    downloads = pathlib.Path(builder.data_dir_root, "downloads", builder.name)
+    left += [path for path, _ in files.walk(downloads) if _HALF_LOADED.fullmatch(path.name)]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def restore_gzip_header(stripped: bytes, name: str, packed_at: int) -> bytes:
@@ -134,8 +164,7 @@ def _unreachable(builder: tfds.core.DatasetBuilder) -> str | None:
 
 def _prepare_from_debian(builder: tfds.core.DatasetBuilder) -> None:
     """Prepares Fashion-MNIST from Debian's package; TFDS still checks every checksum."""
-    with tempfile.TemporaryDirectory(prefix="fashion_mnist_") as temporary:
-        work = pathlib.Path(temporary)
+    with scratch.temporary() as work:
         package = _download_package(work)
         _run(["dpkg", "-x", str(package), str(work / "unpacked")], work)
         manual = work / "manual"

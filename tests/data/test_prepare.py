@@ -8,8 +8,8 @@ import pathlib
 
 import pytest
 
-from bignas_tf import errors
-from bignas_tf.data import prepare
+from bignas_tf import errors, files
+from bignas_tf.data import prepare, sources
 from tests.data import samples
 from tests.processes import Process
 
@@ -62,6 +62,32 @@ def test_unreachable_data_set_exits_with_1_and_names_the_fall_back(tmp_path: pat
 def test_files_that_a_user_must_bring_are_asked_for(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.RunError, match=r"could not be prepared from .*empty"):
         prepare.prepare("imagenet2012", str(tmp_path / "data"), str(tmp_path / "empty"))
+
+
+def test_what_a_kill_left_of_a_preparation_is_removed(tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    version = pathlib.Path(sources.tfds_builder("imagenet2012", str(data)).data_dir)
+    half = f"tars.tar.tmp.{'0a' * 16}"
+    left = [
+        version.with_name(f"incomplete.AB12CD_{version.name}"),
+        data / "downloads" / "imagenet2012" / "tars" / half,
+    ]
+    kept = [
+        version.with_name("incomplete.AB12CD_0.0.1"),
+        data / "downloads" / "imagenet2012" / "whole.tar",
+        data / "downloads" / "mnist" / half,
+    ]
+    for path in left + kept:
+        (path / "part").mkdir(parents=True)
+    manual = str(tmp_path / "empty")
+    with files.locked(data / "imagenet2012", "a test", "--flag"):
+        with pytest.raises(errors.UsageError, match="belongs to a preparation of it that is runn"):
+            prepare.prepare("imagenet2012", str(data), manual)
+        assert all(path.exists() for path in left + kept)
+    with pytest.raises(errors.RunError, match="could not be prepared from"):
+        prepare.prepare("imagenet2012", str(data), manual)
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
 
 
 def test_folder_that_cannot_be_written(tmp_path: pathlib.Path) -> None:

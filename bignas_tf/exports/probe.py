@@ -39,8 +39,12 @@ def tensorflow(folder: str) -> Infer:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(folder)
-    serve = loaded.signatures["patches"]
-    return lambda images: serve(patches=tf.constant(images))["logits"].numpy()
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        # From `loaded` each time: a signature does not keep the variables that it reads.
+        return loaded.signatures["patches"](patches=tf.constant(images))["logits"].numpy()
+
+    return answer
 
 
 def interpreter(model: str | bytes, threads: int | None = None) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import time
 from collections.abc import Sequence
@@ -52,17 +51,19 @@ def latency_table(
       show: takes lines of progress and of the comparison; None for silence.
 
     Raises:
-      UsageError: no such space or resolution, a path that cannot be written, or a table of
-        another device.
+      UsageError: no such space or resolution, a path that cannot be written, a table of another
+        device or one that another process is measuring, or LiteRT is not installed.
       RunError: a part cannot be measured.
     """
     path, show = os.fspath(path), console.or_silent(show)
     models = counting.model_space_of(space, num_classes, input_channels)
     sides = _resolutions(models.space, resolutions)
-    files.ensure_writable(os.path.dirname(path) or ".")
-    elsewhere = Disposable(_CALLS)
-    table = _begun(path, models, threads, elsewhere)
-    _measure(table, models.all_parts(sides), threads, elsewhere, show)
+    files.refuse_folder(path, "--output")
+    device, elsewhere = _device(threads), Disposable(_CALLS)
+    # Who saves it writes all of it, and would undo what another process has added.
+    with files.locked(path, "a measurement", "--output"):
+        table = _begun(path, models, threads, device, elsewhere)
+        _measure(table, models.all_parts(sides), threads, elsewhere, show)
     show(_comparison(table, models, sides, threads, children, elsewhere))
     return table
 
@@ -77,9 +78,10 @@ def _resolutions(space: SearchSpace, given: Sequence[int]) -> Sequence[int]:
     return list(dict.fromkeys(given or choices))
 
 
-def _begun(path: str, models: ModelSpace, threads: int, elsewhere: Disposable) -> LatencyTable:
+def _begun(
+    path: str, models: ModelSpace, threads: int, device: str, elsewhere: Disposable
+) -> LatencyTable:
     """The table that is there already, or a new one without entries."""
-    device = _device(threads)
     if not files.is_file(path):
         side = models.space.base_resolution
         call = elsewhere(parts.overhead, side, models.input_channels, threads)
@@ -93,7 +95,7 @@ def _begun(path: str, models: ModelSpace, threads: int, elsewhere: Disposable) -
 
 
 def _device(threads: int) -> str:
-    version = importlib.metadata.version("ai-edge-litert")
+    version = children_lib.litert_version("a latency table")
     return (
         f"LiteRT {version}, XNNPACK, float32, {threads} thread{'s' if threads > 1 else ''}; "
         f"{machine.processor()}, {machine.cores()} cores"

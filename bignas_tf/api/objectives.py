@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import shlex
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from bignas_tf import errors
-from bignas_tf.latency import children
+from bignas_tf import errors, scratch
+from bignas_tf.latency import children, user_command
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.modeling import slicing
@@ -121,8 +119,7 @@ def _saved_model(setting: _Setting) -> Objective:
 
 
 def _litert(setting: _Setting) -> Objective:
-    if not importlib.util.find_spec("ai_edge_litert"):
-        raise errors.UsageError("litert_ms needs ai-edge-litert, which is not installed here")
+    children.litert_version("litert_ms")
     models, threads = setting.models, setting.options.threads
 
     def measure(architecture: Architecture) -> Measurement:
@@ -137,9 +134,10 @@ def _command(setting: _Setting) -> Objective:
 
     def measure(architecture: Architecture) -> Measurement:
         weights = list(slicing.slices(net, architecture, slicing.uncalibrated(net)))
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        with scratch.temporary() as temporary:
+            folder = str(temporary / "child")
             _elsewhere(setting, children.write, setting.models, architecture, weights, folder)
-            return Measurement(children.command(words, folder))
+            return Measurement(user_command.milliseconds(words, folder))
 
     title = f"latency by `{setting.options.command}`"
     return Objective("command_ms", title, "ms", measure, counted=False)

@@ -1,0 +1,105 @@
+"""How long a user's own command says that a child takes. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+
+from bignas_tf import errors
+
+_LIMIT_S = 600.0
+_MOST_PRINTED = 400  # characters of a command's output that an error repeats
+# Shells, whose input ends with the process that holds it, even by a kill. A signal at the death of
+# a parent (prctl) would miss what the command has started. One waits until the other knows it.
+_START = 'read watched && exec "$@" < /dev/null'
+_WATCH = 'read group && { read ended || kill -s KILL -- "-$group"; }'
+
+
+def milliseconds(words: Sequence[str], folder: str, limit_s: float = _LIMIT_S) -> float:
+    """Runs a user's command on a folder; the last line that it prints is its milliseconds.
+
+    Args:
+      words: of the command; the folder becomes its last argument.
+      folder: as `children.write` leaves it.
+      limit_s: seconds after which the command, and what it started, is ended.
+
+    Raises:
+      RunError: it cannot be started, fails, takes too long, or prints no positive number.
+    """
+    shown = shlex.join([*words, folder])
+    process = subprocess.Popen(
+        ["sh", "-c", _START, "sh", *words, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    with process, _watched(process.pid), _ended(process):
+        try:
+            output, complaints = process.communicate("watched\n", timeout=limit_s)
+        except subprocess.TimeoutExpired as error:
+            printed = (error.stdout or b"") + (error.stderr or b"")
+            text = printed.decode("utf-8", "replace")
+            raise errors.RunError(f"{shown}: took over {limit_s:g} s; {_printed(text)}") from None
+    if process.returncode:
+        raise errors.RunError(
+            f"{shown}: exit status {process.returncode}; {_printed(output + complaints)}"
+        )
+    return _last_line(shown, output, complaints)
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Ends a process and all that it started, if an exception passes."""
+    try:
+        yield
+    except BaseException:
+        # It has its own session, so that its process group holds just what it started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+@contextlib.contextmanager
+def _watched(group: int) -> Iterator[None]:
+    """Has a process group ended if this process is killed inside."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # In a session of its own: whoever kills the group of this process leaves the watcher alive.
+    with subprocess.Popen(
+        ["sh", "-c", _WATCH], bufsize=0, stdin=subprocess.PIPE, start_new_session=True, **quiet
+    ) as watcher:
+        assert watcher.stdin is not None
+        watcher.stdin.write(b"%d\n" % group)
+        try:
+            yield
+        finally:
+            watcher.stdin.write(b"ended\n")
+
+
+def _last_line(shown: str, output: str, complaints: str) -> float:
+    lines = output.split("\n")
+    text = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    # Written so that NaN fails.
+    if not 0 < value < math.inf:
+        raise errors.RunError(
+            f"{shown}: its last line must be milliseconds, a number above 0; "
+            f"{_printed(output + complaints)}"
+        )
+    return value
+
+
+def _printed(text: str) -> str:
+    """The end of what a command printed, in one line."""
+    line = " ".join(text.split())
+    return f"it printed {line[-_MOST_PRINTED:]!r}" if line else "it printed nothing"

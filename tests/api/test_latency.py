@@ -1,0 +1,46 @@
+"""A latency table is refused before anything is measured, where it could not be kept."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import pytest
+
+from bignas_tf import errors, files
+from bignas_tf.api import latency
+from tests.search_space import spaces
+
+
+def _measure(path: pathlib.Path) -> None:
+    latency.latency_table(spaces.countable(), path, num_classes=3, input_channels=1, show=_fail)
+
+
+def _fail(line: str) -> None:
+    """Takes a line that comes once measuring begins."""
+    raise AssertionError(line)
+
+
+def test_a_folder_is_not_a_table(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.UsageError, match=f"^--output={tmp_path} is a folder; name a file"):
+        _measure(tmp_path)
+
+
+def test_two_measurements_never_share_a_table(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "table.json"
+    with (
+        files.locked(path, "a test", "--flag"),
+        pytest.raises(errors.UsageError, match=r"belongs to a measurement that is running; .*put$"),
+    ):
+        _measure(path)
+    assert not path.exists()
+
+
+def test_a_missing_package_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)  # as where it has no wheel
+    with pytest.raises(
+        errors.UsageError, match=r"a latency table needs LiteRT, .*pip install ai-e"
+    ):
+        _measure(tmp_path / "table.json")

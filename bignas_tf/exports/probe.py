@@ -41,7 +41,7 @@ def tensorflow(folder: str) -> Infer:
     loaded = tf.saved_model.load(folder)
 
     def answer(images: np.ndarray) -> np.ndarray:
-        # From `loaded` each time: a signature does not keep the variables that it reads.
+        # From `loaded` each time, which keeps it: a signature holds its variables only weakly.
         return loaded.signatures["patches"](patches=tf.constant(images))["logits"].numpy()
 
     return answer

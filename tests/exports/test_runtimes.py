@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import json
 import pathlib
 import shutil
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.conversion import converter, measure
-from bignas_tf.exports import probe, proof, runtimes, saved_model
+from bignas_tf.exports import proof, runtimes, saved_model
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection.evaluator import Evaluator
@@ -183,20 +182,6 @@ def _drop_variable(prefix: pathlib.Path, fragment: str) -> None:
         shape_and_slices=[""] * len(kept),
         tensors=list(kept.values()),
     )
-
-
-def test_a_loaded_model_keeps_its_variables(tmp_path: pathlib.Path) -> None:
-    module = tf.Module()
-    module.weights = tf.Variable([[1.0, 2.0, 3.0]])
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.uint8, "patches")])
-    def serve(patches: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logits": tf.cast(patches, tf.float32) @ module.weights}
-
-    tf.saved_model.save(module, str(tmp_path), {"patches": serve})
-    run = probe.tensorflow(str(tmp_path))
-    gc.collect()
-    np.testing.assert_array_equal(run(np.array([[2]], np.uint8)), [[2, 4, 6]])
 
 
 def test_a_damaged_file_is_caught(broken: pathlib.Path) -> None:

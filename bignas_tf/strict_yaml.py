@@ -34,8 +34,8 @@ class Loader(yaml.SafeLoader):
         try:
             return super().construct_object(node, deep)
         except _MISREAD as error:
-            shown = repr(node.value[:_SHOWN]) if isinstance(node, yaml.ScalarNode) else node.id
             kind = node.tag.rpartition(":")[2]
+            shown = repr(node.value[:_SHOWN]) if isinstance(node, yaml.ScalarNode) else "this"
             raise _error(f"{shown} is not a valid {kind}", node.start_mark) from error
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:

@@ -70,10 +70,14 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _watched(group: int) -> Iterator[None]:
     """Has a process group ended if this process is killed inside."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     # In a session of its own: whoever kills the group of this process leaves the watcher alive.
     with subprocess.Popen(
-        ["sh", "-c", _WATCH], bufsize=0, stdin=subprocess.PIPE, start_new_session=True, **quiet
+        ["sh", "-c", _WATCH],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as watcher:
         assert watcher.stdin is not None
         watcher.stdin.write(b"%d\n" % group)

@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: pathlib.Path, name: st
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_two_can_not_enter_a_lock_of_the_same_file(tmp_path: pathlib.Path) -> None:
+def test_only_one_can_be_inside_a_lock(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "new" / "file"
     with files.locked(path, "a job", "--dir"), files.locked(path.with_name("other"), "a", "--b"):
         expected = r"/new/\.file\.lock belongs to a job that is running; .* another --dir$"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-_left: dict[str, int] = {}  # how often each doomed folder may still be listed
+_left: dict[str, int] = {}  # by folder, the listings that still find it
 
 
 def _remove(event: str, arguments: tuple[Any, ...]) -> None:
@@ -27,7 +27,12 @@ def _remove(event: str, arguments: tuple[Any, ...]) -> None:
 
 @contextlib.contextmanager
 def before_listing(folder: pathlib.Path, number: int = 0) -> Iterator[None]:
-    """Removes a folder just before it is listed for the time of this number, from 0."""
+    """Removes a folder just before it is listed.
+
+    Args:
+      folder: that is doomed.
+      number: of listings that still find it.
+    """
     _watch()
     _left[str(folder)] = number
     try:

@@ -48,7 +48,8 @@ def named(config: config_lib.DataConfig) -> Iterator[None]:
             raise found from error
         if _READ in str(error):
             raise errors.UsageError(
-                f"data: an image changed or vanished while it was needed ({_reason(error)})"
+                f"data: an image changed or vanished while it was needed ({_reason(error)}); give "
+                "the same command again"
             ) from error
         raise
 

@@ -57,7 +57,8 @@ def scan(root: str) -> ImageFolder:
     try:
         return _scanned(root)
     except OSError as error:
-        raise errors.UsageError(f"{error.filename} cannot be read ({error.strerror})") from error
+        name = error.filename or root
+        raise errors.UsageError(f"{name} cannot be read ({error.strerror})") from error
 
 
 def _scanned(root: str) -> ImageFolder:

@@ -81,7 +81,7 @@ def _alone(builder: tfds.core.DatasetBuilder) -> Iterator[None]:
     if files.is_remote(root):
         yield
         return
-    with files.locked(os.path.join(root, builder.name), "a preparation of it", "--data_dir"):
+    with files.locked(os.path.join(root, builder.name), "a prepare_data", "--data_dir"):
         _sweep(builder)
         yield
 

@@ -84,7 +84,8 @@ def _watched(group: int) -> Iterator[None]:
         try:
             yield
         finally:
-            watcher.stdin.write(b"ended\n")
+            with contextlib.suppress(BrokenPipeError):  # somebody else has ended the watcher
+                watcher.stdin.write(b"ended\n")
 
 
 def _last_line(shown: str, output: str, complaints: str) -> float:

@@ -81,7 +81,7 @@ def test_what_a_kill_left_of_a_preparation_is_removed(tmp_path: pathlib.Path) ->
         (path / "part").mkdir(parents=True)
     manual = str(tmp_path / "empty")
     with files.locked(data / "imagenet2012", "a test", "--flag"):
-        with pytest.raises(errors.UsageError, match="belongs to a preparation of it that is runn"):
+        with pytest.raises(errors.UsageError, match="belongs to a prepare_data that is running"):
             prepare.prepare("imagenet2012", str(data), manual)
         assert all(path.exists() for path in left + kept)
     with pytest.raises(errors.RunError, match="could not be prepared from"):

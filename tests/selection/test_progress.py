@@ -8,7 +8,8 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 
 from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
-from bignas_tf.selection.figures import RANKING, REPORTING, Figures
+from bignas_tf.selection.figures import Figures
+from bignas_tf.selection.journal import RANKING, REPORTING
 from bignas_tf.selection.pool import Pool
 from bignas_tf.selection.progress import SearchProgress, countdown
 from tests.selection import countable

@@ -15,7 +15,7 @@ from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import runtimes, saved_model
+from bignas_tf.exports import runtimes, saved_model, versions
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -203,10 +203,8 @@ def _names(
 
 
 def _checked(given: str, names: object) -> Sequence[str]:
-    """Returns the names, which are a list of texts."""
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise errors.UsageError(f"{given} is not a JSON list of strings")
-    return names
+    """Returns the names, which are a list of texts that can be stored."""
+    return [name.text() for name in Value(names, given).elements()]
 
 
 def _servables(
@@ -239,6 +237,8 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
       UsageError: it is of another run, was fine-tuned since, or a file of it is damaged.
     """
     path = folder / saved_model.CHILD_FILE
+    if not path.is_file():
+        raise versions.no_version(folder)
     plain = files.read_json(path)
     with files.written_by("tools.export", path):
         card = Value(plain)

@@ -195,7 +195,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     folder = tmp_path / "run"
     with pytest.raises(errors.RunError) as caught:
         trainer.train(config, str(folder), runs.on_one_cpu())
-    step = len(capsys.readouterr().out.splitlines()) + 1
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == trainer.BUILDING
+    step = len(lines) + 1
     assert 1 < step <= 8
     assert f"not finite at step {step}:" in str(caught.value)
     good = tf.train.latest_checkpoint(str(folder))
@@ -268,7 +270,8 @@ def test_progress_says_step_losses_and_rate(
 ) -> None:
     config = runs.parse(tmp_path, ALONE)
     runs.train(config, tmp_path / "run")
-    lines = capsys.readouterr().out.splitlines()
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == trainer.BUILDING
     assert len(lines) == 2
     for step, line in zip((3, 6), lines, strict=True):
         assert line.startswith(f"step {step}/6  loss: biggest ")

@@ -155,4 +155,4 @@ def test_predict_refuses_what_is_no_image_or_no_export(
     error = commands.refuse(forks, "predict", path, export_dir=run_dir)
     assert f"{run_dir} is not the folder of an exported version: give the folder of one" in error
     error = commands.refuse(forks, "predict", path, export_dir=version_dir.parent)
-    assert error.endswith(f"exported version: it holds version 1; give {version_dir}\n")
+    assert error.endswith(f"exported version: it holds version 1; give {version_dir}")

@@ -1,6 +1,8 @@
-"""The two kinds of failure a tool reports without a traceback."""
+"""The two kinds of failure a tool reports without a traceback, and values in their messages."""
 
 from __future__ import annotations
+
+_UNSHOWN = "a value too large to show"
 
 
 class UsageError(ValueError):
@@ -28,5 +30,17 @@ def one_line(error: BaseException | str, most: int = 300) -> str:
     Returns:
       The text with its line breaks as spaces; the name of the exception's type if it has none.
     """
-    line = " ".join(str(error).split()) or type(error).__name__
-    return line if len(line) <= most else f"{line[: most - 4]} ..."
+    return cut(" ".join(str(error).split()) or type(error).__name__, most)
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as messages show it: its `repr`, cut to `most` characters."""
+    try:
+        return cut(repr(value), most)
+    except (ValueError, RecursionError):  # ValueError: an integer of more than 4300 digits
+        return _UNSHOWN
+
+
+def cut(text: str, most: int) -> str:
+    """Text of at most `most` characters; a longer one ends in " ..."."""
+    return text if len(text) <= most else f"{text[: most - 4]} ..."

@@ -202,11 +202,12 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
     """Makes a local folder and checks that files can be created in it.
 
     Raises:
-      UsageError: it cannot be made or written to, or is remote.
+      UsageError: it cannot be made or written to, has a name that is not text, or is remote.
       RunError: there is no room.
     """
     if is_remote(folder):
         raise _usage_error(folder, "is remote; a local folder is needed")
+    check_text(os.fspath(folder))
     path = pathlib.Path(folder)
     try:
         with full_disk.explained(path):
@@ -233,6 +234,20 @@ def walk(folder: str | os.PathLike[str]) -> Iterator[tuple[pathlib.Path, os.stat
             except OSError:
                 continue
             yield path, status
+
+
+def check_text(name: str) -> None:
+    """Refuses a name that TensorFlow and JSON files cannot hold.
+
+    Raises:
+      UsageError: it is not of UTF-8.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise errors.UsageError(
+            f"{errors.shown(name, 300)} is not a UTF-8 name; rename it"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ class Value:
             raise self.wrong("it takes a number")
         if not least <= value <= most:
             raise self.wrong(
-                f"it takes {least:g} to {most:g}"
+                f"it takes {least:.12g} to {most:.12g}"
                 if most < math.inf
                 else f"it takes {least:g} or more"
             )
@@ -86,11 +86,11 @@ class Value:
         """A number from 0 to 1."""
         return self.number(0, 1)
 
-    def count(self, least: int = 0) -> int:
-        """A whole number of at least `least`."""
+    def count(self, least: int = 0, most: float = math.inf) -> int:
+        """A whole number from `least` to `most`."""
         if isinstance(self.content, bool) or not isinstance(self.content, int):
             raise self.wrong("it takes a whole number")
-        self.number(least)
+        self.number(least, most)
         return self.content
 
     def optional(self, read: Callable[[Value], T]) -> T | None:
@@ -112,7 +112,8 @@ class Value:
 
     def wrong(self, allowed: str) -> errors.UsageError:
         """The error to raise, such as "ranking.images is 0; it takes 1 or more"."""
-        return errors.UsageError(f"{self._place or 'the file'} is {self.content!r:.60}; {allowed}")
+        place = self._place or "the file"
+        return errors.UsageError(f"{place} is {errors.shown(self.content)}; {allowed}")
 
 
 def _is_finite(value: float) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from bignas_tf import errors
+
 _MOST_LEVELS = 50
 _MOST_NODES = 100_000
 _SHOWN = 40  # characters of a value that an error repeats
@@ -101,7 +103,10 @@ def _check_keys(node: yaml.MappingNode) -> None:
         if not isinstance(key, yaml.ScalarNode):
             continue
         if (key.tag, key.value) in seen:
-            _refuse(f"the key {key.value!r} is given twice; the first value would be lost", key)
+            _refuse(
+                f"the key {errors.shown(key.value)} is given twice; the first value would be lost",
+                key,
+            )
         seen.add((key.tag, key.value))
 
 

@@ -61,6 +61,49 @@ def test_a_full_disk_is_one_line_whoever_writes() -> None:
     assert line.startswith("error: a file cannot be written: No space left on device; ")
 
 
+@pytest.mark.parametrize(
+    ("body", "code", "line"),
+    [
+        ("raise KeyboardInterrupt", 130, "error: interrupted"),
+        ("raise MemoryError", 1, "error: memory ran out; smaller batches take less"),
+        (
+            "raise type('ResourceExhaustedError', (Exception,), {})('no tensor\\n[[node]]')",
+            1,
+            "error: memory ran out (no tensor); smaller batches take less",
+        ),
+    ],
+)
+def test_a_shortage_or_an_interrupt_is_one_line(body: str, code: int, line: str) -> None:
+    done = _tool(body)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"{line}\n")
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_output_that_nobody_reads_is_no_error(flush: bool) -> None:
+    body = f"[print('x' * 9999, flush={flush}) for _ in range(99)]"
+    command = [sys.executable, "-c", TOOL.format(body=body)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as tool:
+        assert tool.stdout is not None
+        assert tool.stderr is not None
+        tool.stdout.close()
+        assert tool.stderr.read() == ""
+    assert tool.returncode == 141
+
+
+def test_a_pipe_of_a_tool_s_own_that_breaks_keeps_its_traceback() -> None:
+    done = _tool("raise BrokenPipeError('of a child')")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "BrokenPipeError: of a child" in done.stderr
+
+
+def test_an_argument_that_is_not_utf_8_is_refused() -> None:
+    done = _tool("print('ran')", b"--flagfile=\xff".decode(errors="surrogateescape"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == r"error: '--flagfile=\udcff' is not a UTF-8 name; rename it" + "\n"
+
+
 def test_another_exception_keeps_its_traceback() -> None:
     done = _tool("raise KeyError('a bug')")
     assert done.returncode == 1

@@ -119,6 +119,13 @@ def test_where_only_this_machine_will_do_a_remote_folder_is_refused() -> None:
         files.ensure_writable("ram://a")
 
 
+def test_a_folder_whose_name_is_not_text_is_refused(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "\udcff"
+    with pytest.raises(errors.UsageError, match=r"\\udcff' is not a UTF-8 name; rename it"):
+        files.ensure_writable(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("error", "reason"), [(KeyError("name"), "no 'name'"), (TypeError("a list"), "a list")]
 )

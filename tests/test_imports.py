@@ -25,7 +25,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "latency": frozenset(
         {"search_space", "modeling", "data.decode", "data.resize", "exports", "conversion"}
     ),
-    "reports": frozenset({"search_space", "selection", "exports", "training.checkpoints"}),
+    "reports": frozenset(
+        {"search_space", "selection", "exports"} | {"training.checkpoints", "training.curve_file"}
+    ),
     "api": frozenset(
         {"search_space", "modeling", "data", "training", "selection"}
         | {"exports", "conversion", "latency", "reports"}

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import select
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +18,9 @@ from bignas_tf import commands, errors, files, full_disk
 
 from . import quiet
 
-_USAGE, _FAILURE = 2, 1
+_USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
+_STDOUT = 1  # its file descriptor
+_EXHAUSTED = "ResourceExhaustedError"  # by name, because TensorFlow may not be imported
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
 
@@ -49,8 +52,10 @@ def _translate_help() -> None:
 
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
+        for argument in argv:
+            files.check_text(argument)
         return flags.FLAGS(list(argv))
-    except flags.Error as error:
+    except (flags.Error, errors.UsageError) as error:
         _exit(error, _USAGE)
     except SystemExit:
         # --help and its kin: absl has printed it and exits with 1; we exit with 0.
@@ -65,16 +70,41 @@ def _guarded(
         if unexpected:
             raise errors.UsageError(f"unexpected arguments {unexpected}; see --help")
         main(argv)
+        sys.stdout.flush()
     except errors.UsageError as error:
         _exit(error, _USAGE)
     except errors.RunError as error:
         _exit(error, _FAILURE)
+    except KeyboardInterrupt:
+        _exit("interrupted", _INTERRUPTED)
     except Exception as error:
-        # A library's own file, such as one in a temporary folder.
-        why = full_disk.reason(error)
-        if not why:
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            sys.exit(_UNREAD)
+        problem = _shortage(error)
+        if not problem:
             raise
-        _exit(full_disk.message(why, getattr(error, "filename", None)), _FAILURE)
+        _exit(problem, _FAILURE)
+
+
+def _is_unread() -> bool:
+    """Whether nobody reads our output any more; what is left of it then goes nowhere."""
+    output = select.poll()
+    output.register(_STDOUT, select.POLLOUT)
+    unread = any(event & select.POLLERR for _, event in output.poll(0))
+    if unread:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+    return unread
+
+
+def _shortage(error: Exception) -> str:
+    """Says what ran out, disk or memory; "" if the error is a different one."""
+    # A library's own file, such as one in a temporary folder.
+    if why := full_disk.reason(error):
+        return full_disk.message(why, getattr(error, "filename", None))
+    if isinstance(error, MemoryError) or type(error).__name__ == _EXHAUSTED:
+        said = (str(error).splitlines() or [""])[0]
+        return f"memory ran out{said and f' ({errors.cut(said, 300)})'}; smaller batches take less"
+    return ""
 
 
 def _exit(error: Exception | str, code: int) -> NoReturn:

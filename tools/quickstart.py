@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     images = os.path.abspath(os.path.expanduser(_IMAGES.value)) if _IMAGES.value else ""
     run_dir = _RUN_DIR.value or "_".join(["runs/quickstart", *pathlib.Path(images).parts[-1:]])
-    budgets = [float(budget) for budget in _BUDGETS.value]
+    budgets = _budgets()
     override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}"
     if images:
         config_file, chosen = own_images.prepare(images, run_dir, _MINUTES.value, _run)
@@ -78,6 +78,14 @@ def main(argv: Sequence[str]) -> None:
         _print_plain(json.loads(plain.splitlines()[-1]))
         print(own_images.next_steps(config_file, run_dir))
     print(f"report:         {run_dir}/report.html\nexported child: {export}")
+
+
+def _budgets() -> list[float]:
+    """Millions of multiply-adds, checked before anything is trained."""
+    if not _BUDGETS.value:
+        raise bignas.UsageError("no budget; give --budgets_mflops=2,4,8")
+    checked = [bignas.budget(f"mflops={value}") for value in _BUDGETS.value]
+    return [budget.limits["mflops"] for budget in checked]
 
 
 def _prepare_data() -> str:

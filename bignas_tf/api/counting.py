@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from bignas_tf.plain import Value
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from bignas_tf.training.checkpoints import Run
 
 _CLASSES, _CHANNELS = 1000, 3
+# A run has no more classes, and a space no wider layers; counts of them fit into 64 bits.
+_MOST_CLASSES, _MOST_CHANNELS = 1 << 22, 1 << 14
 
 
 def cost(
@@ -45,7 +48,13 @@ def model_space_of(
     num_classes: int | None = None,
     input_channels: int | None = None,
 ) -> ModelSpace:
-    """Returns a space or a run with its inputs and outputs; see `cost` for the arguments."""
+    """Returns a space or a run with its inputs and outputs; see `cost` for the arguments.
+
+    Raises:
+      UsageError: no such space, or more classes or channels than a model has.
+    """
+    _check("num_classes", num_classes, _MOST_CLASSES)
+    _check("input_channels", input_channels, _MOST_CHANNELS)
     if isinstance(space, str | os.PathLike):
         space = presets.get(os.fspath(space))
     if isinstance(space, SearchSpace):
@@ -54,3 +63,8 @@ def model_space_of(
     return ModelSpace(
         space.space, num_classes or net.num_classes, input_channels or net.input_channels
     )
+
+
+def _check(name: str, given: int | None, most: int) -> None:
+    if given is not None:
+        Value(given, name).count(1, most)

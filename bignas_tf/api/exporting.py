@@ -15,7 +15,7 @@ from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import runtimes, saved_model
+from bignas_tf.exports import runtimes, saved_model, versions
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -54,6 +54,7 @@ def export(
     *,
     labels: Sequence[str] | str | os.PathLike[str] | None = None,
     licence: str = "",
+    show: Show | None = console.print_line,
 ) -> pathlib.Path:
     """Exports a child as the next version below a folder, a SavedModel for TensorFlow Serving.
 
@@ -64,6 +65,7 @@ def export(
       labels: names of the classes in their order, or a JSON file of them; the data set's own if
         None.
       licence: of the model, for its card.
+      show: takes a line when the child is calibrated; None for silence.
 
     Returns:
       The folder of the version, which appears only once it is verified.
@@ -76,7 +78,7 @@ def export(
     names = _names(run.config.task.train_data, labels)
     # Before the work: otherwise these mistakes would show only after it.
     files.ensure_writable(output_dir)
-    ((_, servable),) = _servables(run, children, names, licence)
+    ((_, servable),) = _servables(run, children, names, licence, console.or_silent(show))
     return saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
 
 
@@ -87,6 +89,7 @@ def export_family(
     *,
     labels: Sequence[str] | str | os.PathLike[str] | None = None,
     licence: str = "",
+    show: Show | None = console.print_line,
 ) -> list[pathlib.Path]:
     """Exports every selected child of a search as its own model; all appear, or none.
 
@@ -96,6 +99,7 @@ def export_family(
       output_dir: gets `child_<budget>/<version>/` for each child.
       labels: see `export`.
       licence: see `export`.
+      show: takes a line for each child that is calibrated; None for silence.
 
     Returns:
       The folders of the versions.
@@ -109,7 +113,7 @@ def export_family(
     children = {result_lib.child_file("", each.name).stem: each.architecture for each in selected}
     names = _names(run.config.task.train_data, labels)
     files.ensure_writable(output_dir)
-    servables = _servables(run, children, names, licence)
+    servables = _servables(run, children, names, licence, console.or_silent(show))
     return saved_model.export_family(servables, os.fspath(output_dir), runtimes.MANDATORY)
 
 
@@ -203,14 +207,12 @@ def _names(
 
 
 def _checked(given: str, names: object) -> Sequence[str]:
-    """Returns the names, which are a list of texts."""
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise errors.UsageError(f"{given} is not a JSON list of strings")
-    return names
+    """Returns the names, which are a list of texts that can be stored."""
+    return [name.text() for name in Value(names, given).elements()]
 
 
 def _servables(
-    run: Run, children: Mapping[str, Architecture], names: Sequence[str], licence: str
+    run: Run, children: Mapping[str, Architecture], names: Sequence[str], licence: str, show: Show
 ) -> Iterator[tuple[str, Servable]]:
     """Calibrates, scores and slices children, one after the other."""
     task, net, evaluator = run.config.task, run.supernet, evaluators.evaluator_of(run)
@@ -229,6 +231,10 @@ def _servables(
         cost = net.cost_of(architecture)
         card = cards.card(run, task, architecture, cost, accuracy, licence)
         card["calibration"] = calibration
+        show(
+            f"{name or 'child'}: calibrated, top-1 {accuracy.top1:.4f} on "
+            f"{selection.reporting_split}; writing and verifying it"
+        )
         yield name, Servable(model, card, patches.numpy(), logits, names, centre)
 
 
@@ -239,6 +245,8 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
       UsageError: it is of another run, was fine-tuned since, or a file of it is damaged.
     """
     path = folder / saved_model.CHILD_FILE
+    if not path.is_file():
+        raise versions.no_version(folder)
     plain = files.read_json(path)
     with files.written_by("tools.export", path):
         card = Value(plain)

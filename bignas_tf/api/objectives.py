@@ -57,7 +57,7 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
     choices = [*COUNTED, *_LATENCIES]
     for name in names:
         if name not in choices:
-            raise errors.UsageError(f"a budget limits {name!r}; choose from {choices}")
+            raise errors.UsageError(f"a budget limits {errors.shown(name)}; choose from {choices}")
     net = run.supernet
     models = ModelSpace(run.space, net.num_classes, net.input_channels)
     setting = _Setting(net, options, models, Disposable())

@@ -76,7 +76,7 @@ def validate(config: DataConfig) -> None:
     _check_choice("channels", config.channels, (1, 3))
     _check_sizes(config)
     if not isinstance(config.seed, int | None) or abs(config.seed or 0) >= _SEEDS:
-        raise errors.UsageError(f"data: seed is {config.seed!r}; it is a whole number below 2^32")
+        raise _wrong("seed", config.seed, "it is a whole number below 2^32")
     if config.autoaugment and config.channels != 3:
         raise errors.UsageError("data: autoaugment needs channels=3; set channels or autoaugment")
     if config.cache and config.crop == "inception":
@@ -102,20 +102,17 @@ def _check_sizes(config: DataConfig) -> None:
     for field, most in _MOST.items():
         value = getattr(config, field)
         if not _is_whole(value, 1, most):
-            raise errors.UsageError(
-                f"data: {field} is {value!r}; it must be a whole number from 1 to {most}"
-            )
+            raise _wrong(field, value, f"it must be a whole number from 1 to {most}")
     for field, least in (("shuffle_buffer_size", 0), ("label_offset", -_MOST_EXAMPLES)):
         value = getattr(config, field)
         if not _is_whole(value, least, _MOST_EXAMPLES):
-            raise errors.UsageError(
-                f"data: {field} is {value!r}; it is a whole number from {least} to {_MOST_EXAMPLES}"
-            )
+            raise _wrong(field, value, f"it is a whole number from {least} to {_MOST_EXAMPLES}")
     prefetched = config.prefetch_buffer_size
     if prefetched is not None and not _is_whole(prefetched, -1, _MOST_PREFETCHED):
-        raise errors.UsageError(
-            f"data: prefetch_buffer_size is {prefetched!r}; it takes 1 to {_MOST_PREFETCHED} "
-            "batches, or 0, -1 or null to leave it to TensorFlow"
+        raise _wrong(
+            "prefetch_buffer_size",
+            prefetched,
+            f"it takes 1 to {_MOST_PREFETCHED} batches, or 0, -1 or null to leave it to TensorFlow",
         )
 
 
@@ -140,6 +137,11 @@ def check_fits(config: DataConfig, **expected: int) -> None:
 def _check_choice(field: str, value: object, allowed: tuple[object, ...]) -> None:
     if value in allowed:
         return
-    near = difflib.get_close_matches(str(value), [str(choice) for choice in allowed], n=1)
+    given = value if isinstance(value, str) else errors.shown(value)
+    near = difflib.get_close_matches(given, [str(choice) for choice in allowed], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise errors.UsageError(f"data: {field} is {value!r}; allowed: {list(allowed)}{hint}")
+    raise _wrong(field, value, f"allowed: {list(allowed)}{hint}")
+
+
+def _wrong(field: str, value: object, allowed: str) -> errors.UsageError:
+    return errors.UsageError(f"data: {field} is {errors.shown(value)}; {allowed}")

@@ -12,7 +12,7 @@ import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 
 _ENDINGS = (".jpg", ".jpeg", ".png")
 _ONLY_SPLIT = "all"
@@ -149,7 +149,7 @@ def _check(
     for split, classes in by_split.items():
         for name, paths in classes.items():
             for text in (split, name, *paths):
-                _check_text(text)
+                files.check_text(text)
             counts.setdefault(name, {})[split] = len(paths)
     skipped = f"; files that cannot be read: {_kinds(ignored)}" if ignored else ""
     if not any(any(each.values()) for each in counts.values()):
@@ -172,14 +172,6 @@ def _check(
             f"{root}: {_listed(alone)} in one split only ({alone[0]!r} in {split!r}), of {splits}; "
             "every class needs images to learn from and images to be judged on"
         )
-
-
-def _check_text(name: str) -> None:
-    """Refuses what TensorFlow and JSON files cannot hold."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise errors.UsageError(f"{name!r} is not a UTF-8 name; rename it") from None
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import augment, decode, faults, memory, shuffling, sources
 from bignas_tf.data import config as config_lib
+from bignas_tf.data.listed import Listed
 
 _CROP_DOMAIN, _DRAW_DOMAIN, _POLICY_DOMAIN = 1, 2, 3
 
@@ -80,6 +82,21 @@ def open_images(config: config_lib.DataConfig) -> sources.Source:
     """Finds the images of a valid config; see `build_dataset` for what it raises."""
     config_lib.validate(config)
     return sources.open_source(config)
+
+
+def class_shares(config: config_lib.DataConfig) -> np.ndarray | None:
+    """The fraction of the split's images that is of each class, float64 [num_classes].
+
+    None where only reading every file would tell; see `build_dataset` for what it raises.
+    """
+    if memory.kept(config):
+        _, labels = memory.load(config)
+    else:
+        source = open_images(config)
+        if not isinstance(source, Listed):
+            return None
+        labels = source.labels + config.label_offset
+    return np.bincount(labels, minlength=config.num_classes) / len(labels)
 
 
 def count_shared(config: config_lib.DataConfig, split: str, other: str) -> int:

@@ -10,6 +10,7 @@ import zlib
 import numpy as np
 
 from bignas_tf import errors
+from bignas_tf.exports import versions
 
 PROOF_FILE = "proof.npz"
 # The graph sums in another order than the supernet's, and the batch norms have scaled its
@@ -56,6 +57,8 @@ def read(folder: pathlib.Path) -> Proof:
       UsageError: there is none, or it cannot be read.
     """
     path = folder / PROOF_FILE
+    if not path.exists():
+        raise versions.no_version(folder)
     try:
         # Opened here, because NumPy leaves a file open that it cannot read.
         with path.open("rb") as stream, np.load(stream) as arrays:

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 
 from bignas_tf import errors, files, scratch
-from bignas_tf.exports import configs
+from bignas_tf.exports import configs, versions
 
 _VERSIONS, _REPLACEMENTS = ".verified-", ".measured-"
 # By a folder, or by a file or a link, onto which a folder cannot be renamed.
@@ -65,13 +65,13 @@ def finish_below(folder: pathlib.Path) -> None:
 
 
 def _finish_versions(verified: pathlib.Path) -> dict[str, pathlib.Path]:
-    base, versions = verified.parent, {}
+    base, placed = verified.parent, {}
     for path in _visible(verified):
         folder = files.ensure_writable(_model_folder(base, path.name))
-        versions[path.name] = _rename_to_next_version(path, folder)
+        placed[path.name] = _rename_to_next_version(path, folder)
     configs.write(base)
     shutil.rmtree(verified, ignore_errors=True)
-    return versions
+    return placed
 
 
 def _finish_replacements(measured: pathlib.Path) -> None:
@@ -95,8 +95,7 @@ def _model_folder(base: pathlib.Path, name: str) -> pathlib.Path:
 def _rename_to_next_version(path: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     """Renames to the next free version; two exports at once get two versions."""
     for _ in range(100):
-        taken = (int(each.name) for each in folder.iterdir() if each.name.isdecimal())
-        version = folder / str(1 + max(taken, default=0))
+        version = folder / str(1 + max(versions.numbers(folder), default=0))
         if _renamed(path, version):
             return version
     raise errors.RunError(f"no free version below {folder}")

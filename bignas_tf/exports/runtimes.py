@@ -108,7 +108,7 @@ class Outcome:
             return _COLUMNS.format(name, "-", "-", "-", "-", f"skipped: {self.skipped}")
         if self.problem:
             return _COLUMNS.format(name, "NO", "-", "-", "-", self.problem)
-        verdict = "ok" if self.passed else f"WRONG: {self.allowed:.2g} is allowed"
+        verdict = f"{'ok' if self.passed else 'WRONG'}: {self.allowed:.2g} is allowed"
         time = "-" if math.isnan(self.milliseconds) else f"{self.milliseconds:.3f}"
         difference, agreement = f"{self.difference:.2g}", f"{self.agreement:.4f}"
         return _COLUMNS.format(name, "yes", difference, agreement, time, verdict)

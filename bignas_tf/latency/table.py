@@ -53,16 +53,19 @@ class LatencyTable:
         value = files.read_json(path)
         if not isinstance(value, dict) or sorted(value) != sorted(_KEYS):
             given = sorted(value) if isinstance(value, dict) else type(value).__name__
-            raise errors.UsageError(f"{name}: a latency table has the keys {_KEYS}; got {given}")
+            raise errors.UsageError(
+                f"{name}: a latency table has the keys {_KEYS}; got {errors.cut(str(given), 200)}"
+            )
         if (value["format"], value["unit"]) != (FORMAT, UNIT):
-            given = f"{value['format']!r} and {value['unit']!r}"
+            given = f"{errors.shown(value['format'])} and {errors.shown(value['unit'])}"
             raise errors.UsageError(
                 f"{name}: format and unit are {given}; this version reads {FORMAT} and {UNIT!r}"
             )
         overhead = value["overhead_ms"]
         # A table whose author has put the call's time elsewhere says 0.
         if not _is_time(overhead) and overhead != 0:
-            raise errors.UsageError(f"{name}: overhead_ms is {overhead!r}; it is 0 or more")
+            given = errors.shown(overhead)
+            raise errors.UsageError(f"{name}: overhead_ms is {given}; it is 0 or more")
         for key, kind in (("device", str), ("entries", list)):
             if not isinstance(value[key], kind):
                 raise errors.UsageError(f"{name}: {key} is not a {kind.__name__}")
@@ -138,7 +141,8 @@ def _times(path: str, entries: list[dict[str, Any]]) -> dict[Part, float]:
         try:
             part = _part(entry)
             if not _is_time(entry["ms"]):
-                raise errors.UsageError(f"ms is {entry['ms']!r}; it takes a number above 0")
+                given = errors.shown(entry["ms"])
+                raise errors.UsageError(f"ms is {given}; it takes a number above 0")
             if part in times:
                 raise errors.UsageError(f"{json.dumps(_plain(part))} is listed twice")
         except errors.UsageError as error:
@@ -150,18 +154,19 @@ def _times(path: str, entries: list[dict[str, Any]]) -> dict[Part, float]:
 def _part(entry: Any) -> Part:
     kind = entry.get("part") if isinstance(entry, dict) else None
     if kind not in list(_KINDS):
-        raise errors.UsageError(f"part is {kind!r}; choose from {list(_KINDS)}")
+        raise errors.UsageError(f"part is {errors.shown(kind)}; choose from {list(_KINDS)}")
     fields = {field.name: field for field in dataclasses.fields(_KINDS[kind])}
     if sorted(entry) != sorted(["part", *fields, "ms"]):
         expected = ["part", *fields, "ms"]
-        raise errors.UsageError(f"a {kind} has the keys {expected}; got {list(entry)}")
+        given = errors.shown(list(entry), 200)
+        raise errors.UsageError(f"a {kind} has the keys {expected}; got {given}")
     for name, field in fields.items():
         least = 0 if name in _MAY_BE_ZERO else 1
         value = entry[name]
         # The annotations are text: 'int' or 'bool'. A bool is an int to isinstance.
         if type(value).__name__ != field.type or (field.type == "int" and value < least):
             expected_type = "true or false" if field.type == "bool" else f"{least} or more"
-            raise errors.UsageError(f"{name} is {value!r}; it takes {expected_type}")
+            raise errors.UsageError(f"{name} is {errors.shown(value)}; it takes {expected_type}")
     return _KINDS[kind](**{name: entry[name] for name in fields})
 
 

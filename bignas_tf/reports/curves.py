@@ -5,8 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from bignas_tf import files
-from bignas_tf.plain import Value
+from bignas_tf.training import curve_file
 
 # By a child's name: steps, and a value for each.
 Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]
@@ -20,15 +19,12 @@ def accuracies(path: pathlib.Path) -> Curves:
     Raises:
       UsageError: the file is damaged.
     """
-    rows = files.read_json(path) if path.is_file() else []
     curves: dict[str, tuple[list[int], list[float]]] = {}
-    with files.written_by("tools.train", path):
-        for row in Value(rows).elements():
-            step = row["step"].count()
-            for name, top1 in row["top1"].fields().items():
-                steps, values = curves.setdefault(name, ([], []))
-                steps.append(step)
-                values.append(top1.fraction())
+    for step, top1 in curve_file.read(path):
+        for name, value in top1.items():
+            steps, values = curves.setdefault(name, ([], []))
+            steps.append(step)
+            values.append(value)
     return curves
 
 

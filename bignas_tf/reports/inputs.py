@@ -19,6 +19,7 @@ from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.judged import Judgement
 from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.result import SearchResult
+from bignas_tf.training import curve_file
 
 # Files of an earlier report do not belong to the next.
 PAGE_FILE, PLOTS_DIR = "report.html", "report"
@@ -102,7 +103,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
         space=space,
         weights=_weights(folder, space),
         made_by=_command(folder),
-        accuracies=curves.accuracies(folder / "learning_curves.json"),
+        accuracies=curves.accuracies(folder / curve_file.FILE),
         losses=curves.losses(folder / "train"),
         judgement=_judgement(folder / judged.FILE, space),
         searches=list(_searches(folder, folders, space)),

@@ -54,7 +54,9 @@ class Architecture:
         names = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(value, dict) or sorted(value) != sorted(names):
             given = sorted(value) if isinstance(value, dict) else type(value).__name__
-            raise errors.UsageError(f"an architecture has the fields {names}; got {given}")
+            raise errors.UsageError(
+                f"an architecture has the fields {names}; got {errors.cut(str(given), 200)}"
+            )
         return cls(**{name: _integers(name, value[name], _RANK.get(name, 0)) for name in names})
 
     @classmethod
@@ -81,8 +83,14 @@ _RANK = {"depths": 1} | dict.fromkeys(_PER_LAYER, 2)
 def _integers(name: str, value: object, rank: int) -> Any:
     if rank:
         if not isinstance(value, list | tuple):
-            raise errors.UsageError(f"architecture field {name!r}: {value!r} is not a list")
+            raise _wrong(name, value, "a list")
         return tuple(_integers(name, item, rank - 1) for item in value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise errors.UsageError(f"architecture field {name!r}: {value!r} is not an integer")
+        raise _wrong(name, value, "an integer")
     return value
+
+
+def _wrong(name: str, value: object, expected: str) -> errors.UsageError:
+    return errors.UsageError(
+        f"architecture field {name!r}: {errors.shown(value)} is not {expected}"
+    )

@@ -22,6 +22,7 @@ _MOST = {
     "base_resolution": 1 << 13,
 }
 _MOST_STAGES = 100
+_MOST_NAME = 100  # characters; messages and files have it
 
 
 def from_dict(value: object, source: str = "search space") -> SearchSpace:
@@ -58,8 +59,9 @@ def _fields(cls: type, value: object, source: str) -> dict[str, Any]:
     declared = {field.name: field for field in dataclasses.fields(cls)}
     for key in value:
         if key not in declared:
-            near = difflib.get_close_matches(str(key), declared, 1, 0.0)[0]
-            raise errors.UsageError(f"{source}: unknown key {key!r}; nearest is {near!r}")
+            given = errors.shown(key)
+            near = difflib.get_close_matches(given, declared, 1, 0.0)[0]
+            raise errors.UsageError(f"{source}: unknown key {given}; nearest is {near!r}")
     for name, field in declared.items():
         if name not in value and field.default is dataclasses.MISSING:
             raise errors.UsageError(f"{source}: missing key {name!r}")
@@ -69,33 +71,31 @@ def _fields(cls: type, value: object, source: str) -> dict[str, Any]:
 def _choices(source: str, name: str, value: object) -> Any:
     if name == "stages":
         return value
+    given = f"{source}: {name} is {errors.shown(value)}"
     if name == "name":
-        if not isinstance(value, str) or not value:
-            raise errors.UsageError(f"{source}: name is {value!r}; it takes text")
+        if not isinstance(value, str) or not 1 <= len(value) <= _MOST_NAME:
+            raise errors.UsageError(f"{given}; it takes text of up to {_MOST_NAME} characters")
         return value
     if name == "padding":
         if value not in PADDINGS:
-            raise errors.UsageError(f"{source}: {name} is {value!r}; choose from {PADDINGS}")
+            raise errors.UsageError(f"{given}; choose from {PADDINGS}")
         return value
     if name == "se_ratio":
         if not _is_ratio(value):
             raise errors.UsageError(
-                f"{source}: {name} is {value!r}; it is 0, or 1/n such as 0.25, for a whole n up to "
-                f"{_MOST['widths']}"
+                f"{given}; it is 0, or 1/n such as 0.25, for a whole n up to {_MOST['widths']}"
             )
         return float(value)
     items = value if isinstance(value, list) else [value]
     whole = all(isinstance(item, int) and not isinstance(item, bool) for item in items)
     if not items or not whole or min(items) < 1:
-        raise errors.UsageError(f"{source}: {name} is {value!r}; it takes positive integers")
+        raise errors.UsageError(f"{given}; it takes positive integers")
     if name in _MOST and max(items) > _MOST[name]:
-        raise errors.UsageError(
-            f"{source}: {name} is {value!r}; {_MOST[name]} is the most that is allowed"
-        )
+        raise errors.UsageError(f"{given}; {_MOST[name]} is the most that is allowed")
     if not isinstance(value, list):
         return value
     if sorted(set(items)) != items:
-        raise errors.UsageError(f"{source}: {name} is {value!r}; list each choice once, ascending")
+        raise errors.UsageError(f"{given}; list each choice once, ascending")
     return tuple(items)
 
 
@@ -142,4 +142,4 @@ def _require_tuples(holder: SearchSpace | Stage, names: tuple[str, ...], source:
 
 def _check_stride(where: str, stride: int) -> None:
     if stride not in (1, 2):
-        raise errors.UsageError(f"{where} is {stride!r}; choose 1 or 2")
+        raise errors.UsageError(f"{where} is {errors.shown(stride)}; choose 1 or 2")

@@ -128,7 +128,8 @@ def get(name: str) -> SearchSpace:
                 f"{name} is not valid YAML: {errors.one_line(error)}"
             ) from error
     raise errors.UsageError(
-        f"search space {name!r} is neither a preset nor a file; presets: {sorted(PRESETS)}"
+        f"search space {errors.shown(name, 200)} is neither a preset nor a file; presets: "
+        f"{sorted(PRESETS)}"
     )
 
 
@@ -171,7 +172,9 @@ def published(name: str) -> Architecture:
       UsageError: no such child.
     """
     if name not in _PUBLISHED:
-        raise errors.UsageError(f"no published child {name!r}; choose from {list(_PUBLISHED)}")
+        raise errors.UsageError(
+            f"no published child {errors.shown(name)}; choose from {list(_PUBLISHED)}"
+        )
     resolution, widths, depths, kernels = _PUBLISHED[name]
     repeat = [(depth,) for depth in depths]
 

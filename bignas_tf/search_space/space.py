@@ -242,5 +242,6 @@ class SearchSpace:
 def _check(field: str, value: int, choices: tuple[int, ...]) -> None:
     if value not in choices:
         raise errors.UsageError(
-            f"architecture field {field!r} is {value}; choose from {list(choices)}"
+            f"architecture field {field!r} is {errors.shown(value)}; choose from "
+            f"{errors.shown(list(choices), 200)}"
         )

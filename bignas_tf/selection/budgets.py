@@ -50,7 +50,8 @@ def parse(text: str) -> Budget:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not (name and equals) or name in limits:
             raise errors.UsageError(
-                f"budget {text!r}: limits are written as in mflops=4,params_m=0.2, each once"
+                f"budget {errors.shown(text)}: limits are written as in mflops=4,params_m=0.2, "
+                "each once"
             )
         limits[name] = _positive(text, value)
     return Budget(dict(sorted(limits.items())))
@@ -62,7 +63,9 @@ def _positive(text: str, value: str) -> float:
     except ValueError:
         limit = -1.0
     if not 0 < limit < math.inf:
-        raise errors.UsageError(f"budget {text!r}: {value!r} is not a positive number")
+        raise errors.UsageError(
+            f"budget {errors.shown(text)}: {errors.shown(value)} is not a positive number"
+        )
     return limit
 
 

@@ -135,4 +135,4 @@ def _is_whole(value: object, least: int) -> bool:
 
 
 def _wrong(name: str, value: object, allowed: str, verb: str = "is") -> errors.UsageError:
-    return errors.UsageError(f"task.selection.{name} {verb} {value!r}; {allowed}")
+    return errors.UsageError(f"task.selection.{name} {verb} {errors.shown(value)}; {allowed}")

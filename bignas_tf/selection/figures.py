@@ -10,10 +10,9 @@ from typing import Protocol
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection.journal import Record
+from bignas_tf.selection.journal import REPORTING, Record
 from bignas_tf.selection.objectives import Measurement, Objective
 
-RANKING, REPORTING = "ranking_top1", "reporting_top1"
 # Digits of measured costs; counted ones are whole millionths of their units.
 _DECIMALS = 6
 

@@ -84,7 +84,7 @@ def complete(
     scores: Scores,
     space: SearchSpace,
     sandwich: SandwichRules,
-    num_classes: int,
+    majority: float,
 ) -> Judgement:
     """What `judgement.judge` returns, from scores.
 
@@ -95,7 +95,7 @@ def complete(
       scores: of the supernet's children.
       space: of the supernet.
       sandwich: the run's `SandwichConfig`.
-      num_classes: of the images.
+      majority: the fraction of the images that is of the most frequent class.
     """
     return Judgement(
         source=source,
@@ -105,7 +105,7 @@ def complete(
         resolutions=tuple(scores.resolutions),
         children=tuple(scores.judged()),
         summary=summary(scores, space.train_resolutions[-1]),
-        warnings=tuple(warnings(scores, space, sandwich, num_classes)),
+        warnings=tuple(warnings(scores, space, sandwich, majority)),
     )
 
 
@@ -164,7 +164,7 @@ def trained_resolutions(space: SearchSpace, sandwich: SandwichRules) -> tuple[se
 
 
 def warnings(
-    scores: Scores, space: SearchSpace, sandwich: SandwichRules, num_classes: int
+    scores: Scores, space: SearchSpace, sandwich: SandwichRules, majority: float
 ) -> Iterator[str]:
     """Yields problems in plain words; differences only if they exceed two errors.
 
@@ -172,11 +172,11 @@ def warnings(
       scores: of the supernet's children.
       space: of the supernet.
       sandwich: the run's `SandwichConfig`.
-      num_classes: of the images.
+      majority: the fraction of the images that is of the most frequent class.
     """
     yield from _reversed_order(scores)
     yield from _dips(scores)
-    yield from _at_chance(scores, 1 / num_classes)
+    yield from _at_chance(scores, majority)
     yield from _untrained(space, sandwich)
 
 
@@ -203,15 +203,18 @@ def _dips(scores: Scores) -> Iterator[str]:
             )
 
 
-def _at_chance(scores: Scores, chance: float) -> Iterator[str]:
-    """Children that do no better than guessing."""
-    limit = chance + _ERRORS_APART * scores.error(chance)
+def _at_chance(scores: Scores, majority: float) -> Iterator[str]:
+    """Children that could be replaced by one constant answer."""
+    limit = majority + _ERRORS_APART * scores.error(majority)
     for name, row in zip(scores.children, scores.top1, strict=True):
         sides = [side for side, top1 in zip(scores.resolutions, row, strict=True) if top1 <= limit]
         if sides:
             everywhere = len(sides) == len(row)
             where = "at every resolution" if everywhere else f"at {_listed(sides, 'and')} px"
-            yield f"child {name!r} is no better than chance ({_percent(chance)}) {where}"
+            yield (
+                f"child {name!r} is no better than naming the most frequent class "
+                f"({_percent(majority)}) {where}"
+            )
 
 
 def _untrained(space: SearchSpace, sandwich: SandwichRules) -> Iterator[str]:

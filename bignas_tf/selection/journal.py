@@ -18,6 +18,7 @@ from bignas_tf.search_space.architecture import Architecture
 
 FILE = "journal.jsonl"
 _OWNER = "a search", "--output_dir"
+ACCURACIES = RANKING, REPORTING = ("ranking_top1", "reporting_top1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,10 +182,18 @@ def _to_line(record: Record) -> str:
 
 def _from_line(line: str) -> Record:
     value = Value(json.loads(line))
-    return Record(
-        what=value["what"].text(),
+    what = value["what"].text()
+    record = Record(
+        what=what,
         architecture=value["architecture"].parsed(Architecture.from_json),
-        value=value["value"].optional(Value.number),
-        spread=value["spread"].optional(Value.number),
+        value=value["value"].optional(Value.fraction if what in ACCURACIES else _cost),
+        spread=value["spread"].optional(_cost),
         failure=value["failure"].optional(Value.text),
     )
+    if (record.value is None) == (record.failure is None):
+        raise value.wrong("it takes a value or a failure")
+    return record
+
+
+def _cost(value: Value) -> float:
+    return value.number(0)

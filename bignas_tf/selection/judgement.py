@@ -56,7 +56,8 @@ def judge(
     evaluator = runner.build_evaluator(net, data, selection)
     scores = _score(net, evaluator, opened, sample_children(run.space, children, seed), show)
     source = Source.from_json(run.source)
-    return findings.complete(source, split, seed, scores, run.space, task.sandwich, net.num_classes)
+    majority = opened.majority()
+    return findings.complete(source, split, seed, scores, run.space, task.sandwich, majority)
 
 
 def sample_children(space: SearchSpace, count: int, seed: int) -> dict[str, Architecture]:

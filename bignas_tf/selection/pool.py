@@ -12,7 +12,8 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import candidates as candidates_lib
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.figures import RANKING, Figures
+from bignas_tf.selection.figures import Figures
+from bignas_tf.selection.journal import RANKING
 
 _ATTEMPTS = 200  # draws for new children within a budget before giving up
 _MOST_BEYOND = 10  # measured children beyond the budget before giving up

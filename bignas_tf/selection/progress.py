@@ -50,15 +50,22 @@ class SearchProgress:
     Args:
       objectives: by name, for their titles and units.
       show: takes the lines.
+      clock: seconds.
     """
 
-    def __init__(self, objectives: Mapping[str, Objective], show: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        objectives: Mapping[str, Objective],
+        show: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._objectives = objectives
         self._show = show
+        self._clock = clock
         self._planned = self._done = self._new = 0
         self._ranked = False
         self._found: set[Architecture] = set()
-        self._began = time.monotonic()
+        self._began = 0.0  # when the first new candidate was finished
 
     def planned(self, evaluations: int) -> None:
         """At most `evaluations` children will be scored."""
@@ -104,9 +111,14 @@ class SearchProgress:
         return f"{value:.3g} {objective.unit} {objective.title}"
 
     def _pace(self) -> str:
-        seconds = time.monotonic() - self._began
-        left = _minutes(seconds / self._new * (self._planned - self._done))
-        return f"{self._new / seconds * 60:.0f}/min, {left} left"
+        """How fast new candidates come, after the first, for which graphs are traced."""
+        now = self._clock()
+        if self._new == 1:
+            self._began = now
+            return "first"
+        each = (now - self._began) / (self._new - 1)
+        left = _minutes(each * (self._planned - self._done))
+        return f"{60 / each:.0f}/min, {left} left"
 
     def _best(self, pool: Pool) -> str:
         """The best accuracy so far within each budget."""

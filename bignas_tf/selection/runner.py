@@ -24,8 +24,8 @@ from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.evaluator import Evaluator
-from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Memory, Scored, Scorer
-from bignas_tf.selection.journal import MemoryJournal
+from bignas_tf.selection.figures import Figures, Memory, Scored, Scorer
+from bignas_tf.selection.journal import RANKING, REPORTING, MemoryJournal
 from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.pool import Pool
 from bignas_tf.selection.progress import SearchProgress

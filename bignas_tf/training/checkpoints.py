@@ -17,7 +17,7 @@ from bignas_tf import errors, files, strict_yaml
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import averaging, configs, listing, models
+from bignas_tf.training import averaging, configs, field_types, listing, models, validation
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 SPACE_FILE = "search_space.yaml"
@@ -202,13 +202,18 @@ def read_config(model_dir: str) -> cfg.ExperimentConfig:
         raise errors.UsageError(
             f"{model_dir} is not the folder of a training run: no {PARAMS_FILE}"
         )
+    damaged = f"{path} is not a run's configuration"
+    config = configs.blank_experiment()
     try:
-        config = configs.blank_experiment()
-        config.override(strict_yaml.load(files.read_text(path)), is_strict=True)
+        values = strict_yaml.load(files.read_text(path))
+        field_types.check(config, values, damaged)
+        config.override(values, is_strict=True)
     except errors.UsageError:
         raise
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise errors.UsageError(
-            f"{path} is not a run's configuration: {errors.one_line(error)}"
-        ) from error
+        raise errors.UsageError(f"{damaged}: {errors.one_line(error)}") from error
+    try:
+        validation.validate_trained(config.task)
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{damaged}: {error}") from error
     return config

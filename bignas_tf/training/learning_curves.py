@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 import orbit
 import tensorflow as tf
 
-from bignas_tf import files, workers
+from bignas_tf import workers
 from bignas_tf.console import Show
 from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.training import curve_file
 from bignas_tf.training.supernet_trainer import SupernetTrainer
-
-FILE = "learning_curves.json"
 
 # Given the supernet, returns a function that scores its named children.
 Evaluation = Callable[[Supernet], Callable[[], Mapping[str, float]]]
@@ -24,8 +23,7 @@ class LearningCurves:
     """Evaluates children every `trainer.validation_interval` steps and after the last step.
 
     Each evaluation is a line of progress, TensorBoard summaries, and a row of
-    `learning_curves.json`: a list of {"step": 1000, "top1": {"smallest": 0.61, …}}.
-    All workers evaluate, and the chief writes.
+    `learning_curves.json`. All workers evaluate, and the chief writes.
 
     Args:
       trainer: trains the supernet.
@@ -42,8 +40,8 @@ class LearningCurves:
     ) -> None:
         self._trainer = trainer
         self._evaluate = evaluation(trainer.evaluated)
-        self._path = os.path.join(model_dir, FILE)
-        self._rows = files.read_json(self._path) if files.is_file(self._path) else []
+        self._path = os.path.join(model_dir, curve_file.FILE)
+        self._rows = curve_file.read(self._path)
         self._chief = workers.is_chief(trainer.strategy)
         self._show = show
         folder = os.path.join(model_dir, trainer.config.trainer.validation_summary_subdir)
@@ -56,7 +54,7 @@ class LearningCurves:
         settings = self._trainer.config.trainer
         asked = step % settings.validation_interval == 0 or step >= settings.train_steps
         # A run that was killed during an evaluation begins with it.
-        return step > 0 and asked and not (self._rows and self._rows[-1]["step"] == step)
+        return step > 0 and asked and not (self._rows and self._rows[-1].step == step)
 
     def record(self, step: int) -> None:
         """Evaluates the children as they are after this step."""
@@ -71,7 +69,7 @@ class LearningCurves:
         self._summaries.write_summaries({f"top1/{name}": value for name, value in top1.items()})
         self._summaries.flush()
         # A run that resumes from an older checkpoint repeats steps it has already evaluated.
-        self._rows = [row for row in self._rows if row["step"] < step]
-        self._rows.append({"step": step, "top1": top1})
+        self._rows = [row for row in self._rows if row.step < step]
+        self._rows.append(curve_file.Scores(step, top1))
         if self._chief:
-            files.write_json(self._path, self._rows)
+            curve_file.write(self._path, self._rows)

@@ -13,6 +13,7 @@ import statistics
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 from official.core import config_definitions as cfg
 
 from bignas_tf.training import children, listing
@@ -31,25 +32,31 @@ _BEATEN = 0.9  # of the biggest child's loss
 class LossWatch:
     """Compares a run's losses with chance and with what it had reached.
 
-    Chance is the cross-entropy of equal odds, ln(classes). The first child of the step, the
-    biggest if it is trained, is watched, unless its loss is not a cross-entropy (AlphaNet's
-    divergence from a teacher of the user's own). The losses of a run that resumes are those
-    since then.
+    Chance is the least cross-entropy without a look at the image: the entropy of the labels, or
+    ln(classes) where they are not known. The first child of the step, the biggest if it is
+    trained, is watched, unless its loss is not a cross-entropy (AlphaNet's divergence from a
+    teacher of the user's own). The losses of a run that resumes are those since then.
 
     Args:
       config: of the run.
       model_dir: its folder.
+      shares: of the classes among the training images, float64 [classes]; None if not known.
     """
 
-    def __init__(self, config: cfg.ExperimentConfig, model_dir: str) -> None:
+    def __init__(
+        self, config: cfg.ExperimentConfig, model_dir: str, shares: np.ndarray | None = None
+    ) -> None:
         self._task: BigNASConfig = config.task
         self._total = config.trainer.train_steps
         self._model_dir = model_dir
         self._role = children.roles(self._task.sandwich)[0]
         self._classes = self._task.train_data.num_classes
-        taught = _diverges(self._task) and bool(self._task.distillation.teacher)
-        self._watched = self._classes > 1 and not taught
+        self._known = shares is not None
         self._chance = math.log(self._classes)
+        if shares is not None:
+            self._chance = _entropy(shares, self._task.regularisation.label_smoothing)
+        taught = _diverges(self._task) and bool(self._task.distillation.teacher)
+        self._watched = self._chance > 0 and not taught
         self._recent: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_LOOPS))
         self._best = (math.inf, 0)  # the lowest median, and its step
         self._good_step = self._steps = 0
@@ -84,10 +91,12 @@ class LossWatch:
             return
         if self._classes == 1:
             yield "nothing was learnt: task.train_data.num_classes is 1"
-        if self._watched and self._median(self._role) >= _BARELY * self._chance:
+        elif not self._chance:
+            yield "nothing was learnt: all training images are of one class"
+        if self._watched and self._guesses(self._median(self._role)):
             best, step = self._best
             was = "nothing was learnt"
-            if best < _BARELY * self._chance:
+            if not self._guesses(best):
                 was = f"what was learnt (a loss of {best:.3f} at step {step}) is lost again"
             yield (
                 f"{was}: the loss {self._of_child()} ended at {self._median(self._role):.3f}, and "
@@ -100,7 +109,7 @@ class LossWatch:
         now, (best, best_step) = self._median(self._role), self._best
         if now <= _LEARNT * self._chance:
             self._collapsed = False
-        if self._collapsed or now < self._chance or best > _LEARNT * self._chance:
+        if self._collapsed or not self._guesses(now) or best > _LEARNT * self._chance:
             return
         self._collapsed = True
         yield (
@@ -117,7 +126,7 @@ class LossWatch:
             return
         self._warned_early = True
         now = self._median(self._role)
-        if now >= _BARELY * self._chance and self._best[0] >= _BARELY * self._chance:
+        if self._guesses(now) and self._guesses(self._best[0]):
             yield (
                 f"nothing has been learnt so far: the loss {self._of_child()} is {now:.3f} at step "
                 f"{step}, and guessing gives {self._guessing()}; if it stays there, look at images "
@@ -140,6 +149,9 @@ class LossWatch:
                 "see what tools.judge says"
             )
 
+    def _guesses(self, loss: float) -> bool:
+        return loss >= _BARELY * self._chance
+
     def _median(self, role: str) -> float:
         return statistics.median(self._recent[role])
 
@@ -148,6 +160,8 @@ class LossWatch:
         return kinds.get(self._role, f"of the {self._role} child")
 
     def _guessing(self) -> str:
+        if self._known:
+            return f"{self._chance:.3f}, the entropy of the labels"
         return f"{self._chance:.3f}, the logarithm of {self._classes} classes"
 
     def _good_checkpoint(self) -> str:
@@ -155,6 +169,12 @@ class LossWatch:
         if not steps:
             return "none is kept (trainer.max_to_keep keeps more)"
         return os.path.join(self._model_dir, f"ckpt-{steps[-1]}")
+
+
+def _entropy(shares: np.ndarray, smoothing: float) -> float:
+    """The entropy of labels, some of whose weight is moved to all classes evenly."""
+    smoothed = shares * (1 - smoothing) + smoothing / len(shares)
+    return float(-sum(share * math.log(share) for share in smoothed if share))
 
 
 def _diverges(task: BigNASConfig) -> bool:

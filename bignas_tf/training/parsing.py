@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import os
-import typing
 from collections.abc import Sequence
 
 import yaml
@@ -15,7 +12,9 @@ from official.modeling import hyperparams
 
 from bignas_tf import console, errors, files, packaged, strict_yaml
 from bignas_tf.console import Show
-from bignas_tf.training import batch, registry, validation
+from bignas_tf.training import batch, field_types, registry, validation
+
+_MOST_SHOWN = 300  # characters of overrides in a message
 
 
 def parse(
@@ -53,7 +52,7 @@ def _registered(name: str) -> cfg.ExperimentConfig:
         return exp_factory.get_exp_config(name)
     except LookupError:
         raise errors.UsageError(
-            f"unknown experiment {name!r}; choose from {registry.names()}"
+            f"unknown experiment {errors.shown(name)}; choose from {registry.names()}"
         ) from None
 
 
@@ -74,13 +73,14 @@ def override(config: cfg.ExperimentConfig, source: str) -> None:
         raise
     except (yaml.YAMLError, ValueError, OSError, UnicodeDecodeError) as error:
         raise errors.UsageError(
-            f"cannot read overrides {source!r}: {errors.one_line(error)}"
+            f"cannot read overrides {errors.shown(source, _MOST_SHOWN)}: {errors.one_line(error)}"
         ) from error
-    _check_keys(config, values, source, "")
+    named = errors.cut(source, _MOST_SHOWN)
+    field_types.check(config, values, named)
     try:
         config.override(values, is_strict=True)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise errors.UsageError(f"{source}: {errors.one_line(error)}") from error
+        raise errors.UsageError(f"{named}: {errors.one_line(error)}") from error
 
 
 def _values(source: str) -> dict[str, object]:
@@ -95,56 +95,3 @@ def _values(source: str) -> dict[str, object]:
     if not isinstance(values, dict):
         raise ValueError("expected a mapping of configuration keys")
     return values
-
-
-def _check_keys(
-    known: hyperparams.Config, values: dict[str, object], source: str, path: str
-) -> None:
-    """Refuses unknown keys and values of another type, naming the nearest key.
-
-    Asks the class for its fields: of a choice, `as_dict` would give the chosen one alone.
-    """
-    names = [field.name for field in dataclasses.fields(known)]
-    for key, value in values.items():
-        where = f"{path}{key}"
-        if key not in names:
-            near = difflib.get_close_matches(str(key), names, 1, 0.0)
-            raise errors.UsageError(
-                f"{source}: unknown key {where!r}; nearest is '{path}{near[0] if near else '?'}'"
-            )
-        default = getattr(known, key)
-        if value is None and _blank(known, key):
-            continue  # leaves a whole group out, as in `ema=null`
-        if default is None and value is not None:
-            default = _blank(known, key)
-        if isinstance(default, hyperparams.Config):
-            if not isinstance(value, dict):
-                raise errors.UsageError(f"{source}: {where} is {value!r}; expected dict")
-            _check_keys(default, value, source, f"{where}.")
-        elif not _fits(default, value):
-            raise errors.UsageError(
-                f"{source}: {where} is {value!r}; expected {type(default).__name__}"
-            )
-
-
-def _blank(known: hyperparams.Config, key: str) -> hyperparams.Config | None:
-    """Returns the defaults of a group of fields that is absent by default, such as `ema`."""
-    (kind,) = (field.type for field in dataclasses.fields(known) if field.name == key)
-    groups = [each for each in typing.get_args(kind) if each is not type(None)]
-    for each in groups:
-        if isinstance(each, type) and issubclass(each, hyperparams.Config):
-            return each()
-    return None
-
-
-def _fits(default: object, value: object) -> bool:
-    if default is None:
-        return True
-    if value is None:
-        # Only names may be unset, such as warmup.type or tfds_data_dir.
-        return isinstance(default, str)
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, list | tuple):
-        return isinstance(value, list | tuple)
-    return isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)

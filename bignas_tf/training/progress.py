@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bignas_tf import console, errors
 from bignas_tf.console import Show
+from bignas_tf.data import inputs
 from bignas_tf.training import listing
 from bignas_tf.training.loss_watch import CALMER, LossWatch
 from bignas_tf.training.supernet_trainer import SupernetTrainer
@@ -37,7 +38,8 @@ class Progress:
         self._finite = _finite_weights(trainer)
         self._total = trainer.config.trainer.train_steps
         self._bound = trainer.config.trainer.loss_upper_bound
-        self._watch = LossWatch(trainer.config, model_dir)
+        shares = inputs.class_shares(trainer.config.task.train_data)
+        self._watch = LossWatch(trainer.config, model_dir, shares)
         self._show = show
 
     def __call__(self, logs: dict[str, Any]) -> None:

@@ -37,7 +37,10 @@ class SupernetTrainer(base_trainer.Trainer):
             ) from error
         # Slots made inside a traced replica step would crash MirroredStrategy.
         optimizer._create_all_weights(model.trainable_variables)
-        super().__init__(config, task, model, optimizer, train=True, evaluate=False)
+        # Without gin, which would add a line of its own to the messages of errors.
+        base_trainer.Trainer.__init__.__wrapped__(
+            self, config, task, model, optimizer, train=True, evaluate=False
+        )
         self.loop_steps = 0  # of the loop that ended last
         self._start = start
         self._loop_began = 0.0

@@ -26,6 +26,8 @@ from bignas_tf.training.progress import Progress
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import BigNASTask
 
+BUILDING = "building the supernet and tracing a step, which takes up to a few minutes"
+
 
 class Runner(train_lib.OrbitExperimentRunner):
     """The Model Garden's runner, in which every worker resumes where the chief does.
@@ -110,6 +112,9 @@ def _train(
         show(note)
     if start:
         show(initial_weights.summary(start, config.task))
+    to_do = checkpoints.latest_step(model_dir) < config.trainer.train_steps
+    if to_do and config.trainer.train_tf_function:
+        show(BUILDING)
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
         trainer = SupernetTrainer(config, task, start)

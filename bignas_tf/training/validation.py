@@ -39,8 +39,8 @@ def validate(config: cfg.ExperimentConfig) -> None:
       UsageError: names the field, its value and what is allowed.
     """
     task, trainer = config.task, config.trainer
+    validate_trained(task)
     _check_runtime(config.runtime, task.model.execution)
-    _one_of("task.model.execution", task.model.execution, EXECUTIONS)
     if task.model.norm_replicas < 0:
         raise errors.UsageError(
             f"task.model.norm_replicas is {task.model.norm_replicas}; it takes 0 (all) or more"
@@ -51,9 +51,19 @@ def validate(config: cfg.ExperimentConfig) -> None:
     _check_distillation(task.distillation, task.sandwich)
     _check_regularisation(task.regularisation)
     _check_steps(trainer, task.evaluation)
-    selection_config.validate(task.selection)
     optimisation.check(trainer)
     _check_data(task)
+
+
+def validate_trained(task: BigNASConfig) -> None:
+    """Checks what a trained run is loaded and searched by; the files it names may be gone.
+
+    Raises:
+      UsageError: names the field, its value and what is allowed.
+    """
+    _one_of("task.model.execution", task.model.execution, EXECUTIONS)
+    selection_config.validate(task.selection)
+    data_config.validate(task.train_data)
 
 
 def _check_data(task: BigNASConfig) -> None:
@@ -65,7 +75,6 @@ def _check_data(task: BigNASConfig) -> None:
             f"task.micro_batches is {task.micro_batches}; it takes 1 to {_MOST_PARTS}"
         )
     data = task.train_data
-    data_config.validate(data)
     space = presets.get(task.model.search_space)
     if task.sandwich.alone:
         presets.child(space, task.sandwich.alone)
@@ -114,8 +123,8 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
     for child in evaluation.children:
         if not isinstance(child, str):
             raise errors.UsageError(
-                f"task.evaluation.children has {child!r}; it takes 'smallest', 'biggest', "
-                "published children and JSON files"
+                f"task.evaluation.children has {errors.shown(child)}; it takes 'smallest', "
+                "'biggest', published children and JSON files"
             )
     if evaluation.images < 0:
         raise errors.UsageError(
@@ -166,8 +175,8 @@ def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) ->
         )
     if config.teacher and not config.weight:
         raise errors.UsageError(
-            f"{where}.weight is 0, so no child learns from {where}.teacher {config.teacher!r}; "
-            "raise the weight or name no teacher"
+            f"{where}.weight is 0, so no child learns from {where}.teacher "
+            f"{errors.shown(config.teacher)}; raise the weight or name no teacher"
         )
 
 
@@ -186,4 +195,4 @@ def _check_regularisation(config: RegularisationConfig) -> None:
 
 def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise errors.UsageError(f"{name} is {value!r}; choose from {list(allowed)}")
+        raise errors.UsageError(f"{name} is {errors.shown(value)}; choose from {list(allowed)}")

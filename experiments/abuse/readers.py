@@ -21,7 +21,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets, journal, judged, result
-from bignas_tf.training import checkpoints, parsing
+from bignas_tf.training import checkpoints, curve_file, parsing
 from experiments.abuse import mutants
 
 _RUN = ("search_space.yaml", "params.yaml", "checkpoint", "command.json", "judgement.json")
@@ -60,6 +60,8 @@ def make_others(folder: pathlib.Path) -> None:
     (folder / "experiment.yaml").write_text(_EXPERIMENT)
     (folder / "override.txt").write_text(_OVERRIDE)
     (folder / "budget.txt").write_text("mflops=4,params_m=0.2")
+    curves = [{"step": step, "top1": {"smallest": 0.5, "biggest": 0.75}} for step in (100, 200)]
+    (folder / curve_file.FILE).write_text(json.dumps(curves))
     space = _space(folder)
     timed = ModelSpace(space, 10, 1).all_parts(space.eval_resolutions[:1])
     LatencyTable(str(folder / "table.json"), "a device", 0.5, dict.fromkeys(timed, 0.25)).save()
@@ -160,6 +162,10 @@ def _table(folder: pathlib.Path) -> object:
     return LatencyTable.load(folder / "table.json")
 
 
+def _curves(folder: pathlib.Path) -> object:
+    return curve_file.read(folder / curve_file.FILE)
+
+
 def _images(folder: pathlib.Path) -> object:
     _decode_all("folder", folder / "images")
     return description.read(str(folder / "images"))
@@ -206,6 +212,7 @@ READERS = (
     Reader("search/child_4.json", _child, mutants.of_json),
     Reader("search/journal.jsonl", _journal, mutants.of_lines, appends=True),
     Reader("table.json", _table, mutants.of_json),
+    Reader(curve_file.FILE, _curves, mutants.of_json),
     Reader("command.json", _report, mutants.of_json),
     Reader("export/1/child.json", _report, mutants.of_json),
     Reader("export/1/labels.json", _report, mutants.of_json),

@@ -61,7 +61,9 @@ def test_training_shows_its_lines_and_returns_the_run(
     capfd.readouterr()
     run = bignas.train(config, tmp_path, show=lines.append)
     assert capfd.readouterr().out == ""
-    assert [line.split("  ")[0] for line in lines] == [f"step {STEPS}/{STEPS}"] * 2
+    first, *steps = lines
+    assert first.startswith("building the supernet and tracing a step")
+    assert [line.split("  ")[0] for line in steps] == [f"step {STEPS}/{STEPS}"] * 2
     assert (run.step, run.model_dir) == (STEPS, str(tmp_path))
     assert repr(run) == (
         f"Run(model_dir='{tmp_path}', checkpoint='{tmp_path}/ckpt-{STEPS}', step={STEPS})"
@@ -188,8 +190,13 @@ def test_an_export_is_the_tool_s(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     child = search_dir / f"child_{BUDGETS[-1]}.json"
-    version = bignas.export(run, child, tmp_path, labels=LABELS, licence=LICENCE)
+    lines: list[str] = []
+    named = {"labels": LABELS, "licence": LICENCE}
+    version = bignas.export(run, child, tmp_path, **named, show=lines.append)
     assert version == tmp_path / "1"
+    (line,) = lines
+    top1 = _json(child)["reporting_top1"]
+    assert line == f"child: calibrated, top-1 {top1:.4f} on test; writing and verifying it"
     card, theirs = _json(version / "child.json"), _json(version_dir / "child.json")
     # Rounding differs with the number of CPUs.
     assert card.pop("verified")["images"] == theirs.pop("verified")["images"]

@@ -65,3 +65,14 @@ def test_arrays_that_do_not_fit_are_refused(
     _write(tmp_path, patches, logits)
     with pytest.raises(errors.UsageError, match=r"are needed: export again"):
         proof.read(tmp_path)
+
+
+def test_a_model_s_folder_names_its_versions(tmp_path: pathlib.Path) -> None:
+    none = f"^{tmp_path}/1 is not the folder of an exported version: give the folder of one version"
+    with pytest.raises(errors.UsageError, match=none):
+        proof.read(tmp_path / "1")
+    for name in ("1", "9", "10", "assets"):
+        (tmp_path / name).mkdir()
+    held = f"exported version: it holds versions 1, 9, 10; give {tmp_path}/10$"
+    with pytest.raises(errors.UsageError, match=held):
+        proof.read(tmp_path)

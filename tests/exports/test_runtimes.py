@@ -94,6 +94,9 @@ def test_a_good_export_passes_everywhere(exported: pathlib.Path) -> None:
         assert not outcomes[runtime].skipped
         assert outcomes[runtime].agreement == 1.0
     assert not outcomes[INT8].skipped
+    # A quarter of the largest logit, which the line says.
+    allowed = 0.25 * proof.read(exported).largest
+    assert outcomes[INT8].line().endswith(f" ok: {allowed:.2g} is allowed")
     assert "child_float16.tflite was not made" in outcomes[FLOAT16].skipped
     assert list(runtimes.MANDATORY) == [PYTHON]
 

@@ -13,8 +13,8 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.config import SelectionConfig
-from bignas_tf.selection.figures import RANKING, REPORTING, Figures, Scored, Scorer
-from bignas_tf.selection.journal import Record
+from bignas_tf.selection.figures import Figures, Scored, Scorer
+from bignas_tf.selection.journal import RANKING, REPORTING, Record
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.pool import Pool
 from tests.search_space import spaces

@@ -30,4 +30,4 @@ def judgement() -> Judgement:
     top1 = 0.5 + 0.4 * rng.random([len(children), len(space.eval_resolutions)])
     scores = Scores(children, space.eval_resolutions, np.array(macs), top1, IMAGES)
     source = Source("digits", "run/ckpt-20", "5eed", 20)
-    return findings.complete(source, "test", 0, scores, space, SandwichConfig(), digits.CLASSES)
+    return findings.complete(source, "test", 0, scores, space, SandwichConfig(), 1 / digits.CLASSES)

@@ -98,11 +98,17 @@ def test_another_origin_is_refused_and_the_file_is_kept(path: pathlib.Path) -> N
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "{}", "[]", '{"what": "ms"}', '"value": "high"', "[" * 100_000]
-)
+    "line",
+    [
+        "{", "{}", "[]", '{"what": "ms"}', '"value": "high"', "[" * 100_000, '"value": -0.25',
+        '"value": null', '"value": 0.25, "failure": "why"', '"value": 0.25, "spread": -1',
+        '"value": 7.5, "what": "ranking_top1"', '"value": -1, "what": "reporting_top1"',
+    ],
+)  # fmt: skip
 def test_a_damaged_journal_is_named(path: pathlib.Path, line: str) -> None:
     lines = path.read_text().splitlines()
-    lines[2] = lines[2].replace('"value": 0.25', line) if line.startswith('"') else line
+    # Of a field that is given twice JSON takes the last.
+    lines[2] = f"{lines[2][:-1]}, {line}}}" if line.startswith('"') else line
     path.write_text("\n".join(lines) + "\nand no end")
     whole = path.read_bytes()
     with pytest.raises(errors.UsageError, match=r"journal\.jsonl, line 3"):

@@ -27,9 +27,9 @@ def _scores(top1: Sequence[Sequence[float]], images: int = 100) -> Scores:
     return Scores(children, SPACE.eval_resolutions, macs, values, images)
 
 
-def _warnings(scores: Scores, classes: int = 10) -> list[str]:
+def _warnings(scores: Scores, majority: float = 0.1) -> list[str]:
     """Without those that follow from the configuration alone."""
-    found = findings.warnings(scores, SPACE, SandwichConfig(), classes)
+    found = findings.warnings(scores, SPACE, SandwichConfig(), majority)
     return [warning for warning in found if "trained" not in warning]
 
 
@@ -112,13 +112,21 @@ def test_a_resolution_below_both_neighbours_is_told(
 
 
 def test_children_at_chance_are_told() -> None:
-    # Of four classes chance is 0.25, on 300 images with an error of 0.025: up to 0.3.
+    # A quarter of the images is of one class, on 300 images with an error of 0.025: up to 0.3.
     top1 = [[0.29, 0.31, 0.29], [0.31, 0.31, 0.31], [0.2, 0.25, 0.29], [0.4, 0.29, 0.4]]
-    assert _warnings(_scores(top1, 300), classes=4) == [
-        "child 'smallest' is no better than chance (25.00%) at 8 and 10 px",
-        "child 'random 2' is no better than chance (25.00%) at every resolution",
-        "child 'biggest' is no better than chance (25.00%) at 9 px",
+    told = "is no better than naming the most frequent class (25.00%)"
+    assert _warnings(_scores(top1, 300), majority=0.25) == [
+        f"child 'smallest' {told} at 8 and 10 px",
+        f"child 'random 2' {told} at every resolution",
+        f"child 'biggest' {told} at 9 px",
     ]
+
+
+def test_of_unbalanced_images_the_most_frequent_class_is_chance() -> None:
+    # 0.9 has an error of 0.015 on 400 images: 0.92 is not learnt, 0.94 is.
+    top1 = [[0.92] * 3, [0.94] * 3, [0.94] * 3]
+    (warning,) = _warnings(_scores(top1, 400), majority=0.9)
+    assert warning.startswith("child 'smallest' is no better than naming the most frequent class")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +179,7 @@ def test_resolutions_that_training_left_out_are_told(resolutions: str, told: lis
     drawn = judgement.sample_children(space, 1, 0)
     flat = np.full([3, len(space.eval_resolutions)], 0.5)
     scores = Scores(drawn, space.eval_resolutions, flat, flat, 100)
-    assert list(findings.warnings(scores, space, sandwich, 10)) == told
+    assert list(findings.warnings(scores, space, sandwich, 0.1)) == told
 
 
 @pytest.mark.parametrize("space", [SPACE, presets.bignas_small()])

@@ -17,7 +17,8 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.config import SelectionConfig
-from bignas_tf.selection.figures import RANKING, Scored
+from bignas_tf.selection.figures import Scored
+from bignas_tf.selection.journal import RANKING
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.runner import Search
 from tests.modeling import replicas

@@ -13,8 +13,7 @@ from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.figures import RANKING
-from bignas_tf.selection.journal import Record
+from bignas_tf.selection.journal import RANKING, Record
 from bignas_tf.selection.pool import Pool
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory, Silent

@@ -8,9 +8,12 @@ import json
 import pathlib
 import socket
 import threading
+from concurrent import futures
 
+import grpc
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from bignas_tf import errors
 from tests.tools.servers import TIMEOUT_S, StandIn, free_port
@@ -88,11 +91,43 @@ def test_another_server_is_an_error(body: bytes) -> None:
     with http.server.HTTPServer(("localhost", 0), Handler) as other:
         thread = threading.Thread(target=other.handle_request)
         thread.start()
-        client = clients.connect(f"localhost:{other.server_port}", "child", True, TIMEOUT_S)
-        unfit = pytest.raises(errors.RunError, match="does not answer as")
-        with contextlib.closing(client), unfit:
-            client.predict([b""])
+        _misunderstood(f"localhost:{other.server_port}", rest=True)
         thread.join()
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {},
+        {"top_classes": [[1]], "top_labels": [[b"one"]]},
+        {"top_classes": [[1]], "top_labels": [[1.5]], "top_probabilities": [[0.5]]},
+        {"top_classes": [[1]], "top_labels": [[b"one", b"two"]], "top_probabilities": [[0.5]]},
+        {"top_classes": [[1]] * 2, "top_labels": [[b"one"]] * 2, "top_probabilities": [[0.5]] * 2},
+        {"top_classes": [[]], "top_labels": [[]], "top_probabilities": [[]]},
+        {"top_classes": 1, "top_labels": b"one", "top_probabilities": 0.5},
+    ],
+)
+def test_another_grpc_server_is_an_error(outputs: dict[str, object]) -> None:
+    class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, *_: object) -> predict_pb2.PredictResponse:  # noqa: N802
+            response = predict_pb2.PredictResponse()
+            for name, value in outputs.items():
+                response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+            return response
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    _misunderstood(f"localhost:{port}", rest=False)
+    server.stop(None).wait()
+
+
+def _misunderstood(address: str, rest: bool) -> None:
+    client = clients.connect(address, "child", rest, TIMEOUT_S)
+    unfit = pytest.raises(errors.RunError, match="does not answer as")
+    with contextlib.closing(client), unfit:
+        client.predict([b""])
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def test_the_extremes_need_no_file(name: str) -> None:
 def test_a_run_says_its_space_classes_and_channels(forks: Forks, tmp_path: pathlib.Path) -> None:
     space = presets.get("bignas_small")
     (tmp_path / "search_space.yaml").write_text(presets.to_yaml(space))
-    (tmp_path / "params.yaml").write_text("task: {train_data: {num_classes: 7, channels: 1}}\n")
+    data = "{source: digits, tfds_split: train, global_batch_size: 8, num_classes: 7, channels: 1}"
+    (tmp_path / "params.yaml").write_text(f"task: {{train_data: {data}}}\n")
     flags = {"model_dir": tmp_path, "architecture": "smallest"}
     printed = commands.run(forks, "cost", **flags)
     assert json.loads(printed) == cost.count(space, space.smallest(), 7, 1)._asdict()
@@ -78,6 +79,7 @@ def test_a_run_says_its_space_classes_and_channels(forks: Forks, tmp_path: pathl
         (("--architecture=missing.json",), "missing.json cannot be read"),
         (("--published=BigNASModel-S", "--search_space=nowhere"), "nowhere"),
         (("--published=BigNASModel-S", "--search_space=bignas_small"), "resolution"),
+        (("--published=BigNASModel-S", f"--num_classes={10**30}"), "; it takes 1 to 4194304"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str, ...], named: str) -> None:

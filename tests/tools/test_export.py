@@ -88,7 +88,7 @@ def test_a_family_holds_every_selected_child(
         assert str(version.parent) in config
 
 
-@pytest.mark.parametrize("names", ["{}", "[1, 2]", '["a", "b"]'])
+@pytest.mark.parametrize("names", ["{}", "[1, 2]", '["a", "b"]', '["a", "\\ud800"]'])
 def test_labels_that_do_not_fit_are_refused(
     forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, names: str
 ) -> None:
@@ -153,4 +153,6 @@ def test_predict_refuses_what_is_no_image_or_no_export(
     error = commands.refuse(forks, "predict", path, export_dir=version_dir)
     assert f"{path} is neither JPEG nor PNG" in error
     error = commands.refuse(forks, "predict", path, export_dir=run_dir)
-    assert f"{run_dir} is not the folder of an exported version" in error
+    assert f"{run_dir} is not the folder of an exported version: give the folder of one" in error
+    error = commands.refuse(forks, "predict", path, export_dir=version_dir.parent)
+    assert error.endswith(f"exported version: it holds version 1; give {version_dir}")

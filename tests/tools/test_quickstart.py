@@ -70,6 +70,15 @@ def quick(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathl
     return folder / "run", chosen.getvalue() + printed
 
 
+@pytest.mark.parametrize("budgets", ["x", "nan", "", "0", "4,"])
+def test_budgets_are_checked_before_anything_is_trained(
+    forks: Forks, tmp_path: pathlib.Path, budgets: str
+) -> None:
+    error = commands.refuse(forks, "quickstart", run_dir=tmp_path / "run", budgets_mflops=budgets)
+    assert "is not a positive number" in error or "no budget" in error
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_colour_folder_goes_through_to_an_export_a_report_and_a_table(
     quick: tuple[pathlib.Path, str],
 ) -> None:

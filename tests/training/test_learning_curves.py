@@ -14,7 +14,7 @@ from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.named_children import NamedChildren
-from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training import checkpoints, curve_file, trainer
 from tests.training import processes, runs
 
 # Loops of 3 steps, of which the second and the last are followed by an evaluation.
@@ -111,10 +111,26 @@ def test_two_workers_share_the_children_and_the_chief_records(tmp_path: pathlib.
         for worker in (chief, other):
             code, stderr = worker.end()
             assert code == 0, stderr
-    assert ["top-1" in line for line in chief.lines] == [False, True]
+    assert ["top-1" in line for line in chief.lines] == [False, False, True]
     assert other.lines == []
     (row,) = json.loads((folder / "learning_curves.json").read_text())
     assert row == {"step": 3, "top1": _top1_of_the_last(folder)}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[1, 2]", r"\[0\] is 1; it takes an object"),
+        ('[{"step": 3}]', r"\[0\] has no 'top1'"),
+        ('[{"step": "3", "top1": {}}]', r"\[0\].step is '3'; it takes a whole number"),
+        ('[{"step": 3, "top1": {"biggest": 7}}]', "biggest is 7; it takes 0 to 1"),
+    ],
+)
+def test_damaged_curves_are_refused(tmp_path: pathlib.Path, content: str, reason: str) -> None:
+    path = tmp_path / curve_file.FILE
+    path.write_text(content)
+    with pytest.raises(errors.UsageError, match=f"{path} is damaged, .*{reason}"):
+        curve_file.read(path)
 
 
 @pytest.mark.parametrize(

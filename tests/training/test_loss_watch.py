@@ -5,17 +5,26 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
+from bignas_tf.data import inputs, sources
+from bignas_tf.data.config import DataConfig
 from bignas_tf.training.loss_watch import LossWatch
+from tests.data import samples
 from tests.training import runs
 
 CHANCE = 2.3026
 LEARNING = [2.4, 2.2, 1.9, 1.5, 1.2, 1.0, 0.9, 0.8, 0.7, 0.7]
 
 
-def _watch(folder: pathlib.Path, overrides: str = "trainer.train_steps=1000") -> LossWatch:
-    return LossWatch(runs.parse(folder, overrides), str(folder))
+def _watch(
+    folder: pathlib.Path,
+    overrides: str = "trainer.train_steps=1000",
+    shares: Sequence[float] | None = None,
+) -> LossWatch:
+    known = None if shares is None else np.array(shares)
+    return LossWatch(runs.parse(folder, overrides), str(folder), known)
 
 
 def _fed(watch: LossWatch, biggest: Sequence[float], start: int = 0) -> dict[int, str]:
@@ -54,6 +63,47 @@ def test_a_collapse_is_told_once_with_the_last_good_checkpoint(tmp_path: pathlib
     (lost,) = watch.at_end()
     assert lost.startswith("what was learnt (a loss of 0.700 at step ")
     assert "is lost again: the loss of the biggest child ended at 2.313" in lost
+
+
+def test_a_collapse_to_just_below_chance_is_told(tmp_path: pathlib.Path) -> None:
+    # 2.297 is 0.2% below chance: what noise makes of it.
+    assert list(_fed(_watch(tmp_path), [*LEARNING, *[2.297] * 10])) == [260]
+
+
+def test_of_unbalanced_labels_their_entropy_is_chance(tmp_path: pathlib.Path) -> None:
+    # -0.9 ln 0.9 - 0.1 ln 0.1 = 0.325: far below ln 10, and yet nothing is learnt.
+    unbalanced = [0.9, 0.1, *[0.0] * 8]
+    watch = _watch(tmp_path, shares=unbalanced)
+    found = _fed(watch, [0.5, *[0.325] * 9])
+    assert list(found) == [100]
+    assert "is 0.325 at step 100, and guessing gives 0.325, the entropy of the labels" in found[100]
+    (warning,) = watch.at_end()
+    assert warning.startswith("nothing was learnt: the loss of the biggest child ended at 0.325")
+    # 0.1 of a label's weight on all classes: 0.82, 0.1 and eight times 0.01 have 0.761.
+    smoothed = "task.regularisation.label_smoothing=0.1,trainer.train_steps=1000"
+    (early,) = _fed(_watch(tmp_path, smoothed, unbalanced), [0.761] * 5).values()
+    assert "guessing gives 0.761" in early
+    assert _fed(_watch(tmp_path, shares=unbalanced), [0.325, *[0.2] * 9]) == {}
+
+
+def test_labels_of_one_class_leave_nothing_to_learn(tmp_path: pathlib.Path) -> None:
+    watch = _watch(tmp_path, shares=[0.0, 1.0, *[0.0] * 8])
+    assert _fed(watch, [0.1, *[0.0] * 9]) == {}
+    assert list(watch.at_end()) == ["nothing was learnt: all training images are of one class"]
+
+
+def test_the_shares_of_classes_are_counted_where_labels_are_known(tmp_path: pathlib.Path) -> None:
+    shares = inputs.class_shares(runs.parse(tmp_path).task.train_data)
+    assert shares is not None
+    np.testing.assert_allclose(shares, 0.1, atol=0.01)
+    root = samples.write_folder(tmp_path / "photos")
+    photos = DataConfig(
+        source="folder", input_path=str(root), tfds_split="train[:5]", global_batch_size=1,
+        num_classes=samples.CLASSES + 1, label_offset=1,
+    )  # fmt: skip
+    _, labels = zip(*sources.open_source(photos).ordered().as_numpy_iterator(), strict=True)
+    expected = np.bincount(np.array(labels) + 1, minlength=samples.CLASSES + 1) / 5
+    np.testing.assert_array_equal(inputs.class_shares(photos), expected)
 
 
 def test_a_collapse_without_a_checkpoint_from_before_says_so(tmp_path: pathlib.Path) -> None:

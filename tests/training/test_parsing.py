@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.training import parsing
+from bignas_tf.training import configs, field_types, parsing
 from tests.training import runs
 
 OPTIMISER = "trainer.optimizer_config."
@@ -171,7 +171,7 @@ def test_a_group_that_a_file_gave_can_be_left_out_again(
     ],
 )
 def test_what_cannot_be_read_is_named(source: str) -> None:
-    assert f"cannot read overrides {source!r}" in _refusal(source)
+    assert f"cannot read overrides {errors.shown(source, 300)}" in _refusal(source)
 
 
 def test_a_missing_file_is_named() -> None:
@@ -213,6 +213,17 @@ def test_later_sources_win(tmp_path: pathlib.Path) -> None:
 def test_numbers_are_read_as_people_write_them(source: str) -> None:
     config = parsing.parse("bignas_small", [], source)
     assert config.task.regularisation.weight_decay == 3e-4
+
+
+def test_a_rate_whose_default_is_written_as_an_integer_takes_a_fraction() -> None:
+    known = configs.blank_experiment()
+    field = f"{OPTIMISER}warmup.linear.warmup_learning_rate"
+    assert type(known.trainer.optimizer_config.warmup.linear.warmup_learning_rate) is int
+    values = {"warmup": {"linear": {"warmup_learning_rate": 0.5}}}
+    field_types.check(known, {"trainer": {"optimizer_config": values}}, "file")
+    values["warmup"]["linear"]["warmup_learning_rate"] = True
+    with pytest.raises(errors.UsageError, match=f"file: {field} is True; expected float"):
+        field_types.check(known, {"trainer": {"optimizer_config": values}}, "file")
 
 
 def test_a_split_is_given_as_yaml() -> None:

@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 
 from bignas_tf import errors
 from bignas_tf.search_space import presets
@@ -111,7 +112,14 @@ def test_a_damaged_checkpoint_is_named_and_an_older_one_can_be_taken(
     assert tf.train.latest_checkpoint(str(folder)).endswith("ckpt-2")
 
 
-@pytest.mark.parametrize("damage", ["no_params", "bad_params", "no_checkpoint", "cut_checkpoint"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "no_params", "bad_params", "no_checkpoint", "cut_checkpoint", "empty_params",
+        "classes: x", "classes: -1", "classes: 1267650600228229401496703205376", "execution: fast",
+        "data: 5", "batch: 0",
+    ],
+)  # fmt: skip
 def test_a_damaged_run_is_refused(
     trained: pathlib.Path, tmp_path: pathlib.Path, damage: str
 ) -> None:
@@ -133,12 +141,32 @@ def _damage(folder: pathlib.Path, how: str) -> str:
     if how == "bad_params":
         (folder / "params.yaml").write_text("task: {sandwitch: 1}\n")
         return "not a run's configuration"
+    if how == "empty_params":
+        (folder / "params.yaml").write_text("")
+        return "not a run's configuration: the whole is None; expected dict"
+    if ": " in how:
+        return _damage_params(folder / "params.yaml", *how.split(": "))
     if how == "no_checkpoint":
         (folder / "checkpoint").unlink()
         return "checkpoint is missing, but beside it are ckpt-1;"
     data = next(folder.glob("ckpt-1.data*"))
     data.write_bytes(data.read_bytes()[:100])
     return "ckpt-1 (is corrupt|cannot be restored)"
+
+
+def _damage_params(path: pathlib.Path, field: str, text: str) -> str:
+    """Gives a field of a run's configuration another value; returns what must be said of it."""
+    values = yaml.safe_load(path.read_text())
+    task, value = values["task"], yaml.safe_load(text)
+    group, name = {
+        "classes": (task["train_data"], "num_classes"),
+        "execution": (task["model"], "execution"),
+        "batch": (task["selection"], "batch_size"),
+        "data": (task, "train_data"),
+    }[field]
+    group[name] = value
+    path.write_text(yaml.safe_dump(values))
+    return f"not a run's configuration: .*{name} is {value!r}; (it |choose |expected )"
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
@@ -167,7 +195,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     folder = tmp_path / "run"
     with pytest.raises(errors.RunError) as caught:
         trainer.train(config, str(folder), runs.on_one_cpu())
-    step = len(capsys.readouterr().out.splitlines()) + 1
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == trainer.BUILDING
+    step = len(lines) + 1
     assert 1 < step <= 8
     assert f"not finite at step {step}:" in str(caught.value)
     good = tf.train.latest_checkpoint(str(folder))
@@ -211,6 +241,13 @@ def test_a_schedule_that_lacks_its_steps_is_refused(tmp_path: pathlib.Path) -> N
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
 
 
+def test_what_is_wrong_with_the_trainer_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
+    config = runs.parse(tmp_path, f"{EAGER}task.micro_batches=3")
+    with pytest.raises(errors.UsageError, match=r"micro_batches\).*") as caught:
+        trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
+    assert "\n" not in str(caught.value)
+
+
 def test_losses_that_explode_stop_the_run(tmp_path: pathlib.Path) -> None:
     # A random guess among ten classes: log(10) is 2.3.
     config = runs.parse(tmp_path, f"{EAGER}trainer.loss_upper_bound=1.0")
@@ -233,7 +270,8 @@ def test_progress_says_step_losses_and_rate(
 ) -> None:
     config = runs.parse(tmp_path, ALONE)
     runs.train(config, tmp_path / "run")
-    lines = capsys.readouterr().out.splitlines()
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == trainer.BUILDING
     assert len(lines) == 2
     for step, line in zip((3, 6), lines, strict=True):
         assert line.startswith(f"step {step}/6  loss: biggest ")

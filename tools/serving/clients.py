@@ -22,6 +22,8 @@ _OWN_WORDS = re.compile(r"assertion failed: \[(.*?)\]")
 # A name, an IPv4 address or an IPv6 one in brackets; then a port.
 _ADDRESS = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", re.ASCII)
 _HTTP = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "FAILED_PRECONDITION": 412}  # of gRPC, in HTTP
+# What reading an answer of another form raises.
+_MISFIT = (ValueError, KeyError, TypeError, AttributeError)
 # Whatever TensorFlow may raise for a missing, cut or foreign SavedModel.
 _UNREADABLE = (OSError, KeyError, ValueError, AttributeError, RuntimeError)
 
@@ -106,7 +108,9 @@ class LocalClient:
             self._model = tf.saved_model.load(folder)
             self._signature = self._model.signatures[SIGNATURE]
         except (*_UNREADABLE, tf.errors.OpError) as error:
-            raise errors.UsageError(f"{folder} is not the folder of an exported version") from error
+            from bignas_tf.exports import versions
+
+            raise versions.no_version(folder) from error
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """See `Client`."""
@@ -151,7 +155,11 @@ class GrpcClient:
             code = error.code()
             status = _HTTP.get(code.name, code.name)
             raise _failure(self._server, self._model, status, error.details() or "") from error
-        return _predictions([tf.make_ndarray(response.outputs[name]) for name in _OUTPUTS])
+        try:
+            arrays = [tf.make_ndarray(response.outputs[name]) for name in _OUTPUTS]
+            return _checked(_predictions(arrays), len(images))
+        except _MISFIT as error:
+            raise _foreign(self._server, str(response)) from error
 
     def close(self) -> None:
         """See `Client`."""
@@ -199,13 +207,23 @@ def _parse(text: str, count: int, server: str) -> list[Prediction]:
     """Reads {"predictions": [{output: [...], ...}, ...]}, one for each image."""
     try:
         rows = [[row[name] for name in _OUTPUTS] for row in json.loads(text)["predictions"]]
-        if len(rows) != count or any(not row[0] or len({*map(len, row)}) != 1 for row in rows):
-            raise ValueError("expected lists of other lengths")
-    except (ValueError, KeyError, TypeError) as error:
-        raise errors.RunError(
-            f"{server} does not answer as tools.export's models do: {reason(text)}"
-        ) from error
-    return [Prediction(*row) for row in rows]
+        return _checked([Prediction(*row) for row in rows], count)
+    except _MISFIT as error:
+        raise _foreign(server, text) from error
+
+
+def _checked(answers: list[Prediction], count: int) -> list[Prediction]:
+    """Returns the answers, which must be one an image, each with as many labels as classes."""
+    lengths = [{len(row.classes), len(row.labels), len(row.probabilities)} for row in answers]
+    if len(answers) != count or any(len(each) != 1 or 0 in each for each in lengths):
+        raise ValueError("expected lists of other lengths")
+    return answers
+
+
+def _foreign(server: str, answer: str) -> errors.RunError:
+    return errors.RunError(
+        f"{server} does not answer as tools.export's models do: {reason(answer) or 'no outputs'}"
+    )
 
 
 def _failure(server: str, model: str, status: int | str, message: str) -> Exception:

@@ -1,0 +1,30 @@
+"""The numbered folders of a model's exports; needs no TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+from bignas_tf import errors
+
+
+def numbers(folder: pathlib.Path) -> list[int]:
+    """The versions in a model's folder, ascending; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal())
+
+
+def no_version(folder: str | os.PathLike[str]) -> errors.UsageError:
+    """The error to raise of a folder that is not a version's; names those that it holds."""
+    found = numbers(pathlib.Path(folder))
+    plural = "s" if len(found) > 1 else ""
+    held = ", ".join(map(str, found))
+    way_out = (
+        f"it holds version{plural} {held}; give {os.path.join(folder, str(found[-1]))}"
+        if found
+        else "give the folder of one version that tools.export wrote"
+    )
+    return errors.UsageError(
+        f"{os.fspath(folder)} is not the folder of an exported version: {way_out}"
+    )

@@ -1,0 +1,77 @@
+"""Checks of keys and types that a configuration's classes do not make themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import sys
+import typing
+
+from official.modeling import hyperparams
+
+from bignas_tf import errors
+
+
+def check(known: hyperparams.Config, values: object, source: str, path: str = "") -> None:
+    """Refuses unknown keys and values of another type, naming the nearest key.
+
+    Asks the class for its fields: of a choice, `as_dict` would give the chosen one alone.
+
+    Args:
+      known: the configuration, or a group of its fields.
+      values: what its fields are to be, as YAML gives them.
+      source: what to call their origin in messages.
+      path: of the group, such as "task.train_data."; "" is the whole configuration.
+
+    Raises:
+      UsageError: names the key, its value and what is expected.
+    """
+    if not isinstance(values, dict):
+        where = path.removesuffix(".") or "the whole"
+        raise errors.UsageError(f"{source}: {where} is {errors.shown(values)}; expected dict")
+    types = {field.name: field.type for field in dataclasses.fields(known)}
+    for key, value in values.items():
+        if key not in types:
+            given = errors.shown(f"{path}{key}")
+            near = difflib.get_close_matches(errors.cut(str(key), 100), types, 1, 0.0)
+            raise errors.UsageError(
+                f"{source}: unknown key {given}; nearest is '{path}{near[0] if near else '?'}'"
+            )
+        default = getattr(known, key)
+        if value is None and _blank(known, key):
+            continue  # leaves a whole group out, as in `ema=null`
+        if default is None and value is not None:
+            default = _blank(known, key)
+        if types[key] in (float, "float") and default is not None:
+            default = float(default)  # the Model Garden writes 0 for 0.0
+        if isinstance(default, hyperparams.Config):
+            check(default, value, source, f"{path}{key}.")
+        elif not _fits(default, value):
+            raise errors.UsageError(
+                f"{source}: {path}{key} is {errors.shown(value)}; expected {type(default).__name__}"
+            )
+
+
+def _blank(known: hyperparams.Config, key: str) -> hyperparams.Config | None:
+    """Returns the defaults of a group of fields that is absent by default, such as `ema`."""
+    (kind,) = (field.type for field in dataclasses.fields(known) if field.name == key)
+    groups = [each for each in typing.get_args(kind) if each is not type(None)]
+    for each in groups:
+        if isinstance(each, type) and issubclass(each, hyperparams.Config):
+            return each()
+    return None
+
+
+def _fits(default: object, value: object) -> bool:
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return False  # nothing here takes such a number, and checks could not compute with it
+    if default is None:
+        return True
+    if value is None:
+        # Only names may be unset, such as warmup.type or tfds_data_dir.
+        return isinstance(default, str)
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, list | tuple):
+        return isinstance(value, list | tuple)
+    return isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)

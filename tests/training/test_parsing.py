@@ -96,7 +96,7 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("runtime.distribution_strategy=parameter_server", "choose from .*'one_device'"),
         ("runtime.enable_xla=true", "again for every child; set task.model.execution=mask"),
         (f"{OPTIMISER}warmup.type=lin", r"'lin'; choose from \['linear', 'polynomial'\]"),
-        (f"{OPTIMISER}optimizer.type=sgd_experimental", "'sgd_experimental', which is not of"),
+        (f"{OPTIMISER}optimizer.type=sgd_experimental", "'sgd_experimental', which has no legacy"),
         ("task.sandwich.biggest=false", "weight is 1.0, but there is no teacher; set sandwich.b"),
         ("task.sandwich.resolutions=all", r"'all'; choose from \['paired', 'any'\]"),
         ("task.sandwich.alone=nobody.json", "nobody.json cannot be read"),

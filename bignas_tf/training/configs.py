@@ -135,8 +135,9 @@ class BigNASConfig(cfg.TaskConfig):
     resumes does not read it.
 
     Attributes:
-      micro_batches: parts of every replica's batch that a step computes one after another, for a
-        device that cannot hold the activations of the whole; see `accumulation` (ours).
+      images_at_once: of a replica's batch, which a step computes in parts of that many, one after
+        another, where the device cannot hold the activations of all; 0 for the whole batch. See
+        `accumulation` (ours).
     """
 
     model: SupernetConfig = dataclasses.field(default_factory=SupernetConfig)
@@ -146,7 +147,7 @@ class BigNASConfig(cfg.TaskConfig):
     train_data: DataConfig = dataclasses.field(default_factory=DataConfig)
     selection: SelectionConfig = dataclasses.field(default_factory=SelectionConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
-    micro_batches: int = 1
+    images_at_once: int = 0
     seed: int = 0
 
 

@@ -55,7 +55,7 @@ def test_the_small_space_compiles_for_eight_cores(tmp_path: pathlib.Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("asked", "parts", "largest", "tries"),
+    ("asked", "unit", "largest", "tries"),
     [
         (32, 1, 20, [16, 24, 20]),
         (32, 1, 0, [16, 8, 4]),
@@ -63,14 +63,14 @@ def test_the_small_space_compiles_for_eight_cores(tmp_path: pathlib.Path) -> Non
         (48, 4, 28, [24, 36, 28, 32]),
     ],
 )
-def test_the_largest_batch_is_found(asked: int, parts: int, largest: int, tries: list[int]) -> None:
+def test_the_largest_batch_is_found(asked: int, unit: int, largest: int, tries: list[int]) -> None:
     tried: list[int] = []
 
     def fits(batch: int) -> bool:
         tried.append(batch)
         return batch <= largest
 
-    assert (fitting.largest_batch(fits, asked, parts), tried) == (largest, tries)
+    assert (fitting.largest_batch(fits, asked, unit), tried) == (largest, tries)
 
 
 def test_a_compiler_that_is_killed_is_explained(tmp_path: pathlib.Path) -> None:

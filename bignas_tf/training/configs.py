@@ -97,12 +97,14 @@ class RegularisationConfig(hyperparams.Config):
     Attributes:
       children: which ones are regularised: "biggest", or "all" for the ablation.
       weight_decay: factor of half the squared norm of the kernels, once a step.
+      biases: weight decay for biases, too, as in EfficientNet's code; never for batch norms.
       dropout_rate: before the classifier.
       label_smoothing: of the labels, for every child that learns from them.
     """
 
     children: str = "biggest"
     weight_decay: float = 1e-5
+    biases: bool = False
     dropout_rate: float = 0.2
     label_smoothing: float = 0.0
 

@@ -21,3 +21,12 @@ def test_evaluation_takes_the_centre(crop: str, side: int, top: int, left: int) 
     np.testing.assert_array_equal(patch, expected)
     patches = decode.centred_patches(np.stack([picture, 255 - picture]), side, centre)
     np.testing.assert_array_equal(patches, np.stack([expected, 255 - expected]))
+
+
+def test_training_takes_a_tenth_of_the_image_at_least() -> None:
+    """EfficientNet draws areas from 8% on, and draws again where less than 10% is covered."""
+    shape, images = tf.constant([100, 100, 3]), 300
+    windows = [decode._random(shape, tf.constant([3, seed])).numpy() for seed in range(images)]
+    areas = np.array([height * width / 1e4 for _, _, height, width in windows])
+    assert 0.098 < areas.min() < 0.2  # sides are whole pixels
+    assert areas.max() > 0.9

@@ -46,6 +46,7 @@ RULES = {
     "task.regularisation": {
         "children": "biggest",
         "weight_decay": 1e-5,
+        "biases": True,
         "dropout_rate": 0.2,
         "label_smoothing": 0.1,
     },
@@ -67,7 +68,12 @@ RULES = {
         "width_multipliers": (0.0, 1.0),
     },
     "trainer": {"train_steps": 125_000, "train_tf_while_loop": True},
-    "trainer.optimizer_config.optimizer.rmsprop": {"rho": 0.9, "momentum": 0.9, "epsilon": 1e-3},
+    "trainer.optimizer_config.optimizer.rmsprop": {
+        "rho": 0.9,
+        "momentum": 0.9,
+        "epsilon": 1e-3,
+        "initial_mean_square": 1.0,
+    },
     "trainer.optimizer_config.learning_rate.constant_ending": {
         "initial_learning_rate": 0.256,
         "decay_rate": 0.97,

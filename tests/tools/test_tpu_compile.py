@@ -45,12 +45,18 @@ def test_the_small_space_compiles_for_eight_cores(tmp_path: pathlib.Path) -> Non
     assert 4 * parameters < compiled["all_reduce_bytes"] < 8 * parameters
     # Forward and backward of the biggest child alone are 3 x 2 x its multiply-adds an image.
     assert compiled["flops"] > 6 * 8 * 8_553_856
+    assert compiled["bytes_accessed"] > compiled["arguments_bytes"]
+    assert sum(compiled["cycles_by_kind"].values()) == compiled["estimated_cycles"] > 1e6
+    assert {"depthwise", "norm", "1x1", "squeeze_excite", "resize"} <= set(
+        compiled["cycles_by_kind"]
+    )
+    assert len(compiled["dearest_operations"]) == 10
     # 28 x 28 grey pixels and a label; 20, 24, 28 and 32 pixels a side in float32.
     assert result["host_bytes"] == {
         "sent": 8 * (784 + 4),
         "float32_copies": 8 * 4 * (400 + 576 + 784 + 1024 + 1),
     }
-    for named in ("v3:2x2", "peak", "all-reduces", str(output)):
+    for named in ("v3:2x2", "peak", "all-reduces", "an estimate", str(output)):
         assert named in done.stdout
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 # Of a core. v2 and v3: Norrie et al. 2020 (doi:10.1145/3360307); v4: Jouppi et al. 2023
 # (arXiv:2304.01433). The others follow from Google's peaks in bfloat16: v5e 197 TFLOP/s with four
-# 128 x 128 matrix units, v5p 459 with eight, v6e 918 with four of 256 x 256.
+# 128 x 128 matrix units, v5p 459 with eight, v6e 918 with units of 256 x 256, taken as four.
 CLOCKS_MHZ = {
     "TPU v2": 700,
     "TPU v3": 940,

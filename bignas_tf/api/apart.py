@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bignas_tf import errors
+from bignas_tf.data import inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.selection import splits
 from bignas_tf.training import checkpoints
@@ -29,6 +30,8 @@ def check_training(task: BigNASConfig) -> list[str]:
     uses[splits.TRAINING] = task.train_data
     if task.evaluation.children:
         uses[splits.EVALUATION] = splits.evaluated(task.train_data, task.evaluation.split)
+    elif not _opens(uses[splits.CALIBRATION]):
+        del uses[splits.CALIBRATION]  # training does not need it; what does refuses it
     return [*splits.check(uses), *_check_earlier(task, uses)]
 
 
@@ -67,6 +70,14 @@ def check_finetuning(trained: BigNASConfig, task: BigNASConfig) -> None:
     except errors.UsageError as error:
         raise errors.UsageError(f"the run that the child comes from: {error}") from error
     _check_earlier(trained, uses)
+
+
+def _opens(config: DataConfig) -> bool:
+    try:
+        inputs.open_images(config)
+    except errors.UsageError:
+        return False
+    return True
 
 
 def _check_earlier(task: BigNASConfig, uses: Mapping[str, DataConfig]) -> list[str]:

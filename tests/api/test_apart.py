@@ -36,6 +36,11 @@ def test_a_learning_curve_on_images_of_training_is_named(task: BigNASConfig) -> 
     assert "task.evaluation.split 'train[1000:]' have images in common (200)" in warning
     task.evaluation.children = ()
     assert apart.check_training(task) == []
+    task.selection.calibration_split = "train[:2000]"  # more than there are; not needed to train
+    assert apart.check_training(task) == []
+    task.selection.calibration_split = "test[:5]"
+    with pytest.raises(errors.UsageError, match=r"\(5\); a child calibrated on images"):
+        apart.check_training(task)
 
 
 def test_images_of_the_runs_before_are_not_reported_on(

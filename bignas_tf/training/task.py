@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, task_factory
 
+from bignas_tf import errors
 from bignas_tf.data import inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet

@@ -1,12 +1,13 @@
-"""Compiles one core's training step for a TPU, with no TPU attached: does it fit?
+"""Compiles one core's training step for a TPU, with no TPU attached: does it fit, how fast is it?
 
   python -m tools.tpu_compile --experiment=bignas_imagenet --topology=v3:2x2 \\
       --per_core_batch=32 --config_file=experiments/imagenet_tpu.yaml
 
-Prints and saves what libtpu, the compiler of real TPUs, reports: HBM per core, FLOPs,
-all-reduces, and compile time. If the batch does not fit, finds the largest that does
-and exits with 1. Says nothing about speed or the input pipeline. `make env-tpu` makes
-the environment it needs; the paper's space takes minutes.
+Prints and saves what libtpu, the compiler of real TPUs, reports: HBM per core, FLOPs, bytes
+accessed, all-reduces, and the time it estimates, by kind of layer. If the batch does not
+fit, finds the largest that does and exits with 1. The time is not measured, and does not
+include the network or the input pipeline. `make env-tpu` makes the environment it needs;
+the paper's space takes minutes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _OUTPUT = flags.DEFINE_string(
     "output",
     None,
     "JSON file; runs/tpu_compile/<experiment>_<topology>_<batch>.json if unset."
-    " With task.micro_batches, their number follows the batch.",
+    " In parts (task.images_at_once), their number follows the batch.",
 )
 
 
@@ -54,11 +55,12 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     # Before TensorFlow is imported, so that a mistake is reported at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
-    from bignas_tf.training import parsing
+    from bignas_tf.training import accumulation, parsing
 
     config = parsing.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
-    output = _output(config.task.micro_batches)
-    result = _measured(config, compiler)
+    parts = accumulation.count_parts(_BATCH.value, config.task.images_at_once)
+    output = _output(parts)
+    result = _measured(config, compiler, parts)
     files.write_json(output, result)
     batch, largest = _BATCH.value, result["largest_batch"]
     if largest:
@@ -66,8 +68,8 @@ def main(argv: Sequence[str]) -> None:
     if largest < batch:
         reason = result["out_of_memory"].partition("\n")[0]
         raise errors.RunError(
-            f"{batch} images a core do not fit, {largest} do; a step can compute them in parts "
-            f"(task.micro_batches): {reason}"
+            f"{batch} images a core do not fit, {largest} do; a step can compute fewer at a time "
+            f"(task.images_at_once): {reason}"
         )
 
 
@@ -75,14 +77,9 @@ def _output(parts: int) -> pathlib.Path:
     """The result file, in a folder that can be written to.
 
     Raises:
-      UsageError: the batch cannot be divided into the parts, or the folder is not writable.
+      UsageError: the folder is not writable.
     """
     batch = _BATCH.value
-    if batch % parts:
-        raise errors.UsageError(
-            f"--per_core_batch is {batch}; task.micro_batches divides it into {parts} parts, so it "
-            f"must be a multiple of {parts}"
-        )
     divided = f"_parts{parts}" if parts > 1 else ""
     file = f"{_EXPERIMENT.value}_{_TOPOLOGY.value.replace(':', '_')}_{batch}{divided}.json"
     output = pathlib.Path(_OUTPUT.value or f"runs/tpu_compile/{file}")
@@ -90,20 +87,21 @@ def _output(parts: int) -> pathlib.Path:
     return output
 
 
-def _measured(config: cfg.ExperimentConfig, compiler: Compiler) -> dict[str, Any]:
+def _measured(config: cfg.ExperimentConfig, compiler: Compiler, parts: int) -> dict[str, Any]:
     """Compiles the step, or the largest that fits, and describes it."""
     from .tpu import fitting, lowering
 
-    step, parts = lowering.ReplicaStep(config, compiler.cores), config.task.micro_batches
-    measured = fitting.measure(step, compiler, _BATCH.value, parts)
+    step, batch = lowering.ReplicaStep(config, compiler.cores), _BATCH.value
+    measured = fitting.measure(step, compiler, batch, batch // parts if parts > 1 else 1)
     return {
         "experiment": _EXPERIMENT.value,
         "search_space": config.task.model.search_space,
         "compute_type": config.runtime.mixed_precision_dtype or "float32",
         "topology": _TOPOLOGY.value,
         "cores": compiler.cores,
-        "per_core_batch": _BATCH.value,
-        "micro_batches": parts,
+        "per_core_batch": batch,
+        "images_at_once": config.task.images_at_once,
+        "parts": parts,
         **measured,
         "host_bytes": step.host_bytes(measured["largest_batch"]),
     }

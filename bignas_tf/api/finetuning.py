@@ -17,7 +17,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, files
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import cards, exporting, runs
+from bignas_tf.api import apart, cards, exporting, runs
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter
 from bignas_tf.data import decode, faults, inputs, resize, sources
@@ -27,7 +27,6 @@ from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import splits
 from bignas_tf.selection.splits import Split
 from bignas_tf.training import averaging, parsing, schedules, validation
 from bignas_tf.training.checkpoints import Run
@@ -64,7 +63,7 @@ def finetune(
 
     Raises:
       UsageError: no such child, an unknown format, images of another kind than the run's, or
-        training images among those that the accuracy is reported on.
+        images of either training among those that the accuracy is reported on.
       RunError: the loss is not finite, or an export does not verify.
     """
     verbose, show = 0 if show is None else 2, console.or_silent(show)
@@ -74,7 +73,7 @@ def finetune(
     config = _in_space_of(run, config)
     task = config.task
     # Before training: otherwise these mistakes would show only after it.
-    reporting = _reporting(task)
+    reporting = _reporting(run, task)
     patches = cards.calibration_patches(task, exporting.CALIBRATION_IMAGES) if formats else None
     child = _adapted(run, chosen, task)
     files.ensure_writable(output_dir)
@@ -98,15 +97,15 @@ def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig
     return changed
 
 
-def _reporting(task: BigNASConfig) -> Split:
-    """The images to report an accuracy on, which training must not see."""
+def _reporting(run: Run, task: BigNASConfig) -> Split:
+    """The images to report an accuracy on, which neither training may have seen."""
     data = task.train_data
     if data.num_classes < 2:
         raise errors.UsageError(
             f"task.train_data.num_classes is {data.num_classes}; at least 2 are needed"
         )
     reporting = cards.reporting_images(task)
-    splits.check_untrained(data, task.selection.reporting_split)
+    apart.check_finetuning(run.config.task, task)
     return reporting
 
 

@@ -12,10 +12,9 @@ import tf_keras
 from official.core import config_definitions as cfg
 from official.modeling import performance
 
-from bignas_tf import console
-from bignas_tf.api import devices
+from bignas_tf import console, workers
+from bignas_tf.api import apart, devices
 from bignas_tf.console import Show
-from bignas_tf.selection import splits
 from bignas_tf.selection.named_children import NamedChildren
 from bignas_tf.training import checkpoints, parsing, trainer
 from bignas_tf.training.checkpoints import Run
@@ -97,14 +96,15 @@ def fit(
     """Trains a supernet and leaves it in its folder; see `train`."""
     if strategy is None:
         strategy = devices.training_strategy(config)
-    task = config.task
+    task, show = config.task, console.or_silent(show)
     with _precision(config.runtime.mixed_precision_dtype):
         # Before training: otherwise these mistakes would show only after it.
-        splits.check_apart(task.train_data, task.selection)
-        splits.check_untrained(task.train_data, task.selection.reporting_split)
+        for warning in apart.check_training(task):
+            if workers.is_chief(strategy):
+                show(f"warning: {warning}")
         children = NamedChildren(task).of if task.evaluation.children else None
         folder = os.fspath(model_dir)
-        trainer.train(config, folder, strategy, children, console.or_silent(show))
+        trainer.train(config, folder, strategy, children, show)
 
 
 @contextlib.contextmanager

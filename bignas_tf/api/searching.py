@@ -9,16 +9,13 @@ from collections.abc import Sequence
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, workers
-from bignas_tf.api import objectives, selecting
+from bignas_tf.api import apart, objectives, selecting
 from bignas_tf.console import Show
-from bignas_tf.selection import runner, splits
+from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.training import parsing
 from bignas_tf.training.checkpoints import Run
-from bignas_tf.training.configs import BigNASConfig
-
-_IMAGES = ("source", "tfds_name", "input_path")  # what a data set is known by
 
 
 def search(
@@ -53,12 +50,15 @@ def search(
 
     Raises:
       UsageError: a budget that is malformed, unknown or infeasible, an option that is missing or
-        wrong, or a folder that another search uses.
+        wrong, splits that share images, or a folder that another search uses.
       RunError: no candidate within a budget could be scored.
     """
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
     task = _overridden(run.config, params_override).task
-    _check_untrained(run.config.task, task)
+    chief = workers.is_chief(run.supernet.distribute_strategy)
+    for warning in apart.check_search(run.config.task, task):
+        if chief:
+            show(f"warning: {warning}")
     names = dict.fromkeys(
         [*objectives.COUNTED, *(name for budget in limits for name in budget.limits)]
     )
@@ -67,17 +67,9 @@ def search(
     costs = objectives.build(list(names), run, options)
     searching = runner.Search(run.supernet, task.train_data, task.selection, run.source, costs)
     result = searching.run(limits, os.fspath(output_dir), show)
-    if workers.is_chief(run.supernet.distribute_strategy):
+    if chief:
         selecting.show_selected(result, show)
     return result
-
-
-def _check_untrained(trained: BigNASConfig, searched: BigNASConfig) -> None:
-    """Refuses to report on images of training, if the search has the run's images."""
-    before, now = trained.train_data, searched.train_data
-    if all(getattr(before, name) == getattr(now, name) for name in _IMAGES):
-        own = now.replace(tfds_split=before.tfds_split)
-        splits.check_untrained(own, searched.selection.reporting_split)
 
 
 def _overridden(config: cfg.ExperimentConfig, params_override: str) -> cfg.ExperimentConfig:

@@ -39,7 +39,7 @@ class DataConfig(cfg.DataConfig):
       base_size: side of the square patch sent to the device, in pixels.
       channels: 1 or 3; grey images are repeated to 3, colour ones turned grey for 1.
       num_classes: labels run from 0 to num_classes - 1.
-      crop: how training patches are cut. "inception": a random area of 8% to 100%, resized; "pad":
+      crop: how training patches are cut. "inception": a random area of 10% to 100%, resized; "pad":
         the whole image, padded by an eighth on each side and cropped at random; "none".
         Evaluation takes the centre: 7/8 of the short side after "inception", all of it otherwise.
       flip: mirror half of the training patches.

@@ -25,6 +25,7 @@ WHOLE = Centre(1.0, antialias=True)
 # EfficientNet's and the Model Garden's settings for ImageNet.
 SEVEN_EIGHTHS = Centre(0.875, antialias=False)
 _AREA = (0.08, 1.0)
+_COVERED = 0.1  # of the image; EfficientNet's, which draws again below it
 _ASPECT = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
 
@@ -60,7 +61,7 @@ def centred_patches(images: tf.Tensor, size: int, centre: Centre) -> tf.Tensor:
 
 
 def random_patch(encoded: tf.Tensor, size: int, channels: int, seed: tf.Tensor) -> tf.Tensor:
-    """A random area of 8% to 100% of the image, resized; see `centred_patch`.
+    """A random area of 10% to 100% of the image, resized; see `centred_patch`.
 
     Args:
       seed: int64 [2].
@@ -99,7 +100,7 @@ def _random(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         shape,
         tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
         seed,
-        min_object_covered=_AREA[0],
+        min_object_covered=_COVERED,
         aspect_ratio_range=_ASPECT,
         area_range=_AREA,
         max_attempts=_ATTEMPTS,

@@ -1,5 +1,7 @@
-"""AutoAugment's costly operations, pixel for pixel the Model Garden's in a fraction of the time.
+"""AutoAugment's costly operations, pixel for pixel EfficientNet's in a fraction of the time.
 
+Where the Model Garden reflects an image at its edges, EfficientNet (tensorflow/tpu,
+models/official/efficientnet/autoaugment.py) fills what lies outside with grey; all else is equal.
 Each takes a uint8 image [S, S, 3] and a scalar float32 amount, which may be a traced tensor.
 """
 
@@ -14,6 +16,7 @@ _LEVELS = 256
 # The weights of tf.image.rgb_to_grayscale; grey comes as three equal channels.
 _GREY = np.array([[0.2989] * 3, [0.587] * 3, [0.114] * 3], np.float32)
 _ADD_BELOW = 128
+_OUTSIDE = np.full([1, 3], 128, np.uint8)  # the grey around the image
 
 Row = tuple[tf.Tensor | float, tf.Tensor | float, tf.Tensor | float]
 
@@ -83,20 +86,19 @@ def translate_y(image: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
 
 
 def _warp(image: tf.Tensor, across: Row, down: Row) -> tf.Tensor:
-    """Takes each pixel from the nearest one of an affine map; edges are reflected.
-
-    The Model Garden means to fill the outside with grey. But it reflects the channel that
-    marks the inside as well, so that it never happens.
-    """
+    """Takes each pixel from the nearest one of an affine map; what lies outside is grey."""
     size = image.shape[0]
-    index = _source(size, down) * size + _source(size, across)
-    return tf.gather_nd(tf.reshape(image, [-1, 3]), index[:, :, tf.newaxis])
+    x, inside_x = _source(size, across)
+    y, inside_y = _source(size, down)
+    pixels = tf.concat([tf.reshape(image, [-1, 3]), _OUTSIDE], axis=0)
+    index = tf.where(inside_x & inside_y, y * size + x, size * size)
+    return tf.gather_nd(pixels, index[:, :, tf.newaxis])
 
 
-def _source(size: int, row: Row) -> tf.Tensor:
-    """int32 [size, size]: where one coordinate comes from."""
+def _source(size: int, row: Row) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where one coordinate comes from: int32 [size, size], and whether that is in the image."""
     along = np.arange(size, dtype=np.float32)
     place = row[0] * along + row[1] * along[:, np.newaxis] + row[2]
-    place = tf.maximum(place, -1.0 - place)
-    place = tf.clip_by_value(tf.minimum(place, 2 * size - 1.0 - place), 0.0, size - 1.0)
-    return tf.cast(place + 0.5, tf.int32)
+    # TensorFlow's op rounds halves away from zero: -0.5 and size - 0.5 are outside.
+    inside = (place > -0.5) & (place < size - 0.5)
+    return tf.cast(place + 0.5, tf.int32), inside

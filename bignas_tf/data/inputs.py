@@ -8,6 +8,7 @@ uninterrupted one would have seen.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -99,14 +100,15 @@ def class_shares(config: config_lib.DataConfig) -> np.ndarray | None:
     return np.bincount(labels, minlength=config.num_classes) / len(labels)
 
 
-def count_shared(config: config_lib.DataConfig, split: str, other: str) -> int:
-    """How many images two splits of a data set share.
+def open_splits(config: config_lib.DataConfig, names: Iterable[str]) -> dict[str, sources.Source]:
+    """Finds the images of several splits of a valid config's data set, which is opened once.
 
     Raises:
       UsageError: see `sources.opener`.
     """
+    config_lib.validate(config)
     opened = sources.opener(config)
-    return len(opened(split).members() & opened(other).members())
+    return {name: opened(name) for name in names}
 
 
 def _feed(config: config_lib.DataConfig, context: tf.distribute.InputContext | None) -> Feed:

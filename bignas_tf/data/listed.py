@@ -35,9 +35,11 @@ class Listed:
         key = self.keys[index]
         return str(key) if isinstance(key, str) else f"image {index}"
 
-    def members(self) -> set[bytes | str]:
-        """What identifies its images: their keys."""
-        return set(self.keys.tolist())
+    def shared(self, other: object) -> int:
+        """How many images both sources have, by their keys."""
+        if not isinstance(other, Listed):
+            return 0
+        return len(set(self.keys.tolist()) & set(other.keys.tolist()))
 
     def shard(self, parts: int, index: int) -> Listed:
         """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""

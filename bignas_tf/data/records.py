@@ -49,13 +49,12 @@ class Records:
         (part,) = cut(self.slices, index, index + 1)
         return f"record {part.skip} (the first is 0) of {part.path}"
 
-    def members(self) -> set[tuple[str, int]]:
-        """What identifies its images: file and position in it."""
-        return {
-            (each.path, record)
-            for each in self.slices
-            for record in range(each.skip, each.skip + each.take)
-        }
+    def shared(self, other: object) -> int:
+        """How many images both sources have: records of the same files at the same positions."""
+        if not isinstance(other, Records):
+            return 0
+        both = count_different([*self.slices, *other.slices])
+        return count_different(self.slices) + count_different(other.slices) - both
 
     def shard(self, parts: int, index: int) -> Records:
         """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""
@@ -115,6 +114,18 @@ def cut(slices: Sequence[FileSlice], start: int, stop: int) -> tuple[FileSlice, 
             parts.append(FileSlice(each.path, each.skip + low, high - low))
         first += each.take
     return tuple(parts)
+
+
+def count_different(slices: Sequence[FileSlice]) -> int:
+    """How many records the slices hold, each counted once."""
+    number, path, end = 0, "", 0
+    for each in sorted(slices, key=lambda each: (each.path, each.skip)):
+        if each.path != path:
+            path, end = each.path, 0
+        stop = each.skip + each.take
+        number += max(stop - max(each.skip, end), 0)
+        end = max(end, stop)
+    return number
 
 
 def count_all(paths: Sequence[str]) -> list[int]:

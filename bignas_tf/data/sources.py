@@ -7,6 +7,7 @@ can be picked one by one). Both give datasets of (encoded image, label), scalar 
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 from collections.abc import Callable, Sequence
 
@@ -228,12 +229,9 @@ def ignored_files(config: config_lib.DataConfig) -> str:
 
 
 def _digits(config: config_lib.DataConfig) -> Opener:
-    from sklearn import datasets  # a second to import; only digits need it
-
     logging.warning("reading scikit-learn's 1,797 digits, the embedded fall-back data set")
     check_range(0, 9, config)
-    images, labels = datasets.load_digits(return_X_y=True)
-    pixels = np.rint(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    encoded, labels = _encoded_digits()
     # The file is in the order of its writers: mix them before the last are set aside.
     order = np.random.default_rng(_DIGITS_ORDER_SEED).permutation(len(labels))
     train = len(labels) - _DIGITS_TEST
@@ -243,7 +241,17 @@ def _digits(config: config_lib.DataConfig) -> Opener:
     def opened(spec: str) -> Listed:
         pieces = splits.resolve(spec, sizes, "digits")
         chosen = np.concatenate([members[split][start:stop] for split, start, stop in pieces])
-        encoded = np.array([tf.io.encode_png(pixels[index]).numpy() for index in chosen])
-        return Listed(encoded, labels[chosen].astype(np.int64), tf.identity)
+        return Listed(encoded[chosen], labels[chosen], tf.identity)
 
     return opened
+
+
+@functools.cache  # a run opens them once for each split
+def _encoded_digits() -> tuple[np.ndarray, np.ndarray]:
+    """PNG images (bytes) and labels (int64) of all digits, in the order of their writers."""
+    from sklearn import datasets  # a second to import; only digits need it
+
+    images, labels = datasets.load_digits(return_X_y=True)
+    pixels = np.rint(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    encoded = np.array([tf.io.encode_png(each).numpy() for each in pixels])
+    return encoded, labels.astype(np.int64)

@@ -53,8 +53,8 @@ class Search:
       objectives: what budgets may limit; each candidate's costs.
 
     Raises:
-      UsageError: an unknown strategy, an unknown or empty split, or ranking and reporting
-        share images.
+      UsageError: an unknown strategy, an unknown or empty split, or reporting shares
+        images with ranking or calibration.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Search:
         objectives: Sequence[Objective],
     ) -> None:
         self._find = strategies.named(selection)
-        splits.check_apart(data, selection)
+        splits.check(splits.of_selection(data, selection))
         self._supernet = supernet
         self._data = data
         self._selection = selection

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,42 @@ from bignas_tf.data.config import DataConfig
 from bignas_tf.selection.config import SelectionConfig
 
 Batch = tuple[tf.Tensor, tf.Tensor]
+Uses = dict[str, DataConfig]
+
+# What images are used for, by the field that names them.
+TRAINING = "task.train_data.tfds_split"
+CALIBRATION = "task.selection.calibration_split"
+RANKING = "task.selection.ranking_split"
+REPORTING = "task.selection.reporting_split"
+EVALUATION = "task.evaluation.split"
+
+
+class _Pair(NamedTuple):
+    """Two uses that should share no image, why, and whether they are refused if they do."""
+
+    first: str
+    second: str
+    why: str
+    refused: bool
+
+
+# The others may share images. Calibration is for images of training, the paper's rule, and has no
+# labels, so that ranking may see its images too. The paper's learning curves are of the images
+# that it reports on.
+_PAIRS = (
+    _Pair(RANKING, REPORTING, "an accuracy that chose a child cannot judge it", True),
+    _Pair(TRAINING, REPORTING, "an accuracy on images of training says nothing", True),
+    _Pair(CALIBRATION, REPORTING, "a child calibrated on images cannot be judged on them", True),
+    _Pair(
+        TRAINING, RANKING,
+        "accuracies on images of training flatter, and the bigger a child, the more; the paper "
+        "ranks on such images, too", False,
+    ),
+    _Pair(
+        TRAINING, EVALUATION,
+        "the learning curves are of images of training, on which accuracies flatter", False,
+    ),
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +117,7 @@ def open_split(
     Raises:
       UsageError: an unknown or empty split, or fewer images than one full batch.
     """
-    config = data.replace(tfds_split=split, is_training=False, global_batch_size=batch_size)
+    config = evaluated(data, split).replace(global_batch_size=batch_size)
     source = inputs.open_images(config)
     count = min(images or source.count, source.count)
     if count < (batch_size if full else 1):
@@ -103,36 +140,48 @@ def calibration_batches(data: DataConfig, selection: SelectionConfig) -> Split:
     return open_split(data, selection.calibration_split, batch, images, full=True)
 
 
-def check_apart(data: DataConfig, selection: SelectionConfig) -> None:
-    """Refuses to report an accuracy on images that rank children.
-
-    Raises:
-      UsageError: the ranking and the reporting split share images, or one cannot be opened.
-    """
-    ranking, reporting = selection.ranking_split, selection.reporting_split
-    shared = inputs.count_shared(data, ranking, reporting)
-    if shared:
-        raise errors.UsageError(
-            f"task.selection: ranking_split {ranking!r} and reporting_split {reporting!r} have "
-            f"images in common ({shared}); an accuracy that chose a child cannot judge it: name "
-            "separate splits"
-        )
+def of_selection(data: DataConfig, selection: SelectionConfig) -> Uses:
+    """The images that a selection names, by their fields."""
+    return {
+        CALIBRATION: evaluated(data, selection.calibration_split),
+        RANKING: evaluated(data, selection.ranking_split),
+        REPORTING: evaluated(data, selection.reporting_split),
+    }
 
 
-def check_untrained(data: DataConfig, reporting: str) -> None:
-    """Refuses to report an accuracy on images of training; the paper ranks on some of them.
+def check(uses: Mapping[str, DataConfig]) -> list[str]:
+    """Checks every pair of `_PAIRS` of which both uses are given.
 
     Args:
-      data: of training.
-      reporting: the split to report on.
+      uses: the images of each use, all of one data set, by the field that names them.
+
+    Returns:
+      Warnings of images that may be shared, but flatter.
 
     Raises:
-      UsageError: they share images, or one cannot be opened.
+      UsageError: a pair that must be apart shares images, or a split cannot be opened.
     """
-    shared = inputs.count_shared(data, data.tfds_split, reporting)
-    if shared:
-        raise errors.UsageError(
-            f"task.train_data.tfds_split {data.tfds_split!r} and task.selection.reporting_split "
-            f"{reporting!r} have images in common ({shared}); an accuracy on images of training "
-            "says nothing: name separate splits"
+    pairs = [pair for pair in _PAIRS if pair.first in uses and pair.second in uses]
+    if not pairs:
+        return []
+    named = {use: uses[use].tfds_split for pair in pairs for use in (pair.first, pair.second)}
+    opened = inputs.open_splits(next(iter(uses.values())), dict.fromkeys(named.values()))
+    warnings = []
+    for pair in pairs:
+        first, second = named[pair.first], named[pair.second]
+        shared = opened[first].shared(opened[second])
+        if not shared:
+            continue
+        found = (
+            f"{pair.first} {first!r} and {pair.second} {second!r} have images in common "
+            f"({shared:,}); {pair.why}"
         )
+        if pair.refused:
+            raise errors.UsageError(f"{found}: name separate splits")
+        warnings.append(found)
+    return warnings
+
+
+def evaluated(data: DataConfig, split: str) -> DataConfig:
+    """The images of a split as evaluation sees them; see `open_split`."""
+    return data.replace(tfds_split=split, is_training=False)

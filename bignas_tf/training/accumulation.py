@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.training import sandwich
 from bignas_tf.training.configs import BigNASConfig
@@ -20,6 +21,28 @@ _NO_COLLECTIVES_IN_LOOPS = (
     tf.distribute.MirroredStrategy,
     tf.distribute.MultiWorkerMirroredStrategy,
 )
+_MOST_PARTS = 1024  # fewer than the seeds of dropout leave room for
+
+
+def count_parts(images: int, at_once: int) -> int:
+    """Returns in how many parts a step computes a replica's batch.
+
+    Args:
+      images: of a replica in a step.
+      at_once: `task.images_at_once`; 0 for all of them.
+
+    Raises:
+      UsageError: they do not divide the batch, or into too many parts.
+    """
+    if at_once == 0 or at_once >= images:
+        return 1
+    parts, left = divmod(images, at_once)
+    if left or parts > _MOST_PARTS:
+        raise errors.UsageError(
+            f"task.images_at_once is {at_once}, but a replica has {images} images in a step; give "
+            f"a divisor of {images} that makes at most {_MOST_PARTS} parts, or 0 for all at once"
+        )
+    return parts
 
 
 def compute_gradients(
@@ -33,12 +56,16 @@ def compute_gradients(
 
     Args:
       supernet: the shared weights.
-      patches: as for the sandwich; N is a multiple of `config.micro_batches`.
+      patches: as for the sandwich; N is static, and a multiple of `config.images_at_once`
+        unless it is smaller.
       labels: int32 [N].
-      config: its `micro_batches` is the number of parts; 1 leaves the batch whole.
+      config: its `images_at_once` are those of a part; 0 leaves the batch whole.
       **given: to the sandwich.
+
+    Raises:
+      UsageError: see `count_parts`.
     """
-    parts = config.micro_batches
+    parts = count_parts(labels.shape[0], config.images_at_once)
     if parts == 1:
         return sandwich.compute_gradients(
             supernet, patches=patches, labels=labels, config=config, **given

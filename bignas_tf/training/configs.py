@@ -97,12 +97,14 @@ class RegularisationConfig(hyperparams.Config):
     Attributes:
       children: which ones are regularised: "biggest", or "all" for the ablation.
       weight_decay: factor of half the squared norm of the kernels, once a step.
+      biases: weight decay for biases, too, as in EfficientNet's code; never for batch norms.
       dropout_rate: before the classifier.
       label_smoothing: of the labels, for every child that learns from them.
     """
 
     children: str = "biggest"
     weight_decay: float = 1e-5
+    biases: bool = False
     dropout_rate: float = 0.2
     label_smoothing: float = 0.0
 
@@ -135,8 +137,9 @@ class BigNASConfig(cfg.TaskConfig):
     resumes does not read it.
 
     Attributes:
-      micro_batches: parts of every replica's batch that a step computes one after another, for a
-        device that cannot hold the activations of the whole; see `accumulation` (ours).
+      images_at_once: of a replica's batch, which a step computes in parts of that many, one after
+        another, where the device cannot hold the activations of all; 0 for the whole batch. See
+        `accumulation` (ours).
     """
 
     model: SupernetConfig = dataclasses.field(default_factory=SupernetConfig)
@@ -146,7 +149,7 @@ class BigNASConfig(cfg.TaskConfig):
     train_data: DataConfig = dataclasses.field(default_factory=DataConfig)
     selection: SelectionConfig = dataclasses.field(default_factory=SelectionConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
-    micro_batches: int = 1
+    images_at_once: int = 0
     seed: int = 0
 
 

@@ -55,6 +55,8 @@ def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
             raise errors.UsageError(f"{where}.{name} is {value}; it takes a finite number")
         if name in _RATES and value is not None and not _is_number(value, above=0.0):
             raise errors.UsageError(f"{where}.{name} is {value!r}; it takes a number above 0")
+        if name == "initial_mean_square" and value < 0.0:
+            raise errors.UsageError(f"{where}.{name} is {value}; it takes 0 or more")
         whole = name == "offset" or name.endswith("_steps")
         if whole and value is not None and not (_is_whole(value) and value >= 0):
             raise errors.UsageError(f"{where}.{name} is {value!r}; it takes a whole number from 0")

@@ -22,6 +22,7 @@ _FIXED = (
     "task.sandwich.alone",
     "trainer.optimizer_config.optimizer.type",
 )
+_BATCH = "task.train_data.global_batch_size"
 _ABSENT = "not set"
 
 
@@ -38,7 +39,8 @@ def check(checkpoint: str, config: cfg.ExperimentConfig, space: SearchSpace) -> 
 
     Raises:
       UsageError: the run is of another space, keeps averages of the weights and this
-        configuration does not (or the other way round), or a value differs that must not.
+        configuration does not (or the other way round), or a value differs that must not (the
+        batch, where lengths follow it).
     """
     checkpoints.check_space(checkpoint, space)
     checkpoints.check_averages(checkpoint, bool(config.trainer.optimizer_config.ema))
@@ -75,10 +77,23 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
                 "back, or use another --model_dir (task.init_checkpoint starts a new run from the "
                 "weights of this one)"
             )
+    if _BATCH in names and config.trainer.for_batch:
+        raise _jumps(was.get(_BATCH), now[_BATCH], model_dir)
     return [
         f"  changed: {name} was {was.get(name, _ABSENT)}, is now {now.get(name, _ABSENT)}"
         for name in names
     ]
+
+
+def _jumps(was: Any, now: Any, model_dir: str) -> errors.UsageError:
+    """Steps of another batch are other epochs: `batch.follow` converts all but the step reached."""
+    return errors.UsageError(
+        f"{_BATCH} was {was} in the run in {model_dir} and is now {now}: its lengths and learning "
+        f"rates follow the batch (trainer.for_batch), but the step it has reached counts batches "
+        f"of {was}, so it would continue in another epoch; set the batch back (on fewer cores "
+        "task.images_at_once computes it in parts), use another --model_dir with "
+        f"task.init_checkpoint={model_dir}, or set trainer.for_batch=0 and all lengths yourself"
+    )
 
 
 def _values(config: cfg.ExperimentConfig) -> dict[str, Any]:

@@ -164,11 +164,16 @@ class _Lesson:
     def weight_decay(self, drawn: Sequence[Child]) -> Gradients:
         """The loss of half the squared norm of all kernels, once a step (paper, Section 3.1).
 
-        Batch norms and biases are left out.
+        Of biases too, where the configuration says so. Batch norms are left out.
         """
-        factor = self._config.regularisation.weight_decay / self._replicas
-        decays = factor and any(map(self._is_regularised, drawn))
-        return [factor * v if decays and v.shape.rank > 1 else None for v in self._variables]
+        rules = self._config.regularisation
+        factor = rules.weight_decay / self._replicas
+        if not (factor and any(map(self._is_regularised, drawn))):
+            return [None] * len(self._variables)
+        return [
+            factor * v if v.shape.rank > 1 or (rules.biases and _is_bias(v)) else None
+            for v in self._variables
+        ]
 
     def dense(self, gradients: Gradients) -> list[tf.Tensor]:
         """Replaces None by zeros."""
@@ -176,6 +181,10 @@ class _Lesson:
             tf.zeros_like(variable) if gradient is None else gradient
             for variable, gradient in zip(self._variables, gradients, strict=True)
         ]
+
+
+def _is_bias(variable: tf.Variable) -> bool:
+    return variable.name.split(":")[0].endswith("bias")
 
 
 def _agreed(drawn: Sequence[Child]) -> tuple[list[Child], tf.Tensor]:

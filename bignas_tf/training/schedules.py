@@ -1,4 +1,4 @@
-"""Learning rates: the paper's (Section 3.1), and schedules as long as the run."""
+"""Learning rates: the paper's (Section 3.1), and schedules as long as the run; the optimisers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.modeling import optimization
 from official.modeling.optimization import lr_schedule, optimizer_factory
+
+from bignas_tf.training.rmsprop import RMSprop, RMSPropConfig
 
 # The field of each schedule that says how long it falls; 0 stands for the run's length.
 LENGTHS = {
@@ -54,9 +56,17 @@ class LrConfig(optimization.LrConfig):
 
 
 @dataclasses.dataclass
+class OptimizerConfig(optimization.OptimizerConfig):
+    """The Model Garden's optimisers, with a choice of where RMSProp starts."""
+
+    rmsprop: RMSPropConfig = dataclasses.field(default_factory=RMSPropConfig)
+
+
+@dataclasses.dataclass
 class OptimizationConfig(optimization.OptimizationConfig):
     """The Model Garden's optimisers with our schedule among the choices."""
 
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     learning_rate: LrConfig = dataclasses.field(default_factory=LrConfig)
 
 
@@ -82,3 +92,4 @@ def for_run(trainer: cfg.TrainerConfig) -> OptimizationConfig:
 
 
 optimizer_factory.LR_CLS["constant_ending"] = ConstantEndingDecay
+optimizer_factory.LEGACY_OPTIMIZERS_CLS["rmsprop"] = RMSprop

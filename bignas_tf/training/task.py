@@ -58,13 +58,9 @@ class BigNASTask(base_task.Task):
         self, data: DataConfig, input_context: tf.distribute.InputContext | None
     ) -> None:
         replicas = input_context.num_replicas_in_sync if input_context else 1
-        parts = self.task_config.micro_batches
-        if parts > 1 and data.global_batch_size % (replicas * parts):
-            raise errors.UsageError(
-                f"task.train_data.global_batch_size is {data.global_batch_size}; it must be a "
-                f"multiple of {replicas * parts}: {replicas} replicas times {parts} parts "
-                "(task.micro_batches)"
-            )
+        images, left = divmod(data.global_batch_size, replicas)
+        if not left:  # else the input pipeline refuses it
+            accumulation.count_parts(images, self.task_config.images_at_once)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Builds mean loss by role, training accuracy of the first child, and checks."""

@@ -212,7 +212,8 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
         if latest:
             then = f"last checkpoint: {latest}, from which the same command resumes"
         raise errors.RunError(
-            f"memory or disk ran out: {errors.one_line(error)}; {then}"
+            f"memory or disk ran out: {errors.one_line(error)}; a device needs less memory with "
+            f"fewer images at a time (task.images_at_once); {then}"
         ) from error
 
 

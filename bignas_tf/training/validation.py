@@ -26,7 +26,6 @@ RESOLUTIONS = ("paired", "any")
 DIVERGENCES = ("kl", "alpha")
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored", "tpu")
 _MOST_STEPS = 2**31 - 1
-_MOST_PARTS = 1024  # fewer than the seeds of dropout leave room for
 _MOST_RANDOM = 64  # the step's program holds each of them
 # Gradients of float16 would need a scaled loss; bfloat16 has the range of float32.
 COMPUTE_TYPES = ("float32", "bfloat16")
@@ -70,9 +69,9 @@ def _check_data(task: BigNASConfig) -> None:
     # Keras' limit.
     if not 0 <= task.seed < 2**32:
         raise errors.UsageError(f"task.seed is {task.seed}; it takes 0 to {2**32 - 1}")
-    if not 1 <= task.micro_batches <= _MOST_PARTS:
+    if task.images_at_once < 0:
         raise errors.UsageError(
-            f"task.micro_batches is {task.micro_batches}; it takes 1 to {_MOST_PARTS}"
+            f"task.images_at_once is {task.images_at_once}; it takes 0 (all) or more"
         )
     data = task.train_data
     space = presets.get(task.model.search_space)

@@ -11,7 +11,7 @@ from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
 from bignas_tf import errors, files
-from bignas_tf.api import finetuning
+from bignas_tf.api import apart, finetuning
 from bignas_tf.data import resize
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling import slicing
@@ -39,8 +39,7 @@ def describe(recipe: Recipe) -> Plain:
     """
     config = recipe.config()
     task = config.task
-    splits.check_apart(task.train_data, task.selection)
-    splits.check_untrained(task.train_data, task.selection.reporting_split)
+    apart.check_training(task)
     plain = config.as_dict()
     del plain["task"]["train_data"]["tfds_data_dir"]  # the images count, not where they are
     plain["space_fingerprint"] = presets.get(task.model.search_space).fingerprint()

@@ -48,6 +48,18 @@ def test_autoaugment_depends_on_its_seed_alone() -> None:
 _GREY = [128, 128, 128]
 
 
+def _filled_with_zeros(images: tf.Tensor, transforms: tf.Tensor, **_: object) -> tf.Tensor:
+    """TensorFlow 1's `contrib.image.transform`, whose zeros `garden.unwrap` replaces by grey."""
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=transforms,
+        output_shape=tf.shape(images)[1:3],
+        fill_value=0.0,
+        fill_mode="CONSTANT",
+        interpolation="NEAREST",
+    )
+
+
 @pytest.mark.parametrize(
     ("operation", "found", "amounts"),
     [
@@ -58,12 +70,17 @@ _GREY = [128, 128, 128]
         ("Rotate", distortions.rotate, [-27.0, 0.0, 15.0]),
         ("ShearX", distortions.shear_x, [-0.27, 0.12]),
         ("ShearY", distortions.shear_y, [-0.21, 0.24]),
-        ("TranslateY", distortions.translate_y, [-64.29, 20.0, 64.29]),
+        ("TranslateY", distortions.translate_y, [-64.29, 20.0, 0.5, -0.5, 64.29]),
     ],
 )
-def test_distortions_are_the_model_gardens(
-    operation: str, found: Callable[..., tf.Tensor], amounts: list[float | None]
+def test_distortions_are_efficientnets(
+    operation: str,
+    found: Callable[..., tf.Tensor],
+    amounts: list[float | None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The Model Garden's, with EfficientNet's filling in place of reflection."""
+    monkeypatch.setattr(garden, "_apply_transform_to_images", _filled_with_zeros)
     photo = datasets.load_sample_images().images[0][100:164, 200:264]
     flat = np.full_like(photo, 7)
     for image in (photo, photo // 4 + 20, flat):
@@ -74,6 +91,12 @@ def test_distortions_are_the_model_gardens(
             patch = found(tf.constant(image), tf.constant(amount or 0.0)).numpy()
             # Of 4096 places one may lie half-way between two pixels, and go to the other.
             assert np.mean((patch != expected).any(axis=-1)) <= 1 / 4096
+
+
+@pytest.mark.parametrize("pixels", [225.0, -225.0])
+def test_the_policys_translation_leaves_nothing_but_grey(pixels: float) -> None:
+    image = tf.zeros([224, 224, 3], tf.uint8)
+    assert np.unique(distortions.translate_y(image, tf.constant(pixels))) == [128]
 
 
 def test_every_operation_of_the_policy_is_drawn() -> None:

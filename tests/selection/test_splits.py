@@ -92,6 +92,11 @@ def test_an_image_that_cannot_be_read_is_named_in_each_iteration(tmp_path: pathl
     assert _sizes(batches) == [2] * 6
 
 
+def _uses(**named: str) -> dict[str, DataConfig]:
+    """The digits of each use, by the name of its constant."""
+    return {getattr(splits, use): splits.evaluated(digits.data(), s) for use, s in named.items()}
+
+
 @pytest.mark.parametrize(
     ("ranking", "reporting", "shared"),
     [
@@ -104,17 +109,37 @@ def test_an_image_that_cannot_be_read_is_named_in_each_iteration(tmp_path: pathl
 def test_reporting_on_images_that_rank_is_refused(
     ranking: str, reporting: str, shared: int
 ) -> None:
-    selection = SelectionConfig(ranking_split=ranking, reporting_split=reporting)
     with pytest.raises(errors.UsageError) as caught:
-        splits.check_apart(digits.data(), selection)
+        splits.check(_uses(RANKING=ranking, REPORTING=reporting))
     for words in (repr(ranking), repr(reporting), f"in common ({shared})"):
         assert words in str(caught.value)
 
 
-def test_reporting_on_images_of_training_is_refused() -> None:
-    splits.check_untrained(digits.data(), "test")
-    with pytest.raises(errors.UsageError, match=r"'train' and .*'train\[1400:\]' .*\(37\); an acc"):
-        splits.check_untrained(digits.data(), "train[1400:]")
+@pytest.mark.parametrize(
+    ("uses", "shared", "refused"),
+    [
+        ({"TRAINING": "train", "REPORTING": "test"}, "", False),
+        ({"TRAINING": "train", "REPORTING": "train[1400:]"}, "(37); an accuracy on images", True),
+        ({"CALIBRATION": "test[:100]", "REPORTING": "test"}, "(100); a child calibrated", True),
+        ({"TRAINING": "train", "RANKING": "train[1400:]"}, "(37); accuracies on images", False),
+        ({"TRAINING": "train", "EVALUATION": "train[90%:]"}, "(144); the learning curves", False),
+        ({"TRAINING": "train", "CALIBRATION": "train[:100]"}, "", False),
+        ({"CALIBRATION": "train", "RANKING": "train[1400:]"}, "", False),
+        ({"EVALUATION": "test", "REPORTING": "test"}, "", False),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_uses_that_share_images_are_refused_named_or_let_be(
+    uses: dict[str, str], shared: str, refused: bool
+) -> None:
+    if refused:
+        with pytest.raises(errors.UsageError, match="name separate splits") as caught:
+            splits.check(_uses(**uses))
+        found = [str(caught.value)]
+    else:
+        found = splits.check(_uses(**uses))
+    assert len(found) == bool(shared)
+    assert all(shared in line and getattr(splits, use) in line for line in found for use in uses)
 
 
 def test_splits_of_every_source_are_told_apart(tmp_path: pathlib.Path) -> None:
@@ -131,9 +156,10 @@ def test_splits_of_every_source_are_told_apart(tmp_path: pathlib.Path) -> None:
     for source, fields in configs.items():
         data = _photos(tmp_path, source=source, **fields)
         name = names[source]
-        apart = SelectionConfig(ranking_split=f"{name}[4:6]", reporting_split=f"{name}[6:8]")
-        splits.check_apart(data, apart)
+        ranking = {splits.RANKING: splits.evaluated(data, f"{name}[4:6]")}
+        reporting = {splits.REPORTING: splits.evaluated(data, f"{name}[6:8]")}
+        splits.check(ranking | reporting)
         # The boundary between two files of TFRecords is at 5.
-        nested = SelectionConfig(ranking_split=f"{name}[3:7]", reporting_split=f"{name}[6:8]")
+        ranking = {splits.RANKING: splits.evaluated(data, f"{name}[3:7]")}
         with pytest.raises(errors.UsageError, match=r"in common \(1\)"):
-            splits.check_apart(data, nested)
+            splits.check(ranking | reporting)

@@ -45,17 +45,23 @@ def test_the_small_space_compiles_for_eight_cores(tmp_path: pathlib.Path) -> Non
     assert 4 * parameters < compiled["all_reduce_bytes"] < 8 * parameters
     # Forward and backward of the biggest child alone are 3 x 2 x its multiply-adds an image.
     assert compiled["flops"] > 6 * 8 * 8_553_856
+    assert compiled["bytes_accessed"] > compiled["arguments_bytes"]
+    assert sum(compiled["cycles_by_kind"].values()) == compiled["estimated_cycles"] > 1e6
+    assert {"depthwise", "norm", "1x1", "squeeze_excite", "resize"} <= set(
+        compiled["cycles_by_kind"]
+    )
+    assert len(compiled["dearest_operations"]) == 10
     # 28 x 28 grey pixels and a label; 20, 24, 28 and 32 pixels a side in float32.
     assert result["host_bytes"] == {
         "sent": 8 * (784 + 4),
         "float32_copies": 8 * 4 * (400 + 576 + 784 + 1024 + 1),
     }
-    for named in ("v3:2x2", "peak", "all-reduces", str(output)):
+    for named in ("v3:2x2", "peak", "all-reduces", "an estimate", str(output)):
         assert named in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("asked", "parts", "largest", "tries"),
+    ("asked", "unit", "largest", "tries"),
     [
         (32, 1, 20, [16, 24, 20]),
         (32, 1, 0, [16, 8, 4]),
@@ -63,14 +69,14 @@ def test_the_small_space_compiles_for_eight_cores(tmp_path: pathlib.Path) -> Non
         (48, 4, 28, [24, 36, 28, 32]),
     ],
 )
-def test_the_largest_batch_is_found(asked: int, parts: int, largest: int, tries: list[int]) -> None:
+def test_the_largest_batch_is_found(asked: int, unit: int, largest: int, tries: list[int]) -> None:
     tried: list[int] = []
 
     def fits(batch: int) -> bool:
         tried.append(batch)
         return batch <= largest
 
-    assert (fitting.largest_batch(fits, asked, parts), tried) == (largest, tries)
+    assert (fitting.largest_batch(fits, asked, unit), tried) == (largest, tries)
 
 
 def test_a_compiler_that_is_killed_is_explained(tmp_path: pathlib.Path) -> None:

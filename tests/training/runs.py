@@ -65,6 +65,7 @@ def parse(folder: pathlib.Path, overrides: str = "") -> cfg.ExperimentConfig:
     task = {
         "model": {"search_space": space},
         "train_data": data,
+        "selection": {"ranking_split": "test[:100]", "reporting_split": "test[100:]"},
     }
     steps = {"train_steps": 6, "steps_per_loop": 3, "checkpoint_interval": 3, "summary_interval": 3}
     values = {"task": task, "trainer": steps}

@@ -139,7 +139,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
         "task": {
             "model": {"search_space": space},
             "train_data": data,
-            "selection": {"ranking_split": "train[80%:]", "reporting_split": "test"},
+            "selection": {"ranking_split": "test[:100]", "reporting_split": "test[100:]"},
             "evaluation": {"children": []},
         },
         "trainer": {

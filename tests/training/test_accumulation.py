@@ -21,12 +21,13 @@ from tests.modeling import helpers, replicas
 from tests.training import runs
 
 PARTS = 2
+AT_ONCE = runs.BATCH // PARTS
 STEP = 5
 # Float32 sums in another order, enlarged by batch norms of four images.
 TOLERANCE = 1e-4
 # All that may differ between parts or replicas is on.
 RULES = (
-    f"task.micro_batches={PARTS},task.sandwich.smallest=false,task.sandwich.num_random=1,"
+    f"task.images_at_once={AT_ONCE},task.sandwich.smallest=false,task.sandwich.num_random=1,"
     "task.distillation.weight=0.5,"
     "task.regularisation.children=all,task.regularisation.dropout_rate=0.3,"
     "task.regularisation.weight_decay=0.01,task.model.zero_init_gamma=false"
@@ -103,6 +104,8 @@ def test_two_replicas_compute_what_one_device_does(config: cfg.ExperimentConfig)
     task = config.task
     supernet = _supernet(task)
     one = tf.function(lambda: _plain(_whole(supernet, task)), autograph=False)()
+    # The parts of both replicas are together those of one device.
+    task.images_at_once = AT_ONCE // 2
     strategy = replicas.two_cpus()
     with strategy.scope():
         mirrored = _supernet(task)
@@ -143,12 +146,13 @@ def test_a_part_begins_when_the_one_before_has_ended(config: cfg.ExperimentConfi
 
 
 def test_parts_that_do_not_divide_the_batch_are_refused(config: cfg.ExperimentConfig) -> None:
-    config.task.micro_batches = 3
+    config.task.images_at_once = 3
     task = BigNASTask(config.task)
-    with pytest.raises(
-        errors.UsageError, match=r"is 8; it must be a multiple of 3: 1 replicas times 3"
-    ):
+    with pytest.raises(errors.UsageError, match=r"is 3, but a replica has 8 .* divisor of 8"):
         task.build_inputs(config.task.train_data)
+    config.task.images_at_once = -1
+    with pytest.raises(errors.UsageError, match=r"at_once is -1; it takes 0 \(all\) or more"):
+        validation.validate(config)
 
 
 def test_groups_that_do_not_divide_the_replicas_are_refused(config: cfg.ExperimentConfig) -> None:
@@ -160,7 +164,14 @@ def test_groups_that_do_not_divide_the_replicas_are_refused(config: cfg.Experime
         validation.validate(config)
 
 
-def test_no_parts_are_refused(config: cfg.ExperimentConfig) -> None:
-    config.task.micro_batches = 0
-    with pytest.raises(errors.UsageError, match="micro_batches is 0; it takes 1 to"):
-        validation.validate(config)
+@pytest.mark.parametrize(
+    ("images", "at_once", "parts"),
+    [(512, 32, 16), (8, 0, 1), (8, 8, 1), (8, 32, 1), (1024, 1, 1024)],
+)
+def test_parts_follow_from_the_images_at_once(images: int, at_once: int, parts: int) -> None:
+    assert accumulation.count_parts(images, at_once) == parts
+
+
+def test_more_parts_than_dropout_has_seeds_for_are_refused() -> None:
+    with pytest.raises(errors.UsageError, match="at most 1024 parts"):
+        accumulation.count_parts(1025, 1)

@@ -18,7 +18,7 @@ from sklearn import datasets
 from bignas_tf.data import inputs, resize
 from bignas_tf.search_space import presets
 from bignas_tf.selection import splits
-from bignas_tf.training import models, parsing, sandwich
+from bignas_tf.training import accumulation, models, parsing, sandwich
 from tests.data import samples
 from tests.training import runs
 
@@ -46,6 +46,7 @@ RULES = {
     "task.regularisation": {
         "children": "biggest",
         "weight_decay": 1e-5,
+        "biases": True,
         "dropout_rate": 0.2,
         "label_smoothing": 0.1,
     },
@@ -67,7 +68,12 @@ RULES = {
         "width_multipliers": (0.0, 1.0),
     },
     "trainer": {"train_steps": 125_000, "train_tf_while_loop": True},
-    "trainer.optimizer_config.optimizer.rmsprop": {"rho": 0.9, "momentum": 0.9, "epsilon": 1e-3},
+    "trainer.optimizer_config.optimizer.rmsprop": {
+        "rho": 0.9,
+        "momentum": 0.9,
+        "epsilon": 1e-3,
+        "initial_mean_square": 1.0,
+    },
     "trainer.optimizer_config.learning_rate.constant_ending": {
         "initial_learning_rate": 0.256,
         "decay_rate": 0.97,
@@ -93,8 +99,18 @@ def test_the_tpu_run_differs_in_its_hardware_alone() -> None:
     registered, on_tpu = _imagenet(), _imagenet(ON_TPU)
     assert on_tpu.runtime.distribution_strategy == "tpu"
     assert on_tpu.runtime.mixed_precision_dtype == "bfloat16"
+    assert on_tpu.task.images_at_once == 32
+    on_tpu.task.images_at_once = registered.task.images_at_once
     for part in ("task", "trainer"):
         assert getattr(on_tpu, part).as_dict() == getattr(registered, part).as_dict()
+
+
+@pytest.mark.parametrize(("replicas", "parts"), [(8, 16), (32, 4), (128, 1)])
+def test_one_configuration_fits_every_slice(replicas: int, parts: int) -> None:
+    """32 images a core are what was compiled for all five kinds of TPU."""
+    task = _imagenet(ON_TPU).task
+    images = task.train_data.global_batch_size // replicas
+    assert accumulation.count_parts(images, task.images_at_once) == parts
 
 
 def test_ours_changes_only_what_it_says() -> None:

@@ -98,6 +98,16 @@ def test_a_change_that_makes_the_weights_nonsense_is_refused(
         resuming.changes(str(begun), runs.parse(begun, change))
 
 
+def test_another_batch_is_refused_where_lengths_follow_it(begun: pathlib.Path) -> None:
+    """At step 50,000 a batch of 1,024 for 4,096 would go back from epoch 160 to epoch 40."""
+    half = runs.BATCH // 2
+    change = f"task.train_data.global_batch_size={half}"
+    with pytest.raises(errors.UsageError, match=rf"was {runs.BATCH} .* is now {half}: .* epoch;"):
+        resuming.changes(str(begun), runs.parse(begun, f"{change},trainer.for_batch={runs.BATCH}"))
+    own = resuming.changes(str(begun), runs.parse(begun, f"{change},trainer.for_batch=0"))
+    assert own == [f"  changed: task.train_data.global_batch_size was {runs.BATCH}, is now {half}"]
+
+
 @pytest.mark.parametrize("content", [None, "task: {sandwitch: 1}\n"])
 def test_a_run_whose_configuration_is_lost_says_that_it_compares_nothing(
     begun: pathlib.Path, content: str | None

@@ -185,16 +185,23 @@ def test_the_first_child_gives_the_logits(supernet: Supernet) -> None:
     np.testing.assert_allclose(_run(supernet).logits, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("children", ["biggest", "all"])
+@pytest.mark.parametrize(("children", "biases"), [("biggest", False), ("all", True)])
 def test_weight_decay_enters_once_however_many_are_regularised(
-    supernet: Supernet, children: str
+    supernet: Supernet, children: str, biases: bool
 ) -> None:
+    found = [v for v in supernet.trainable_variables if "bias" in v.name]
+    assert found
+    for bias in found:
+        bias.assign(tf.ones_like(bias))  # they start at 0
     plain = _run(supernet, _config(regularisation={"children": children}))
-    config = _config(regularisation={"children": children, "weight_decay": 0.5})
-    decayed = _run(supernet, config)
-    kernels = [v if v.shape.rank > 1 else tf.zeros_like(v) for v in supernet.trainable_variables]
+    rules = {"children": children, "weight_decay": 0.5, "biases": biases}
+    decayed = _run(supernet, _config(regularisation=rules))
+    weights = [
+        v if v.shape.rank > 1 or (biases and "bias" in v.name) else tf.zeros_like(v)
+        for v in supernet.trainable_variables
+    ]
     added = _flat(decayed.gradients) - _flat(plain.gradients)
-    assert _difference(added, 0.5 * _flat(kernels)) < TOLERANCE
+    assert _difference(added, 0.5 * _flat(weights)) < TOLERANCE
     # What is reported is what the child learns, without the weight decay.
     assert _losses(decayed) == _losses(plain)
 

@@ -242,8 +242,8 @@ def test_a_schedule_that_lacks_its_steps_is_refused(tmp_path: pathlib.Path) -> N
 
 
 def test_what_is_wrong_with_the_trainer_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
-    config = runs.parse(tmp_path, f"{EAGER}task.micro_batches=3")
-    with pytest.raises(errors.UsageError, match=r"micro_batches\).*") as caught:
+    config = runs.parse(tmp_path, f"{EAGER}task.images_at_once=3")
+    with pytest.raises(errors.UsageError, match=r"images_at_once is 3, but") as caught:
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
     assert "\n" not in str(caught.value)
 

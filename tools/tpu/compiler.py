@@ -1,9 +1,10 @@
 """Compiles HLO for a TPU topology with no TPU attached; runs in .venv-tpu, without this project.
 
-  compiler.py TOPOLOGY [HLO]
+  compiler.py TOPOLOGY [HLO COMPILED]
 
 Prints one line of JSON: the topology's cores, and where an HLO file is given what the
-compiler says of it. Uses private parts of JAX, so requirements-tpu.txt pins it exactly.
+compiler says of it. The text of the compiled module goes into the file COMPILED. Uses private
+parts of JAX, so requirements-tpu.txt pins it exactly.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ from jax.experimental import topologies
 from jaxlib import _jax
 from jaxlib.mlir import ir
 
-_BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8}
+_BYTES = {"pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2}
+_BYTES |= {"s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8, "c64": 8}
 
 
-def main(name: str, hlo: str | None = None) -> dict[str, object]:
+def main(name: str, hlo: str | None = None, text: str = os.devnull) -> dict[str, object]:
     if name.startswith("v4:"):
         # Only for this generation libtpu must be told what one host has.
         os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v4-8")
@@ -50,7 +52,9 @@ def main(name: str, hlo: str | None = None) -> dict[str, object]:
         start = time.monotonic()
         try:
             compiled = _compile(devices, pathlib.Path(hlo).read_bytes())
-            found |= _described(compiled)
+            module = compiled.hlo_modules()[0].to_string()
+            pathlib.Path(text).write_text(module)
+            found |= _described(compiled, module)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -74,9 +78,9 @@ def _compile(devices: list[jax.Device], hlo: bytes) -> _jax.LoadedExecutable:
         )
 
 
-def _described(compiled: _jax.LoadedExecutable) -> dict[str, object]:
-    memory = compiled.get_compiled_memory_stats()
-    reduced = _all_reduces(compiled.hlo_modules()[0].to_string())
+def _described(compiled: _jax.LoadedExecutable, module: str) -> dict[str, object]:
+    memory, costs = compiled.get_compiled_memory_stats(), compiled.cost_analysis()
+    reduced = _all_reduces(module)
     fresh = memory.output_size_in_bytes - memory.alias_size_in_bytes  # what no argument holds
     held = memory.argument_size_in_bytes + fresh + memory.generated_code_size_in_bytes
     return {
@@ -84,7 +88,8 @@ def _described(compiled: _jax.LoadedExecutable) -> dict[str, object]:
         "temporaries_bytes": memory.temp_size_in_bytes,
         "program_bytes": memory.generated_code_size_in_bytes,
         "peak_bytes": held + memory.temp_size_in_bytes,
-        "flops": compiled.cost_analysis()["flops"],
+        "flops": costs["flops"],
+        "bytes_accessed": costs["bytes accessed"],
         "all_reduces": len(reduced),
         "all_reduce_bytes": sum(reduced),
     }

@@ -6,9 +6,12 @@ import json
 import pathlib
 import signal
 import subprocess
+import tempfile
 from typing import Any
 
 from bignas_tf import errors
+
+from . import cycles
 
 _COMPILER = pathlib.Path(__file__).with_name("compiler.py")
 _EXAMPLES = "v2:2x2, v3:2x2, v3:8x8, v4:2x2x1, v5e:2x2 or v6e:2x2"
@@ -46,14 +49,19 @@ class Compiler:
     def compile(self, hlo: str) -> dict[str, Any]:
         """What the compiler says of the HLO file `hlo`, or "out_of_memory" and its message.
 
+        With what `cycles.describe` finds in the compiled module.
+
         Raises:
           RunError: the compiler refused the program for another reason.
         """
-        return self._run(hlo)
+        with tempfile.NamedTemporaryFile("r", suffix=".txt") as module:
+            found = self._run(hlo, module.name)
+            text = module.read()
+        return found | (cycles.describe(text, self.kind) if text else {})
 
-    def _run(self, *hlo: str) -> dict[str, Any]:
+    def _run(self, *files: str) -> dict[str, Any]:
         done = subprocess.run(
-            [self._python, _COMPILER, self._topology, *hlo], capture_output=True, text=True
+            [self._python, _COMPILER, self._topology, *files], capture_output=True, text=True
         )
         if done.returncode == -signal.SIGKILL:
             raise errors.RunError(

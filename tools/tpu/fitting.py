@@ -12,10 +12,10 @@ from .lowering import ReplicaStep
 _TOO_LARGE = "out_of_memory"
 
 
-def measure(step: ReplicaStep, compiler: Compiler, images: int, parts: int = 1) -> dict[str, Any]:
+def measure(step: ReplicaStep, compiler: Compiler, images: int, unit: int = 1) -> dict[str, Any]:
     """What the compiler says of `images` a core, or of the largest smaller batch that fits.
 
-    A batch is a multiple of `parts`, in which a step computes it.
+    A batch is a multiple of `unit`: the images that a step computes at once.
 
     Returns:
       "out_of_memory": the compiler's message for `images`, None if they fit;
@@ -32,7 +32,7 @@ def measure(step: ReplicaStep, compiler: Compiler, images: int, parts: int = 1) 
             compiled[batch] = compiler.compile(hlo.name)
         return _TOO_LARGE not in compiled[batch]
 
-    largest = images if fits(images) else largest_batch(fits, images, parts)
+    largest = images if fits(images) else largest_batch(fits, images, unit)
     return {
         _TOO_LARGE: compiled[images].get(_TOO_LARGE),
         "largest_batch": largest,
@@ -40,17 +40,18 @@ def measure(step: ReplicaStep, compiler: Compiler, images: int, parts: int = 1) 
     }
 
 
-def largest_batch(fits: Callable[[int], bool], too_large: int, parts: int = 1) -> int:
+def largest_batch(fits: Callable[[int], bool], too_large: int, unit: int = 1) -> int:
     """The largest batch below `too_large` that fits, in eighths of it; 0 if none does.
 
-    Every try may take minutes: halving the interval makes them three.
+    All tried are multiples of `unit`. Every try may take minutes: halving the interval makes them
+    three.
     """
-    unit = max(too_large // 8 // parts, 1) * parts
-    low, high = 0, -(-too_large // unit)
+    step = max(too_large // 8 // unit, 1) * unit
+    low, high = 0, -(-too_large // step)
     while high - low > 1:
         middle = (low + high) // 2
-        if fits(middle * unit):
+        if fits(middle * step):
             low = middle
         else:
             high = middle
-    return low * unit
+    return low * step

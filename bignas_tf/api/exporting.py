@@ -110,7 +110,7 @@ def export_family(
       RunError: a written model does not load or gives other logits.
     """
     selected = result_lib.read(search_dir, run.space).selected
-    children = {result_lib.child_file("", each.name).stem: each.architecture for each in selected}
+    children = {result_lib.child_name(each): each.architecture for each in selected}
     names = _names(run.config.task.train_data, labels)
     files.ensure_writable(output_dir)
     servables = _servables(run, children, names, licence, console.or_silent(show))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result as result_lib
@@ -107,22 +107,25 @@ def straight(net: Supernet, straight_dir: pathlib.Path) -> tuple[str, int]:
     return (straight_dir / "search.json").read_text(), len(search.scored)
 
 
+@pytest.mark.parametrize("place", ["local", "remote"])
 def test_an_interrupted_search_ends_as_the_others_do(
-    net: Supernet, straight: tuple[str, int], tmp_path: pathlib.Path
+    net: Supernet, straight: tuple[str, int], tmp_path: pathlib.Path, place: str
 ) -> None:
     expected, evaluations = straight
+    folder = str(tmp_path) if place == "local" else f"ram://{tmp_path.name}/search"
     first, second, third = _new(net), _new(net), _new(net)
     first.left = evaluations - 5
     with pytest.raises(KeyboardInterrupt):
-        first.run(BUDGETS, str(tmp_path))
-    assert not (tmp_path / "search.json").exists()
-    second.run(BUDGETS, str(tmp_path))
+        first.run(BUDGETS, folder)
+    assert not files.is_file(f"{folder}/search.json")
+    second.run(BUDGETS, folder)
     assert len(second.scored) == 5
     assert len(first.scored) + len(second.scored) == evaluations
-    assert (tmp_path / "search.json").read_text() == expected
-    third.run(BUDGETS, str(tmp_path))
+    assert files.read_text(f"{folder}/search.json") == expected
+    third.run(BUDGETS, folder)
     assert third.scored == []
-    assert (tmp_path / "search.json").read_text() == expected
+    assert files.read_text(f"{folder}/search.json") == expected
+    assert result_lib.read(folder, net.space).to_json() == json.loads(expected)
 
 
 def test_selected_children_fit_and_are_the_best_of_the_candidates(

@@ -252,7 +252,7 @@ def test_a_missing_or_unknown_flag_exits_2(name: str) -> None:
         ("search", "--model_dir=gs://bucket/run", "no budget; give --budgets_mflops or --budget"),
         ("search", "--output_dir=runs/x", "--output_dir=runs/x would go with the TPU"),
         ("export", "--output_dir=gs://bucket/e", "exports are written to the host's disk"),
-        ("follow", "--tool=judge", "--tool=judge is unknown: train, search, export"),
+        ("follow", "--tool=server", "--tool=server is unknown; there are train search"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(name: str, flag: str, named: str) -> None:

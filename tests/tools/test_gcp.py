@@ -68,8 +68,11 @@ EXPORT = (
 FETCH = (
     f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host/exported.sh"
     f" runs/export' {AT}\n"
-    "mkdir -p runs\n"
-    f"{TPUS} tpu-vm scp tpu:bignas_tf/runs/export runs --recurse --worker=0 {AT}\n"
+    "rm -rf runs/.fetched\n"
+    "mkdir -p runs/.fetched\n"
+    f"{TPUS} tpu-vm scp tpu:bignas_tf/runs/export runs/.fetched --recurse --worker=0 {AT}\n"
+    "mv runs/.fetched/export runs\n"
+    "rmdir runs/.fetched\n"
 )
 FOLLOW = (
     f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=tail --lines=100 --follow=name --retry"
@@ -205,24 +208,27 @@ def test_an_export_is_of_a_search_or_of_one_child() -> None:
     assert done.stderr == "error: give --search_dir or --architecture, not both\n"
 
 
-def test_what_is_fetched_is_served_from_where_it_is(code: pathlib.Path) -> None:
-    # Stands in for the copying: what scp would put into the folder that it is given.
-    line = 'config {{ base_path: "{}/child_2" model_platform: "tensorflow" }}\nend\n'
-    there = line.format("/home/me/bignas_tf/runs/export")
+def test_what_is_fetched_is_whole_and_served_from_where_it_is(code: pathlib.Path) -> None:
+    config = 'config {{\n  name: "child_2"\n  base_path: "{}/child_2"\n}}\n'
+    there = config.format("/home/me/bignas_tf/runs/export")
+    # Does what scp would; the first copy is interrupted.
     copying = f"""if [[ $* == *' scp '* ]]; then
   mkdir "$6/export"
+  [[ -e again ]] || {{ touch again; exit 1; }}
   printf '%s' {shlex.quote(there)} > "$6/export/models.config"
 fi
 """
     program(code / "bin" / "gcloud", f"{GCLOUD}{copying}")
-    done, calls = _ran(code, "fetch", "--output_dir=my runs")
-    assert done.returncode == 0, done.stderr
-    assert [call[3] for call in calls] == ["ssh", "scp"]
     copy = code / "my runs" / "export"
-    assert [path.name for path in copy.iterdir()] == ["models.config"]
-    assert (copy / "models.config").read_text() == line.format(copy.resolve())
+    done, _ = _ran(code, "fetch", "--output_dir=my runs")
+    assert (done.returncode, copy.exists()) == (1, False)
+    done, calls = _ran(code, "fetch", "--output_dir=my runs/")
+    assert done.returncode == 0, done.stderr
+    assert [call[3] for call in calls] == ["ssh", "scp", "ssh", "scp"]
+    assert sorted(path.name for path in copy.parent.rglob("*")) == ["export", "models.config"]
+    assert (copy / "models.config").read_text() == config.format(copy.resolve())
     done, calls = _ran(code, "fetch", "--output_dir=my runs")
-    assert (done.returncode, len(calls)) == (2, 2)
+    assert (done.returncode, len(calls)) == (2, 4)
     assert done.stderr.startswith("error: my runs/export is there already; move it")
 
 

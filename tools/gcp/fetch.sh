@@ -13,29 +13,33 @@ set -euo pipefail
 # shellcheck source=tools/gcp/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
+export_dir=runs/export output_dir=runs
+parse_flags '' 'export_dir output_dir' "$@"
+export_dir=${export_dir%/} output_dir=${output_dir%/}
+folder=${export_dir##*/}
+[[ $dry_run == true || ! -e $output_dir/$folder ]] ||
+  fail "$output_dir/$folder is there already; move it, or choose another --output_dir"
+from=$export_dir
+[[ $from == /* ]] || from=bignas_tf/$from
+part=$output_dir/.fetched # what a copy that was interrupted leaves, too
+
 # The server wants absolute paths, and those in models.config are the host's.
 name_paths_of_this_machine() {
   local here line
-  here=$(cd -- "$copy" && pwd -P)
+  here=$(cd -- "$output_dir" && pwd -P)/$folder
   while IFS= read -r line; do
     if [[ $line == *base_path:*"$export_dir"* ]]; then
       line="${line%%base_path:*}base_path: \"$here${line##*"$export_dir"}"
     fi
     printf '%s\n' "$line"
-  done < "$copy/models.config" > "$copy/models.config.new"
-  mv -- "$copy/models.config.new" "$copy/models.config"
+  done < "$part/$folder/models.config" > "$part/models.config"
+  mv -- "$part/models.config" "$part/$folder/models.config"
 }
 
-export_dir=runs/export output_dir=runs
-parse_flags '' 'export_dir output_dir' "$@"
-export_dir=${export_dir%/}
-copy=${output_dir%/}/${export_dir##*/}
-# gcloud would copy into a folder that is there already, and mix two exports.
-[[ $dry_run == true || ! -e $copy ]] || fail "$copy is there already; move it, or choose another --output_dir"
-
 on_hosts 0 "bash bignas_tf/tools/gcp/host/exported.sh $(words "$export_dir")"
-run mkdir -p "$output_dir"
-source=$export_dir
-[[ $source == /* ]] || source=bignas_tf/$source
-tpus tpu-vm scp "$name:$source" "$output_dir" --recurse --worker=0
+run rm -rf "$part"
+run mkdir -p "$part"
+tpus tpu-vm scp "$name:$from" "$part" --recurse --worker=0
 [[ $dry_run == true ]] || name_paths_of_this_machine
+run mv "$part/$folder" "$output_dir"
+run rmdir "$part"

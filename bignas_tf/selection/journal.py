@@ -69,7 +69,7 @@ class Journal(MemoryJournal):
     """Records in a JSON-lines file whose first line is `origin`.
 
     An incomplete last line, left by a kill, is cut off. While the journal is open no other
-    process can open it; in a bucket, which has no locks, the one that opened it last goes on.
+    process can open it; in a bucket, which has no locks, the one that opened it last continues.
 
     Args:
       path: the file, which may be remote; created if missing.

@@ -40,7 +40,7 @@ class LineFile(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Releases the file."""
         ...
 
 

@@ -195,7 +195,7 @@ def test_a_selection_shares_the_folder_of_a_search_that_has_ended(local: pathlib
         Journal(local, ORIGIN)
 
 
-def test_in_a_bucket_the_search_that_was_started_last_goes_on(remote: str) -> None:
+def test_in_a_bucket_the_search_that_was_started_last_continues(remote: str) -> None:
     first_record, last_record = _records(5)[3:]
     with Journal(remote, ORIGIN) as first:
         # One of another origin is refused, and takes nothing over.

@@ -61,7 +61,7 @@ def export(
     Args:
       run: from `load` or `train`.
       architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
-      output_dir: base folder of the model's versions, on this machine.
+      output_dir: base folder of the model's versions; local.
       labels: names of the classes in their order, or a JSON file of them; the data set's own if
         None.
       licence: of the model, for its card.
@@ -96,7 +96,7 @@ def export_family(
     Args:
       run: that was searched.
       search_dir: folder of the search; may be remote.
-      output_dir: gets `child_<budget>/<version>/` for each child; of this machine.
+      output_dir: gets `child_<budget>/<version>/` for each child; local.
       labels: see `export`.
       licence: see `export`.
       show: takes a line for each child that is calibrated; None for silence.

@@ -23,7 +23,7 @@ def report(
     Args:
       model_dir: folder of the run; may be remote.
       search_dirs: of its searches; all that are in the run's folder if empty.
-      output_dir: where to, on this machine; the run's folder if None.
+      output_dir: where to, a local folder; the run's folder if None.
       show: takes a line about what was written; None for silence.
 
     Returns:
@@ -54,7 +54,7 @@ def _output_folder(model_dir: str, output_dir: str | os.PathLike[str] | None) ->
     folder = model_dir if output_dir is None else os.fspath(output_dir)
     if files.is_remote(folder):
         raise errors.UsageError(
-            f"{folder} is remote, and a report is written to a folder of this machine; name one "
+            f"{folder} is remote, and a report is written to a local folder; name one "
             "with --output_dir"
         )
     return pathlib.Path(folder)

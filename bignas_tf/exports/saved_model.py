@@ -115,7 +115,7 @@ def ensure_base(output_dir: str | os.PathLike[str]) -> pathlib.Path:
     if files.is_remote(output_dir):
         raise errors.UsageError(
             f"{os.fspath(output_dir)} is remote, and exports are published by renaming folders, "
-            "which a bucket cannot do; export to a folder of this machine, then copy it: "
+            "which a bucket cannot do; export to a local folder, then copy it: "
             f"gcloud storage rsync --recursive FOLDER {os.fspath(output_dir)}"
         )
     return files.ensure_writable(output_dir)

@@ -140,7 +140,7 @@ class Journal(MemoryJournal):
 
 @contextlib.contextmanager
 def no_search(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Keeps searches out of a folder of this machine; a bucket has no locks.
+    """Keeps searches out of a local folder; a bucket has no locks.
 
     Raises:
       UsageError: one is running there, or its journal cannot be opened.

@@ -1,4 +1,4 @@
-"""A text file that grows by lines, on this machine or in a bucket, and has one writer.
+"""A text file that grows by lines, local or in a bucket, and has one writer.
 
 A file system appends and locks. An object store does neither, but it publishes an object whole:
 each line there is written with all those before it, so a kill leaves the old object or the new one.
@@ -54,7 +54,7 @@ def opened(path: str | os.PathLike[str]) -> LineFile:
 
 
 class LocalLines:
-    """A file of this machine, locked until it is closed. See `opened` and `LineFile`."""
+    """A local file, locked until it is closed. See `opened` and `LineFile`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = pathlib.Path(path)

@@ -115,6 +115,39 @@ def written_by(tool: str, path: str | os.PathLike[str]) -> Iterator[None]:
         raise errors.UsageError(start + errors.one_line(reason, room)) from error
 
 
+def below(folder: str | os.PathLike[str]) -> list[tuple[str, int]]:
+    """The files below a folder that may be remote, in order: path in it, with slashes, and bytes.
+
+    Hidden ones, and those in hidden folders, are left out. A missing folder has none.
+
+    Raises:
+      UsageError: a bucket cannot be reached.
+    """
+    found = _below_remote(os.fspath(folder)) if is_remote(folder) else _below_local(folder)
+    shown = [each for each in found if not each[0].startswith(".") and "/." not in each[0]]
+    return sorted(shown, key=lambda each: each[0].split("/"))
+
+
+def _below_local(folder: str | os.PathLike[str]) -> Iterator[tuple[str, int]]:
+    for path, status in walk(folder):
+        if stat.S_ISREG(status.st_mode):
+            yield path.relative_to(folder).as_posix(), status.st_size
+
+
+def _below_remote(folder: str) -> Iterator[tuple[str, int]]:
+    import tensorflow as tf  # slow import: only remote paths need it
+
+    base = folder.rstrip("/")
+    with _remote(folder) as gfile:
+        for parent, _, names in gfile.walk(base):
+            for path in (f"{parent.rstrip('/')}/{name}" for name in names):
+                try:
+                    size = gfile.stat(path).length
+                except tf.errors.NotFoundError:
+                    continue  # a run that trains deletes its old checkpoints
+                yield path.removeprefix(f"{base}/"), size
+
+
 def lock(stream: IO[Any], owner: str, flag: str) -> None:
     """Locks an open file of this machine until it is closed or the process ends, even by a kill.
 

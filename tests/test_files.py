@@ -44,6 +44,15 @@ def test_a_file_that_is_missing_or_not_json_is_named(folder: str) -> None:
         files.read_json(f"{folder}/cut.json")
 
 
+def test_files_below_a_folder_are_listed_in_order_without_hidden_ones(folder: str) -> None:
+    assert files.below(f"{folder}/none") == []
+    for path in ("b/y", "b/x/c", "a", ".hidden", "b/.d/e"):
+        files.make_folder(f"{folder}/{path}".rpartition("/")[0])
+        files.write_text(f"{folder}/{path}", "1234")
+    expected = [("a", 4), ("b/x/c", 4), ("b/y", 4)]
+    assert files.below(folder) == files.below(f"{folder}/") == expected
+
+
 def test_a_lock_keeps_others_out_and_a_kill_leaves_none(tmp_path: pathlib.Path) -> None:
     hold = (
         "import sys; from bignas_tf import files; stream = open(sys.argv[1], 'a'); "

@@ -22,12 +22,13 @@ _ARCHITECTURE = flags.DEFINE_string(
     required=True,
 )
 _SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting split by default.")
+_TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or address.")
 
 
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    run = bignas.load(_MODEL_DIR.value)
+    run = bignas.load(_MODEL_DIR.value, strategy=bignas.evaluation_strategy(tpu=_TPU.value))
     accuracy = bignas.evaluate(run, _ARCHITECTURE.value, _SPLIT.value)
     cost = bignas.cost(run, _ARCHITECTURE.value)
     line = {"macs": cost.macs, "params": cost.params, **accuracy.to_json()}

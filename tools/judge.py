@@ -28,13 +28,14 @@ _IMAGES = flags.DEFINE_integer(
 _OUTPUT = flags.DEFINE_string(
     "output", None, "JSON file of the result; judgement.json in --model_dir if unset."
 )
+_TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or address.")
 
 
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     bignas.judge(
-        bignas.load(_MODEL_DIR.value),
+        bignas.load(_MODEL_DIR.value, strategy=bignas.evaluation_strategy(tpu=_TPU.value)),
         children=_CHILDREN.value,
         seed=_SEED.value,
         split=_SPLIT.value,

@@ -61,7 +61,7 @@ def export(
     Args:
       run: from `load` or `train`.
       architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
-      output_dir: base folder of the model's versions.
+      output_dir: base folder of the model's versions; local.
       labels: names of the classes in their order, or a JSON file of them; the data set's own if
         None.
       licence: of the model, for its card.
@@ -77,7 +77,7 @@ def export(
     children = {"": presets.child(run.space, architecture)}
     names = _names(run.config.task.train_data, labels)
     # Before the work: otherwise these mistakes would show only after it.
-    files.ensure_writable(output_dir)
+    saved_model.ensure_base(output_dir)
     ((_, servable),) = _servables(run, children, names, licence, console.or_silent(show))
     return saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
 
@@ -95,8 +95,8 @@ def export_family(
 
     Args:
       run: that was searched.
-      search_dir: folder of the search.
-      output_dir: gets `child_<budget>/<version>/` for each child.
+      search_dir: folder of the search; may be remote.
+      output_dir: gets `child_<budget>/<version>/` for each child; local.
       labels: see `export`.
       licence: see `export`.
       show: takes a line for each child that is calibrated; None for silence.
@@ -110,9 +110,9 @@ def export_family(
       RunError: a written model does not load or gives other logits.
     """
     selected = result_lib.read(search_dir, run.space).selected
-    children = {result_lib.child_file("", each.name).stem: each.architecture for each in selected}
+    children = {result_lib.child_name(each): each.architecture for each in selected}
     names = _names(run.config.task.train_data, labels)
-    files.ensure_writable(output_dir)
+    saved_model.ensure_base(output_dir)
     servables = _servables(run, children, names, licence, console.or_silent(show))
     return saved_model.export_family(servables, os.fspath(output_dir), runtimes.MANDATORY)
 

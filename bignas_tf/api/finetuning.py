@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import tf_keras
 from official.core import config_definitions as cfg
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import apart, cards, exporting, runs
 from bignas_tf.console import Show
@@ -76,7 +76,7 @@ def finetune(
     reporting = _reporting(run, task)
     patches = cards.calibration_patches(task, exporting.CALIBRATION_IMAGES) if formats else None
     child = _adapted(run, chosen, task)
-    files.ensure_writable(output_dir)
+    saved_model.ensure_base(output_dir)
     fit(child, config, verbose)
     servable = _servable(child, run, chosen, config, reporting, licence)
     folder = saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)

@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from bignas_tf import console, files, full_disk
+from bignas_tf import console, errors, files, full_disk
 from bignas_tf.console import Show
 from bignas_tf.reports import inputs, page, render
 
@@ -21,9 +21,9 @@ def report(
     """Writes `report.html`, which opens offline, and its plots below `report/`.
 
     Args:
-      model_dir: folder of the run.
+      model_dir: folder of the run; may be remote.
       search_dirs: of its searches; all that are in the run's folder if empty.
-      output_dir: where to; the run's folder if None.
+      output_dir: where to, a local folder; the run's folder if None.
       show: takes a line about what was written; None for silence.
 
     Returns:
@@ -34,8 +34,9 @@ def report(
       RunError: there is no room.
     """
     model_dir = os.fspath(model_dir)
+    folder = _output_folder(model_dir, output_dir)
     run = inputs.read(model_dir, [os.fspath(each) for each in search_dirs])
-    folder = files.ensure_writable(output_dir or model_dir)
+    files.ensure_writable(folder)
     written, plots = page.compose(run), folder / inputs.PLOTS_DIR
     path = folder / inputs.PAGE_FILE
     with full_disk.explained(folder):
@@ -47,3 +48,13 @@ def report(
         files.write_text(path, written.text)
     console.or_silent(show)(f"{path}, and {len(written.figures)} plots in {plots}")
     return path
+
+
+def _output_folder(model_dir: str, output_dir: str | os.PathLike[str] | None) -> pathlib.Path:
+    folder = model_dir if output_dir is None else os.fspath(output_dir)
+    if files.is_remote(folder):
+        raise errors.UsageError(
+            f"{folder} is remote, and a report is written to a local folder; name one "
+            "with --output_dir"
+        )
+    return pathlib.Path(folder)

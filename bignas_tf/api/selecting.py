@@ -35,7 +35,7 @@ def select(
         that is running, or a budget outside what was searched.
     """
     limits = read_budgets(budgets)
-    files.ensure_writable(output_dir)
+    files.make_folder(output_dir)
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
         raise errors.UsageError("--output_dir is the folder of --select; choose another")
     found = result_lib.read(search_dir)

@@ -10,8 +10,13 @@ from collections.abc import Sequence
 from bignas_tf import errors
 
 _TIMEOUT_S = 600
-# The GPU, if there is one, belongs to the process that trains or exports.
-_ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+# A GPU or the chips of a TPU, if there are any, belong to the process that starts others.
+ON_CPU = {
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_PLUGGABLE_DEVICE_LIBRARY_PATH": "",
+    "TPU_LOAD_LIBRARY": "0",
+}
+_ENVIRONMENT = {**ON_CPU, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -105,6 +105,22 @@ def export_family(
     return _export(_checked(servables, pathlib.Path(output_dir)), output_dir, through)
 
 
+def ensure_base(output_dir: str | os.PathLike[str]) -> pathlib.Path:
+    """Makes the base folder of versions, and checks that exports can be published in it.
+
+    Raises:
+      UsageError: it cannot be made or written to, or is remote.
+      RunError: there is no room.
+    """
+    if files.is_remote(output_dir):
+        raise errors.UsageError(
+            f"{os.fspath(output_dir)} is remote, and exports are published by renaming folders, "
+            "which a bucket cannot do; export to a local folder, then copy it: "
+            f"gcloud storage rsync --recursive FOLDER {os.fspath(output_dir)}"
+        )
+    return files.ensure_writable(output_dir)
+
+
 def _checked(
     servables: Iterable[tuple[str, Servable]], base: pathlib.Path
 ) -> Iterator[tuple[str, Servable]]:
@@ -134,7 +150,7 @@ def _export(
     through: Sequence[runtimes.Runtime],
 ) -> list[pathlib.Path]:
     """Verifies all in a hidden folder, then publishes them; returns their versions' folders."""
-    base = files.ensure_writable(output_dir)
+    base = ensure_base(output_dir)
     with full_disk.explained(base), scratch.folder(base) as staged:
         publishing.finish(base)
         names = []

@@ -16,10 +16,9 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from bignas_tf import errors
+from bignas_tf.exports import processes
 
 _CALLS = 25
-# The GPU, if there is one, belongs to the process that searches.
-_ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 class Disposable:
@@ -79,7 +78,7 @@ class Disposable:
 
 def _serve(connection: Connection) -> None:
     """Answers calls until the other end is closed. The first function imports TensorFlow."""
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(processes.ON_CPU)
     with open(os.devnull, "wb") as nowhere:
         # Errors are sent; the rest is chatter, four lines a conversion, that no setting stops.
         os.dup2(nowhere.fileno(), 2)

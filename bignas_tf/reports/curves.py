@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping, Sequence
 
+from bignas_tf import files
 from bignas_tf.training import curve_file
 
 # By a child's name: steps, and a value for each.
@@ -13,7 +13,7 @@ _LOSSES = ("smallest", "biggest")
 _MOST_POINTS = 2000  # of a curve
 
 
-def accuracies(path: pathlib.Path) -> Curves:
+def accuracies(path: str) -> Curves:
     """Returns top-1 of the children evaluated during training; empty if there is no such file.
 
     Raises:
@@ -28,18 +28,18 @@ def accuracies(path: pathlib.Path) -> Curves:
     return curves
 
 
-def losses(folder: pathlib.Path) -> Curves:
+def losses(folder: str) -> Curves:
     """Losses of the smallest and the biggest child, from TensorBoard's files.
 
-    They are thinned out if there are many; empty if there is no such folder.
+    They are thinned out if there are many; empty if there are no such files.
     """
-    if not folder.is_dir():
+    if not files.below(folder):
         return {}
     from tensorboard.backend.event_processing import event_accumulator
     from tensorboard.util import tensor_util
 
     guidance = {event_accumulator.TENSORS: _MOST_POINTS}
-    events = event_accumulator.EventAccumulator(str(folder), guidance).Reload()
+    events = event_accumulator.EventAccumulator(folder, guidance).Reload()
     curves = {}
     for name in _LOSSES:
         if f"loss_{name}" in events.Tags()["tensors"]:

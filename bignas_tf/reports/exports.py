@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -30,35 +31,37 @@ class Export:
     formats: Mapping[str, Any]
 
 
-def below(folder: pathlib.Path) -> Iterator[Export]:
-    """The exports below a run's folder.
+def below(folder: str) -> Iterator[Export]:
+    """The exports below a run's folder, in which what a kill left of them is finished first.
 
     Raises:
       UsageError: a file of one is damaged.
     """
-    publishing.finish_below(folder)
-    for path in sorted(path for path, _ in files.walk(folder) if path.name == "child.json"):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue  # not verified yet
+    if not files.is_remote(folder):
+        publishing.finish_below(pathlib.Path(folder))
+    # Hidden ones are left out: they are not verified yet.
+    for name in (path for path, _ in files.below(folder) if path.endswith("/child.json")):
+        path = os.path.join(folder, name)
+        version = os.path.dirname(path)
         card = files.read_json(path)
         with files.written_by("tools.export", path):
             fields = Value(card).fields()
             accuracy = Accuracy.from_json(fields["accuracy"]) if "accuracy" in fields else None
         yield Export(
-            name=str(path.parent.relative_to(folder)),
+            name=os.path.dirname(name),
             accuracy=accuracy,
-            labels=_labels(path.with_name("labels.json")),
-            formats=_formats(path.parent / "converted" / "report.json"),
+            labels=_labels(os.path.join(version, "labels.json")),
+            formats=_formats(os.path.join(version, "converted", "report.json")),
         )
 
 
-def _labels(path: pathlib.Path) -> Sequence[str]:
+def _labels(path: str) -> Sequence[str]:
     names = files.read_json(path) if files.is_file(path) else []
     with files.written_by("tools.export", path):
         return [name.text() for name in Value(names).elements()]
 
 
-def _formats(path: pathlib.Path) -> Mapping[str, Any]:
+def _formats(path: str) -> Mapping[str, Any]:
     if not files.is_file(path):
         return {}
     report = files.read_json(path)

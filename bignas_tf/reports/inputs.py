@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pathlib
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bignas_tf import errors, files
@@ -23,6 +21,7 @@ from bignas_tf.training import curve_file
 
 # Files of an earlier report do not belong to the next.
 PAGE_FILE, PLOTS_DIR = "report.html", "report"
+_SEARCH = re.compile(f"[^/]+/{re.escape(result_lib.FILE)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,40 +88,46 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
     Raises:
       UsageError: the folder is not of a run, or a file is damaged.
     """
-    folder = pathlib.Path(model_dir)
-    if not files.is_file(folder / "search_space.yaml"):
+    space_file = os.path.join(model_dir, "search_space.yaml")
+    if not files.is_file(space_file):
         raise errors.UsageError(
             f"{model_dir} is not the folder of a training run: it has no search_space.yaml"
         )
-    space = presets.get(str(folder / "search_space.yaml"))
-    folders = [pathlib.Path(each) for each in search_dirs] or [
-        path.parent for path in sorted(folder.glob(f"*/{result_lib.FILE}"))
-    ]
+    space = presets.get(space_file)
+    exported = list(exports.below(model_dir))  # finishes what an export that was killed has left
+    folders = search_dirs or list(_searched(model_dir))
     return ReportedRun(
         name=model_dir,
         space=space,
-        weights=_weights(folder, space),
-        made_by=_command(folder),
-        accuracies=curves.accuracies(folder / curve_file.FILE),
-        losses=curves.losses(folder / "train"),
-        judgement=_judgement(folder / judged.FILE, space),
-        searches=list(_searches(folder, folders, space)),
-        exports=list(exports.below(folder)),
-        files=list(_files(folder, folders)),
+        weights=_weights(model_dir, space),
+        made_by=_command(model_dir),
+        accuracies=curves.accuracies(os.path.join(model_dir, curve_file.FILE)),
+        losses=curves.losses(os.path.join(model_dir, "train")),
+        judgement=_judgement(os.path.join(model_dir, judged.FILE), space),
+        searches=list(_searches(model_dir, folders, space)),
+        exports=exported,
+        files=list(_files(model_dir, folders)),
     )
 
 
-def _weights(folder: pathlib.Path, space: SearchSpace) -> Source | None:
-    if not files.is_file(folder / "checkpoint"):
+def _searched(folder: str) -> Iterator[str]:
+    """The folders of searches in that of a run."""
+    for path, _ in files.below(folder):
+        if _SEARCH.fullmatch(path):
+            yield os.path.join(folder, os.path.dirname(path))
+
+
+def _weights(folder: str, space: SearchSpace) -> Source | None:
+    if not files.is_file(os.path.join(folder, "checkpoint")):
         return None
     from bignas_tf.training import checkpoints  # slow import: only a run with weights needs it
 
-    described = checkpoints.describe_latest(str(folder))
+    described = checkpoints.describe_latest(folder)
     return None if described is None else Source(search_space=space.name, **described)
 
 
-def _command(folder: pathlib.Path) -> Command | None:
-    path = folder / "command.json"
+def _command(folder: str) -> Command | None:
+    path = os.path.join(folder, "command.json")
     if not files.is_file(path):
         return None
     plain = files.read_json(path)
@@ -134,13 +139,11 @@ def _command(folder: pathlib.Path) -> Command | None:
         )
 
 
-def _judgement(path: pathlib.Path, space: SearchSpace) -> Judgement | None:
+def _judgement(path: str, space: SearchSpace) -> Judgement | None:
     return judged.read(path, space) if files.is_file(path) else None
 
 
-def _searches(
-    folder: pathlib.Path, folders: Iterable[pathlib.Path], space: SearchSpace
-) -> Iterator[ReportedSearch]:
+def _searches(folder: str, folders: Iterable[str], space: SearchSpace) -> Iterator[ReportedSearch]:
     keys: set[str] = set()
     for path in folders:
         result = result_lib.read(path, space)
@@ -152,19 +155,19 @@ def _searches(
         yield ReportedSearch(name, key, result, _command(path))
 
 
-def _files(folder: pathlib.Path, searches: Iterable[pathlib.Path]) -> Iterator[tuple[str, int]]:
-    ours = {folder / PAGE_FILE, folder / PLOTS_DIR}
+def _files(folder: str, searches: Iterable[str]) -> Iterator[tuple[str, int]]:
     sizes: dict[str, int] = {}
     for base in (folder, *searches):
-        for path, status in files.walk(base):
-            hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
-            file = stat.S_ISREG(status.st_mode)
-            if file and not hidden and not ours & {path, *path.parents}:
-                sizes[_shown(path, folder)] = status.st_size
-    yield from sorted(sizes.items())
+        for path, size in files.below(base):
+            sizes[_shown(os.path.join(base, path), folder)] = size
+    for path in sorted(sizes):
+        if path != PAGE_FILE and not path.startswith(f"{PLOTS_DIR}/"):
+            yield path, sizes[path]
 
 
-def _shown(path: pathlib.Path, folder: pathlib.Path) -> str:
+def _shown(path: str, folder: str) -> str:
     """A path as the report names it: relative to the run's folder if it is inside."""
-    inside = path.resolve().is_relative_to(folder.resolve())
-    return os.path.relpath(path.resolve(), folder.resolve()) if inside else str(path)
+    # Both of a bucket become paths below the present folder, and of the one within the other.
+    real, base = os.path.realpath(path), os.path.realpath(folder)
+    inside = os.path.commonpath([real, base]) == base
+    return os.path.relpath(real, base) if inside else path

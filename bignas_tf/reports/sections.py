@@ -114,7 +114,7 @@ def _selected(result: SearchResult) -> str:
             *(words.cost(child, name) for name in result.objectives),
             words.accuracy(child.ranking),
             words.accuracy(child.reporting),
-            result_lib.child_file("", child.name).name,
+            f"{result_lib.child_name(child)}.json",
         ]
         for child in result.selected
     ]

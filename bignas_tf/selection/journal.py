@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import json
 import os
-import pathlib
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
-from bignas_tf import errors, files, full_disk
+from bignas_tf import errors, files
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import line_files
 
 FILE = "journal.jsonl"
-_OWNER = "a search", "--output_dir"
 ACCURACIES = RANKING, REPORTING = ("ranking_top1", "reporting_top1")
 
 
@@ -71,10 +69,10 @@ class Journal(MemoryJournal):
     """Records in a JSON-lines file whose first line is `origin`.
 
     An incomplete last line, left by a kill, is cut off. While the journal is open no other
-    process can open it.
+    process can open it; in a bucket, which has no locks, the one that opened it last continues.
 
     Args:
-      path: the file; created if missing.
+      path: the file, which may be remote; created if missing.
       origin: all that the figures depend on besides the child, plain.
 
     Raises:
@@ -83,13 +81,12 @@ class Journal(MemoryJournal):
 
     def __init__(self, path: str | os.PathLike[str], origin: dict[str, Any]) -> None:
         super().__init__()
-        self._path = pathlib.Path(path)
-        self._stream = _opened(self._path)
+        self._path = os.fspath(path)
+        self._file = line_files.opened(path)
         try:
-            files.require_lock(self._stream, *_OWNER)
             self._load(json.dumps(origin, sort_keys=True))
         except BaseException:
-            self._stream.close()
+            self._file.close()
             raise
 
     def __enter__(self) -> Journal:
@@ -101,21 +98,21 @@ class Journal(MemoryJournal):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stream.close()
+        self._file.close()
 
     def add(self, record: Record) -> None:
-        """Records a figure and flushes it to disk.
+        """Records a figure; it outlives a kill from then on.
 
         Raises:
-          RunError: there is no room; the next search cuts off what was begun.
+          RunError: there is no room; the next search cuts off what was begun. Or another search
+            has opened the journal, in a bucket.
         """
-        self._append(_to_line(record))
+        self._file.append(_to_line(record))
         super().add(record)
 
     def _load(self, head: str) -> None:
-        self._stream.seek(0)
         try:
-            text = self._stream.readall().decode()
+            text = self._file.read()
         except UnicodeDecodeError as error:
             raise errors.UsageError(
                 f"{self._path} is damaged; delete the file to start over"
@@ -136,43 +133,25 @@ class Journal(MemoryJournal):
                 ) from error
             super().add(record)
         # Nothing is written to a file before all of it is known to be ours.
-        self._stream.truncate(len(whole.encode()))
+        self._file.cut(whole)
         if not whole:
-            self._append(head)
-
-    def _append(self, line: str) -> None:
-        content = f"{line}\n".encode()
-        with full_disk.explained(self._path, len(content)):
-            while content:
-                content = content[self._stream.write(content) :]
-            os.fsync(self._stream.fileno())
+            self._file.append(head)
 
 
 @contextlib.contextmanager
 def no_search(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Keeps searches out of a folder.
+    """Keeps searches out of a local folder; a bucket has no locks.
 
     Raises:
       UsageError: one is running there, or its journal cannot be opened.
     """
-    path = pathlib.Path(folder, FILE)
+    path = os.path.join(folder, FILE)
     # A running search has its journal; where there is none, none is left behind.
-    if not files.is_file(path):
+    if files.is_remote(path) or not files.is_file(path):
         yield
         return
-    with _opened(path) as stream:
-        files.require_lock(stream, *_OWNER)
+    with contextlib.closing(line_files.LocalLines(path)):
         yield
-
-
-def _opened(path: pathlib.Path) -> io.FileIO:
-    """Opens a journal to read and to append; it is made if missing."""
-    try:
-        # Unbuffered: what could not be written is not tried again when the file is closed.
-        with full_disk.explained(path):
-            return path.open("ab+", buffering=0)
-    except OSError as error:
-        raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
 
 
 def _to_line(record: Record) -> str:

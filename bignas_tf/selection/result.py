@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -255,13 +254,13 @@ def _choices(result: SearchResult) -> list[Budget]:
 def write(folder: str | os.PathLike[str], result: SearchResult) -> None:
     """Writes the selected children's files, then search.json."""
     for child in result.selected:
-        files.write_json(child_file(folder, child.name), child.to_json())
-    files.write_json(pathlib.Path(folder, FILE), result.to_json())
+        files.write_json(os.path.join(folder, f"{child_name(child)}.json"), child.to_json())
+    files.write_json(os.path.join(folder, FILE), result.to_json())
 
 
-def child_file(folder: str | os.PathLike[str], name: str) -> pathlib.Path:
-    """The file of the child of a budget of that name."""
-    return pathlib.Path(folder, f"child_{name}.json")
+def child_name(child: Selected) -> str:
+    """The name of a selected child, as its file and its export have it."""
+    return f"child_{child.name}"
 
 
 def read(folder: str | os.PathLike[str], space: SearchSpace | None = None) -> SearchResult:
@@ -274,7 +273,7 @@ def read(folder: str | os.PathLike[str], space: SearchSpace | None = None) -> Se
     Raises:
       UsageError: it is missing, damaged or something else, or of another space.
     """
-    path = pathlib.Path(folder, FILE)
+    path = os.path.join(folder, FILE)
     plain = files.read_json(path)
     with files.written_by(_TOOL, path):
         result = SearchResult.from_json(plain)

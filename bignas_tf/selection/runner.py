@@ -94,7 +94,7 @@ class Search:
         """
         budgets = budgets_lib.ordered(budgets)
         self._check_counted(budgets)
-        files.ensure_writable(output_dir)
+        files.make_folder(output_dir)
         path = os.path.join(output_dir, journal_lib.FILE)
         with (
             workers.lost_worker_explained(self._strategy),

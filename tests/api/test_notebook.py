@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -15,6 +16,7 @@ import tensorflow as tf
 import tf_keras
 
 import bignas_tf as bignas
+from bignas_tf import files
 from bignas_tf.api import evaluators
 from bignas_tf.data import resize
 from bignas_tf.selection import judgement
@@ -158,11 +160,10 @@ def test_a_judgement_is_the_tool_s(
 ) -> None:
     lines: list[str] = []
     capfd.readouterr()
-    result = bignas.judge(run, output=tmp_path / "judgement.json", show=lines.append)
+    output = f"ram://{tmp_path.name}/judgement.json"  # in a bucket, so to speak
+    result = bignas.judge(run, output=output, show=lines.append)
     assert capfd.readouterr() == ("", "")
-    assert (
-        _json(tmp_path / "judgement.json") == result.to_json() == _json(run_dir / "judgement.json")
-    )
+    assert files.read_json(output) == result.to_json() == _json(run_dir / "judgement.json")
     # How often the time left is shown depends on how fast the machine is at that moment.
     progress = re.compile(r"^\d+/\d+ scored, .*\n", re.MULTILINE)
     assert progress.sub("", "\n".join(lines) + "\n") == progress.sub("", judged)
@@ -189,7 +190,9 @@ def test_an_export_is_the_tool_s(
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    child = search_dir / f"child_{BUDGETS[-1]}.json"
+    child = f"ram://{tmp_path.name}/child.json"  # in a bucket, so to speak
+    files.make_folder(os.path.dirname(child))
+    files.write_text(child, (search_dir / f"child_{BUDGETS[-1]}.json").read_text())
     lines: list[str] = []
     named = {"labels": LABELS, "licence": LICENCE}
     version = bignas.export(run, child, tmp_path, **named, show=lines.append)
@@ -204,6 +207,19 @@ def test_an_export_is_the_tool_s(
     report = bignas.convert(run, version, ["float32"], show=None)
     assert report == _json(version / "converted" / "report.json")
     assert capsys.readouterr().out == ""
+
+
+def test_exports_into_a_bucket_are_refused_before_the_work(
+    run: bignas.Run, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    remote = f"ram://{tmp_path.name}/search"
+    files.make_folder(remote)
+    files.write_text(f"{remote}/search.json", (search_dir / "search.json").read_text())
+    refusal = r"^gs://b/e is remote, .*: gcloud storage rsync --recursive FOLDER gs://b/e$"
+    with pytest.raises(bignas.UsageError, match=refusal):
+        bignas.export(run, "smallest", "gs://b/e")
+    with pytest.raises(bignas.UsageError, match=refusal):
+        bignas.export_family(run, remote, "gs://b/e")
 
 
 def test_a_report_is_written_where_it_is_wanted(

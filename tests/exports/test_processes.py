@@ -26,10 +26,18 @@ def test_a_failure_is_an_error_of_one_line(code: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_it_sees_no_gpu_and_not_the_folder_it_is_in(tmp_path: pathlib.Path) -> None:
+def test_it_sees_no_gpu_no_tpu_and_not_the_folder_it_is_in(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What tools/gcp/host sets for a tool that drives the chips.
+    monkeypatch.setenv("TF_PLUGGABLE_DEVICE_LIBRARY_PATH", "/of/libtpu.so")
     seen = tmp_path / "seen.json"
-    what = "[os.environ['CUDA_VISIBLE_DEVICES'], sys.path]"
+    what = f"[{{name: os.environ[name] for name in {list(processes.ON_CPU)}}}, sys.path]"
     processes.run(["-c", f"import json, os, sys; json.dump({what}, open({str(seen)!r}, 'w'))"])
-    gpus, path = files.read_json(seen)
-    assert gpus == "-1"
+    environment, path = files.read_json(seen)
+    assert environment == {
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_PLUGGABLE_DEVICE_LIBRARY_PATH": "",
+        "TPU_LOAD_LIBRARY": "0",
+    }
     assert "" not in path

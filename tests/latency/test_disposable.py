@@ -40,8 +40,9 @@ def test_a_death_is_told_and_mended(elsewhere: Disposable) -> None:
     assert elsewhere(operator.add, 1, 2) == 3
 
 
-def test_the_process_sees_no_gpu(elsewhere: Disposable) -> None:
+def test_the_process_sees_no_gpu_and_no_tpu(elsewhere: Disposable) -> None:
     assert elsewhere(os.getenv, "CUDA_VISIBLE_DEVICES") == "-1"
+    assert elsewhere(os.getenv, "TPU_LOAD_LIBRARY") == "0"
 
 
 def test_the_process_ends_with_the_one_that_started_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import pathlib
 from typing import Any
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from matplotlib import pyplot
 
 from bignas_tf import errors, files
+from bignas_tf.api import reporting
 from bignas_tf.reports import curves, figures, inputs, page, render
 from bignas_tf.search_space import presets
 from bignas_tf.selection import judged
@@ -93,17 +95,44 @@ def test_a_run_that_may_not_be_read_is_named() -> None:
             _read(run)
 
 
-@pytest.mark.parametrize("listing", [0, 1, 2])
+@pytest.mark.parametrize("listing", [0, 1, 2, 3])
 def test_a_folder_that_training_renames_meanwhile_is_no_obstacle(
     tmp_path: pathlib.Path, listing: int
 ) -> None:
     run = made_up_searches.run(tmp_path)
     (run / "ckpt-6_temp" / "part").mkdir(parents=True)
-    # It is listed for what a kill left, for exports and for files.
+    # It is listed for what a kill left, for exports, for searches and for files.
     with vanishing.before_listing(run / "ckpt-6_temp", listing):
         read = _read(run)
     assert not (run / "ckpt-6_temp").exists()
     assert [name for name, _ in read.files] == ["search_space.yaml"]
+
+
+def test_a_run_in_a_bucket_is_reported_as_the_same_run_here(tmp_path: pathlib.Path) -> None:
+    result = made_up_searches.result()
+    local = made_up_searches.run(tmp_path / "run", **{"search": result, "again": result})
+    child = {"accuracy": {"split": "test", "top1": 0.75, "images": 300}}
+    for name in ("1", ".unverified-abcd1234"):
+        files.write_json(local / "export" / name / "child.json", child)
+    files.write_json(local / "judgement.json", made_up_judgements.judgement().to_json())
+    files.write_json(local / "command.json", {"command": "train", "versions": {}})
+    files.write_json(local / "learning_curves.json", [{"step": 1, "top1": {"smallest": 0.5}}])
+    with tf.summary.create_file_writer(str(local / "train")).as_default():
+        tf.summary.scalar("loss_biggest", 3.0, 10)
+    remote = f"ram://{tmp_path.name}/run"
+    for path in filter(pathlib.Path.is_file, local.rglob("*")):
+        copy = f"{remote}/{path.relative_to(local)}"
+        tf.io.gfile.makedirs(os.path.dirname(copy))
+        tf.io.gfile.copy(path, copy)
+    reported = _read(local)
+    assert [each.name for each in reported.searches] == ["again", "search"]
+    assert [each.name for each in reported.exports] == ["export/1"]
+    assert reported.losses == {"biggest": ([10], [3.0])}
+    assert inputs.read(remote, []) == dataclasses.replace(reported, name=remote)
+    with pytest.raises(errors.UsageError, match=f"{remote} is remote.* with --output_dir"):
+        reporting.report(remote)
+    page_file = reporting.report(remote, output_dir=tmp_path / "here", show=None)
+    assert f"<h1>{remote}</h1>" in page_file.read_text()
 
 
 def test_a_plot_without_room_leaves_the_old_one_alone(tmp_path: pathlib.Path) -> None:
@@ -228,4 +257,4 @@ def test_a_step_written_twice_counts_once(tmp_path: pathlib.Path) -> None:
             for step, loss in losses.items():
                 tf.summary.scalar("loss_biggest", loss, step)
         writer.close()
-    assert curves.losses(tmp_path) == {"biggest": ([10, 20, 30], [3.0, 1.5, 1.0])}
+    assert curves.losses(str(tmp_path)) == {"biggest": ([10, 20, 30], [3.0, 1.5, 1.0])}

@@ -14,7 +14,7 @@ from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.figures import Figures, Scored, Scorer
-from bignas_tf.selection.journal import RANKING, REPORTING, Record
+from bignas_tf.selection.journal import RANKING, REPORTING, Journal, Record
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.pool import Pool
 from tests.search_space import spaces
@@ -108,7 +108,7 @@ def objectives(
 
 
 def figures(
-    memory: Memory,
+    memory: Memory | Journal,
     score: Callable[[Architecture], float] = accuracy,
     measure: Callable[[Architecture], float] = milliseconds,
 ) -> Figures:

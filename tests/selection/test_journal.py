@@ -1,4 +1,4 @@
-"""The journal outlives kills, and serves its own search only."""
+"""The journal outlives kills, and serves its own search only, here and in a bucket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.api import selecting
 from bignas_tf.selection import result
 from bignas_tf.selection.journal import Journal, Record, no_search
@@ -31,19 +31,36 @@ def _records(number: int = 3) -> list[Record]:
 
 
 @pytest.fixture
-def path(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A journal of three records."""
-    with Journal(tmp_path / "journal.jsonl", ORIGIN) as journal:
+def local(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A journal of three records on this machine."""
+    return pathlib.Path(_written(str(tmp_path)))
+
+
+@pytest.fixture
+def remote(tmp_path: pathlib.Path) -> str:
+    """The same in TensorFlow's file system in memory."""
+    return _written(f"ram://{tmp_path.name}")
+
+
+@pytest.fixture(params=["local", "remote"])
+def path(request: pytest.FixtureRequest) -> str:
+    """The same in both."""
+    return str(request.getfixturevalue(request.param))
+
+
+def _written(folder: str) -> str:
+    files.make_folder(folder)
+    with Journal(f"{folder}/journal.jsonl", ORIGIN) as journal:
         for record in _records():
             journal.add(record)
-    return tmp_path / "journal.jsonl"
+    return f"{folder}/journal.jsonl"
 
 
 def _known(journal: Journal, records: list[Record]) -> list[Record | None]:
     return [journal.get(record.what, record.architecture) for record in records]
 
 
-def test_records_survive_reopening(path: pathlib.Path) -> None:
+def test_records_survive_reopening(path: str) -> None:
     with Journal(path, ORIGIN) as journal:
         assert _known(journal, _records()) == _records()
         assert _known(journal, _records(4)[3:]) == [None]
@@ -51,19 +68,19 @@ def test_records_survive_reopening(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("torn", [1, 20])
-def test_a_torn_last_line_is_cut_off_and_written_anew(path: pathlib.Path, torn: int) -> None:
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-torn])
+def test_a_torn_last_line_is_cut_off_and_written_anew(path: str, torn: int) -> None:
+    whole = files.read_text(path)
+    files.write_text(path, whole[:-torn])
     *kept, lost = _records()
     with Journal(path, ORIGIN) as journal:
         assert _known(journal, [*kept, lost]) == [*kept, None]
         journal.add(lost)
-    assert path.read_bytes() == whole
+    assert files.read_text(path) == whole
 
 
 @pytest.mark.parametrize("length", [0, 10])
-def test_a_torn_first_line_begins_anew(path: pathlib.Path, length: int) -> None:
-    path.write_bytes(path.read_bytes()[:length])
+def test_a_torn_first_line_begins_anew(path: str, length: int) -> None:
+    files.write_text(path, files.read_text(path)[:length])
     with Journal(path, ORIGIN) as journal:
         assert _known(journal, _records()) == [None] * 3
     with Journal(path, ORIGIN):
@@ -71,30 +88,32 @@ def test_a_torn_first_line_begins_anew(path: pathlib.Path, length: int) -> None:
 
 
 def test_a_record_without_room_is_an_error_and_is_written_when_there_is(
-    path: pathlib.Path,
+    local: pathlib.Path,
 ) -> None:
-    whole, *_, lost = path.read_bytes(), *_records(4)
+    whole, *_, lost = local.read_bytes(), *_records(4)
     with (
         limits.file_size(len(whole) + 10),
-        pytest.raises(errors.RunError, match=rf"{path} cannot be written: {limits.WHY} \(it takes"),
-        Journal(path, ORIGIN) as journal,
+        pytest.raises(
+            errors.RunError, match=rf"{local} cannot be written: {limits.WHY} \(it takes"
+        ),
+        Journal(local, ORIGIN) as journal,
     ):
         journal.add(lost)
-    with Journal(path, ORIGIN) as journal:
-        assert path.read_bytes() == whole
+    with Journal(local, ORIGIN) as journal:
+        assert local.read_bytes() == whole
         journal.add(lost)
-    assert path.read_bytes().startswith(whole)
-    with Journal(path, ORIGIN) as journal:
+    assert local.read_bytes().startswith(whole)
+    with Journal(local, ORIGIN) as journal:
         assert _known(journal, _records(4)) == _records(4)
 
 
-def test_another_origin_is_refused_and_the_file_is_kept(path: pathlib.Path) -> None:
-    whole = path.read_bytes()
+def test_another_origin_is_refused_and_the_file_is_kept(path: str) -> None:
+    whole = files.read_text(path)
     with pytest.raises(
         errors.UsageError, match=r"another checkpoint.* choose another --output_dir"
     ):
         Journal(path, ORIGIN | {"checkpoint": "run/ckpt-8"})
-    assert path.read_bytes() == whole
+    assert files.read_text(path) == whole
 
 
 @pytest.mark.parametrize(
@@ -105,22 +124,22 @@ def test_another_origin_is_refused_and_the_file_is_kept(path: pathlib.Path) -> N
         '"value": 7.5, "what": "ranking_top1"', '"value": -1, "what": "reporting_top1"',
     ],
 )  # fmt: skip
-def test_a_damaged_journal_is_named(path: pathlib.Path, line: str) -> None:
-    lines = path.read_text().splitlines()
+def test_a_damaged_journal_is_named(path: str, line: str) -> None:
+    lines = files.read_text(path).splitlines()
     # Of a field that is given twice JSON takes the last.
     lines[2] = f"{lines[2][:-1]}, {line}}}" if line.startswith('"') else line
-    path.write_text("\n".join(lines) + "\nand no end")
-    whole = path.read_bytes()
+    files.write_text(path, "\n".join(lines) + "\nand no end")
+    whole = files.read_text(path)
     with pytest.raises(errors.UsageError, match=r"journal\.jsonl, line 3"):
         Journal(path, ORIGIN)
-    assert path.read_bytes() == whole
+    assert files.read_text(path) == whole
 
 
-def test_a_file_of_something_else_is_kept(path: pathlib.Path) -> None:
-    path.write_text("my notes")
+def test_a_file_of_something_else_is_kept(path: str) -> None:
+    files.write_text(path, "my notes")
     with pytest.raises(errors.UsageError, match="another checkpoint"):
         Journal(path, ORIGIN)
-    assert path.read_text() == "my notes"
+    assert files.read_text(path) == "my notes"
 
 
 @pytest.mark.parametrize("name", [".", "journal.jsonl"])
@@ -136,13 +155,13 @@ def test_a_journal_that_may_not_be_read_is_named(name: str) -> None:
             pass
 
 
-def test_two_searches_never_share_a_journal(path: pathlib.Path) -> None:
-    whole = path.read_bytes()
-    with Journal(path, ORIGIN):
+def test_two_searches_never_share_a_journal(local: pathlib.Path) -> None:
+    whole = local.read_bytes()
+    with Journal(local, ORIGIN):
         other = "from bignas_tf.selection.journal import Journal; import sys"
         command = f"{other}; Journal(sys.argv[1], {ORIGIN!r})"
         done = subprocess.run(
-            [sys.executable, "-c", command, str(path)],
+            [sys.executable, "-c", command, str(local)],
             capture_output=True,
             text=True,
             timeout=60,
@@ -151,9 +170,9 @@ def test_two_searches_never_share_a_journal(path: pathlib.Path) -> None:
         assert "UsageError" in done.stderr
         assert "belongs to a search that is running" in done.stderr
         with pytest.raises(errors.UsageError, match="a search that is running"):
-            _select_into(path.parent)
-    assert path.read_bytes() == whole
-    with Journal(path, ORIGIN):
+            _select_into(local.parent)
+    assert local.read_bytes() == whole
+    with Journal(local, ORIGIN):
         pass
 
 
@@ -164,10 +183,45 @@ def _select_into(folder: pathlib.Path) -> None:
     selecting.select(search, made_up_searches.BUDGETS, folder, show=None)
 
 
-def test_a_selection_shares_the_folder_of_a_search_that_has_ended(path: pathlib.Path) -> None:
-    whole = path.read_bytes()
-    _select_into(path.parent)
-    assert (path.parent / result.FILE).is_file()
-    assert path.read_bytes() == whole
-    with no_search(path.parent), pytest.raises(errors.UsageError, match="a search that is running"):
-        Journal(path, ORIGIN)
+def test_a_selection_shares_the_folder_of_a_search_that_has_ended(local: pathlib.Path) -> None:
+    whole = local.read_bytes()
+    _select_into(local.parent)
+    assert (local.parent / result.FILE).is_file()
+    assert local.read_bytes() == whole
+    with (
+        no_search(local.parent),
+        pytest.raises(errors.UsageError, match="a search that is running"),
+    ):
+        Journal(local, ORIGIN)
+
+
+def test_in_a_bucket_the_search_that_was_started_last_continues(remote: str) -> None:
+    first_record, last_record = _records(5)[3:]
+    with Journal(remote, ORIGIN) as first:
+        # One of another origin is refused, and takes nothing over.
+        with pytest.raises(errors.UsageError, match="another checkpoint"):
+            Journal(remote, {})
+        first.add(first_record)
+        with Journal(remote, ORIGIN) as second:
+            before = files.read_text(remote)
+            with pytest.raises(
+                errors.RunError, match=f"another search .*{remote} .* this one stops"
+            ):
+                first.add(last_record)
+            assert first.get(last_record.what, last_record.architecture) is None
+            assert files.read_text(remote) == before
+            second.add(last_record)
+    # Neither a search that ended nor one that was killed keeps others out.
+    killed = Journal(remote, ORIGIN)
+    assert _known(killed, _records(5)) == _records(5)
+    with Journal(remote, ORIGIN) as journal:
+        assert _known(journal, _records(5)) == _records(5)
+
+
+def test_a_selection_into_a_bucket(remote: str) -> None:
+    folder = remote.rpartition("/")[0]
+    result.write(f"{folder}/other", made_up_searches.result())
+    selecting.select(f"{folder}/other", made_up_searches.BUDGETS, f"{folder}/again", show=None)
+    assert result.read(f"{folder}/again") == result.read(f"{folder}/other")
+    with pytest.raises(errors.UsageError, match="is the folder of --select"):
+        selecting.select(folder, made_up_searches.BUDGETS, f"{folder}/", show=None)

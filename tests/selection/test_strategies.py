@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable
 
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.journal import RANKING, Record
+from bignas_tf.selection.journal import RANKING, Journal, Record
 from bignas_tf.selection.pool import Pool
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory, Silent
@@ -24,7 +25,7 @@ ALL = list(strategies.STRATEGIES)
 def _search(
     name: str,
     budgets: list[Budget] | None = None,
-    memory: Memory | None = None,
+    memory: Memory | Journal | None = None,
     watcher: Silent | None = None,
     score: Callable[[Architecture], float] = countable.accuracy,
     measure: Callable[[Architecture], float] = countable.milliseconds,
@@ -105,6 +106,34 @@ def test_what_is_remembered_is_not_found_again_and_changes_nothing(name: str) ->
     assert _search(name, limits, half, score=score, evaluations=24) == expected
     assert half.records == memory.records
     assert known.isdisjoint(new)
+
+
+@pytest.mark.parametrize("place", ["local", "remote"])
+@pytest.mark.parametrize("name", ALL)
+def test_an_interrupted_search_ends_as_the_others_do(
+    name: str, place: str, tmp_path: pathlib.Path
+) -> None:
+    folder = str(tmp_path) if place == "local" else f"ram://{tmp_path.name}"
+    files.make_folder(folder)
+    scored: list[Architecture] = []
+
+    def search(interrupted_at: int) -> list[Candidate]:
+        def score(architecture: Architecture) -> float:
+            if len(scored) == interrupted_at:
+                raise KeyboardInterrupt
+            scored.append(architecture)
+            return countable.accuracy(architecture)
+
+        with Journal(f"{folder}/journal.jsonl", {}) as journal:
+            return _search(name, memory=journal, score=score, evaluations=24)
+
+    for number in (7, 15):
+        with pytest.raises(KeyboardInterrupt):
+            search(number)
+    candidates = search(1000)
+    assert candidates == _search(name, evaluations=24)
+    # Nothing was lost: each child was scored once.
+    assert len(set(scored)) == len(scored) == 24
 
 
 def test_several_limits_hold_at_once() -> None:

@@ -29,6 +29,21 @@ def test_a_missing_run_is_refused(forks: Forks, tmp_path: pathlib.Path) -> None:
     assert f"{tmp_path / 'none'} is not the folder of a training run" in error
 
 
+@pytest.mark.parametrize(
+    ("tool", "flags"),
+    [
+        ("evaluate", {"architecture": "smallest"}),
+        ("judge", {}),
+        ("search", {"budgets_mflops": 1, "output_dir": "none"}),
+    ],
+)
+def test_a_tpu_that_is_not_there_is_refused(
+    forks: Forks, tool: str, flags: dict[str, object]
+) -> None:
+    error = commands.refuse(forks, tool, model_dir="none", tpu="local", **flags)
+    assert error.startswith("error: TPU 'local' cannot be reached from here (")
+
+
 @pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
 def test_a_corrupt_checkpoint_is_refused(forks: Forks, copy_dir: pathlib.Path, suffix: str) -> None:
     path = copy_dir / f"ckpt-{STEPS}.{suffix}"

@@ -18,10 +18,13 @@ import pytest
 from tests.tools.shells import bash, path_with, program
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCRIPTS = ("create", "install", "start", "follow", "resume", "delete")
+SCRIPTS = (
+    "create", "install", "start", "search", "export", "fetch", "follow", "resume", "delete"
+)  # fmt: skip
 PLACE = ("--name=tpu", "--zone=us-east1-d", "--project=mine")
 RUN = ("--accelerator=v3-8", "--model_dir=gs://bucket/run")
-NEEDED = {"create": RUN[:1], "start": RUN, "resume": RUN}
+NEEDED = {"create": RUN[:1], "start": RUN, "search": RUN, "export": RUN[1:], "resume": RUN}
+BUDGETS = ("--budgets_mflops=2,4", "--budget=mflops=3,params_m=1", "--budget=mflops=5")
 ODD = """a='x y',b="$HOME";c=`id`\\"""
 
 # What each command ends with, and the commands themselves.
@@ -35,7 +38,7 @@ CREATE = (
 )
 INSTALL = (
     f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=mkdir -p bignas_tf &&"
-    f" flock --nonblock --verbose bignas_tf/train.lock true' {AT}\n"
+    f" flock --nonblock --verbose bignas_tf/tool.lock true' {AT}\n"
     f"mkdir -p {shlex.quote(f'{ROOT}/runs')}\n"
     f"tar --exclude=__pycache__ -czf {ARCHIVE} -C {shlex.quote(str(ROOT))}"
     " bignas_tf experiments requirements.txt tools\n"
@@ -45,12 +48,31 @@ INSTALL = (
     f" bash bignas_tf/tools/gcp/host/install.sh' {AT}\n"
 )
 START = (
-    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host/train.sh"
+    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host/run.sh train"
     " --tpu=local --experiment=bignas_imagenet --config_file=experiments/imagenet_tpu.yaml"
     f" --model_dir=gs://bucket/run' {AT}\n"
 )
 SERVE = (
     f"{TPUS} tpu-vm ssh tpu --worker=all '--command=bash bignas_tf/tools/gcp/host/serve.sh' {AT}\n"
+)
+SEARCH = (
+    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host/run.sh search"
+    " --tpu=local --model_dir=gs://bucket/run --output_dir=gs://bucket/run/search"
+    f" --budgets_mflops=2,4 --budget=mflops=3,params_m=1 --budget=mflops=5' {AT}\n"
+)
+EXPORT = (
+    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host/run.sh export"
+    " --model_dir=gs://bucket/run --search_dir=gs://bucket/run/search"
+    f" --output_dir=runs/export' {AT}\n"
+)
+FETCH = (
+    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host/exported.sh"
+    f" runs/export' {AT}\n"
+    "rm -rf runs/.fetched\n"
+    "mkdir -p runs/.fetched\n"
+    f"{TPUS} tpu-vm scp tpu:bignas_tf/runs/export runs/.fetched --recurse --worker=0 {AT}\n"
+    "mv runs/.fetched/export runs\n"
+    "rmdir runs/.fetched\n"
 )
 FOLLOW = (
     f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=tail --lines=100 --follow=name --retry"
@@ -114,7 +136,16 @@ def _ran(
         ("install", (), INSTALL),
         ("start", RUN, START),
         ("start", ("--accelerator=v3-32", RUN[1]), SERVE + START.replace("=local", "=tpu")),
+        ("search", (*RUN, *BUDGETS), SEARCH),
+        (
+            "search",
+            ("--accelerator=v3-32", RUN[1], *BUDGETS),
+            SERVE + SEARCH.replace("=local", "=tpu"),
+        ),
+        ("export", RUN[1:], EXPORT),
+        ("fetch", (), FETCH),
         ("follow", (), FOLLOW),
+        ("follow", ("--tool=export",), FOLLOW.replace("train.log", "export.log")),
         ("resume", RUN, LIST + DELETE + LIST + CREATE + LIST + INSTALL + START),
         ("delete", (), DELETE),
     ],
@@ -140,12 +171,13 @@ def test_each_accelerator_has_an_image(accelerator: str, image: str) -> None:
 
 def test_flags_reach_every_command_of_a_resume() -> None:
     flags = ("--spot", "--runtime_version=tpu-vm-base", "--experiment=bignas_small")
-    flags += ("--config_file=gs://bucket/my.yaml", "--params_override=x=1")
+    flags += ("--config_file=experiments/imagenet_tpu.yaml", "--config_file=gs://bucket/my.yaml")
+    flags += ("--params_override=x=1",)
     expected = LIST + DELETE + LIST + CREATE + LIST + INSTALL + START
     for old, new in [
         ("tpu-ubuntu2204-base", "tpu-vm-base --spot"),
         ("bignas_imagenet", "bignas_small"),
-        ("experiments/imagenet_tpu.yaml", "gs://bucket/my.yaml"),
+        ("imagenet_tpu.yaml", "imagenet_tpu.yaml --config_file=gs://bucket/my.yaml"),
         ("gs://bucket/run'", "gs://bucket/run --params_override=x=1'"),
     ]:
         expected = expected.replace(old, new)
@@ -165,6 +197,39 @@ def test_what_runs_is_what_a_dry_run_prints(code: pathlib.Path) -> None:
     printed = _dry("start", *flags)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"+ {printed}")
     assert calls == [shlex.split(printed)[1:]]
+
+
+def test_an_export_is_of_a_search_or_of_one_child() -> None:
+    child = "--architecture=gs://bucket/child.json"
+    expected = EXPORT.replace("--search_dir=gs://bucket/run/search", child)
+    assert _dry("export", RUN[1], child) == expected
+    done = _script("export", *PLACE, RUN[1], child, "--search_dir=gs://bucket/s", "--dry_run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: give --search_dir or --architecture, not both\n"
+
+
+def test_what_is_fetched_is_whole_and_served_from_where_it_is(code: pathlib.Path) -> None:
+    config = 'config {{\n  name: "child_2"\n  base_path: "{}/child_2"\n}}\n'
+    there = config.format("/home/me/bignas_tf/runs/export")
+    # Does what scp would; the first copy is interrupted.
+    copying = f"""if [[ $* == *' scp '* ]]; then
+  mkdir "$6/export"
+  [[ -e again ]] || {{ touch again; exit 1; }}
+  printf '%s' {shlex.quote(there)} > "$6/export/models.config"
+fi
+"""
+    program(code / "bin" / "gcloud", f"{GCLOUD}{copying}")
+    copy = code / "my runs" / "export"
+    done, _ = _ran(code, "fetch", "--output_dir=my runs")
+    assert (done.returncode, copy.exists()) == (1, False)
+    done, calls = _ran(code, "fetch", "--output_dir=my runs/")
+    assert done.returncode == 0, done.stderr
+    assert [call[3] for call in calls] == ["ssh", "scp", "ssh", "scp"]
+    assert sorted(path.name for path in copy.parent.rglob("*")) == ["export", "models.config"]
+    assert (copy / "models.config").read_text() == config.format(copy.resolve())
+    done, calls = _ran(code, "fetch", "--output_dir=my runs")
+    assert (done.returncode, len(calls)) == (2, 4)
+    assert done.stderr.startswith("error: my runs/export is there already; move it")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -190,6 +255,10 @@ def test_a_missing_or_unknown_flag_exits_2(name: str) -> None:
         ("create", "--accelerator=v6e-16", "no slices of v6e"),
         ("start", "--accelerator=v3", "--accelerator=v3 is not like v3-8"),
         ("start", "--model_dir=runs/x", "--model_dir=runs/x would go with the TPU"),
+        ("search", "--model_dir=gs://bucket/run", "no budget; give --budgets_mflops or --budget"),
+        ("search", "--output_dir=runs/x", "--output_dir=runs/x would go with the TPU"),
+        ("export", "--output_dir=gs://bucket/e", "exports are written to the host's disk"),
+        ("follow", "--tool=server", "--tool=server is unknown; there are train search"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(name: str, flag: str, named: str) -> None:
@@ -205,7 +274,7 @@ def test_without_gcloud_a_run_exits_2_and_a_dry_run_does_not(
 ) -> None:
     for tool in ("bash", "dirname"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
-    flags = PLACE + NEEDED.get(name, ())
+    flags = PLACE + NEEDED.get(name, ()) + (BUDGETS if name == "search" else ())
     done = _script(name, *flags, PATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: gcloud is not installed; see https://")

@@ -1,4 +1,4 @@
-"""The scripts that run on a TPU's hosts: one run at a time, with what drives the chips."""
+"""The scripts that run on a TPU's hosts: one tool at a time, with what drives the chips."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def host(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     os.mkfifo(tmp_path / "said")
     os.mkfifo(tmp_path / "go")
     yield tmp_path
-    _stop(tmp_path, "train")
+    _stop(tmp_path, "tool")
     _stop(tmp_path, "server")
 
 
@@ -55,25 +55,54 @@ def _is_free(host: pathlib.Path, name: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("tpu", "library", "load"), [("local", "/of/libtpu.so", ""), ("a-slice", "", "0")]
+    ("tool", "flags", "library", "load"),
+    [
+        ("train", ["--tpu=local"], "/of/libtpu.so", ""),
+        ("search", ["--tpu=a-slice"], "", "0"),
+        ("export", [], "", "0"),
+    ],
 )
-def test_one_training_run_at_a_time(host: pathlib.Path, tpu: str, library: str, load: str) -> None:
-    def start() -> subprocess.CompletedProcess[str]:
-        return bash(host, "tools/gcp/host/train.sh", f"--tpu={tpu}", f"--params_override={ODD}")
+def test_one_tool_at_a_time(
+    host: pathlib.Path, tool: str, flags: list[str], library: str, load: str
+) -> None:
+    flags = [*flags, f"--params_override={ODD}"]
 
-    assert start().returncode == 0
+    def start(name: str) -> subprocess.CompletedProcess[str]:
+        return bash(host, "tools/gcp/host/run.sh", name, *flags)
+
+    assert start(tool).returncode == 0
     said = _said(host)
-    assert said[:4] == ["-m", "tools.train", f"--tpu={tpu}", f"--params_override={ODD}"]
-    assert said[4:] == [f"library {library}", f"load {load}"]
-    second = start()
-    assert (second.returncode, second.stdout) == (1, "")
-    assert second.stderr.startswith("error: a training run is under way here")
-    assert bash(host, "-c", "echo > go; flock train.lock true").returncode == 0
+    assert said == ["-m", f"tools.{tool}", *flags, f"library {library}", f"load {load}"]
+    for second in ("train", "search", "export"):
+        refused = start(second)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith(f"error: a tool is running here: {tool};")
+    assert bash(host, "-c", "echo > go; flock tool.lock true").returncode == 0
 
-    assert start().returncode == 0  # the first has ended
+    assert start(tool).returncode == 0  # the first has ended
     assert _said(host) == said
-    assert _stop(host, "train") == 0
-    assert _is_free(host, "train")
+    assert _stop(host, "tool") == 0
+    assert _is_free(host, "tool")
+    assert (host / f"{tool}.log").is_file()
+
+
+def test_exports_are_fetched_once_they_are_finished(host: pathlib.Path) -> None:
+    def exported() -> str:
+        done = bash(host, "tools/gcp/host/exported.sh", "runs/my export")
+        assert (done.returncode, done.stdout) == (int(bool(done.stderr)), "")
+        return done.stderr
+
+    assert exported().startswith("error: runs/my export has no finished export;")
+    (host / "runs" / "my export").mkdir(parents=True)
+    (host / "runs" / "my export" / "models.config").touch()
+    assert exported() == ""
+    for tool, refusal in [("train", ""), ("export", "error: an export is running;")]:
+        assert bash(host, "tools/gcp/host/run.sh", tool).returncode == 0
+        _said(host)
+        assert exported().startswith(refusal)
+        assert bool(exported()) == bool(refusal)
+        assert _stop(host, "tool") == 0
+    assert exported() == ""
 
 
 def test_one_server_a_host(host: pathlib.Path) -> None:

@@ -3,14 +3,14 @@
 #
 #   tools/gcp/install.sh --name=NAME --zone=ZONE --project=PROJECT [--dry_run]
 #
-# Refuses while a training run is under way. --dry_run prints the commands and runs none.
+# Refuses while a tool runs there. --dry_run prints the commands and runs none.
 set -euo pipefail
 # shellcheck source=tools/gcp/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 parse_flags '' '' "$@"
 
-on_hosts 0 'mkdir -p bignas_tf && flock --nonblock --verbose bignas_tf/train.lock true'
+on_hosts 0 'mkdir -p bignas_tf && flock --nonblock --verbose bignas_tf/tool.lock true'
 archive=$root/runs/bignas_tf.tar.gz
 run mkdir -p "$root/runs"
 run tar --exclude=__pycache__ -czf "$archive" -C "$root" bignas_tf experiments requirements.txt tools

@@ -4,6 +4,8 @@
 # shellcheck disable=SC2034 # the scripts use it
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
 name='' zone='' project='' dry_run=false
+repeatable='' # the flags that may be given several times; a script names its own
+between=$'\x1f' # the values of such a flag, in its variable
 exec 3>&1 # where a dry run prints, also from within $(...)
 
 # fail MESSAGE [CODE]: 2 is for a mistake of the user, 1 for a run that failed.
@@ -30,6 +32,9 @@ parse_flags() {
     elif [[ -z ${BASH_REMATCH[2]} ]]; then
       fail "--$flag has no value; write --$flag=value"
     fi
+    if [[ " $repeatable " == *" $flag "* ]]; then
+      value=${!flag:+${!flag}$between}$value
+    fi
     printf -v "$flag" %s "$value"
   done
   for flag in $required; do
@@ -43,6 +48,26 @@ parse_flags() {
 show_help() {
   sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
   exit 0
+}
+
+# flags_of FLAG...: sets the array `flags` to those of these flags that were given.
+flags_of() {
+  local flag rest
+  flags=()
+  for flag in "$@"; do
+    rest=${!flag}
+    while [[ -n $rest ]]; do
+      flags+=("--$flag=${rest%%"$between"*}")
+      [[ $rest == *"$between"* ]] || break
+      rest=${rest#*"$between"}
+    done
+  done
+}
+
+# in_bucket FLAG: refuses a folder that is not in a bucket.
+in_bucket() {
+  [[ ${!1} == gs://* ]] ||
+    fail "--$1=${!1} would go with the TPU; name a folder in a bucket, gs://BUCKET/RUN"
 }
 
 # words WORD...: one line that a shell reads back as these words.
@@ -73,6 +98,29 @@ tpus() {
 # on_hosts WHICH COMMAND: on the host 0, or on all.
 on_hosts() {
   tpus tpu-vm ssh "$name" --worker="$1" --command="$2"
+}
+
+# start_on_host TOOL FLAG...: starts a tool on the first host; it continues when this has ended.
+start_on_host() {
+  on_hosts 0 "bash bignas_tf/tools/gcp/host/run.sh $(words "$@")"
+}
+
+# check_accelerator: refuses an --accelerator that is not like v3-8.
+# shellcheck disable=SC2154 # the scripts have it
+check_accelerator() {
+  [[ $accelerator =~ ^[a-z0-9]+-[0-9]+$ ]] || fail "--accelerator=$accelerator is not like v3-8"
+}
+
+# drive_chips: sets `address` to the --tpu of a tool that drives the chips of this --accelerator.
+# Up to 8 cores (v2 to v5p) or chips (v5e, v6e) belong to one host. In a slice every host serves its
+# chips, and the first host alone runs the program, which finds the servers by the TPU's name.
+# shellcheck disable=SC2034 # the scripts use it
+drive_chips() {
+  address=local
+  if ((${accelerator##*-} > 8)); then
+    on_hosts all 'bash bignas_tf/tools/gcp/host/serve.sh'
+    address=$name
+  fi
 }
 
 # The state of the queued resource, such as ACTIVE or SUSPENDED; nothing where there is none.

@@ -11,19 +11,17 @@ set -euo pipefail
 # shellcheck source=tools/gcp/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# shellcheck disable=SC2034 # step reads them by name
+# shellcheck disable=SC2034 # read by name
 accelerator='' spot=false runtime_version='' \
-  model_dir='' experiment='' config_file='' params_override=''
+  model_dir='' experiment='' config_file='' params_override='' repeatable=config_file
 parse_flags 'accelerator model_dir' \
   'spot runtime_version experiment config_file params_override' "$@"
 
 # step SCRIPT FLAG...: runs another script of this folder with those of these flags that are set.
 step() {
-  local script=$1 flag flags=()
+  local script=$1
   shift
-  for flag in name zone project dry_run "$@"; do
-    [[ -z ${!flag} ]] || flags+=("--$flag=${!flag}")
-  done
+  flags_of name zone project dry_run "$@"
   bash "$root/tools/gcp/$script" "${flags[@]}"
 }
 

@@ -15,11 +15,11 @@ running() {
   ! flock --nonblock "$1.lock" true
 }
 
-# in_background NAME COMMAND...: it outlives this shell, and its output goes to NAME.log.
+# in_background NAME LOG COMMAND...: it outlives this shell, and its output is added to LOG.
 in_background() {
-  local name=$1
-  shift
-  setsid flock --nonblock "$name.lock" "$@" >> "$name.log" 2>&1 < /dev/null &
+  local name=$1 log=$2
+  shift 2
+  setsid flock --nonblock "$name.lock" "$@" >> "$log" 2>&1 < /dev/null &
   printf '%s\n' "$!" > "$name.pid"
 }
 

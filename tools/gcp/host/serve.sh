@@ -10,4 +10,5 @@ fi
 # Some images bring a server of their own, of another TensorFlow, which holds the chips and the port.
 sudo systemctl stop tpu-runtime 2> /dev/null || true
 drive_chips
-in_background server .venv/bin/python tools/gcp/host/worker.py .venv/bin/start_grpc_tpu_worker
+in_background server server.log \
+  .venv/bin/python tools/gcp/host/worker.py .venv/bin/start_grpc_tpu_worker

@@ -1,0 +1,122 @@
+"""A text file that grows by lines, local or in a bucket, and has one writer.
+
+A file system appends and locks. An object store does neither, but it publishes an object whole:
+each line there is written with all those before it, so a kill leaves the old object or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import secrets
+from typing import Protocol
+
+from bignas_tf import errors, files, full_disk
+
+OWNER = ".owner"  # how the file beside a remote one ends that says who writes it
+
+
+class LineFile(Protocol):
+    """A file of lines that this process writes."""
+
+    def read(self) -> str:
+        """Returns the whole content.
+
+        Raises:
+          UnicodeDecodeError: it is not text.
+        """
+        ...
+
+    def cut(self, beginning: str) -> None:
+        """Shortens the file to `beginning`, with which its content begins."""
+        ...
+
+    def append(self, line: str) -> None:
+        """Adds a line, which outlives a kill from then on.
+
+        Raises:
+          RunError: there is no room, or the file has another writer by now.
+        """
+        ...
+
+    def close(self) -> None:
+        """Releases the file."""
+        ...
+
+
+def opened(path: str | os.PathLike[str]) -> LineFile:
+    """Opens a file of lines to write it; creates it if it is missing.
+
+    Raises:
+      UsageError: it cannot be opened, or another process has it open.
+    """
+    return RemoteLines(os.fspath(path)) if files.is_remote(path) else LocalLines(path)
+
+
+class LocalLines:
+    """A local file, locked until it is closed. See `opened` and `LineFile`."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = pathlib.Path(path)
+        try:
+            # Unbuffered: what could not be written is not tried again when the file is closed.
+            with full_disk.explained(self._path):
+                self._stream = self._path.open("ab+", buffering=0)
+        except OSError as error:
+            raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
+        try:
+            files.require_lock(self._stream, "a search", "--output_dir")
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def read(self) -> str:
+        self._stream.seek(0)
+        return self._stream.readall().decode()
+
+    def cut(self, beginning: str) -> None:
+        self._stream.truncate(len(beginning.encode()))
+
+    def append(self, line: str) -> None:
+        content = f"{line}\n".encode()
+        with full_disk.explained(self._path, len(content)):
+            while content:
+                content = content[self._stream.write(content) :]
+            os.fsync(self._stream.fileno())
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class RemoteLines:
+    """An object that is written whole, with all lines known so far, for each new one.
+
+    Its writer is known by a random token in a file beside it, which no kill can make stale: the
+    next writer replaces it, and the one before sees that at its next line. See `opened` and
+    `LineFile`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path, self._text = path, ""
+        self._token = secrets.token_hex(16)
+
+    def read(self) -> str:
+        return files.read_text(self._path) if files.is_file(self._path) else ""
+
+    def cut(self, beginning: str) -> None:
+        # A torn end is not removed: the next line is written over it.
+        files.write_text(f"{self._path}{OWNER}", self._token)
+        self._text = beginning
+
+    def append(self, line: str) -> None:
+        if files.read_text(f"{self._path}{OWNER}") != self._token:
+            raise errors.RunError(
+                f"another search was started in the folder of {self._path} and continues from "
+                "what is there; this one stops"
+            )
+        text = f"{self._text}{line}\n"
+        files.write_text(self._path, text)
+        self._text = text
+
+    def close(self) -> None:
+        """Does nothing: there is no lock."""

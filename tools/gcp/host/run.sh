@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# On the first host: starts a tool with these flags in the background; see its log, such as train.log.
+#
+#   run.sh TOOL FLAG...
+#
+# One at a time, because a program that drives chips has them to itself. Which chips a tool may use
+# is what its --tpu says; a tool without that flag runs on the CPU.
+set -euo pipefail
+# shellcheck source=tools/gcp/host/lib.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+tool=$1
+shift
+if running tool; then
+  echo "error: a tool is running here: $(< tool.name); tools/gcp/follow.sh shows it" >&2
+  exit 1
+fi
+if [[ " $* " == *" --tpu=local "* ]]; then
+  drive_chips
+else
+  export TPU_LOAD_LIBRARY=0 # the servers of a slice drive the chips, or nobody
+fi
+printf '%s\n' "$tool" > tool.name
+in_background tool "$tool.log" .venv/bin/python -m "tools.$tool" "$@"

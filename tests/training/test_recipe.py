@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from typing import Any
 
 import pytest
@@ -109,6 +110,17 @@ def test_what_is_chosen_is_a_valid_configuration(
     assert config.task.train_data.input_path == str(pathlib.Path("photos").resolve())
     assert config.trainer.train_steps == chosen.values["trainer"]["train_steps"]
     assert "# not read: 3 .webp\n" in path.read_text()
+
+
+def test_the_experiment_in_the_manual_has_the_rules_of_a_recipe(tmp_path: pathlib.Path) -> None:
+    page = pathlib.Path(__file__).resolve().parents[2] / "docs" / "your-images.md"
+    first, *_ = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "photos.yaml").write_text(first)
+    config = parsing.parse(recipe.EXPERIMENT, [str(tmp_path / "photos.yaml")], "")
+    chosen = recipe.choose(_described(), 8.0).values["task"]
+    assert config.task.distillation.weight == chosen["distillation"]["weight"]
+    assert config.task.sandwich.resolutions == chosen["sandwich"]["resolutions"]
+    assert config.trainer.optimizer_config.learning_rate.get().decay_steps == 0
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,10 @@ def _shown_texts(node: ast.AST) -> Iterator[str]:
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     if docstring or isinstance(node, ast.Raise):
         return
+    # A function that gives an error to raise.
+    returns = getattr(node, "returns", None)
+    if returns is not None and ast.unparse(returns).endswith("Error"):
+        return
     # The tool that wrote a file, for errors about that file.
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_TOOL":
         return

@@ -20,17 +20,21 @@ from bignas_tf.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from bignas_tf.accuracy import Accuracy
+    from bignas_tf.api.baseline import baseline
     from bignas_tf.api.counting import cost
     from bignas_tf.api.devices import evaluation_strategy, training_strategy
+    from bignas_tf.api.examples import save_images
     from bignas_tf.api.exporting import child, convert, export, export_family, verify
     from bignas_tf.api.finetuning import finetune
     from bignas_tf.api.judging import evaluate, judge
     from bignas_tf.api.latency import latency_table
+    from bignas_tf.api.recipes import recipe
     from bignas_tf.api.reporting import report
-    from bignas_tf.api.runs import configure, fit, load, train
+    from bignas_tf.api.runs import configure, fit, load, read_config, train
     from bignas_tf.api.searching import search
     from bignas_tf.api.selecting import select
     from bignas_tf.data.prepare import prepare as prepare_data
+    from bignas_tf.exports.publishing import finish as finish_exports
     from bignas_tf.packaged import unpack_demo
     from bignas_tf.search_space.architecture import Architecture
     from bignas_tf.search_space.presets import get as search_space_of
@@ -40,7 +44,9 @@ if TYPE_CHECKING:
     from bignas_tf.selection.budgets import parse as budget
     from bignas_tf.selection.judged import Judgement
     from bignas_tf.selection.result import SearchResult
+    from bignas_tf.selection.result import read as read_search
     from bignas_tf.training.checkpoints import Run
+    from bignas_tf.training.recipe import Recipe
     from bignas_tf.workers import is_chief
 
 __version__ = "0.2.0.dev0"
@@ -51,9 +57,11 @@ _HOMES = {
     "Architecture": "search_space.architecture.Architecture",
     "Budget": "selection.budgets.Budget",
     "Judgement": "selection.judged.Judgement",
+    "Recipe": "training.recipe.Recipe",
     "Run": "training.checkpoints.Run",
     "SearchResult": "selection.result.SearchResult",
     "SearchSpace": "search_space.space.SearchSpace",
+    "baseline": "api.baseline.baseline",
     "budget": "selection.budgets.parse",
     "child": "api.exporting.child",
     "configure": "api.runs.configure",
@@ -64,6 +72,7 @@ _HOMES = {
     "export": "api.exporting.export",
     "export_family": "api.exporting.export_family",
     "finetune": "api.finetuning.finetune",
+    "finish_exports": "exports.publishing.finish",
     "fit": "api.runs.fit",
     "is_chief": "workers.is_chief",
     "judge": "api.judging.judge",
@@ -71,7 +80,11 @@ _HOMES = {
     "load": "api.runs.load",
     "prepare_data": "data.prepare.prepare",
     "published": "search_space.presets.published",
+    "read_config": "api.runs.read_config",
+    "read_search": "selection.result.read",
+    "recipe": "api.recipes.recipe",
     "report": "api.reporting.report",
+    "save_images": "api.examples.save_images",
     "search": "api.searching.search",
     "search_space_of": "search_space.presets.get",
     "select": "api.selecting.select",
@@ -86,11 +99,13 @@ __all__ = [
     "Architecture",
     "Budget",
     "Judgement",
+    "Recipe",
     "Run",
     "RunError",
     "SearchResult",
     "SearchSpace",
     "UsageError",
+    "baseline",
     "budget",
     "child",
     "configure",
@@ -101,6 +116,7 @@ __all__ = [
     "export",
     "export_family",
     "finetune",
+    "finish_exports",
     "fit",
     "is_chief",
     "judge",
@@ -108,7 +124,11 @@ __all__ = [
     "load",
     "prepare_data",
     "published",
+    "read_config",
+    "read_search",
+    "recipe",
     "report",
+    "save_images",
     "search",
     "search_space_of",
     "select",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import pathlib
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -173,3 +176,32 @@ def test_the_package_and_the_search_space_import_no_tensorflow() -> None:
     )
     done = _python("-c", f"import {modules}, sys; print('tensorflow' in sys.modules)")
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+def _shown_texts(node: ast.AST) -> Iterator[str]:
+    """The texts of a module but for those of errors, which `tools.cli` translates."""
+    docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    if docstring or isinstance(node, ast.Raise):
+        return
+    # A function that gives an error to raise.
+    returns = getattr(node, "returns", None)
+    if returns is not None and ast.unparse(returns).endswith("Error"):
+        return
+    # The tool that wrote a file, for errors about that file.
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_TOOL":
+        return
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "files.written_by":
+        return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    for child in ast.iter_child_nodes(node):
+        yield from _shown_texts(child)
+
+
+def test_what_is_shown_names_tools_as_this_installation_does() -> None:
+    # `commands.spelling` knows how; "tools.judge" means nothing to whoever installed a wheel.
+    named = re.compile(r"(?<![\w./])tools\.(?:[a-z]|$)")
+    modules = set((ROOT / "bignas_tf").rglob("*.py")) - {ROOT / "bignas_tf" / "commands.py"}
+    for path in modules:
+        shown = [text for text in _shown_texts(ast.parse(path.read_text())) if named.search(text)]
+        assert not shown, path

@@ -38,6 +38,9 @@ ALLOWED: dict[str, frozenset[str]] = {
 FRONT_DOOR = f"{PACKAGE}.__init__"
 # In a checkout and in the wheel.
 TOOLS = ("tools", f"{PACKAGE}.tools")
+# Tools call what `bignas_tf` offers to everybody, and nothing of a room. These measure or compile
+# the parts of it, or ask a server, which needs no more than an export.
+INSIDE = ("tools.benchmarks", "tools.tpu", "tools.tpu_compile", "tools.serving.clients")
 TENSORFLOW = frozenset({"tensorflow", "tf_keras", "keras", "official", "orbit"})
 
 
@@ -76,6 +79,12 @@ def _violations(module: str, source: str) -> list[str]:
             found.append(f"{module} imports {name}: nothing imports tools")
         if not _within(module, "tools") and _within(name, "absl.flags"):
             found.append(f"{module} imports {name}: only tools read flags")
+        if (
+            _within(module, "tools")
+            and not any(_within(module, each) for each in INSIDE)
+            and target
+        ):
+            found.append(f"{module} imports {name}: tools use the names of {PACKAGE}")
         if room == "search_space" and name.split(".")[0] in TENSORFLOW:
             found.append(f"{module} imports {name}: search_space is plain NumPy")
         if inside is None or target == room:
@@ -136,6 +145,9 @@ def test_tools_import_one_another_by_relative_imports(path: pathlib.Path) -> Non
         ("bignas_tf.reports.page", "from bignas_tf.training import trainer"),
         ("bignas_tf.reports.page", "from absl import flags"),
         ("bignas_tf.files", "from bignas_tf.data import resize"),
+        ("tools.cost", "def f():\n  from bignas_tf.training import checkpoints"),
+        ("tools.serving.start", "from bignas_tf.exports import publishing"),
+        ("tools.tpu_compiled", "from bignas_tf.training import parsing"),
     ],
 )
 def test_a_forbidden_import_is_seen(module: str, source: str) -> None:
@@ -153,6 +165,9 @@ def test_a_forbidden_import_is_seen(module: str, source: str) -> None:
         ("bignas_tf.exports.saved_model", "from bignas_tf import errors, files"),
         ("bignas_tf.reports.inputs", "from bignas_tf.training import checkpoints"),
         ("tools.train", "from absl import app, flags\n\nfrom .cli import launch"),
+        ("tools.cost", "import bignas_tf as bignas\nfrom bignas_tf import commands, files"),
+        ("tools.tpu_compile", "from bignas_tf.training import parsing"),
+        ("tools.benchmarks.child", "from bignas_tf.modeling import child"),
     ],
 )
 def test_an_allowed_import_passes(module: str, source: str) -> None:

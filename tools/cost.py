@@ -7,7 +7,6 @@ python -m tools.cost --model_dir=runs/fashion_mnist --architecture=smallest
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -53,13 +52,10 @@ def _models() -> tuple[str, int | None, int | None]:
     """The space, and the classes and channels of --model_dir."""
     if _MODEL_DIR.value is None:
         return _SEARCH_SPACE.value, None, None
-    from bignas_tf.training import checkpoints
-
     if flags.FLAGS["search_space"].present:
         raise bignas.UsageError("give --model_dir or --search_space: a run has its own space")
-    data = checkpoints.read_config(_MODEL_DIR.value).task.train_data
-    space = os.path.join(_MODEL_DIR.value, checkpoints.SPACE_FILE)
-    return space, data.num_classes, data.channels
+    task = bignas.read_config(_MODEL_DIR.value).task
+    return task.model.search_space, task.train_data.num_classes, task.train_data.channels
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
   python -m tools.demo --model_dir=runs/demo
 
 It was trained on Fashion-MNIST, in the space `bignas_small`, by experiments/fashion_mnist.yaml. Its
-children are calibrated and scored on that data set, which is downloaded unless it is there. To
-train on from its weights, on these images or others, name its folder as task.init_checkpoint.
+children are calibrated and scored on that data set, which is downloaded unless it is there; a few
+of its test images are written to images/ in the folder. To train on from its weights, on these
+images or others, name its folder as task.init_checkpoint.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -24,9 +26,12 @@ _MODEL_DIR = flags.DEFINE_string(
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    bignas.unpack_demo(_MODEL_DIR.value)
-    print(f"a trained supernet is in {_MODEL_DIR.value}", flush=True)
+    folder = _MODEL_DIR.value
+    bignas.unpack_demo(folder)
+    print(f"a trained supernet is in {folder}", flush=True)
     bignas.prepare_data("fashion_mnist")
+    shown = bignas.save_images(bignas.read_config(folder), os.path.join(folder, "images"))
+    print(f"{len(shown)} test images, to predict, are in {folder}/images")
 
 
 if __name__ == "__main__":

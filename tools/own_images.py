@@ -1,18 +1,18 @@
 """Prepares tools.quickstart for a folder of your own images.
 
-Looks at the folder, measures how fast this machine trains, chooses a configuration by
-`bignas_tf.training.recipe` and writes it into the folder of the run.
+Chooses a configuration by `bignas.recipe` and how fast this machine trains, and writes it into the
+folder of the run.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable
 
+import bignas_tf as bignas
 from bignas_tf import commands, files, scratch
-from bignas_tf.data import description
-from bignas_tf.training import recipe
 
 _CONFIG_FILE = "quickstart.yaml"
 # A trial would take longer than a run this short.
@@ -38,10 +38,9 @@ def prepare(
       The path of the YAML file for `--config_file`, and budgets in millions of multiply-adds.
 
     Raises:
-      UsageError: the images cannot be used, see `recipe.choose`.
+      UsageError: the images cannot be used, see `bignas.recipe`.
     """
-    described = description.read(os.path.expanduser(images))
-    chosen = recipe.choose(described, minutes)
+    chosen = bignas.recipe(images, minutes)
     path = os.path.join(run_dir, _CONFIG_FILE)
     if os.path.exists(path):
         print(f"continuing the run of {path}; choose another --run_dir for a new one")
@@ -49,26 +48,31 @@ def prepare(
     files.ensure_writable(run_dir)
     if minutes >= _LEAST_MEASURED_MINUTES:
         print("measuring how fast this machine trains")
-        chosen = recipe.choose(described, minutes, _measured_speed(chosen, run))
+        chosen = chosen.at_speed(measured_speed(chosen, run))
     print(*chosen.reasons, sep="\n")
     files.write_text(path, chosen.to_yaml())
     print(
-        f"written to {path}; to change it, edit a copy and give that to tools.train --config_file"
+        f"written to {path}; to change it, edit a copy and give that to "
+        f"{commands.spelling('train')} --config_file"
     )
     return path, chosen.budgets
 
 
 def next_steps(config_file: str, run_dir: str) -> str:
     """Returns lines that say how to continue training from this run."""
+    flags = [
+        f"--experiment={bignas.Recipe.experiment}",
+        f"--config_file={config_file}",
+        f"--params_override=task.init_checkpoint={run_dir},trainer.train_steps=5000",
+        f"--model_dir={run_dir}_longer",
+    ]
     return (
         f"configuration:  {config_file}\n"
-        f"train further:  {commands.spelling('train')} --experiment={recipe.EXPERIMENT} "
-        f"--config_file={config_file} --params_override=task.init_checkpoint={run_dir},"
-        f"trainer.train_steps=5000 --model_dir={run_dir}_longer"
+        f"train further:  {commands.spelling('train')} {shlex.join(flags)}"
     )
 
 
-def _measured_speed(chosen: recipe.Recipe, run: RunTool) -> float:
+def measured_speed(chosen: bignas.Recipe, run: RunTool) -> float:
     """Returns images per second of a short trial; the first loop traces and does not count."""
     with scratch.temporary() as folder:
         path = os.path.join(folder, _CONFIG_FILE)
@@ -81,7 +85,7 @@ def _measured_speed(chosen: recipe.Recipe, run: RunTool) -> float:
         }
         printed = run(
             "train",
-            experiment=recipe.EXPERIMENT,
+            experiment=chosen.experiment,
             config_file=path,
             model_dir=os.path.join(folder, "run"),
             params_override=",".join(f"trainer.{name}={value}" for name, value in steps.items()),

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from bignas_tf import errors
+import bignas_tf as bignas
 
 from .cli import launch, no_chatter
 from .serving import clients
@@ -32,7 +32,7 @@ flags.mark_flags_as_mutual_exclusive(["export_dir", "server"], required=True)
 def main(argv: Sequence[str]) -> None:
     paths = argv[1:]
     if not paths:
-        raise errors.UsageError("no image was given; name at least one PNG or JPEG file")
+        raise bignas.UsageError("no image was given; name at least one PNG or JPEG file")
     no_chatter()
     model: clients.Client
     if _EXPORT_DIR.value is not None:

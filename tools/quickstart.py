@@ -7,7 +7,8 @@ Runs the other tools as a user would, and prints each command first. Everything 
 the supernet, search/, export/, images/, judgement.json and report.html. --images is a folder of
 your own, photos/<split>/<class>/*.jpg or photos/<class>/*.jpg (or *.png); the settings chosen for
 it are printed and written to quickstart.yaml, and the children are compared with a plain Keras
-model that trained for the same time.
+model that trained for the same time. Where Fashion-MNIST is not available, scikit-learn's digits
+take its place, in a folder of their own (runs/quickstart_scikit_digits).
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shlex
 import subprocess
-import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import commands
 
-from . import own_images
+from . import own_images, training_time
 from .cli import launch
+
+if TYPE_CHECKING:
+    from official.core.config_definitions import ExperimentConfig
 
 _IMAGES = flags.DEFINE_string("images", "", "Folder of your own images; Fashion-MNIST if unset.")
 _MINUTES = flags.DEFINE_float("minutes", 8.0, "How many minutes the supernet of --images trains.")
@@ -35,6 +39,8 @@ _RUN_DIR = flags.DEFINE_string(
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "9"], "Millions of multiply-adds.")
+_USAGE = 2  # exit code of a tool
+_EXPERIMENT = "bignas_small"
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
 _SHOWN_IMAGES, _JUDGED_IMAGES = 5, 2000
 
@@ -49,16 +55,15 @@ def main(argv: Sequence[str]) -> None:
         config_file, chosen = own_images.prepare(images, run_dir, _MINUTES.value, _run)
         budgets = budgets if flags.FLAGS["budgets_mflops"].present else list(chosen)
     else:
-        config_file = _prepare_data()
-    resumed, began = os.path.exists(f"{run_dir}/checkpoint"), time.monotonic()
-    _run(
-        "train",
-        experiment="bignas_small",
-        config_file=config_file,
-        model_dir=run_dir,
-        params_override=override,
-    )
-    minutes = _MINUTES.value if resumed else (time.monotonic() - began) / 60
+        config_file, run_dir = _prepare_data(run_dir)
+    with training_time.noted(run_dir):
+        _run(
+            "train",
+            experiment=_EXPERIMENT,
+            config_file=config_file,
+            model_dir=run_dir,
+            params_override=override,
+        )
     search_dir = f"{run_dir}/search"
     listed = ",".join(f"{budget:g}" for budget in budgets)
     _run("search", model_dir=run_dir, budgets_mflops=listed, output_dir=search_dir)
@@ -66,16 +71,13 @@ def main(argv: Sequence[str]) -> None:
     child = f"{search_dir}/child_{middle:g}.json"
     answer = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
     export = answer.splitlines()[-1]
-    shown = _write_test_images(config_file, override, pathlib.Path(run_dir, "images"))
-    for line in _run("predict", *shown, export_dir=export).splitlines():
-        prediction = json.loads(line)
-        print(f"{prediction['image']}: predicted {prediction['name']}")
+    _predict(bignas.configure(_EXPERIMENT, [config_file], override), export, f"{run_dir}/images")
     _run("judge", model_dir=run_dir, images=str(_JUDGED_IMAGES))
     _run("report", model_dir=run_dir)
-    plain = _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}") if images else ""
+    plain = _train_plain(run_dir) if images else ""
     _print_table(search_dir)
     if plain:
-        _print_plain(json.loads(plain.splitlines()[-1]))
+        print(plain)
         print(own_images.next_steps(config_file, run_dir))
     print(f"report:         {run_dir}/report.html\nexported child: {export}")
 
@@ -88,20 +90,52 @@ def _budgets() -> list[float]:
     return [budget.limits["mflops"] for budget in checked]
 
 
-def _prepare_data() -> str:
-    """Puts Fashion-MNIST on disk; returns its experiment, or that of the fallback."""
+def _prepare_data(run_dir: str) -> tuple[str, str]:
+    """Puts Fashion-MNIST on disk; returns its experiment and the run's folder, or the fallback's.
+
+    The digits get a folder of their own: once Fashion-MNIST is available, it must not continue from
+    weights that know digits.
+    """
     try:
         _run("prepare_data", dataset="fashion_mnist", data_dir=_DATA_DIR.value)
     except bignas.RunError as error:
-        print(f"\n{error}: Fashion-MNIST is missing; training on scikit-learn's digits instead")
-        return _DIGITS
-    return _FASHION
+        folder = f"{run_dir}_scikit_digits"
+        print(
+            f"\n{error}: Fashion-MNIST is missing; training on scikit-learn's digits instead, in "
+            f"{folder}"
+        )
+        return _DIGITS, folder
+    return _FASHION, run_dir
 
 
-def _run(tool: str, *files: str, **flag_values: str) -> str:
-    """Runs another tool and shows its output as it appears; returns that output."""
-    arguments = [*(f"--{name}={value}" for name, value in flag_values.items()), *files]
-    print(f"\n$ {commands.spelling(tool)} {' '.join(arguments)}", flush=True)
+def _train_plain(run_dir: str) -> str:
+    """Trains the biggest child's architecture alone, as long as the supernet; returns its line."""
+    known = training_time.minutes_of(run_dir)
+    minutes = _MINUTES.value if known is None else known
+    printed = _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}")
+    scored = json.loads(printed.splitlines()[-1])
+    accuracy = f"{scored['top1']:.2%} ± {scored['error']:.2%}"
+    how_long = (
+        "as many as the supernet took"
+        if known is not None
+        else "how long the supernet took is not known"
+    )
+    return (
+        f"{'plain Keras':>11} {scored['macs'] / 1e6:17.3f}  {scored['params'] / 1e6:14.3f}  "
+        f"{accuracy}  (the biggest child's architecture, {scored['steps']} steps of fit in "
+        f"{minutes:.1f} minutes; {how_long})"
+    )
+
+
+def _run(tool: str, *arguments: str, **flag_values: str) -> str:
+    """Runs another tool and shows its output as it appears; returns that output.
+
+    Raises:
+      UsageError: it was a mistake of the user's (exit code 2).
+      RunError: it failed.
+    """
+    arguments = (*(f"--{name}={value}" for name, value in flag_values.items()), *arguments)
+    print(f"\n$ {commands.spelling(tool)} {shlex.join(arguments)}", flush=True)
     command = [*commands.process(tool), *arguments]
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -110,48 +144,25 @@ def _run(tool: str, *files: str, **flag_values: str) -> str:
             print(line, end="", flush=True)
             lines.append(line)
     if process.returncode:
-        raise bignas.RunError(f"{tool} stopped with exit code {process.returncode}")
+        kind = bignas.UsageError if process.returncode == _USAGE else bignas.RunError
+        raise kind(f"{tool} stopped with exit code {process.returncode}")
     return "".join(lines)
 
 
-def _write_test_images(config_file: str, override: str, folder: pathlib.Path) -> list[str]:
-    """Saves a few test images as PNG, named after their true class; returns their paths."""
-    from PIL import Image
-
-    from bignas_tf.data import sources
-    from bignas_tf.selection import splits
-
-    task = bignas.configure("bignas_small", [config_file], override).task
-    names, split = sources.class_names(task.train_data), task.selection.reporting_split
-    batches = splits.open_split(task.train_data, split, _SHOWN_IMAGES, _SHOWN_IMAGES)
-    patches, labels = (part.numpy() for part in next(iter(batches)))
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for index, (patch, label) in enumerate(zip(patches, labels, strict=True)):
-        name = names[label].replace("/", "-").replace(" ", "-").lower()
-        paths.append(str(folder / f"{index}_{name}.png"))
-        Image.fromarray(patch.squeeze()).save(paths[-1])
-    return paths
+def _predict(config: ExperimentConfig, export: str, folder: str) -> None:
+    """Saves a few test images as PNG, named after their true class, and classifies them."""
+    shown = map(str, bignas.save_images(config, folder, images=_SHOWN_IMAGES))
+    for line in _run("predict", *shown, export_dir=export).splitlines():
+        prediction = json.loads(line)
+        print(f"{prediction['image']}: predicted {prediction['name']}")
 
 
 def _print_table(search_dir: str) -> None:
-    from bignas_tf.selection import result
-
     print("\nbudget (M)  multiply-adds (M)  parameters (M)  test accuracy")
-    for child in result.read(search_dir).selected:
+    for child in bignas.read_search(search_dir).selected:
         mflops, params, reporting = child.costs["mflops"], child.costs["params_m"], child.reporting
         accuracy = f"{reporting.top1:.2%} ± {reporting.error:.2%}" if reporting else "unknown"
         print(f"{child.name:>10}  {mflops:17.3f}  {params:14.3f}  {accuracy}")
-
-
-def _print_plain(scored: dict[str, Any]) -> None:
-    """A line of the same table for the biggest child's architecture, trained alone by Keras."""
-    accuracy = f"{scored['top1']:.2%} ± {scored['error']:.2%}"
-    print(
-        f"{'plain Keras':>11} {scored['macs'] / 1e6:17.3f}  {scored['params'] / 1e6:14.3f}  "
-        f"{accuracy}  (the biggest child's architecture, {scored['steps']} steps of fit in the "
-        f"{scored['minutes']:.1f} minutes that the supernet took)"
-    )
 
 
 if __name__ == "__main__":

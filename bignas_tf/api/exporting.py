@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import tf_keras
 
@@ -13,6 +12,7 @@ from bignas_tf import console, errors, files
 from bignas_tf.api import cards, evaluators
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
+from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
 from bignas_tf.exports import runtimes, saved_model, versions
@@ -124,7 +124,7 @@ def convert(
     *,
     calibration_images: int = CALIBRATION_IMAGES,
     show: Show | None = console.print_line,
-) -> dict[str, Any]:
+) -> ConversionReport:
     """Converts an export to LiteRT and ONNX files, and measures each on the reporting split.
 
     Args:
@@ -135,7 +135,7 @@ def convert(
       show: takes the lines of a table; None for silence.
 
     Returns:
-      What `converted/report.json` holds.
+      What was measured; `to_json()` of it is in `converted/report.json`.
 
     Raises:
       UsageError: an unknown format, a package that is not installed, or another run's export.
@@ -156,7 +156,9 @@ def convert(
     return write_formats(made, formats, console.or_silent(show))
 
 
-def write_formats(made: converter.Conversion, formats: Sequence[str], show: Show) -> dict[str, Any]:
+def write_formats(
+    made: converter.Conversion, formats: Sequence[str], show: Show
+) -> ConversionReport:
     """Adds `converted/` to an export and shows what was measured; see `converter.write`."""
     report = converter.write(made, formats)
     for line in measure.table(report).splitlines():

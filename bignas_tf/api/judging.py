@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from bignas_tf import console, files
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import evaluators
+from bignas_tf.api import arguments, evaluators
 from bignas_tf.console import Show
 from bignas_tf.reports import words
 from bignas_tf.search_space import presets
@@ -62,15 +62,17 @@ def judge(
       show: takes lines of progress, then the result as a table; None for silence.
 
     Raises:
-      UsageError: an unknown or empty split, a run that trained one child alone, or an output that
-        cannot be written.
+      UsageError: a number out of range, an unknown or empty split, a run that trained one child
+        alone, or an output that cannot be written.
       RunError: a logit is NaN or infinite, or memory ran out.
     """
+    arguments.check_numbers(children=(children, 1), seed=(seed, 0), images=(images, 0))
     path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
     files.refuse_folder(path, "--output")
     files.make_folder(os.path.dirname(path) or ".")
     show = console.or_silent(show)
-    result = judgement.judge(run, children, seed, split, images, show)
+    evaluator = evaluators.evaluator_of(run)
+    result = judgement.judge(run, evaluator, children, seed, split, images, show)
     judged.write(path, result)
     for line in _lines(result):
         show(line)

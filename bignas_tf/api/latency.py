@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bignas_tf import console, errors, files, machine
-from bignas_tf.api import counting
+from bignas_tf.api import arguments, counting
 from bignas_tf.console import Show
 from bignas_tf.latency import children as children_lib
 from bignas_tf.latency import parts
@@ -51,10 +51,12 @@ def latency_table(
       show: takes lines of progress and of the comparison; None for silence.
 
     Raises:
-      UsageError: no such space or resolution, a path that cannot be written, a table of another
-        device or one that another process is measuring, or LiteRT is not installed.
+      UsageError: a number out of range, no such space or resolution, a path that cannot be written,
+        a table of another device or one that another process is measuring, or LiteRT is not
+        installed.
       RunError: a part cannot be measured.
     """
+    arguments.check_numbers(children=(children, 2), threads=(threads, 1))
     path, show = os.fspath(path), console.or_silent(show)
     models = counting.model_space_of(space, num_classes, input_channels)
     sides = _resolutions(models.space, resolutions)

@@ -50,6 +50,24 @@ def configure(
     return parsing.parse(experiment, sources, params_override, console.or_silent(show))
 
 
+def read_config(model_dir: str | os.PathLike[str]) -> cfg.ExperimentConfig:
+    """Reads the configuration that a run was last trained with.
+
+    Args:
+      model_dir: folder of the run; may be remote.
+
+    Returns:
+      Its configuration, whose search space is the file in that folder.
+
+    Raises:
+      UsageError: the folder is not that of a run, or its configuration is damaged.
+    """
+    folder = os.fspath(model_dir)
+    config = checkpoints.read_config(folder)
+    config.task.model.search_space = os.path.join(folder, checkpoints.SPACE_FILE)
+    return config
+
+
 def space_override(run: Run) -> str:
     """Returns the override that gives a configuration the search space of a run."""
     space = os.path.join(run.model_dir, checkpoints.SPACE_FILE)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, workers
-from bignas_tf.api import apart, objectives, selecting
+from bignas_tf.api import apart, evaluators, objectives, selecting
 from bignas_tf.console import Show
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
@@ -65,7 +65,14 @@ def search(
     table = None if latency_table is None else os.fspath(latency_table)
     options = objectives.Options(threads, table, latency_command)
     costs = objectives.build(list(names), run, options)
-    searching = runner.Search(run.supernet, task.train_data, task.selection, run.source, costs)
+    searching = runner.Search(
+        run.supernet,
+        task.train_data,
+        task.selection,
+        run.source,
+        costs,
+        evaluators.evaluator_of(run, task),
+    )
     result = searching.run(limits, os.fspath(output_dir), show)
     if chief:
         selecting.show_selected(result, show)

@@ -7,13 +7,13 @@ import importlib.util
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tf_keras
 
 from bignas_tf import commands, errors, files, full_disk, scratch
 from bignas_tf.conversion import measure, metadata, onnx, tflite
+from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.exports import proof, publishing, runtimes
 
 # The packages that formats need; the Model Garden brings LiteRT, except where it has no wheel.
@@ -60,7 +60,7 @@ def check(formats: Sequence[str]) -> None:
                 )
 
 
-def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
+def write(conversion: Conversion, formats: Sequence[str]) -> ConversionReport:
     """Writes `converted/` of an export: the files, their labels and `report.json`.
 
     What was there before is replaced, once all is measured.
@@ -70,8 +70,7 @@ def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
       formats: some of `runtimes.FILES`, which `check` has passed.
 
     Returns:
-      The report, plain: for the SavedModel and each format top-1 on the split, agreement with
-      the SavedModel, milliseconds, and what runs how.
+      The report, as it is in the file.
 
     Raises:
       UsageError: the export is damaged or not writable, or does not have a label for each class.
@@ -92,19 +91,16 @@ def write(conversion: Conversion, formats: Sequence[str]) -> dict[str, Any]:
     return report
 
 
-def _write(conversion: Conversion, formats: Sequence[str], folder: pathlib.Path) -> dict[str, Any]:
+def _write(
+    conversion: Conversion, formats: Sequence[str], folder: pathlib.Path
+) -> ConversionReport:
     """Fills a folder; returns the report."""
     paths = {name: folder / runtimes.FILES[name] for name in formats}
     for name, path in paths.items():
         path.write_bytes(_convert(conversion, name))
     files.write_text(folder / metadata.LABEL_FILE, metadata.label_lines(conversion.labels))
-    measured = measure.formats(conversion.folder, paths, conversion.batches)
-    for name, path in paths.items():
-        measured["formats"][name]["sha256"] = runtimes.sha256(path)
-    # The proof is the export's own, so that `runtimes` can tell which export the files belong to.
-    made_of = runtimes.sha256(conversion.folder / proof.PROOF_FILE)
-    report = {"split": conversion.split, "proof_sha256": made_of, **measured}
-    files.write_json(folder / runtimes.REPORT_FILE, report)
+    report = measure.formats(conversion.folder, paths, conversion.split, conversion.batches)
+    files.write_json(folder / runtimes.REPORT_FILE, report.to_json())
     return report
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import math
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +13,8 @@ import tensorflow as tf
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.conversion import operations, tflite
-from bignas_tf.exports import probe
+from bignas_tf.conversion.figures import ConversionReport, FormatFigures
+from bignas_tf.exports import probe, runtimes
 from bignas_tf.exports import proof as proof_lib
 
 _SAVED_MODEL = "saved_model"
@@ -24,19 +24,15 @@ Batches = Iterable[tuple[tf.Tensor, tf.Tensor]]
 
 
 def formats(
-    folder: pathlib.Path, paths: Mapping[str, pathlib.Path], batches: Batches
-) -> dict[str, Any]:
+    folder: pathlib.Path, paths: Mapping[str, pathlib.Path], split: str, batches: Batches
+) -> ConversionReport:
     """Measures files, and the SavedModel, on the same images.
 
     Args:
       folder: a version of an export.
       paths: its files in other formats, by their names in `runtimes.FILES`.
+      split: the name of the images.
       batches: patches and labels.
-
-    Returns:
-      The number of images and a row for the SavedModel and each format, plain: top-1, agreement
-      with the SavedModel, bytes, milliseconds of one image by threads, and of LiteRT which
-      operations run how.
 
     Raises:
       RunError: the SavedModel does not load, a format's logits are not finite, or those of one
@@ -52,36 +48,41 @@ def formats(
         scores[_SAVED_MODEL].add(expected, expected, labels.numpy())
         for name, run in runs.items():
             scores[name].add(run[_THREADS[0]](patches), expected, labels.numpy())
-    rows = {name: score.to_json() for name, score in scores.items()}
-    rows[_SAVED_MODEL]["milliseconds"] = {"default": probe.milliseconds(reference, patches[:1])}
+    times = {"default": probe.milliseconds(reference, patches[:1])}
+    figures = {_SAVED_MODEL: scores[_SAVED_MODEL].figures(times)}
     for name, run in runs.items():
-        _check(name, rows[name]["max_difference"], largest)
-        rows[name]["milliseconds"] = {
+        _check(name, scores[name].difference, largest)
+        times = {
             str(threads): probe.milliseconds(each, patches[:1]) for threads, each in run.items()
         }
         content = paths[name].read_bytes()
-        rows[name]["bytes"] = len(content)
-        if name in tflite.KINDS:
-            rows[name]["operations"] = dataclasses.asdict(operations.read(content))
-    return {"images": scores[_SAVED_MODEL].images, "largest_logit": largest, "formats": rows}
+        figures[name] = dataclasses.replace(
+            scores[name].figures(times),
+            bytes=len(content),
+            operations=operations.read(content) if name in tflite.KINDS else None,
+            sha256=runtimes.sha256(paths[name]),
+        )
+    # The proof is the export's own, so that `runtimes` can tell which export the files belong to.
+    made_of = runtimes.sha256(folder / proof_lib.PROOF_FILE)
+    return ConversionReport(split, made_of, largest, figures)
 
 
-def table(report: Mapping[str, Any]) -> str:
+def table(report: ConversionReport) -> str:
     """What `formats` found, for people: a line each, and what LiteRT's delegate leaves out."""
     columns = "{:<14} {:<7} {:<12} {:<7} {:<9} {:<6} {}"
     lines = [
-        f"{report['images']:,} images; 'lost' is points of top-1 below the SavedModel's",
+        f"{report.images:,} images; 'lost' is points of top-1 below the SavedModel's",
         columns.format("format", "top-1", "lost", "agrees", "max diff.", "KB", "ms by threads"),
     ]
     outside = []
-    for name, row in report["formats"].items():
-        lost = f"{100 * row['top1_lost']:+.2f}±{100 * row['top1_lost_standard_error']:.2f}"
-        size = f"{row['bytes'] / 1000:.0f}" if "bytes" in row else "-"
-        times = ", ".join(f"{key}: {value:.3f}" for key, value in row["milliseconds"].items())
-        figures = f"{row['top1']:.4f}", lost, f"{row['agreement']:.4f}"
-        lines.append(columns.format(name, *figures, f"{row['max_difference']:.2g}", size, times))
-        if "operations" in row:
-            left = row["operations"]["outside_xnnpack"]
+    for name, row in report.formats.items():
+        lost = f"{100 * row.lost:+.2f}±{100 * row.lost_error:.2f}"
+        size = "-" if row.bytes is None else f"{row.bytes / 1000:.0f}"
+        times = ", ".join(f"{key}: {value:.3f}" for key, value in row.milliseconds.items())
+        figures = f"{row.accuracy.top1:.4f}", lost, f"{row.agreement:.4f}"
+        lines.append(columns.format(name, *figures, f"{row.max_difference:.2g}", size, times))
+        if row.operations:
+            left = row.operations.outside_xnnpack
             named = ", ".join(f"{count} {operation}" for operation, count in left.items())
             outside.append(f"{name}: outside XNNPACK: {named or 'nothing'}")
     return "\n".join([*lines, *outside])
@@ -131,16 +132,15 @@ class _Score:
         # `maximum` keeps NaN, which Python's max may drop.
         self.difference = float(np.maximum(self.difference, np.abs(logits - reference).max()))
 
-    def to_json(self) -> dict[str, Any]:
-        """Fractions, with the standard errors of top-1 and of what it loses to the reference."""
-        accuracy = Accuracy(self.right / self.images, self.images)
+    def figures(self, milliseconds: Mapping[str, float]) -> FormatFigures:
+        """Fractions, with the standard error of what it loses to the reference."""
         change = (self.lost - self.won) / self.images
         changed = (self.lost + self.won) / self.images
-        return {
-            "top1": accuracy.top1,
-            "top1_standard_error": accuracy.error,
-            "top1_lost": change,
-            "top1_lost_standard_error": math.sqrt((changed - change**2) / self.images),
-            "agreement": self.agreeing / self.images,
-            "max_difference": self.difference,
-        }
+        return FormatFigures(
+            accuracy=Accuracy(self.right / self.images, self.images),
+            lost=change,
+            lost_error=math.sqrt((changed - change**2) / self.images),
+            agreement=self.agreeing / self.images,
+            max_difference=self.difference,
+            milliseconds=milliseconds,
+        )

@@ -31,6 +31,9 @@ class Splits:
 def divide(described: Description) -> Splits:
     """Uses the splits that exist, and cuts the missing ones from the training split.
 
+    A folder with one split is divided, whatever that split is called: its images cannot be both
+    for training and for reporting.
+
     Raises:
       UsageError: of several splits none is called "train", or one is too small.
     """
@@ -61,8 +64,12 @@ def divide(described: Description) -> Splits:
 def _named_splits(described: Description) -> tuple[str, str, str]:
     """The folder's splits for training, validation and test; "" for one that it lacks."""
     names = list(described.sizes)
-    training = _first(names, _TRAINING) or (names[0] if len(names) == 1 else "")
-    test, validation = _first(names, _TEST), _first(names, _VALIDATION)
+    if len(names) == 1:
+        training, test, validation = names[0], "", ""
+    else:
+        training, test, validation = (
+            _first(names, known) for known in (_TRAINING, _TEST, _VALIDATION)
+        )
     if not re.fullmatch(r"[\w-]+", training) or (len(names) > 1 and not (test or validation)):
         raise errors.UsageError(
             f"{described.root} has the splits {names}; call them 'train', 'validation' (if there "

@@ -48,8 +48,9 @@ def publish_replacements(staged: pathlib.Path) -> None:
     _finish_replacements(scratch.renamed(staged, _REPLACEMENTS))
 
 
-def finish(folder: pathlib.Path) -> None:
+def finish(folder: str | os.PathLike[str]) -> None:
     """Publishes in a folder what commands that were killed had verified for it."""
+    folder = pathlib.Path(folder)
     for path in scratch.abandoned(folder, _VERSIONS):
         _finish_versions(path)
     for path in scratch.abandoned(folder, _REPLACEMENTS):

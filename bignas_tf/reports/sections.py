@@ -190,6 +190,7 @@ def _weights(what: str, source: Source) -> str:
 def _outdated(run: ReportedRun, source: Source, tool: str) -> Iterator[str]:
     if run.weights and run.weights.index_sha256 != source.index_sha256:
         yield markup.paragraph(
-            f"Note: these are not the folder's latest weights; run tools.{tool} again for those.",
+            "Note: these are not the folder's latest weights; run "
+            f"{commands.spelling(tool)} again for those.",
             strong=True,
         )

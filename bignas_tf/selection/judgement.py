@@ -11,7 +11,7 @@ from bignas_tf.console import Show
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.selection import findings, progress, runner, splits
+from bignas_tf.selection import findings, progress, splits
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.findings import BIGGEST, RANDOM, SMALLEST, Scores
 from bignas_tf.selection.judged import Judgement
@@ -22,6 +22,7 @@ from bignas_tf.selection.trained import TrainedRun
 
 def judge(
     run: TrainedRun,
+    evaluator: Evaluator,
     children: int = 5,
     seed: int = 0,
     split: str = "",
@@ -32,6 +33,7 @@ def judge(
 
     Args:
       run: a loaded `checkpoints.Run`.
+      evaluator: of its supernet, from `runner.build_evaluator`.
       children: how many random ones, at least 1.
       seed: of the random ones.
       split: images to score on; the run's reporting split if empty, because judging chooses
@@ -40,8 +42,7 @@ def judge(
       show: takes lines about the progress.
 
     Raises:
-      UsageError: an unknown or empty split, too few calibration images, or a run that trained
-        one child alone.
+      UsageError: an unknown or empty split, or a run that trained one child alone.
       RunError: a logit is NaN or infinite, or memory ran out.
     """
     task, net = run.config.task, run.supernet
@@ -53,7 +54,6 @@ def judge(
     data, selection = task.train_data, task.selection
     split = split or selection.reporting_split
     opened = splits.open_split(data, split, selection.batch_size, images or None)
-    evaluator = runner.build_evaluator(net, data, selection)
     scores = _score(net, evaluator, opened, sample_children(run.space, children, seed), show)
     source = Source.from_json(run.source)
     majority = opened.majority()

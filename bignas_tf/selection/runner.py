@@ -51,6 +51,7 @@ class Search:
       selection: what it sees and tries.
       source: what the weights are, the plain form of `Source`; a journal of others is refused.
       objectives: what budgets may limit; each candidate's costs.
+      evaluator: of this supernet, for these images and this calibration; None to build one.
 
     Raises:
       UsageError: an unknown strategy, an unknown or empty split, or reporting shares
@@ -64,6 +65,7 @@ class Search:
         selection: SelectionConfig,
         source: Mapping[str, Any],
         objectives: Sequence[Objective],
+        evaluator: Evaluator | None = None,
     ) -> None:
         self._find = strategies.named(selection)
         splits.check(splits.of_selection(data, selection))
@@ -75,7 +77,7 @@ class Search:
         self._objectives = {
             objective.name: sharing.objective(self._strategy, objective) for objective in objectives
         }
-        self._evaluator = build_evaluator(supernet, data, selection)
+        self._evaluator = evaluator or build_evaluator(supernet, data, selection)
         self._splits = {
             RANKING: splits.open_split(data, selection.ranking_split, selection.batch_size),
             REPORTING: splits.open_split(data, selection.reporting_split, selection.batch_size),

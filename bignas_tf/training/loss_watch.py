@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from official.core import config_definitions as cfg
 
+from bignas_tf import commands
 from bignas_tf.training import children, listing
 from bignas_tf.training.configs import BigNASConfig
 
@@ -146,7 +147,7 @@ class LossWatch:
             yield (
                 f"the smallest child ended with a lower loss ({small:.3f}) than the biggest "
                 f"({big:.3f}): the biggest one learns badly or not at all; {CALMER}, and "
-                "see what tools.judge says"
+                f"see what `{commands.spelling('judge')}` says"
             )
 
     def _guesses(self, loss: float) -> bool:

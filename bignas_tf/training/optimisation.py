@@ -85,7 +85,7 @@ def _check_length(trainer: cfg.TrainerConfig) -> None:
         raise errors.UsageError(
             f"{where}.decay_steps is 0, so that the rate reaches its floor in the last step; that "
             f"needs a floor above 0 (it is {schedule.floor}) and a decay_rate between 0 and 1 (it "
-            f"is {schedule.decay_rate})"
+            f"is {schedule.decay_rate}); or give the decay_steps in which the rate falls by that"
         )
     if not getattr(schedule, "offset", 0) < trainer.train_steps:
         raise errors.UsageError(

@@ -10,11 +10,11 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
-from bignas_tf import errors
+from bignas_tf import commands, errors
 from bignas_tf.data import division
 from bignas_tf.data.description import Description
 from bignas_tf.data.division import Splits
@@ -41,14 +41,24 @@ class Recipe:
     """A run that was chosen for a folder.
 
     Attributes:
-      values: what the experiment `EXPERIMENT` is overridden with.
+      experiment: the registered one that every recipe is for.
+      values: what it is overridden with.
       budgets: of a search, millions of multiply-adds, ascending.
       reasons: a line for each choice: what, and where to change it.
+      described: the images that it suits.
+      minutes: how long it may train.
     """
 
     values: Mapping[str, Any]
     budgets: tuple[float, ...]
     reasons: tuple[str, ...]
+    described: Description
+    minutes: float
+    experiment: ClassVar[str] = EXPERIMENT
+
+    def at_speed(self, images_a_second: float) -> Recipe:
+        """Returns the recipe for a speed of training that was measured on this machine."""
+        return choose(self.described, self.minutes, images_a_second)
 
     def to_yaml(self) -> str:
         """The values as a YAML file for `--config_file`, with the reasons as comments."""
@@ -95,7 +105,8 @@ def choose(described: Description, minutes: float, images_a_second: float | None
         f"steps: {steps} of {batch} images ({epochs:.1f} epochs), at {speed:.0f} images a second "
         "(trainer.train_steps, train_data.global_batch_size; the rate follows the steps)",
     )
-    return Recipe(values, _budgets(space, len(described.classes), channels), reasons)
+    budgets = _budgets(space, len(described.classes), channels)
+    return Recipe(values, budgets, reasons, described, minutes)
 
 
 def _choose_space(described: Description) -> SearchSpace:
@@ -108,14 +119,15 @@ def _check(described: Description) -> None:
     if described.side < _LEAST_SIDE:
         raise errors.UsageError(
             f"{described.root}: the images are {described.side} pixels wide or high (the median of "
-            f"the shorter side); at least {_LEAST_SIDE} are needed"
+            f"the shorter side); at least {_LEAST_SIDE} are needed: use larger originals"
         )
     needed = max(_LEAST_IMAGES, _LEAST_ON_AVERAGE * len(described.classes))
     if described.images < needed:
         raise errors.UsageError(
             f"{described.root} has {described.images} images of {len(described.classes)} classes; "
             f"at least {needed} are needed ({_LEAST_IMAGES}, and {_LEAST_ON_AVERAGE} a class on "
-            "average)"
+            "average): add images, leave out small classes, or fine-tune a child of another run, "
+            f"which needs fewer (`{commands.spelling('finetune')}`)"
         )
     rarest = min(described.classes, key=lambda name: described.classes[name])
     if described.classes[rarest] < _LEAST_OF_A_CLASS:

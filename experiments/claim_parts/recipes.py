@@ -32,7 +32,8 @@ class Recipe:
       experiment: a registered one.
       sources: YAML files and overrides, later ones win.
       steps: its length, to which the decay of its rate is scaled; 0 for the configuration's.
-      stretch: makes it that many times longer, with an exponential decay left as it is.
+      stretch: makes it that many times longer, with an exponential decay left as it is, unless
+        its length is 0, which follows the run.
       seed: of weights, random children, order and augmentation.
     """
 

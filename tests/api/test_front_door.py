@@ -16,7 +16,8 @@ from bignas_tf import errors
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIGHT = (
     *("cost", "published", "budget", "select", "search_space_of"),
-    *("Accuracy", "Architecture", "Budget", "SearchResult", "SearchSpace"),
+    *("finish_exports", "read_search", "recipe"),
+    *("Accuracy", "Architecture", "Budget", "Recipe", "SearchResult", "SearchSpace"),
 )
 
 

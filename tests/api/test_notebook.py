@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from PIL import Image
 
 import bignas_tf as bignas
 from bignas_tf import files
@@ -106,7 +107,10 @@ def test_a_search_finds_what_the_tool_found(
     run: bignas.Run, search_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     lines: list[str] = []
+    run = dataclasses.replace(run)
     found = bignas.search(run, TEXTS, tmp_path, show=lines.append)
+    assert 1 <= evaluators.evaluator_of(run).traces <= 2  # the search used the one that is kept
+    assert bignas.read_search(tmp_path) == found
     for name in ("search.json", *(f"child_{budget}.json" for budget in BUDGETS)):
         assert _json(tmp_path / name) == _json(search_dir / name)
     assert [child.name for child in found.selected] == list(map(str, BUDGETS))
@@ -159,10 +163,12 @@ def test_a_judgement_is_the_tool_s(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     lines: list[str] = []
+    run = dataclasses.replace(run)
     capfd.readouterr()
     output = f"ram://{tmp_path.name}/judgement.json"  # in a bucket, so to speak
     result = bignas.judge(run, output=output, show=lines.append)
     assert capfd.readouterr() == ("", "")
+    assert 1 <= evaluators.evaluator_of(run).traces <= 2  # it used the one that is kept
     assert files.read_json(output) == result.to_json() == _json(run_dir / "judgement.json")
     # How often the time left is shown depends on how fast the machine is at that moment.
     progress = re.compile(r"^\d+/\d+ scored, .*\n", re.MULTILINE)
@@ -204,8 +210,12 @@ def test_an_export_is_the_tool_s(
     # Rounding differs with the number of CPUs.
     assert card.pop("verified")["images"] == theirs.pop("verified")["images"]
     assert card == theirs
-    report = bignas.convert(run, version, ["float32"], show=None)
-    assert report == _json(version / "converted" / "report.json")
+    lines: list[str] = []
+    report = bignas.convert(run, version, ["float32"], show=lines.append)
+    assert lines[0].startswith(f"{report.images} images; 'lost' is points of top-1")
+    assert [line.split()[0] for line in lines[2:]] == ["saved_model", "float32", "float32:"]
+    assert report.to_json() == _json(version / "converted" / "report.json")
+    assert list(report.formats) == ["saved_model", "float32"]
     assert capsys.readouterr().out == ""
 
 
@@ -241,12 +251,31 @@ def test_one_run_is_traced_once(run: bignas.Run) -> None:
     bignas.child(run, "smallest")
     assert evaluators.evaluator_of(run) is evaluator
     assert evaluator.traces == traces <= 2
+    other = copy.deepcopy(run.config.task)
+    other.selection.strategy, other.selection.evaluations = "random", 5
+    assert evaluators.evaluator_of(run, other) is evaluator
     # Settings that a user changes are heeded.
     changed = dataclasses.replace(run, config=copy.deepcopy(run.config))
     assert evaluators.evaluator_of(changed) is not evaluator
     before = evaluators.evaluator_of(changed)
     changed.config.task.selection.calibration_images = 64
     assert evaluators.evaluator_of(changed) is not before
+
+
+def test_a_configuration_is_read_in_the_space_of_its_run(run_dir: pathlib.Path) -> None:
+    config = bignas.read_config(run_dir)
+    assert config.trainer.train_steps == STEPS
+    assert config.task.model.search_space == str(run_dir / "search_space.yaml")
+
+
+def test_images_are_saved_under_the_names_of_their_classes(
+    run: bignas.Run, tmp_path: pathlib.Path
+) -> None:
+    paths = bignas.save_images(run.config, tmp_path / "images", split="test[:3]", images=2)
+    ((patches, labels), *_) = digits.batches("test")
+    assert [path.name for path in paths] == [f"{n}_{int(labels[n])}.png" for n in range(2)]
+    with Image.open(paths[1]) as image:
+        np.testing.assert_array_equal(np.asarray(image), patches[1].numpy().squeeze())
 
 
 @pytest.mark.parametrize("budgets", [[], ["mflops"], "mflops=-1"])

@@ -69,6 +69,14 @@ def test_a_training_run_checks_its_selection_too() -> None:
         parsing.parse("bignas_small", ["experiments/digits.yaml"], override)
 
 
+@pytest.mark.parametrize("name", ["evolution", "random"])
+def test_another_strategy_is_a_setting(name: str) -> None:
+    override = f"task.selection.strategy={name},task.selection.evaluations=5"
+    selection = parsing.parse("bignas_small", [], override).task.selection
+    assert strategies.named(selection) is strategies.STRATEGIES[name]
+    assert selection.evaluations == 5
+
+
 def test_every_strategy_has_the_name_that_the_settings_give_it() -> None:
     assert list(strategies.STRATEGIES) == list(config.STRATEGIES)
     for name, strategy in strategies.STRATEGIES.items():

@@ -56,7 +56,9 @@ def _arguments(
     config = folder / "shapes.yaml"
     # The quickstart averages its weights, and so does what is fine-tuned with its settings.
     averaged = {"ema": {"average_decay": 0.9}}
-    trainer = {"train_steps": STEPS, "optimizer_config": averaged}
+    # A rate that fell within so few steps would be low by the end of the warm-up.
+    rate = {"learning_rate": {"constant_ending": {"decay_steps": 13}}}
+    trainer = {"train_steps": STEPS, "optimizer_config": averaged | rate}
     config.write_text(yaml.safe_dump({"task": task, "trainer": trainer}))
     return {
         "model_dir": run_dir,

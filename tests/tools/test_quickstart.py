@@ -17,13 +17,15 @@ import bignas_tf as bignas
 from bignas_tf.training import initial_weights
 from tests.data import photos
 from tests.selection import digits
+from tests.shared_runs import SharedFolder
 from tests.tools import commands
 from tests.tools.forks import Forks
-from tools import own_images
+from tools import own_images, training_time
 
 pytestmark = pytest.mark.slow
 
 MINUTES = 0.001  # the least number of steps
+TRAINED = 0.002
 BUDGET = 0.05
 
 
@@ -55,10 +57,11 @@ def quick(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathl
         path, _ = own_images.prepare(str(images), str(folder / "run"), MINUTES, _no_trial)
     _make_smaller(pathlib.Path(path))
     # As if a quickstart had been interrupted after its training: the plain model trains as long as
-    # the supernet did, minutes on a busy machine, but for MINUTES if the run is resumed.
+    # the supernet did, which would be minutes on a busy machine.
     commands.run(
         forks, "train", experiment="bignas_small", config_file=path, model_dir=folder / "run"
     )
+    (folder / "run" / training_time.FILE).write_text(json.dumps({"minutes": TRAINED}))
     printed = commands.run(
         forks,
         "quickstart",
@@ -91,6 +94,8 @@ def test_a_colour_folder_goes_through_to_an_export_a_report_and_a_table(
     assert any(line.lstrip().startswith("0.05 ") for line in table)
     plain = json.loads((run_dir / "plain_keras.json").read_text())
     assert plain["steps"] >= 1
+    assert plain["minutes"] == TRAINED
+    assert "minutes; as many as the supernet took)" in table[3]
     assert plain["images"] == 20  # 15% of 130
     assert f"configuration:  {run_dir}/quickstart.yaml" in table
 
@@ -129,11 +134,49 @@ def test_grey_pictures_in_splits_are_prepared(
     assert (data.channels, data.flip, data.tfds_split) == (1, False, "train[:408]")
 
 
+def test_a_trial_measures_the_speed_of_the_run_that_was_chosen(
+    run_dir: pathlib.Path, shared: SharedFolder, tmp_path: pathlib.Path
+) -> None:
+    images = photos.write(tmp_path / "photos", {"cat": 60, "dog": 60})
+    trained = shared.once("train", lambda: pytest.fail("the run is there"))
+    speeds = [word for word in trained.split("  ") if word.endswith(" images/s")]
+    asked = []
+
+    def train(tool: str, **flags: str) -> str:
+        """Checks what the trial trains, and answers as a real training did."""
+        config = bignas.configure(
+            flags["experiment"], [flags["config_file"]], flags["params_override"]
+        )
+        asked.append((tool, config.trainer.train_steps, config.task.train_data.num_classes))
+        return trained
+
+    chosen = bignas.recipe(images)
+    speed = own_images.measured_speed(chosen, train)
+    assert f"{speed:.0f} images/s" == speeds[-1]
+    assert asked == [("train", 30, 2)]
+    path, _ = own_images.prepare(str(images), str(tmp_path / "my run"), 8.0, train)
+    assert pathlib.Path(path).read_text() == chosen.at_speed(speed).to_yaml()
+    printed = own_images.next_steps(path, f"{tmp_path}/my run")
+    assert f"'--model_dir={tmp_path}/my run_longer'" in printed
+
+
+def test_a_folder_for_data_that_cannot_be_written_does_not_end_in_digits(
+    forks: Forks, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "file").touch()
+    flags = {"data_dir": tmp_path / "file" / "data", "run_dir": tmp_path / "run"}
+    done = forks.run("tools.quickstart", *commands.arguments(flags))
+    assert done.returncode == 2
+    assert "file/data" in done.stderr
+    assert "digits" not in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize(
     ("images", "side", "words"),
     [
         ({"cat": 30, "dog": 30}, 16, "has 60 images of 2 classes; at least 100 are needed"),
-        ({"cat": 120}, 16, "has one class, 'cat'; at least two are needed"),
+        ({"cat": 120}, 16, "has one class, 'cat'; at least two are needed: add a folder"),
         (
             {"train/cat": 60, "train/dog": 60, "test/cat": 30},
             16,

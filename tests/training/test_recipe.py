@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from typing import Any
 
 import pytest
@@ -40,6 +41,16 @@ def test_the_space_is_the_one_of_the_nearest_side(side: int, space: str, base: i
     assert task["train_data"]["base_size"] == base
 
 
+@pytest.mark.parametrize("split", ["train", "all", "test", "val", "photos"])
+def test_a_folder_with_one_split_is_divided_whatever_it_is_called(split: str) -> None:
+    task = recipe.choose(_described(sizes={split: 1000}), 8.0).values["task"]
+    selection = task["selection"]
+    assert task["train_data"]["tfds_split"] == f"{split}[:700]"
+    assert selection["calibration_split"] == f"{split}[:700]"
+    assert selection["ranking_split"] == f"{split}[700:850]"
+    assert selection["reporting_split"] == f"{split}[850:]"
+
+
 @pytest.mark.parametrize(("coloured", "channels"), [(True, 3), (False, 1)])
 def test_colour_gives_three_channels_and_mirrored_patches(coloured: bool, channels: int) -> None:
     data = recipe.choose(_described(coloured=coloured), 8.0).values["task"]["train_data"]
@@ -54,6 +65,12 @@ def test_steps_follow_the_minutes_and_the_speed() -> None:
     optimizer = trainer["optimizer_config"]
     assert optimizer["learning_rate"]["cosine"]["decay_steps"] == 0
     assert optimizer["warmup"]["linear"]["warmup_steps"] == 60
+
+
+def test_a_measured_speed_takes_the_place_of_the_estimate() -> None:
+    estimated = recipe.choose(_described(), 2.0)
+    assert estimated.at_speed(640.0) == recipe.choose(_described(), 2.0, 640.0)
+    assert estimated.at_speed(640.0).values["trainer"]["train_steps"] == 1200
 
 
 def test_small_data_gets_small_batches_and_no_more_epochs_than_help() -> None:
@@ -95,11 +112,26 @@ def test_what_is_chosen_is_a_valid_configuration(
     assert "# not read: 3 .webp\n" in path.read_text()
 
 
+def test_the_experiment_in_the_manual_has_the_rules_of_a_recipe(tmp_path: pathlib.Path) -> None:
+    page = pathlib.Path(__file__).resolve().parents[2] / "docs" / "your-images.md"
+    first, *_ = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "photos.yaml").write_text(first)
+    config = parsing.parse(recipe.EXPERIMENT, [str(tmp_path / "photos.yaml")], "")
+    chosen = recipe.choose(_described(), 8.0).values["task"]
+    assert config.task.distillation.weight == chosen["distillation"]["weight"]
+    assert config.task.sandwich.resolutions == chosen["sandwich"]["resolutions"]
+    assert config.trainer.optimizer_config.learning_rate.get().decay_steps == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"side": 7}, "the images are 7 pixels wide or high .* at least 8 are needed"),
-        ({"sizes": {"all": 99}}, "has 99 images of 2 classes; at least 100 are needed"),
+        ({"side": 7}, "the images are 7 pixels .* at least 8 are needed: use larger originals"),
+        (
+            {"sizes": {"all": 99}},
+            "has 99 images of 2 classes; at least 100 are needed .* add images, leave out small "
+            "classes, or fine-tune a child",
+        ),
         (
             {"sizes": {"all": 199}, "classes": {str(number): 10 for number in range(20)}},
             "has 199 images of 20 classes; at least 200 are needed",

@@ -74,14 +74,14 @@ def test_the_experiments_build_rmsprop_as_efficientnet_has_it(name: str) -> None
 
 def test_two_updates_equal_rmsprop_with_momentum() -> None:
     config = parsing.parse("bignas_small", [], "trainer.optimizer_config.warmup.type=null")
-    factory = optimizer_factory.OptimizerFactory(config.trainer.optimizer_config)
+    factory = optimizer_factory.OptimizerFactory(schedules.for_run(config.trainer))
     optimizer = factory.build_optimizer(factory.build_learning_rate())
     variable = tf.Variable([1.0, -2.0])
     value, mean, momentum = np.array([1.0, -2.0]), np.zeros(2), np.zeros(2)
     for step, gradient in enumerate(([0.5, 1.0], [-0.25, 2.0])):
         optimizer.apply_gradients([(tf.constant(gradient), variable)])
         mean = 0.9 * mean + 0.1 * np.square(gradient)
-        rate = 0.006 * 0.97 ** (step / 13)
+        rate = 0.006 * 0.05 ** (step / 1200)  # 5% after all 1,200 steps
         momentum = 0.9 * momentum + rate * np.array(gradient) / np.sqrt(mean + 1e-3)
         value = value - momentum
     np.testing.assert_allclose(variable.numpy(), value, rtol=1e-5)
@@ -131,6 +131,30 @@ def test_a_length_that_is_given_stays_as_it_is() -> None:
 
 
 RATE = "trainer.optimizer_config.learning_rate"
+
+
+def _all_rates(file: str, override: str) -> np.ndarray:
+    """The rates of a file's run, from step 0 to the last."""
+    trainer = parsing.parse("bignas_small", [file], override).trainer
+    factory = optimizer_factory.OptimizerFactory(schedules.for_run(trainer))
+    steps = tf.range(trainer.train_steps + 1, dtype=tf.int64)
+    return tf.map_fn(factory.build_learning_rate(), steps, fn_output_signature=tf.float32).numpy()
+
+
+def test_the_quickstart_s_rate_is_that_of_its_measured_runs_and_follows_another_length() -> None:
+    file = "experiments/fashion_mnist.yaml"
+    measured = _all_rates(file, f"{RATE}.cosine.decay_steps=2000")
+    assert len(measured) == 2001
+    np.testing.assert_array_equal(_all_rates(file, ""), measured)
+    # README's run: 0 in its last step, not 85% of the rate.
+    assert _all_rates(file, "trainer.train_steps=500")[-1] == pytest.approx(0.0, abs=1e-8)
+
+
+@pytest.mark.parametrize("override", ["", "trainer.train_steps=90"])
+def test_the_rate_of_bignas_small_reaches_its_floor_in_the_last_step(override: str) -> None:
+    rates = _all_rates("experiments/digits.yaml", override)
+    assert rates[-1] == pytest.approx(0.05 * 0.006, rel=1e-4)
+    assert rates[-2] > rates[-1]
 
 
 @pytest.mark.parametrize(

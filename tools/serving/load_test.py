@@ -20,7 +20,7 @@ from concurrent import futures
 
 from absl import flags
 
-from bignas_tf import errors
+import bignas_tf as bignas
 
 from ..cli import launch, no_chatter
 from . import clients
@@ -38,10 +38,10 @@ _TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.
 
 def main(argv: Sequence[str]) -> None:
     if len(argv) < 2:
-        raise errors.UsageError("no image was given; name at least one PNG or JPEG file")
+        raise bignas.UsageError("no image was given; name at least one PNG or JPEG file")
     concurrencies = [int(text) if text.isdecimal() else 0 for text in _CONCURRENCIES.value]
     if not concurrencies or min(concurrencies) < 1:
-        raise errors.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")
+        raise bignas.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")
     no_chatter()
     images = itertools.cycle(_images(argv[1:]))
     batches = [[next(images) for _ in range(_BATCH.value)] for _ in range(_REQUESTS.value)]
@@ -82,7 +82,7 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
         seconds = time.perf_counter() - began
     done = [latency for latency in latencies if latency is not None]
     if not done:
-        raise errors.RunError(f"{_SERVER.value} answered none of {len(batches)} requests")
+        raise bignas.RunError(f"{_SERVER.value} answered none of {len(batches)} requests")
     p50, p90, p99 = np.percentile(done, [50, 90, 99]) * 1e3
     return {
         "concurrency": concurrency,
@@ -102,7 +102,7 @@ def _send(client: clients.Client, batches: Sequence[Sequence[bytes]]) -> list[fl
         began = time.perf_counter()
         try:
             client.predict(batch)
-        except (errors.UsageError, errors.RunError):
+        except (bignas.UsageError, bignas.RunError):
             latencies.append(None)
         else:
             latencies.append(time.perf_counter() - began)

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from bignas_tf import errors, files
+import bignas_tf as bignas
+from bignas_tf import files
 
 from ..cli import launch
 
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
     if _SHOW.value:
         return
     if shutil.which(command[0]) is None:
-        raise errors.UsageError(
+        raise bignas.UsageError(
             f"{command[0]} is not on the PATH; install it, or start the server "
             f"{'without' if _DOCKER.value else 'with'} --docker"
         )
@@ -55,19 +56,17 @@ def _check(base: pathlib.Path) -> None:
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
-    from bignas_tf.exports import publishing
-
-    publishing.finish(base)
+    bignas.finish_exports(base)
     path, config = base / "models.config", model_server_config_pb2.ModelServerConfig()
     try:
         text_format.Parse(files.read_text(path), config)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise errors.UsageError(f"{path} is damaged ({error}); export again") from error
+        raise bignas.UsageError(f"{path} is damaged ({error}); export again") from error
     for model in config.model_config_list.config:
         folder = pathlib.Path(model.base_path)
         # Docker sees nothing outside the base.
         if not folder.is_relative_to(base) or not folder.is_dir():
-            raise errors.UsageError(
+            raise bignas.UsageError(
                 f"{path} names {folder}, which is not a folder in {base}: the export was moved; "
                 "correct its base_path"
             )

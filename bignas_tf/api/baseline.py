@@ -1,0 +1,165 @@
+"""The baseline of a supernet: one of its architectures, trained alone by Keras' `fit`.
+
+The same images, patches and minutes, but one network of stock layers with its own weights, Adam,
+and a cosine learning rate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import time
+from typing import Any
+
+import tf_keras
+
+from bignas_tf import errors, files
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.api import cards
+from bignas_tf.data import faults, inputs, resize
+from bignas_tf.data.config import DataConfig
+from bignas_tf.modeling import child as child_lib
+from bignas_tf.search_space import cost as cost_lib
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.cost import Cost
+from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
+
+FILE = "plain_keras.json"
+_RATE = 1e-3  # Keras' own for Adam
+_ENDLESS = 10**9
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """What became of an architecture that was trained alone.
+
+    Attributes:
+      architecture: its choices.
+      cost: for one image, as trained.
+      steps: of `fit`.
+      minutes: how long it was given.
+      split: the images that it was scored on.
+      accuracy: on them.
+    """
+
+    architecture: Architecture
+    cost: Cost
+    steps: int
+    minutes: float
+    split: str
+    accuracy: Accuracy
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the content of `plain_keras.json`."""
+        return {
+            "architecture": self.architecture.to_json(),
+            "macs": self.cost.macs,
+            "params": self.cost.params,
+            "steps": self.steps,
+            "minutes": self.minutes,
+            "split": self.split,
+            "images": self.accuracy.images,
+            "top1": self.accuracy.top1,
+            "error": self.accuracy.error,
+        }
+
+
+def baseline(
+    run: Run,
+    architecture: Architecture | str | os.PathLike[str] = "biggest",
+    minutes: float = 8.0,
+    *,
+    began: float | None = None,
+) -> Baseline:
+    """Trains an architecture as an ordinary Keras model for a given time, and scores it.
+
+    The result also goes to `plain_keras.json` in the run's folder.
+
+    Args:
+      run: whose images it is trained and scored on; its weights are not used.
+      architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
+      minutes: how long it trains, tracing included; at least one step.
+      began: `time.monotonic()` when the minutes began, if imports are to count; else the call.
+
+    Raises:
+      UsageError: minutes that are not a positive number, no such child, or images that cannot be
+        read.
+    """
+    began = time.monotonic() if began is None else began
+    if not 0.0 < minutes < math.inf:
+        raise errors.UsageError(f"minutes is {minutes}; it takes a number above 0")
+    chosen, task = presets.child(run.space, architecture), run.config.task
+    data = task.train_data
+    model = _model(run, chosen)
+    steps = _fit(model, data, began, 60.0 * minutes)
+    result = Baseline(
+        architecture=chosen,
+        cost=cost_lib.count(run.space, chosen, data.num_classes, data.channels),
+        steps=steps,
+        minutes=minutes,
+        split=task.selection.reporting_split,
+        accuracy=_score(model, task),
+    )
+    files.write_json(os.path.join(run.model_dir, FILE), result.to_json())
+    return result
+
+
+def _model(run: Run, architecture: Architecture) -> tf_keras.Model:
+    data = run.config.task.train_data
+    tf_keras.utils.set_random_seed(run.config.task.seed)
+    model = child_lib.build_child(run.space, architecture, data.num_classes, data.channels)
+    child_lib.set_momentum(model)
+    model.compile(
+        tf_keras.optimizers.Adam(_RATE),
+        tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        ["accuracy"],
+    )
+    return model
+
+
+class _Clock(tf_keras.callbacks.Callback):
+    """Lowers the learning rate with elapsed time, and stops when the time is over.
+
+    Args:
+      began: `time.monotonic()` at the start.
+      seconds: how long it may train.
+    """
+
+    def __init__(self, began: float, seconds: float) -> None:
+        super().__init__()
+        self._began = began
+        self._seconds = seconds
+
+    def _passed(self) -> float:
+        return min((time.monotonic() - self._began) / self._seconds, 1.0)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        rate = _RATE * (1 + math.cos(math.pi * self._passed())) / 2
+        self.model.optimizer.learning_rate.assign(rate)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.model.stop_training = self._passed() >= 1.0
+
+
+def _fit(model: tf_keras.Model, data: DataConfig, began: float, seconds: float) -> int:
+    """Trains until `seconds` after `began`, at least one step; returns the steps."""
+    with faults.named(data):
+        model.fit(
+            resize.resized_batches(inputs.build_dataset(data), model.input_shape[1]),
+            steps_per_epoch=_ENDLESS,
+            verbose=0,
+            callbacks=[_Clock(began, seconds)],
+        )
+    return int(model.optimizer.iterations)
+
+
+def _score(model: tf_keras.Model, task: BigNASConfig) -> Accuracy:
+    """Top-1 accuracy on the reporting split."""
+    reporting = cards.reporting_images(task)
+    images = resize.resized_batches(reporting.dataset, model.input_shape[1])
+    with faults.named(reporting.config):
+        scored = model.evaluate(images, verbose=0, return_dict=True)
+    return Accuracy(float(scored["accuracy"]), reporting.images)

@@ -1,0 +1,53 @@
+"""Numbers that a tool's flags would refuse are refused before anything is scored or measured."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import pytest
+import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
+
+import bignas_tf as bignas
+from bignas_tf.api import arguments
+
+NO_RUN: Any = None  # nothing of it may be looked at
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"children": 0}, "children is 0; it takes a whole number from 1"),
+        ({"children": 2.5}, "children is 2.5; it takes a whole number from 1"),
+        ({"seed": -1}, "seed is -1; it takes a whole number from 0"),
+        ({"images": -5}, "images is -5; it takes a whole number from 0"),
+    ],
+)
+def test_a_judgement_that_cannot_be_made_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(bignas.UsageError, match=words):
+        bignas.judge(NO_RUN, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"children": 1}, "children is 1; it takes a whole number from 2"),
+        ({"threads": 0}, "threads is 0; it takes a whole number from 1"),
+    ],
+)
+def test_a_latency_table_that_cannot_be_compared_is_refused(
+    tmp_path: pathlib.Path, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(bignas.UsageError, match=words):
+        bignas.latency_table("bignas_small", tmp_path / "t.json", **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_from_the_least_on_pass() -> None:
+    arguments.check_numbers(children=(1, 1), seed=(0, 0))
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_baseline_of_no_time_is_refused(minutes: float) -> None:
+    with pytest.raises(bignas.UsageError, match="it takes a number above 0"):
+        bignas.baseline(NO_RUN, minutes=minutes)

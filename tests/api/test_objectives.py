@@ -93,7 +93,7 @@ def test_a_command_measures_the_files_of_a_child(
         ("command_ms", Options(), "command_ms needs --latency_command"),
         ("command_ms", Options(command=" "), "command_ms needs --latency_command"),
         ("command_ms", Options(command="time '"), '--latency_command "time \'": No closing'),
-        ("command_ms", Options(command="./nowhere 1"), "'./nowhere' is not a program"),
+        ("command_ms", Options(command="./nowhere 1"), "'./nowhere' is not an executable"),
     ],
 )
 def test_mistakes_are_told_before_the_search(

@@ -111,7 +111,7 @@ def test_a_run_trains_with_a_teacher(tmp_path: pathlib.Path) -> None:
 
 def test_what_is_no_teacher_is_refused(tmp_path: pathlib.Path) -> None:
     cases = {
-        str(tmp_path / "nowhere"): "is not a SavedModel that loads",
+        str(tmp_path / "nowhere"): "cannot be loaded as a SavedModel",
         _saved(tmp_path / "key", key="serve"): r"has the signatures \['serve'\]; 'patches' is",
         _saved(tmp_path / "name", _Linear(name="x")): "must take uint8 patches",
         _saved(tmp_path / "side", _Linear(side=16)): r"must take uint8 patches of \[14, 14, 1\]",

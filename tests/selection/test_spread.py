@@ -109,3 +109,15 @@ def test_one_device_gets_its_batches_as_they_are() -> None:
     chunks = list(OneByOne(_batches(SIZE + 1)))
     assert [chunk.labels.numpy().tolist() for chunk in chunks] == [[[1, 2, 3, 4]], [[5]]]
     assert [chunk.images for chunk in chunks] == [4, 1]
+
+
+def test_a_part_of_a_chunk_has_those_places_of_every_batch() -> None:
+    strategy = replicas.two_cpus()
+    (chunk,) = Spread(_batches(4 * SIZE), strategy)
+    part = spread.part(chunk, strategy, first=1, count=2)
+    local = strategy.experimental_local_results(part.labels)
+    assert [labels.numpy()[:2].tolist() for labels in local] == [
+        [[2, 3], [10, 11]],
+        [[6, 7], [14, 15]],
+    ]
+    assert [each.shape[1] for each in strategy.experimental_local_results(part.patches)] == [2, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import tensorflow as tf
@@ -167,7 +168,9 @@ def _build(config: cfg.ExperimentConfig) -> tuple[BigNASTask, Supernet]:
     return task, task.build_model()
 
 
-def _lowered(graph: tf.types.experimental.PolymorphicFunction, inputs: object) -> bytes:
+def _lowered(
+    graph: tf.types.experimental.PolymorphicFunction, inputs: Sequence[tf.TensorSpec]
+) -> bytes:
     lowered = graph.experimental_get_compiler_ir(*inputs)(stage="hlo_serialized")
     return _without_copies(lowered)
 

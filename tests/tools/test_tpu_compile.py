@@ -108,7 +108,10 @@ def _all_reduced(serialised: bytes) -> list[list[int]]:
         for each in computation.instructions
         if each.opcode == "all-reduce"
     ]
-    assert all(list(each.replica_groups[0].replica_ids) == list(range(CORES)) for each in found)
+    assert all(
+        list(each.collective_device_list.replica_groups[0].replica_ids) == list(range(CORES))
+        for each in found
+    )
     return [list(each.shape.dimensions) for each in found]
 
 

@@ -63,7 +63,7 @@ _OUTPUT = flags.DEFINE_string(
     "output",
     None,
     "JSON file; runs/tpu_compile/<experiment>_<topology>_<batch>.json if unset."
-    " In parts (task.images_at_once), their number follows the batch; with --graph, graph and side.",
+    " Parts (task.images_at_once), or graph and side, follow the batch.",
 )
 
 

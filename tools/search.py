@@ -47,9 +47,9 @@ _LATENCY_COMMAND = flags.DEFINE_string(
     "latency_command", None, "command_ms: called with the folder of a child; prints milliseconds."
 )
 _NUM_GPUS = flags.DEFINE_integer(
-    "num_gpus", 1, "GPUs that evaluate side by side, a child each.", lower_bound=1
+    "num_gpus", 1, "GPUs that share the images of each child.", lower_bound=1
 )
-_TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate side by side, by name or address.")
+_TPU = flags.DEFINE_string("tpu", "", "TPU whose cores share them, by name or address.")
 _MULTI_WORKER = flags.DEFINE_bool(
     "multi_worker", False, "One of the processes that TF_CONFIG names, all with this command."
 )

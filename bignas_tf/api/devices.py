@@ -73,7 +73,7 @@ def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distrib
 def evaluation_strategy(
     num_gpus: int = 1, tpu: str = "", multi_worker: bool = False
 ) -> tf.distribute.Strategy:
-    """Makes a strategy each of whose replicas evaluates its own child.
+    """Makes a strategy whose replicas share the images on which children are evaluated.
 
     Args:
       num_gpus: how many; 1 is TensorFlow's default device, a GPU or the CPU.

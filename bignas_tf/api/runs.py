@@ -146,7 +146,7 @@ def load(
 
     Args:
       model_dir: folder of the run; may be remote.
-      strategy: whose replicas evaluate children side by side; this process' own if None.
+      strategy: whose replicas share the images of children; this process' own if None.
 
     Raises:
       UsageError: no run, no checkpoint, a damaged one, or one of another space.

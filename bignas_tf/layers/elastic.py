@@ -38,8 +38,8 @@ class Pass:
       recorded: where each batch norm puts its moments, float32 [2, its widest
         channels], under its offset; None to record nothing.
       norm_replicas: neighbouring replicas whose images a batch's moments are of, a divisor
-        of their number; 0 for all, and 1 for each alone: in calibration every replica runs
-        its own child.
+        of their number; 0 for all, and 1 for each alone: in calibration every batch
+        counts alone, however many replicas there are.
     """
 
     masked: bool = False

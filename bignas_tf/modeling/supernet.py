@@ -115,7 +115,7 @@ class Supernet(tf_keras.Model):
     def moments(self, images: tf.Tensor, choice: Architecture | tf.Tensor) -> tf.Tensor:
         """Means and variances that `images` give in each batch norm of a child.
 
-        On several replicas they are of each one's own images and child.
+        On several replicas they are of each one's own images.
 
         Returns:
           float32 [2, statistics_width]. Past a layer's width, and in blocks left out,

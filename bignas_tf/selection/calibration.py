@@ -1,38 +1,46 @@
-"""Batch norm statistics of children, from training images (paper, Section 3.1)."""
+"""Batch norm statistics of children, from training images (paper, Section 3.1).
+
+Moments of equal batches are pooled into those of all their images. Variances include the variance
+between the batches' means, so that the result does not depend on how images were grouped.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+import tensorflow as tf
 
 
-class PooledMoments:
-    """Pools moments of equal batches into those of all their images.
+def no_moments(channels: int) -> tf.Tensor:
+    """Totals before the first batch: zeros, float64 [2, channels]."""
+    return tf.zeros([2, channels], tf.float64)
 
-    Variances include the variance between the batches' means, so that the result
-    does not depend on how images were grouped. Sums are float64 and belong to one
-    instance: nothing carries over to the next children.
+
+def add(totals: tf.Tensor, moments: tf.Tensor, batches: tf.Tensor | int) -> tf.Tensor:
+    """Totals with some batches more.
+
+    Args:
+      totals: sums of means and of mean squares, float64 [2, channels].
+      moments: means and variances of batches, float32 [most, 2, channels].
+      batches: how many of them count, from the start.
     """
 
-    def __init__(self) -> None:
-        self._batches = 0
-        self._mean: np.ndarray | float = 0.0
-        self._square: np.ndarray | float = 0.0
+    def step(place: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        own = tf.cast(tf.gather(moments, place // 2), tf.float64)
+        squares = tf.stack([tf.zeros_like(own[0]), tf.square(own[0])])
+        return place + 1, sums + tf.where(place % 2 == 0, own, squares)
 
-    def add(self, moments: np.ndarray) -> None:
-        """Adds a batch's means and variances, float32 [..., 2, channels]."""
-        mean, variance = np.moveaxis(np.asarray(moments, np.float64), -2, 0)
-        self._batches += 1
-        self._mean = self._mean + mean
-        self._square = self._square + variance + mean**2
+    # One addition an iteration, first of a batch's means and variances, then of its squared means:
+    # of several, Grappler would choose the order, which decides the last digit.
+    return tf.while_loop(lambda place, _: place < 2 * batches, step, (0, totals))[1]
 
-    def result(self) -> np.ndarray:
-        """Means and variances of all images, float32 [..., 2, channels].
 
-        Raises:
-          ValueError: no batch was added.
-        """
-        if not self._batches:
-            raise ValueError("no batch to calibrate on")
-        mean = self._mean / self._batches
-        variance = np.maximum(self._square / self._batches - mean**2, 0.0)
-        return np.stack([mean, variance], -2).astype(np.float32)
+def statistics(totals: tf.Tensor, batches: tf.Tensor | int) -> tf.Tensor:
+    """Means and variances of all images, float32 [2, channels].
+
+    Args:
+      totals: of all batches, float64 [2, channels].
+      batches: how many there are.
+    """
+    count = tf.cast(batches, tf.float64)
+    mean = totals[0] / count
+    variance = tf.maximum(totals[1] / count - tf.square(mean), 0.0)
+    return tf.cast(tf.stack([mean, variance]), tf.float32)

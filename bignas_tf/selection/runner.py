@@ -82,6 +82,8 @@ class Search:
             RANKING: splits.open_split(data, selection.ranking_split, selection.batch_size),
             REPORTING: splits.open_split(data, selection.reporting_split, selection.batch_size),
         }
+        # Kept, so that images stay on the devices from one child to the next.
+        self._chunks = {what: self._evaluator.chunks(each) for what, each in self._splits.items()}
 
     def run(
         self, budgets: Sequence[Budget], output_dir: str, show: Show = console.print_line
@@ -135,7 +137,7 @@ class Search:
         budgets_lib.check(self._supernet.space, budgets, counted, figures.known_cost)
 
     def _scores(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
-        yield from self._evaluator.attempts(architectures, self._splits[what])
+        yield from self._evaluator.attempts(architectures, self._chunks[what])
 
     def _origin(self) -> dict[str, Any]:
         """All that figures depend on besides the child."""

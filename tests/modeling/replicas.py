@@ -1,4 +1,4 @@
-"""The one strategy of two replicas that a test process may have."""
+"""Strategies of one and of two replicas; a test process may have only one of two."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def two_cpus() -> tf.distribute.Strategy:
     the collective instance".
     """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def one_cpu() -> tf.distribute.Strategy:
+    """One replica of a strategy that could have more, as a worker of several has."""
+    return tf.distribute.MirroredStrategy(["CPU:0"])

@@ -15,7 +15,8 @@ from bignas_tf.data import resize
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection import evaluator as evaluator_lib
 from bignas_tf.selection.evaluator import Evaluator
-from bignas_tf.selection.graphs import ChildGraphs, PerReplica
+from bignas_tf.selection.graphs import ChildGraphs
+from bignas_tf.selection.spread import Chunk, PerReplica
 from tests.modeling import helpers, replicas
 from tests.selection import digits
 
@@ -118,18 +119,21 @@ class Little(ChildGraphs):
     calibrated, scored = 64, 10
     tried: list[int]
 
-    def moments(self, patches: tf.Tensor, codes: PerReplica) -> np.ndarray:
-        self._take(len(patches), self.calibrated)
-        return np.ones([1, 2, self._supernet.statistics_width], np.float32)
+    def calibrate(
+        self, chunk: Chunk, seen: int, code: tf.Tensor, totals: PerReplica
+    ) -> tuple[PerReplica, PerReplica]:
+        self._take(chunk, self.calibrated)
+        return totals, tf.ones([2, self._supernet.statistics_width])
 
-    def right(
-        self, patches: tf.Tensor, labels: tf.Tensor, codes: PerReplica, statistics: PerReplica
-    ) -> np.ndarray:
-        assert len(patches) == len(labels)
-        self._take(len(patches), self.scored)
-        return np.array([np.sum(labels.numpy() % 2 == 0)], np.float32)
+    def score(
+        self, chunk: Chunk, code: tf.Tensor, statistics: PerReplica, right: PerReplica
+    ) -> tuple[PerReplica, PerReplica]:
+        assert chunk.patches.shape[:2] == chunk.labels.shape
+        self._take(chunk, self.scored)
+        return right + tf.reduce_sum(tf.cast(chunk.labels % 2 == 0, tf.float32)), right
 
-    def _take(self, images: int, most: int) -> None:
+    def _take(self, chunk: Chunk, most: int) -> None:
+        images = chunk.labels.shape[1]
         self.tried.append(images)
         if images > most:
             raise tf.errors.ResourceExhaustedError(None, None, "Graph execution error:")

@@ -7,9 +7,14 @@ import subprocess
 import sys
 
 import pytest
+from tensorflow.compiler.xla.service import hlo_pb2
 
 from bignas_tf import errors, files
-from tools.tpu import environment, fitting
+from bignas_tf.selection import spread
+from tests.selection import digits
+from tools.tpu import environment, fitting, lowering
+
+CORES = 8
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 needs_libtpu = pytest.mark.skipif(
@@ -60,6 +65,56 @@ def test_the_small_space_compiles_for_eight_cores(tmp_path: pathlib.Path) -> Non
         assert named in done.stdout
 
 
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What each core runs to evaluate children at 9 px, 64 images at a time."""
+    config = digits.parse(tmp_path_factory.mktemp("digits"))
+    return {
+        graph: lowering.program(config, CORES, graph, side=9).lower(64)
+        for graph in (lowering.CALIBRATION, lowering.SCORING)
+    }
+
+
+@pytest.mark.slow
+def test_moments_of_all_cores_are_gathered_and_counts_are_summed(
+    evaluation: dict[str, bytes],
+) -> None:
+    channels = digits.supernet().statistics_width
+    found = {graph: _all_reduced(lowered) for graph, lowered in evaluation.items()}
+    moments = [CORES, spread.MOST_ROUNDS, 2, channels]
+    assert found == {lowering.CALIBRATION: [moments], lowering.SCORING: [[]]}
+
+
+@needs_libtpu
+@pytest.mark.slow
+@pytest.mark.parametrize("graph", [lowering.CALIBRATION, lowering.SCORING])
+def test_an_evaluation_compiles_for_eight_cores(
+    graph: str, evaluation: dict[str, bytes], tmp_path: pathlib.Path
+) -> None:
+    hlo = tmp_path / "lowered.hlo"
+    hlo.write_bytes(evaluation[graph])
+    found = environment.Compiler(str(ROOT / ".venv-tpu"), "v3:2x2").compile(str(hlo))
+    # A chunk of 8 rounds of 64 images with 8 x 8 pixels; weights are less than a MiB.
+    assert 8 * 64 * 64 < found["arguments_bytes"] < 2**20
+    assert found["all_reduces"] == 1
+
+
+def _all_reduced(serialised: bytes) -> list[list[int]]:
+    """Shapes of all-reduces over all cores."""
+    module = hlo_pb2.HloModuleProto.FromString(serialised)
+    found = [
+        each
+        for computation in module.computations
+        for each in computation.instructions
+        if each.opcode == "all-reduce"
+    ]
+    assert all(
+        list(each.collective_device_list.replica_groups[0].replica_ids) == list(range(CORES))
+        for each in found
+    )
+    return [list(each.shape.dimensions) for each in found]
+
+
 @pytest.mark.parametrize(
     ("asked", "unit", "largest", "tries"),
     [
@@ -95,6 +150,7 @@ def test_a_compiler_that_is_killed_is_explained(tmp_path: pathlib.Path) -> None:
         ("--environment=nowhere", "make env-tpu"),
         ("--per_core_batch=0", "per_core_batch"),
         pytest.param("--experiment=unheard_of", "bignas_imagenet", marks=needs_libtpu),
+        pytest.param("--graph=scoring --side=27", "children have", marks=needs_libtpu),
         pytest.param("--topology=v3:9x9", "v3:8x8", marks=needs_libtpu),
         pytest.param("--topology=abacus", "v3:8x8", marks=needs_libtpu),
     ],
@@ -102,7 +158,7 @@ def test_a_compiler_that_is_killed_is_explained(tmp_path: pathlib.Path) -> None:
 def test_a_mistake_is_one_line_and_exit_code_2(
     tmp_path: pathlib.Path, argument: str, named: str
 ) -> None:
-    done = _compile(f"--output={tmp_path}/result.json", argument)
+    done = _compile(f"--output={tmp_path}/result.json", *argument.split())
     assert done.returncode == 2
     assert named in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

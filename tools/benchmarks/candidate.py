@@ -11,7 +11,8 @@ from bignas_tf.data import resize
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection.evaluator import Batches, Evaluator
+from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.selection.spread import Batches
 
 from . import cases, harness
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .environment import Compiler
-from .lowering import ReplicaStep
+from .lowering import Program
 
 _TOO_LARGE = "out_of_memory"
 
 
-def measure(step: ReplicaStep, compiler: Compiler, images: int, unit: int = 1) -> dict[str, Any]:
+def measure(program: Program, compiler: Compiler, images: int, unit: int = 1) -> dict[str, Any]:
     """What the compiler says of `images` a core, or of the largest smaller batch that fits.
 
     A batch is a multiple of `unit`: the images that a step computes at once.
@@ -27,7 +27,7 @@ def measure(step: ReplicaStep, compiler: Compiler, images: int, unit: int = 1) -
     def fits(batch: int) -> bool:
         print(f"compiling {batch} images a core", flush=True)
         with tempfile.NamedTemporaryFile(suffix=".hlo") as hlo:
-            hlo.write(step.lower(batch))
+            hlo.write(program.lower(batch))
             hlo.flush()
             compiled[batch] = compiler.compile(hlo.name)
         return _TOO_LARGE not in compiled[batch]

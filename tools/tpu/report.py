@@ -8,7 +8,7 @@ _GIB, _MIB = 2**30, 2**20
 
 
 def table(result: dict[str, Any]) -> str:
-    """The figures of the batch that was compiled; all are of one core and one step."""
+    """The figures of the batch that was compiled; all are of one core and one step or round."""
     compiled, host = result["compiled"], result["host_bytes"]
     # The cycles of a loop are counted as often as it runs, the compiler's own figures once.
     counted = f", the loop of {result['parts']} parts counted once" if result["parts"] > 1 else ""
@@ -16,6 +16,8 @@ def table(result: dict[str, Any]) -> str:
         f"{result['experiment']} ({result['search_space']}, {result['compute_type']}) on "
         f"{result['topology']}, {result['cores']} cores, {result['largest_batch']} images a core"
     )
+    if result["side"]:
+        title += f", {result['graph']} at {result['side']} px"
     rows = {
         "arguments": f"{_size(compiled['arguments_bytes'])} of HBM",
         "temporaries": _size(compiled["temporaries_bytes"]),
@@ -25,8 +27,9 @@ def table(result: dict[str, Any]) -> str:
         "all-reduces": f"{compiled['all_reduces']}, {_size(compiled['all_reduce_bytes'])}{counted}",
         "estimated time": _time(compiled),
         "of which": _shares(compiled["cycles_by_kind"]),
-        "from the host": f"{_size(host['sent'])}; as float32 copies "
-        f"{_size(host['float32_copies'])}",
+        "from the host": "; ".join(
+            f"{_size(size)} {what.replace('_', ' ')}" for what, size in host.items()
+        ),
         "compilation": f"{compiled['compile_s']:.0f} s",
     }
     return "\n".join([title, *(f"  {name:<16}{value}" for name, value in rows.items())])
@@ -37,7 +40,7 @@ def _time(compiled: dict[str, Any]) -> str:
     if compiled["estimated_ms"] is None:
         return f"{cycles}; the clock of {compiled['kind']} is not known"
     return (
-        f"{compiled['estimated_ms']:,.1f} ms a step, an estimate: {cycles} of the compiler's at "
+        f"{compiled['estimated_ms']:,.1f} ms, an estimate: {cycles} of the compiler's at "
         f"{compiled['clock_mhz']} MHz, with no waiting for other cores or the host"
     )
 

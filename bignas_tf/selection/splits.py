@@ -43,12 +43,12 @@ _PAIRS = (
     _Pair(CALIBRATION, REPORTING, "a child calibrated on images cannot be judged on them", True),
     _Pair(
         TRAINING, RANKING,
-        "accuracies on images of training flatter, and the bigger a child, the more; the paper "
+        "accuracies on images of training are too good, and the more so the bigger a child; the paper "
         "ranks on such images, too", False,
     ),
     _Pair(
         TRAINING, EVALUATION,
-        "the learning curves are of images of training, on which accuracies flatter", False,
+        "the learning curves are of images of training, on which accuracies are too good", False,
     ),
 )  # fmt: skip
 
@@ -156,7 +156,7 @@ def check(uses: Mapping[str, DataConfig]) -> list[str]:
       uses: the images of each use, all of one data set, by the field that names them.
 
     Returns:
-      Warnings of images that may be shared, but flatter.
+      Warnings of images that may be shared, with accuracies that are then too good.
 
     Raises:
       UsageError: a pair that must be apart shares images, or a split cannot be opened.

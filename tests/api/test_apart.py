@@ -63,7 +63,7 @@ def test_ranking_on_images_of_the_run_is_named(task: BigNASConfig, tmp_path: pat
     trained = digits.parse(tmp_path).task
     task.selection.ranking_split = "train[1100:]"
     (warning,) = apart.check_search(trained, task)
-    assert "(100); accuracies on images of training flatter" in warning
+    assert "(100); accuracies on images of training are too good" in warning
     # Of another data set nothing is known.
     trained.train_data.source = "tfds"
     assert apart.check_search(trained, task) == []

@@ -64,9 +64,7 @@ def test_training_shows_its_lines_and_returns_the_run(
     capfd.readouterr()
     run = bignas.train(config, tmp_path, show=lines.append)
     assert capfd.readouterr().out == ""
-    first, *steps = lines
-    assert first.startswith("building the supernet and tracing a step")
-    assert [line.split("  ")[0] for line in steps] == [f"step {STEPS}/{STEPS}"] * 2
+    assert [line.split("  ")[0] for line in lines] == [f"step {STEPS}/{STEPS}"] * 2
     assert (run.step, run.model_dir) == (STEPS, str(tmp_path))
     assert repr(run) == (
         f"Run(model_dir='{tmp_path}', checkpoint='{tmp_path}/ckpt-{STEPS}', step={STEPS})"
@@ -204,7 +202,7 @@ def test_an_export_is_the_tool_s(
     version = bignas.export(run, child, tmp_path, **named, show=lines.append)
     assert version == tmp_path / "1"
     (line,) = lines
-    top1 = _json(child)["reporting_top1"]
+    top1 = files.read_json(child)["reporting_top1"]
     assert line == f"child: calibrated, top-1 {top1:.4f} on test; writing and verifying it"
     card, theirs = _json(version / "child.json"), _json(version_dir / "child.json")
     # Rounding differs with the number of CPUs.

@@ -271,7 +271,7 @@ def test_what_cannot_be_converted_is_refused(
     with pytest.raises(errors.RunError, match="does not load"):
         _convert(servable, broken, ["float32"])
     (broken / proof.PROOF_FILE).unlink()
-    with pytest.raises(errors.UsageError, match="cannot be read"):
+    with pytest.raises(errors.UsageError, match="is not the folder of an exported version"):
         _convert(servable, broken, ["float32"])
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)  # as where it has no wheel
     with pytest.raises(errors.UsageError, match="int8 needs ai_edge_litert, which is not"):

@@ -32,7 +32,8 @@ class OnTpu(tf.distribute.TPUStrategy):
 
 @pytest.fixture(autouse=True)
 def _switched_back() -> Iterator[None]:
-    assert switch.tensor_float_32_execution_enabled()
+    before = switch.tensor_float_32_execution_enabled()
+    switch.enable_tensor_float_32_execution(True)
     yield
     switch.enable_tensor_float_32_execution(True)
 

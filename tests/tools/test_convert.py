@@ -57,7 +57,7 @@ def test_conversion_reports_and_verification_runs_what_is_installed(
     ("name", "content", "words"),
     [
         ("child.json", "[]", "child.json is damaged, or not what tools.export writes: the file is"),
-        ("labels.json", '{"0": "nought"}', "labels.json is not a JSON list of strings"),
+        ("labels.json", '{"0": "nought"}', "labels.json is {'0': 'nought'}; it takes a list"),
     ],
 )
 def test_a_damaged_export_is_named(
@@ -82,7 +82,7 @@ def test_the_export_of_another_run_and_unknown_formats_are_refused(
     card["source"]["index_sha256"] = "0"
     (tmp_path / "child.json").write_text(json.dumps(card))
     error = _run(forks, "convert", model_dir=run_dir, export_dir=tmp_path, code=2)
-    assert "which is not what" in error
+    assert "now holds another checkpoint" in error
     flags = {"model_dir": run_dir, "export_dir": version_dir, "formats": "int4"}
     assert "formats ['int4']: choose from" in _run(forks, "convert", code=2, **flags)
     assert "give one folder" in _run(forks, "verify_export", code=2)

@@ -35,7 +35,7 @@ def _switched_back() -> Iterator[None]:
     before = switch.tensor_float_32_execution_enabled()
     switch.enable_tensor_float_32_execution(True)
     yield
-    switch.enable_tensor_float_32_execution(True)
+    switch.enable_tensor_float_32_execution(before)
 
 
 def _products(function: Callable[[tf.Tensor], object], example: tf.Tensor) -> set[bool]:

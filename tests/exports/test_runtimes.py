@@ -214,7 +214,7 @@ def test_logits_that_are_no_numbers_fail() -> None:
 
 
 def test_a_folder_without_a_proof_is_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.UsageError, match=r"proof\.npz cannot be read"):
+    with pytest.raises(errors.UsageError, match="is not the folder of an exported version"):
         next(runtimes.check(tmp_path))
 
 

@@ -99,7 +99,7 @@ def test_the_report_says_that_a_time_is_an_estimate_and_at_which_clock() -> None
         )
         compiled |= {"all_reduce_bytes": 10} | cycles.describe(_HLO, device)
         names = ("experiment", "search_space", "compute_type", "topology", "cores")
-        result = dict.fromkeys(names, "x") | {"largest_batch": 64, "parts": parts}
+        result = dict.fromkeys(names, "x") | {"largest_batch": 64, "parts": parts, "side": None}
         host = {"sent": 1, "float32_copies": 4}
         return report.table(result | {"compiled": compiled, "host_bytes": host})
 

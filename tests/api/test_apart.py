@@ -161,9 +161,8 @@ def test_a_split_that_is_gone_does_not_stop_those_that_start_from_it(
     assert warning.startswith(f"task.init_checkpoint {photo_task.init_checkpoint}: {gone}")
     trained = digits.parse(tmp_path).task
     trained.train_data = photo_task.train_data.replace(tfds_split="photos")
-    (first, second) = apart.check_finetuning(trained, photo_task)
-    assert first.startswith(f"the run that the child comes from: {gone}")
-    assert second == warning
+    (warning,) = apart.check_finetuning(trained, photo_task)
+    assert warning.startswith(f"the run that the child comes from: {gone}")
     # A search's own splits must be there all the same.
     photo_task.selection.ranking_split = "val[:9]"
     with pytest.raises(errors.UsageError, match=r"val\[:9\]"):

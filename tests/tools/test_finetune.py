@@ -98,7 +98,11 @@ def test_a_fine_tuned_child_is_exported_and_converted(
     ("changes", "override", "words"),
     [
         ({"num_classes": 1}, "", "num_classes is 1; at least 2 are needed"),
-        ({"channels": 3}, "", "train_data.channels is 3; the run's children take 1"),
+        (
+            {"channels": 3},
+            "task.selection.calibration_split=train",
+            "train_data.channels is 3; the run's children take 1",
+        ),
         ({}, "task.selection.reporting_split='train[50%:]'", "images in common"),
         ({}, "task.selection.reporting_split=valid", "'valid'"),
         ({}, "task.selection.calibration_split=valid", "'valid'"),

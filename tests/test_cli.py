@@ -70,9 +70,9 @@ def test_a_full_disk_is_one_line_whoever_writes() -> None:
         ("raise KeyboardInterrupt", 130, "error: interrupted"),
         ("raise MemoryError", 1, "error: memory ran out; smaller batches take less"),
         (
-            "raise type('ResourceExhaustedError', (Exception,), {})('no tensor\\n[[node]]')",
+            "raise type('ResourceExhaustedError', (Exception,), {})('Graph error:\\n\\nno tensor')",
             1,
-            "error: memory ran out (no tensor); smaller batches take less",
+            "error: memory ran out (Graph error: no tensor); smaller batches take less",
         ),
     ],
 )

@@ -102,8 +102,8 @@ def _shortage(error: Exception) -> str:
     if why := full_disk.reason(error):
         return full_disk.message(why, getattr(error, "filename", None))
     if isinstance(error, MemoryError) or type(error).__name__ == _EXHAUSTED:
-        said = (str(error).splitlines() or [""])[0]
-        return f"memory ran out{said and f' ({errors.cut(said, 300)})'}; smaller batches take less"
+        said = f" ({errors.one_line(error)})" if str(error) else ""
+        return f"memory ran out{said}; smaller batches take less"
     return ""
 
 

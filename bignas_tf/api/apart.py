@@ -5,23 +5,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 
-from bignas_tf import errors
-from bignas_tf.data import inputs
+from bignas_tf import errors, files
+from bignas_tf.data import config as config_lib
+from bignas_tf.data import inputs, sources
 from bignas_tf.data.config import DataConfig
 from bignas_tf.selection import splits
 from bignas_tf.training import checkpoints
 from bignas_tf.training.configs import BigNASConfig
-
-_IMAGES = ("source", "tfds_name", "input_path")  # what a data set is known by
 
 
 def check_training(task: BigNASConfig) -> list[str]:
     """Checks the images of a training run, and those of the runs whose weights it starts from.
 
     Returns:
-      Warnings of images that a run may share, in words.
+      Warnings, in words: of images that a run may share, and of those that cannot be compared.
 
     Raises:
       UsageError: uses share images that must be apart, or a split cannot be opened.
@@ -30,8 +30,8 @@ def check_training(task: BigNASConfig) -> list[str]:
     uses[splits.TRAINING] = task.train_data
     if task.evaluation.children:
         uses[splits.EVALUATION] = splits.evaluated(task.train_data, task.evaluation.split)
-    elif not _opens(uses[splits.CALIBRATION]):
-        del uses[splits.CALIBRATION]  # training does not need it; what does refuses it
+    else:
+        _leave_out_absent_calibration(uses)
     return [*splits.check(uses), *_check_earlier(task, uses)]
 
 
@@ -52,24 +52,31 @@ def check_search(trained: BigNASConfig, searched: BigNASConfig) -> list[str]:
     return [*_check_learnt(trained.train_data, uses), *_check_earlier(trained, uses)]
 
 
-def check_finetuning(trained: BigNASConfig, task: BigNASConfig) -> None:
+def check_finetuning(trained: BigNASConfig, task: BigNASConfig) -> list[str]:
     """Checks that a fine-tuned child is reported on images that it has never learnt from.
 
     Args:
       trained: of the run that the child comes from.
       task: of the fine-tuning.
 
+    Returns:
+      As `check_training`.
+
     Raises:
       UsageError: as `check_training`.
     """
     uses = splits.of_selection(task.train_data, task.selection)
     del uses[splits.RANKING]  # nothing is ranked
-    splits.check(uses | {splits.TRAINING: task.train_data})
-    try:
-        _check_learnt(trained.train_data, uses)
-    except errors.UsageError as error:
-        raise errors.UsageError(f"the run that the child comes from: {error}") from error
-    _check_earlier(trained, uses)
+    _leave_out_absent_calibration(uses)
+    warnings = splits.check(uses | {splits.TRAINING: task.train_data})
+    warnings += _check_named("the run that the child comes from", trained, uses)
+    return [*warnings, *_check_earlier(trained, uses)]
+
+
+def _leave_out_absent_calibration(uses: splits.Uses) -> None:
+    """Leaves out a calibration split that cannot be opened; what needs it refuses it."""
+    if not _opens(uses[splits.CALIBRATION]):
+        del uses[splits.CALIBRATION]
 
 
 def _opens(config: DataConfig) -> bool:
@@ -84,22 +91,45 @@ def _check_earlier(task: BigNASConfig, uses: Mapping[str, DataConfig]) -> list[s
     """Checks what the runs have learnt from whose weights a run starts from."""
     warnings = []
     for folder, earlier in _earlier(task):
-        try:
-            found = _check_learnt(earlier.train_data, uses)
-        except errors.UsageError as error:
-            raise errors.UsageError(f"task.init_checkpoint {folder}: {error}") from error
-        warnings += [f"task.init_checkpoint {folder}: {warning}" for warning in found]
+        warnings += _check_named(f"task.init_checkpoint {folder}", earlier, uses)
     return warnings
+
+
+def _check_named(name: str, trained: BigNASConfig, uses: Mapping[str, DataConfig]) -> list[str]:
+    """As `_check_learnt`, with the name of the run in every message."""
+    try:
+        found = _check_learnt(trained.train_data, uses)
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{name}: {error}") from error
+    return [f"{name}: {warning}" for warning in found]
 
 
 def _check_learnt(learnt: DataConfig, uses: Mapping[str, DataConfig]) -> list[str]:
     """Checks uses against images of an earlier training; of another data set none is known."""
     now = uses[splits.REPORTING]
-    if any(getattr(learnt, name) != getattr(now, name) for name in _IMAGES):
+    if _images(learnt) != _images(now):
         return []
     # The files may have been moved since.
     own = now.replace(tfds_split=learnt.tfds_split)
-    return splits.check({**uses, splits.TRAINING: own})
+    if _opens(own):
+        return splits.check({**uses, splits.TRAINING: own})
+    splits.check({use: config for use, config in uses.items() if use != splits.TRAINING})
+    return [
+        f"the images learnt from cannot be compared: their split {learnt.tfds_split!r} of "
+        f"{config_lib.images_name(now)!r} is gone"
+    ]
+
+
+def _images(config: DataConfig) -> tuple[str, list[str]]:
+    """What a data set is known by; of local files their absolute paths, however they are given."""
+    if config.source == "tfrecord":
+        return config.source, sorted(map(_absolute, sources.as_patterns(config.input_path)))
+    name = str(config_lib.images_name(config))
+    return config.source, [_absolute(name) if config.source == "folder" else name]
+
+
+def _absolute(path: str) -> str:
+    return path if files.is_remote(path) else os.path.abspath(os.path.expanduser(path))
 
 
 def _earlier(task: BigNASConfig) -> Iterator[tuple[str, BigNASConfig]]:

@@ -73,7 +73,7 @@ def finetune(
     config = _in_space_of(run, config)
     task = config.task
     # Before training: otherwise these mistakes would show only after it.
-    reporting = _reporting(run, task)
+    reporting = _reporting(run, task, show)
     patches = cards.calibration_patches(task, exporting.CALIBRATION_IMAGES) if formats else None
     child = _adapted(run, chosen, task)
     saved_model.ensure_base(output_dir)
@@ -97,7 +97,7 @@ def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig
     return changed
 
 
-def _reporting(run: Run, task: BigNASConfig) -> Split:
+def _reporting(run: Run, task: BigNASConfig, show: Show) -> Split:
     """The images to report an accuracy on, which neither training may have seen."""
     data = task.train_data
     if data.num_classes < 2:
@@ -105,7 +105,8 @@ def _reporting(run: Run, task: BigNASConfig) -> Split:
             f"task.train_data.num_classes is {data.num_classes}; at least 2 are needed"
         )
     reporting = cards.reporting_images(task)
-    apart.check_finetuning(run.config.task, task)
+    for warning in apart.check_finetuning(run.config.task, task):
+        show(f"warning: {warning}")
     return reporting
 
 

@@ -22,7 +22,10 @@ _OF_IMAGES = (
     tf.errors.FailedPreconditionError,  # a folder of that name
     tf.errors.UnknownError,  # an error of the disk
 )
+# Devices raise these too: only where the input failed are the images worth reading again.
+_OF_DEVICES_TOO = (tf.errors.FailedPreconditionError, tf.errors.UnknownError)
 _READ = "ReadFile"  # the operation in whose errors TensorFlow names the file
+_INPUT = (_READ, "IteratorGetNext")
 # Where in the graph and in the pipeline it happened.
 _NODES = re.compile(
     r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\].*|Error in user-defined function .*?: \S+: "
@@ -41,6 +44,8 @@ def named(config: config_lib.DataConfig) -> Iterator[None]:
     try:
         yield
     except _OF_IMAGES as error:
+        if isinstance(error, _OF_DEVICES_TOO) and not any(name in str(error) for name in _INPUT):
+            raise
         logging.warning("looking for an image that cannot be read")
         try:
             check(sources.open_source(config), config)

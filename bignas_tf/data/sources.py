@@ -148,7 +148,7 @@ def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
 
 
 def _tfrecord(config: config_lib.DataConfig) -> Opener:
-    patterns = _as_patterns(config.input_path)
+    patterns = as_patterns(config.input_path)
     try:
         paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     except tf.errors.OpError:
@@ -181,7 +181,8 @@ def _parse_example(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return example["image/encoded"], example["image/class/label"]
 
 
-def _as_patterns(value: str | Sequence[str]) -> list[str]:
+def as_patterns(value: str | Sequence[str]) -> list[str]:
+    """The patterns of TFRecord files that an `input_path` names."""
     parts = value.split(",") if isinstance(value, str) else value
     return [os.path.expanduser(part.strip()) for part in parts]
 

@@ -15,6 +15,7 @@ from bignas_tf.selection.objectives import Measurement, Objective
 
 # Digits of measured costs; counted ones are whole millionths of their units.
 _DECIMALS = 6
+_OUT_OF_MEMORY = "out of memory:"  # how such failures began in journals that recorded them
 
 Scored = tuple[Architecture, Accuracy | errors.RunError]
 
@@ -106,8 +107,7 @@ class Figures:
         scorer, unknown = self.scorers[what], []
         for architecture in architectures:
             known = self._memory.get(what, architecture)
-            # A child that was selected is tried again.
-            if known is None or (what == REPORTING and known.failure):
+            if known is None or (known.failure and _is_worth_a_retry(what, known.failure)):
                 unknown.append(architecture)
             elif known.value is None:
                 yield architecture, errors.RunError(known.failure)
@@ -134,6 +134,11 @@ class Figures:
     def _keep(self, record: Record) -> None:
         self._memory.add(record)
         self._on_found(record)
+
+
+def _is_worth_a_retry(what: str, failure: str) -> bool:
+    """A child that was selected is, and one for which memory ran out, as old journals record."""
+    return what == REPORTING or failure.startswith(_OUT_OF_MEMORY)
 
 
 def _measured(objective: Objective, architecture: Architecture) -> Record:

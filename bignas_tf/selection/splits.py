@@ -43,8 +43,8 @@ _PAIRS = (
     _Pair(CALIBRATION, REPORTING, "a child calibrated on images cannot be judged on them", True),
     _Pair(
         TRAINING, RANKING,
-        "accuracies on images of training are too good, and the more so the bigger a child; the paper "
-        "ranks on such images, too", False,
+        "accuracies on images of training are too good, and the more so the bigger a child; the "
+        "paper ranks on such images, too", False,
     ),
     _Pair(
         TRAINING, EVALUATION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import difflib
 import sys
@@ -46,7 +47,7 @@ def check(known: hyperparams.Config, values: object, source: str, path: str = ""
             default = float(default)  # the Model Garden writes 0 for 0.0
         if isinstance(default, hyperparams.Config):
             check(default, value, source, f"{path}{key}.")
-        elif not _fits(default, value):
+        elif not (_fits(default, value) or _is_listed(types[key], value)):
             raise errors.UsageError(
                 f"{source}: {path}{key} is {errors.shown(value)}; expected {type(default).__name__}"
             )
@@ -60,6 +61,15 @@ def _blank(known: hyperparams.Config, key: str) -> hyperparams.Config | None:
         if isinstance(each, type) and issubclass(each, hyperparams.Config):
             return each()
     return None
+
+
+def _is_listed(kind: object, value: object) -> bool:
+    """Whether a field takes one value or several, as `input_path` does, and has several."""
+    for each in typing.get_args(kind):
+        if typing.get_origin(each) is collections.abc.Sequence:
+            (item,) = typing.get_args(each)
+            return isinstance(value, list | tuple) and all(isinstance(one, item) for one in value)
+    return False
 
 
 def _fits(default: object, value: object) -> bool:

@@ -55,10 +55,10 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
       config: to continue with.
 
     Returns:
-      A line for each value that differs, or one that says why they could not be compared.
+      A line for each value that differs, or one that says that there is nothing to compare with.
 
     Raises:
-      UsageError: a value differs that must not.
+      UsageError: a value differs that must not, or the run's configuration cannot be read.
     """
     path = os.path.join(model_dir, checkpoints.PARAMS_FILE)
     if not files.is_file(path):
@@ -66,7 +66,10 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
     try:
         before = checkpoints.read_config(model_dir)
     except errors.UsageError as error:
-        return [f"{error}, so changes since the last start cannot be listed"]
+        raise errors.UsageError(
+            f"{error}; restore it, because nothing else says what the weights are for (without "
+            "the file the run continues unchecked)"
+        ) from error
     was, now = _values(before), _values(config)
     names = [name for name in now | was if was.get(name, _ABSENT) != now.get(name, _ABSENT)]
     for name in _FIXED:

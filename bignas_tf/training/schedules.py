@@ -19,6 +19,7 @@ LENGTHS = {
     "polynomial": "decay_steps",
     "power_linear": "total_decay_steps",
 }
+_WARMUP_PART = 10  # a warm-up takes at most the 10th part of a run that its schedule follows
 
 
 class ConstantEndingDecay(lr_schedule.ExponentialDecayWithOffset):
@@ -74,7 +75,8 @@ def for_run(trainer: cfg.TrainerConfig) -> OptimizationConfig:
     """The optimisation of a run, in which a schedule of length 0 falls until the last step.
 
     "constant_ending" reaches its floor there: 0.97 every `decay_steps` falls to 5% in 98.35 of
-    them, so they are a 98.35th of the run.
+    them, so they are a 98.35th of the fall. It begins where the warm-up ends: by then a short run
+    would have lost most of its rate otherwise. The warm-up takes at most a tenth of the run.
     """
     config = trainer.optimizer_config
     kind = config.learning_rate.type
@@ -82,12 +84,17 @@ def for_run(trainer: cfg.TrainerConfig) -> OptimizationConfig:
     schedule = config.learning_rate.get()
     if field is None or getattr(schedule, field) != 0:
         return config
+    # The copy keeps its class; `override` would refuse a length that is not a whole number.
+    config = config.replace()
+    schedule, warmup = config.learning_rate.get(), config.warmup.get()
+    if warmup is not None:
+        warmup.warmup_steps = min(warmup.warmup_steps, trainer.train_steps // _WARMUP_PART)
+        if kind == "constant_ending":
+            schedule.offset = max(schedule.offset, warmup.warmup_steps)
     steps = float(trainer.train_steps - getattr(schedule, "offset", 0))
     if kind == "constant_ending":
         steps *= math.log(schedule.decay_rate) / math.log(schedule.floor)
-    # The copy keeps its class; `override` would refuse a length that is not a whole number.
-    config = config.replace()
-    setattr(config.learning_rate.get(), field, steps)
+    setattr(schedule, field, steps)
     return config
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ import yaml
 from bignas_tf import errors
 from bignas_tf.api import apart
 from bignas_tf.training.configs import BigNASConfig
+from tests.data import photos, samples
 from tests.selection import digits
 
 
@@ -77,3 +79,91 @@ def test_a_child_is_not_reported_on_images_of_its_run(
     trained.train_data.tfds_split = "test[:5]"
     with pytest.raises(errors.UsageError, match=r"^the run that the child comes from: .*\(5\); an"):
         apart.check_finetuning(trained, task)
+
+
+def test_fine_tuning_needs_no_images_for_calibration(
+    task: BigNASConfig, tmp_path: pathlib.Path
+) -> None:
+    """The default, train[:2000], is more than a small data set has."""
+    trained = digits.parse(tmp_path).task
+    task.selection.calibration_split = "train[:2000]"
+    assert apart.check_finetuning(trained, task) == []
+
+
+@pytest.fixture
+def photo_task(task: BigNASConfig, tmp_path: pathlib.Path) -> BigNASConfig:
+    """Trains on train, calibrates on it, ranks on val and reports on test, two images each."""
+    names = {f"{split}/{name}": 1 for split in ("train", "val", "test") for name in ("cat", "dog")}
+    task.train_data.override({"source": "folder", "input_path": str(photos.write(tmp_path, names))})
+    task.train_data.override({"tfds_split": "train", "num_classes": 2})
+    task.evaluation.children = ()
+    task.selection.override(
+        {"calibration_split": "train", "ranking_split": "val", "reporting_split": "test"}
+    )
+    return task
+
+
+def _learnt(task: BigNASConfig, folder: pathlib.Path, **data: Any) -> str:
+    """The folder of a run of the same task but for its images."""
+    folder.mkdir()
+    config = digits.parse(folder)
+    config.task.train_data = task.train_data.replace(**data)
+    (folder / "params.yaml").write_text(yaml.safe_dump(config.as_dict()))
+    return str(folder)
+
+
+def test_a_folder_is_the_same_however_it_is_named(
+    photo_task: BigNASConfig, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = str(photo_task.train_data.input_path)
+    # The name of a TFDS data set says nothing about a folder.
+    for number, path in enumerate((".", "~", f"{folder}/")):
+        photo_task.init_checkpoint = _learnt(
+            photo_task, tmp_path / f"run{number}", input_path=path, tfds_name="mnist",
+            tfds_split="train+test",
+        )  # fmt: skip
+        with pytest.raises(errors.UsageError, match=r"^task.init_checkpoint .* in common \(2\)"):
+            apart.check_training(photo_task)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_tfrecords_are_the_same_however_they_are_named(
+    task: BigNASConfig, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [samples.write_records(tmp_path, files=2), str(tmp_path / "none-*")]
+    task.train_data.override({"source": "tfrecord", "tfds_split": "all[:4]"})
+    task.evaluation.children = ()
+    task.train_data.input_path = records if listed else ",".join(records)
+    task.selection.override(
+        {
+            "calibration_split": "all[:4]",
+            "ranking_split": "all[4:7]",
+            "reporting_split": "all[7:]",
+        }
+    )
+    relative = "none-*, part-*.tfrecord"
+    task.init_checkpoint = _learnt(
+        task, tmp_path / "run", input_path=relative, tfds_split="all[5:8]"
+    )
+    with pytest.raises(errors.UsageError, match=r"^task.init_checkpoint .* in common \(1\)"):
+        apart.check_training(task)
+
+
+def test_a_split_that_is_gone_does_not_stop_those_that_start_from_it(
+    photo_task: BigNASConfig, tmp_path: pathlib.Path
+) -> None:
+    photo_task.init_checkpoint = _learnt(photo_task, tmp_path / "run", tfds_split="photos")
+    gone = "the images learnt from cannot be compared: their split 'photos' of "
+    (warning,) = apart.check_training(photo_task)
+    assert warning.startswith(f"task.init_checkpoint {photo_task.init_checkpoint}: {gone}")
+    trained = digits.parse(tmp_path).task
+    trained.train_data = photo_task.train_data.replace(tfds_split="photos")
+    (warning,) = apart.check_finetuning(trained, photo_task)
+    assert warning.startswith(f"the run that the child comes from: {gone}")
+    # A search's own splits must be there all the same.
+    photo_task.selection.ranking_split = "val[:9]"
+    with pytest.raises(errors.UsageError, match=r"val\[:9\]"):
+        apart.check_search(trained, photo_task)

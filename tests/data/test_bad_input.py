@@ -206,3 +206,16 @@ def test_an_error_that_no_image_caused_passes() -> None:
         faults.named(samples.digits()),
     ):
         tf.debugging.Assert(tf.constant(False), ["not the images"])
+
+
+@pytest.mark.parametrize("kind", [tf.errors.UnknownError, tf.errors.FailedPreconditionError])
+def test_a_device_that_fails_does_not_have_all_images_read_again(
+    tmp_path: pathlib.Path, kind: type[tf.errors.OpError]
+) -> None:
+    """There is a broken image, which a search would find."""
+    (config, _) = _spoil(tmp_path).values()
+    with pytest.raises(kind, match="cuDNN"), faults.named(config):
+        raise kind(None, None, "Failed to get convolution algorithm: cuDNN failed")
+    message = "{{function_node __wrapped__IteratorGetNext_output_types}} Input/output error"
+    with pytest.raises(errors.UsageError, match=r"6\.jpg cannot be read"), faults.named(config):
+        raise kind(None, None, message)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
 from bignas_tf import errors, files
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import strategies
@@ -238,6 +239,14 @@ def test_a_child_that_memory_did_not_hold_is_tried_again_by_the_next_search() ->
     after = _search("coarse_to_fine", memory=memory, rounds=0)
     assert [each.architecture for each in after] == [each.architecture for each in before]
     assert all(candidate.ranking for candidate in after)
+
+
+def test_a_child_whose_lack_of_memory_an_old_journal_records_is_tried_again() -> None:
+    child, memory = budgets_lib.cheapest(SPACE), _Replacing()
+    for failure, found in (("out of memory: OOM when allocating", True), ("not finite", False)):
+        memory.add(Record(RANKING, child, None, failure=failure))
+        ((_, outcome),) = countable.figures(memory).accuracies(RANKING, [child])
+        assert isinstance(outcome, Accuracy) == found
 
 
 class _Replacing(Memory):

@@ -226,6 +226,20 @@ def test_a_rate_whose_default_is_written_as_an_integer_takes_a_fraction() -> Non
         field_types.check(known, {"trainer": {"optimizer_config": values}}, "file")
 
 
+def test_several_patterns_of_records_are_read_as_they_were_set() -> None:
+    """A run that was trained from Python with a list must be loaded again."""
+    known = configs.blank_experiment()
+    values = {"task": {"train_data": {"input_path": ["train-*", "more-*"]}}}
+    field_types.check(known, values, "file")
+    for wrong in (["train-*", 3], 3, {}):
+        values["task"]["train_data"]["input_path"] = wrong
+        with pytest.raises(errors.UsageError, match=r"input_path is .*; expected str"):
+            field_types.check(known, values, "file")
+    values = {"task": {"train_data": {"tfds_split": ["train"]}}}
+    with pytest.raises(errors.UsageError, match=r"tfds_split is .*; expected str"):
+        field_types.check(known, values, "file")
+
+
 def test_a_split_is_given_as_yaml() -> None:
     config = parsing.parse("bignas_small", [], "task: {train_data: {tfds_split: 'train[:9%]'}}")
     assert config.task.train_data.tfds_split == "train[:9%]"

@@ -16,6 +16,7 @@ from official.modeling.optimization import optimizer_factory
 from sklearn import datasets
 
 from bignas_tf.data import inputs, resize
+from bignas_tf.data import splits as split_names
 from bignas_tf.search_space import presets
 from bignas_tf.selection import splits
 from bignas_tf.training import accumulation, models, parsing, sandwich
@@ -246,3 +247,26 @@ def test_training_patches_are_bytes_at_224(tmp_path: pathlib.Path) -> None:
     )
     (spec, _) = inputs.build_dataset(data).element_spec
     assert (spec.dtype, spec.shape.as_list()) == (tf.uint8, [2, 224, 224, 3])
+
+
+def test_the_header_s_recipe_for_tfrecords_names_only_splits_that_they_have(
+    tmp_path: pathlib.Path,
+) -> None:
+    lines = pathlib.Path(ON_TPU).read_text().splitlines()
+    assert max(map(len, lines)) <= 100
+    start = lines.index("#   task:")
+    recipe = "\n".join(line[1:] for line in lines[start : lines.index("#", start)])
+    (tmp_path / "records.yaml").write_text(recipe)
+    task = parsing.parse("bignas_imagenet", [ON_TPU, str(tmp_path / "records.yaml")], "").task
+    data = task.train_data
+    sizes = {split_names.ALL: 1_281_167 + 50_000}
+    named = {
+        use: each.tfds_split for use, each in splits.of_selection(data, task.selection).items()
+    }
+    for use, split in (
+        named | {"": data.tfds_split, splits.EVALUATION: task.evaluation.split}
+    ).items():
+        ((_, start, stop),) = split_names.resolve(split, sizes, use)
+        held_out = use in (splits.REPORTING, splits.EVALUATION)
+        assert (start >= 1_281_167) == held_out
+        assert (stop > 1_281_167) == held_out

@@ -108,14 +108,19 @@ def test_another_batch_is_refused_where_lengths_follow_it(begun: pathlib.Path) -
     assert own == [f"  changed: task.train_data.global_batch_size was {runs.BATCH}, is now {half}"]
 
 
-@pytest.mark.parametrize("content", [None, "task: {sandwitch: 1}\n"])
 def test_a_run_whose_configuration_is_lost_says_that_it_compares_nothing(
-    begun: pathlib.Path, content: str | None
+    begun: pathlib.Path,
 ) -> None:
     (begun / "params.yaml").unlink()
-    if content is not None:
-        (begun / "params.yaml").write_text(content)
     (line,) = resuming.changes(str(begun), runs.parse(begun))
-    problem = "missing" if content is None else "not a run's configuration: "
-    assert line.startswith(f"{begun}/params.yaml is {problem}")
+    assert line.startswith(f"{begun}/params.yaml is missing")
     assert line.endswith("so changes since the last start cannot be listed")
+
+
+@pytest.mark.parametrize("content", ["task: {sandwitch: 1}\n", "task: {seed: [}\n", ""])
+def test_a_configuration_that_cannot_be_read_does_not_skip_what_is_refused(
+    begun: pathlib.Path, content: str
+) -> None:
+    (begun / "params.yaml").write_text(content)
+    with pytest.raises(errors.UsageError, match=r"params\.yaml is not .*; restore it, because"):
+        resuming.changes(str(begun), runs.parse(begun, "task.train_data.num_classes=11"))

@@ -157,6 +157,33 @@ def test_the_rate_of_bignas_small_reaches_its_floor_in_the_last_step(override: s
     assert rates[-2] > rates[-1]
 
 
+@pytest.mark.parametrize("steps", [1, 6, 50, 100, 300, 600])
+def test_a_run_however_short_has_all_of_its_rate_when_the_warm_up_ends(steps: int) -> None:
+    """The decay had begun in step 0: a run of 100 steps reached 22% of its rate."""
+    rates = _all_rates("experiments/digits.yaml", f"trainer.train_steps={steps}")
+    warmup = min(50, steps // 10)
+    assert rates.argmax() == warmup
+    assert rates[warmup] == pytest.approx(0.006, rel=1e-5)
+    np.testing.assert_allclose(
+        rates[:warmup], 0.006 * np.arange(warmup) / max(warmup, 1), rtol=1e-5
+    )
+    falling = np.arange(steps + 1 - warmup) / (steps - warmup)
+    np.testing.assert_allclose(rates[warmup:], 0.006 * 0.05**falling, rtol=1e-4)
+
+
+def test_a_fall_that_begins_later_than_the_warm_up_ends_keeps_its_offset() -> None:
+    rates = _all_rates("experiments/digits.yaml", f"{RATE}.constant_ending.offset=300")
+    assert rates[300] == pytest.approx(0.006, rel=1e-5)
+    assert rates[450] == pytest.approx(0.006 * 0.05**0.5, rel=1e-4)
+
+
+def test_a_cosine_of_few_steps_is_not_all_warm_up() -> None:
+    """In 50 steps the warm-up of 50 ended where the cosine does, at 0."""
+    rates = _all_rates("experiments/fashion_mnist.yaml", "trainer.train_steps=50")
+    assert rates.argmax() == 5
+    assert rates[5] > 0.9 * 0.007
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

@@ -68,10 +68,11 @@ def locked(
       if the lock is held.
 
     Raises:
-      UsageError: another process is inside, or the lock cannot be made.
+      UsageError: another process is inside, the lock cannot be made, or `path` is remote.
     """
-    target = pathlib.Path(path)
-    place = files.ensure_writable(target.parent) / f".{target.name}.lock"
+    target = pathlib.Path(path)  # of a remote path, `pathlib` makes a local one
+    folder = files.ensure_writable(path if files.is_remote(path) else target.parent)
+    place = folder / f".{target.name}.lock"
     with contextlib.ExitStack() as opened:
         try:
             with full_disk.explained(place):

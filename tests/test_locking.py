@@ -55,6 +55,11 @@ def test_only_one_can_be_inside_a_lock(tmp_path: pathlib.Path) -> None:
         locking.locked(path.with_name("dir"), "a job", "--dir"),
     ):
         pass
+    with (
+        pytest.raises(errors.UsageError, match="^ram://a/file is remote; a local folder"),
+        locking.locked("ram://a/file", "a job", "--dir"),
+    ):
+        pass
 
 
 def test_a_file_system_without_locks_is_refused_unless_none_is_required(

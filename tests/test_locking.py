@@ -56,7 +56,7 @@ def test_only_one_can_be_inside_a_lock(tmp_path: pathlib.Path) -> None:
     ):
         pass
     with (
-        pytest.raises(errors.UsageError, match="^ram://a/file is remote; a local folder"),
+        pytest.raises(errors.UsageError, match=r"^ram://a/file is remote; a local folder"),
         locking.locked("ram://a/file", "a job", "--dir"),
     ):
         pass

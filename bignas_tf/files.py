@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
 import stat
 import tempfile
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from bignas_tf import errors, full_disk, scratch
 
@@ -20,7 +19,12 @@ _MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes `text` to `path`, by way of a temporary file and a rename.
+    """Writes `text` to `path`; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Writes `content` to `path`, by way of a temporary file and a rename.
 
     Raises:
       UsageError: the file or its folder cannot be made or written to.
@@ -29,11 +33,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     if is_remote(path):
         name = os.fspath(path)
         with _remote(path) as gfile:
-            with gfile.GFile(f"{name}.part", "w") as stream:
-                stream.write(text)
+            with gfile.GFile(f"{name}.part", "wb") as stream:
+                stream.write(content)
             gfile.rename(f"{name}.part", name, overwrite=True)
         return
-    target, content = pathlib.Path(path), text.encode()
+    target = pathlib.Path(path)
     ensure_writable(target.parent)
     try:
         with full_disk.explained(target, len(content)), scratch.file(target) as stream:
@@ -146,70 +150,6 @@ def _below_remote(folder: str) -> Iterator[tuple[str, int]]:
                 except tf.errors.NotFoundError:
                     continue  # a run that trains deletes its old checkpoints
                 yield path.removeprefix(f"{base}/"), size
-
-
-def lock(stream: IO[Any], owner: str, flag: str) -> None:
-    """Locks an open file of this machine until it is closed or the process ends, even by a kill.
-
-    Args:
-      stream: the file.
-      owner: whoever else may have locked it, such as "a search".
-      flag: of the command, to choose another folder with.
-
-    Raises:
-      UsageError: somebody else has locked it.
-      OSError: its file system has no locks.
-    """
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise _usage_error(
-            stream.name,
-            f"belongs to {owner} that is running; wait until it ends, or choose another {flag}",
-        ) from None
-
-
-def require_lock(stream: IO[Any], owner: str, flag: str) -> None:
-    """See `lock`; where there are no locks, that is an error.
-
-    Raises:
-      UsageError: somebody else has locked it, or its file system has no locks.
-    """
-    try:
-        lock(stream, owner, flag)
-    except OSError as error:
-        raise _usage_error(
-            stream.name,
-            f"cannot be locked ({error.strerror}); choose another {flag}, on a file system with "
-            "locks",
-        ) from error
-
-
-@contextlib.contextmanager
-def locked(path: str | os.PathLike[str], owner: str, flag: str) -> Iterator[None]:
-    """Context in which no other process can enter it for the same path.
-
-    The lock is on `.NAME.lock` beside it, which stays: a lock on a file that was deleted would
-    keep nobody out.
-
-    Args:
-      path: a file or a folder of this machine, which may be missing.
-      owner: see `lock`.
-      flag: see `lock`.
-
-    Raises:
-      UsageError: another process is inside, or the lock cannot be made.
-    """
-    target = pathlib.Path(path)
-    place = ensure_writable(target.parent) / f".{target.name}.lock"
-    with contextlib.ExitStack() as opened:
-        try:
-            with full_disk.explained(place):
-                stream = opened.enter_context(place.open("a", encoding="utf-8"))
-        except OSError as error:
-            raise _usage_error(place, f"cannot be written ({error.strerror})") from error
-        require_lock(stream, owner, flag)
-        yield
 
 
 def refuse_folder(path: str | os.PathLike[str], flag: str) -> None:

@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from typing import IO
@@ -100,12 +101,21 @@ def abandoned(parent: pathlib.Path, *prefixes: str) -> Iterator[pathlib.Path]:
     except OSError:
         return
     for path in (parent / name for name in found):
-        if path.is_symlink():
-            continue  # never made here: in a shared folder, a trap
+        if not _may_be_ours(path):
+            continue
         lock = _claim(path)
         if lock is not None:
             with lock:
                 yield path
+
+
+def _may_be_ours(path: pathlib.Path) -> bool:
+    """Whether this user may have made it; in a shared folder, others may have set a trap."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode)
 
 
 def _create(parent: pathlib.Path, prefix: str, as_folder: bool) -> tuple[pathlib.Path, IO[bytes]]:
@@ -134,10 +144,14 @@ def _claim(path: pathlib.Path, made_here: bool = False) -> IO[bytes] | None:
       The file that is locked; None if another process has locked or removed it.
     """
     # A file is not made here: its maker may have finished it, and taken its name away, by now.
-    place, mode = (path / _LOCK, "ab") if path.is_dir() else (path, "r+b")
+    if path.is_dir():
+        place, mode, flags = path / _LOCK, "ab", os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    else:
+        place, mode, flags = path, "r+b", os.O_RDWR
     try:
-        stream = place.open(mode)
-    except OSError as error:
+        # A link is not followed, and a pipe not waited for: others may have put them there.
+        stream = os.fdopen(os.open(place, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666), mode)
+    except OSError as error:  # `os.fdopen` has closed what it refuses
         if made_here and not isinstance(error, FileNotFoundError):
             raise
         return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from bignas_tf import errors, files
+from bignas_tf import errors, locking
 
 
 class Entry(NamedTuple):
@@ -52,7 +52,7 @@ class Journal:
         except OSError as error:
             raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
         try:
-            self._lock()
+            locking.require_lock(self._stream, "a campaign", "--work_dir")
             self._load(json.dumps({"origin": origin}, sort_keys=True))
         except BaseException:
             self._stream.close()
@@ -77,15 +77,6 @@ class Journal:
         """Records a finished unit, on disk when this returns."""
         self._append(json.dumps({"key": dict(key), **entry._asdict()}, allow_nan=False))
         self._entries[_canonical(key)] = entry
-
-    def _lock(self) -> None:
-        try:
-            files.lock(self._stream, "a campaign", "--work_dir")
-        except OSError as error:
-            raise errors.UsageError(
-                f"{self._path} cannot be locked ({error.strerror}); choose a --work_dir on a file "
-                "system with locks"
-            ) from error
 
     def _load(self, head: str) -> None:
         self._stream.seek(0)

@@ -1,13 +1,18 @@
-"""Too little room for a file, and files that may not be read, as the operating system has them."""
+"""Too little room for a file, files that may not be read, no locks: as systems have them."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import pathlib
 import resource
 import tempfile
 from collections.abc import Iterator
+from typing import IO, NoReturn
+
+import pytest
 
 # How the operating system calls it.
 WHY = "File too large"
@@ -23,6 +28,19 @@ def file_size(most: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextlib.contextmanager
+def no_locks() -> Iterator[None]:
+    """No file can be locked inside, as on some network file systems."""
+
+    def refuse(stream: IO[str], operation: int) -> NoReturn:
+        del stream, operation
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        yield
 
 
 @contextlib.contextmanager

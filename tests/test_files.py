@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 
 import pytest
 import tensorflow as tf
@@ -53,28 +51,6 @@ def test_files_below_a_folder_are_listed_in_order_without_hidden_ones(folder: st
     assert files.below(folder) == files.below(f"{folder}/") == expected
 
 
-def test_a_lock_keeps_others_out_and_a_kill_leaves_none(tmp_path: pathlib.Path) -> None:
-    hold = (
-        "import sys; from bignas_tf import files; stream = open(sys.argv[1], 'a'); "
-        "files.lock(stream, 'x', '--y'); print('held', flush=True); sys.stdin.read()"
-    )
-    path = tmp_path / "lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", hold, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=pathlib.Path(__file__).resolve().parents[1],
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        with path.open("a") as stream:
-            with pytest.raises(errors.UsageError, match=r"lock belongs to a job that .* --dir$"):
-                files.lock(stream, "a job", "--dir")
-            holder.kill()
-            holder.wait()
-            files.lock(stream, "a job", "--dir")
-
-
 def test_a_walk_leaves_out_what_vanishes(tmp_path: pathlib.Path) -> None:
     for name in ("a", "b", "folder"):
         (tmp_path / name).mkdir()
@@ -105,22 +81,6 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: pathlib.Path, name: st
     with pytest.raises(errors.UsageError, match=rf"^{tmp_path / name} cannot be written \("):
         files.write_text(tmp_path / name, "")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-
-
-def test_only_one_can_be_inside_a_lock(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "new" / "file"
-    with files.locked(path, "a job", "--dir"), files.locked(path.with_name("other"), "a", "--b"):
-        expected = r"/new/\.file\.lock belongs to a job that is running; .* another --dir$"
-        with pytest.raises(errors.UsageError, match=expected), files.locked(path, "a job", "--dir"):
-            pass
-    with files.locked(path, "a job", "--dir"):
-        assert not path.exists()
-    path.with_name(".dir.lock").mkdir()
-    with (
-        pytest.raises(errors.UsageError, match=r"\.dir\.lock cannot be written \(Is a dir"),
-        files.locked(path.with_name("dir"), "a job", "--dir"),
-    ):
-        pass
 
 
 def test_where_only_this_machine_will_do_a_remote_folder_is_refused() -> None:

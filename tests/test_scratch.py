@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pathlib
+import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -54,6 +57,45 @@ def test_the_next_temporary_folder_removes_what_a_kill_has_left(
         assert not left.exists()
     assert _names(tmp_path) == [trap.name, "elsewhere"]
     assert _names(tmp_path / "elsewhere") == []
+
+
+def test_traps_in_a_shared_folder_are_left_alone(tmp_path: pathlib.Path) -> None:
+    pipe, link = (tmp_path / f".unverified-{letter * 8}" / ".lock" for letter in "ab")
+    for trap in (pipe, link):
+        trap.parent.mkdir()
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "made")
+    os.mkfifo(tmp_path / ".unfinished-abcd1234")
+    before = sorted(tmp_path.rglob("*"))
+    with _in_time():
+        scratch.sweep(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@contextlib.contextmanager
+def _in_time() -> Iterator[None]:
+    """Fails what waits for ever inside."""
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
+    signal.alarm(10)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_another_user_has_left_is_not_touched(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".unverified-abcd1234").mkdir()
+    (tmp_path / ".unfinished-abcd1234").touch()
+    before = sorted(tmp_path.rglob("*"))
+    with monkeypatch.context() as as_another:
+        as_another.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        scratch.sweep(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    scratch.sweep(tmp_path)
+    assert _names(tmp_path) == []
 
 
 def test_what_is_in_use_is_not_swept(tmp_path: pathlib.Path) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import commands
+from bignas_tf import commands, files
 
 from . import own_images, training_time
 from .cli import launch
@@ -48,7 +48,7 @@ _SHOWN_IMAGES, _JUDGED_IMAGES = 5, 2000
 def main(argv: Sequence[str]) -> None:
     del argv
     images = os.path.abspath(os.path.expanduser(_IMAGES.value)) if _IMAGES.value else ""
-    run_dir = _RUN_DIR.value or "_".join(["runs/quickstart", *pathlib.Path(images).parts[-1:]])
+    run_dir = _run_dir(images)
     budgets = _budgets()
     override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}"
     if images:
@@ -80,6 +80,16 @@ def main(argv: Sequence[str]) -> None:
         print(plain)
         print(own_images.next_steps(config_file, run_dir))
     print(f"report:         {run_dir}/report.html\nexported child: {export}")
+
+
+def _run_dir(images: str) -> str:
+    """The folder of the run; without the slash at the end that a completed path has.
+
+    Folders beside it get its name and an ending.
+    """
+    if not _RUN_DIR.value:
+        return "_".join(["runs/quickstart", *pathlib.Path(images).parts[-1:]])
+    return _RUN_DIR.value if files.is_remote(_RUN_DIR.value) else os.path.normpath(_RUN_DIR.value)
 
 
 def _budgets() -> list[float]:

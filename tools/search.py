@@ -49,7 +49,9 @@ _LATENCY_COMMAND = flags.DEFINE_string(
 _NUM_GPUS = flags.DEFINE_integer(
     "num_gpus", 1, "GPUs that share the images of each child.", lower_bound=1
 )
-_TPU = flags.DEFINE_string("tpu", "", "TPU whose cores share them, by name or address.")
+_TPU = flags.DEFINE_string(
+    "tpu", "", "TPU whose cores share the images of each child, by name or address."
+)
 _MULTI_WORKER = flags.DEFINE_bool(
     "multi_worker", False, "One of the processes that TF_CONFIG names, all with this command."
 )

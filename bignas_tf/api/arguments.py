@@ -7,12 +7,16 @@ import numbers
 from bignas_tf import errors
 
 
-def check_numbers(**given: tuple[int, int]) -> None:
-    """Checks whole numbers, each with the least that it may be.
+def check_numbers(**given: tuple[int, int] | tuple[int, int, int]) -> None:
+    """Checks whole numbers, each with the least and, if there is one, the most that it may be.
 
     Raises:
       UsageError: names the argument, its value and what is allowed.
     """
-    for name, (value, least) in given.items():
-        if not isinstance(value, numbers.Integral) or value < least:
-            raise errors.UsageError(f"{name} is {value}; it takes a whole number from {least}")
+    for name, (value, least, *most) in given.items():
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)  # NumPy's, too
+        if not whole or value < least or value > max(most, default=value):
+            allowed = " to ".join(map(str, (least, *most)))
+            raise errors.UsageError(
+                f"{name} is {errors.shown(value)}; it takes a whole number from {allowed}"
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from bignas_tf.plain import Value
+from bignas_tf.api import arguments
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
@@ -53,8 +53,8 @@ def model_space_of(
     Raises:
       UsageError: no such space, or more classes or channels than a model has.
     """
-    _check("num_classes", num_classes, _MOST_CLASSES)
-    _check("input_channels", input_channels, _MOST_CHANNELS)
+    num_classes = _checked("num_classes", num_classes, _MOST_CLASSES)
+    input_channels = _checked("input_channels", input_channels, _MOST_CHANNELS)
     if isinstance(space, str | os.PathLike):
         space = presets.get(os.fspath(space))
     if isinstance(space, SearchSpace):
@@ -65,6 +65,8 @@ def model_space_of(
     )
 
 
-def _check(name: str, given: int | None, most: int) -> None:
-    if given is not None:
-        Value(given, name).count(1, most)
+def _checked(name: str, given: int | None, most: int) -> int | None:
+    if given is None:
+        return None
+    arguments.check_numbers(**{name: (given, 1, most)})
+    return int(given)  # NumPy's integers would overflow in a count, and fit into no JSON

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 
+import numpy as np
 from official.core import config_definitions as cfg
 from PIL import Image
 
 from bignas_tf import files
+from bignas_tf.api import arguments
 from bignas_tf.data import sources
 from bignas_tf.selection import splits
 
@@ -26,22 +29,32 @@ def save_images(
       config: whose images they are, from `configure`, or a run's `config`.
       output_dir: gets `0_<class>.png` and so on.
       split: such as "train"; the configuration's reporting split if empty.
-      images: how many.
+      images: how many, at least 1.
 
     Returns:
       Their paths.
 
     Raises:
-      UsageError: an unknown or empty split, or a folder that cannot be written.
+      UsageError: no images are asked for, an unknown or empty split, or a folder that cannot be
+        written.
+      RunError: there is no room.
     """
-    task, folder = config.task, files.ensure_writable(output_dir)
+    arguments.check_numbers(images=(images, 1))
+    task = config.task
     names = sources.class_names(task.train_data)
     split = split or task.selection.reporting_split
     opened = splits.open_split(task.train_data, split, images, images)
     patches, labels = (part.numpy() for part in next(iter(opened)))
-    paths = []
+    folder, paths = files.ensure_writable(output_dir), []
     for index, (patch, label) in enumerate(zip(patches, labels, strict=True)):
         name = names[label].replace("/", "-").replace(" ", "-").lower()
         paths.append(folder / f"{index}_{name}.png")
-        Image.fromarray(patch.squeeze()).save(paths[-1])
+        files.write_bytes(paths[-1], _png(patch))
     return paths
+
+
+def _png(patch: np.ndarray) -> bytes:
+    """Encodes an image, uint8 [S, S, C]."""
+    encoded = io.BytesIO()
+    Image.fromarray(patch.squeeze()).save(encoded, "PNG")
+    return encoded.getvalue()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bignas_tf import console, errors, files, machine
+from bignas_tf import console, errors, files, locking, machine
 from bignas_tf.api import arguments, counting
 from bignas_tf.console import Show
 from bignas_tf.latency import children as children_lib
@@ -63,7 +63,7 @@ def latency_table(
     files.refuse_folder(path, "--output")
     device, elsewhere = _device(threads), Disposable(_CALLS)
     # Who saves it writes all of it, and would undo what another process has added.
-    with files.locked(path, "a measurement", "--output"):
+    with locking.locked(path, "a measurement", "--output"):
         table = _begun(path, models, threads, device, elsewhere)
         _measure(table, models.all_parts(sides), threads, elsewhere, show)
     show(_comparison(table, models, sides, threads, children, elsewhere))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 from absl import logging
 
-from bignas_tf import console, errors, files, scratch
+from bignas_tf import console, errors, files, locking, scratch
 from bignas_tf.console import Show
 from bignas_tf.data import sources
 
@@ -63,7 +63,7 @@ def prepare(
         show(f"{dataset} is already prepared in {folder}")
         return
     files.make_folder(os.path.dirname(folder))
-    with _alone(builder):
+    with _alone(builder, show):
         if manual_dir is None:
             _fetch(builder, show)
         else:
@@ -72,17 +72,21 @@ def prepare(
 
 
 @contextlib.contextmanager
-def _alone(builder: tfds.core.DatasetBuilder) -> Iterator[None]:
+def _alone(builder: tfds.core.DatasetBuilder, show: Show) -> Iterator[None]:
     """Keeps others from preparing the data set, and removes what a kill has left of it.
 
-    Buckets have no locks: nobody is kept out there, and nothing is removed.
+    Buckets and some file systems have no locks: nobody is kept out there, and nothing is removed.
     """
     root = os.fspath(builder.data_dir_root)
     if files.is_remote(root):
         yield
         return
-    with files.locked(os.path.join(root, builder.name), "a prepare_data", "--data_dir"):
-        _sweep(builder)
+    place = os.path.join(root, builder.name)
+    with locking.locked(place, "a prepare_data", "--data_dir", required=False) as unlocked:
+        if unlocked:
+            show(f"{unlocked}: make sure that nothing else prepares {builder.name} there")
+        else:
+            _sweep(builder)
         yield
 
 

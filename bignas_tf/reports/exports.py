@@ -13,6 +13,8 @@ from bignas_tf.accuracy import Accuracy
 from bignas_tf.exports import publishing
 from bignas_tf.plain import Value
 
+Listed = Sequence[tuple[str, int]]  # what `files.below` gives
+
 
 @dataclasses.dataclass(frozen=True)
 class Export:
@@ -31,16 +33,24 @@ class Export:
     formats: Mapping[str, Any]
 
 
-def below(folder: str) -> Iterator[Export]:
-    """The exports below a run's folder, in which what a kill left of them is finished first.
+def finish_below(folder: str) -> None:
+    """Finishes what a kill has left of exports below a run's folder, which may be remote."""
+    if not files.is_remote(folder):
+        publishing.finish_below(pathlib.Path(folder))
+
+
+def below(folder: str, listed: Listed) -> Iterator[Export]:
+    """The exports below a run's folder.
+
+    Args:
+      folder: of the run.
+      listed: its files, from `files.below`.
 
     Raises:
       UsageError: a file of one is damaged.
     """
-    if not files.is_remote(folder):
-        publishing.finish_below(pathlib.Path(folder))
     # Hidden ones are left out: they are not verified yet.
-    for name in (path for path, _ in files.below(folder) if path.endswith("/child.json")):
+    for name in (path for path, _ in listed if path.endswith("/child.json")):
         path = os.path.join(folder, name)
         version = os.path.dirname(path)
         card = files.read_json(path)

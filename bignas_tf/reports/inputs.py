@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from bignas_tf import errors, files
 from bignas_tf.plain import Value
 from bignas_tf.reports import curves, exports
+from bignas_tf.reports.exports import Listed
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import judged
@@ -94,8 +95,9 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
             f"{model_dir} is not the folder of a training run: it has no search_space.yaml"
         )
     space = presets.get(space_file)
-    exported = list(exports.below(model_dir))  # finishes what an export that was killed has left
-    folders = search_dirs or list(_searched(model_dir))
+    exports.finish_below(model_dir)
+    listed = files.below(model_dir)  # once: in a bucket, each file's size is a request
+    folders = search_dirs or list(_searched(model_dir, listed))
     return ReportedRun(
         name=model_dir,
         space=space,
@@ -105,14 +107,14 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
         losses=curves.losses(os.path.join(model_dir, "train")),
         judgement=_judgement(os.path.join(model_dir, judged.FILE), space),
         searches=list(_searches(model_dir, folders, space)),
-        exports=exported,
-        files=list(_files(model_dir, folders)),
+        exports=list(exports.below(model_dir, listed)),
+        files=list(_files(model_dir, listed, folders)),
     )
 
 
-def _searched(folder: str) -> Iterator[str]:
+def _searched(folder: str, listed: Listed) -> Iterator[str]:
     """The folders of searches in that of a run."""
-    for path, _ in files.below(folder):
+    for path, _ in listed:
         if _SEARCH.fullmatch(path):
             yield os.path.join(folder, os.path.dirname(path))
 
@@ -155,10 +157,10 @@ def _searches(folder: str, folders: Iterable[str], space: SearchSpace) -> Iterat
         yield ReportedSearch(name, key, result, _command(path))
 
 
-def _files(folder: str, searches: Iterable[str]) -> Iterator[tuple[str, int]]:
+def _files(folder: str, listed: Listed, searches: Iterable[str]) -> Iterator[tuple[str, int]]:
     sizes: dict[str, int] = {}
-    for base in (folder, *searches):
-        for path, size in files.below(base):
+    for base, found in ((folder, listed), *((each, files.below(each)) for each in searches)):
+        for path, size in found:
             sizes[_shown(os.path.join(base, path), folder)] = size
     for path in sorted(sizes):
         if path != PAGE_FILE and not path.startswith(f"{PLOTS_DIR}/"):

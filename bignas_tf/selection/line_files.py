@@ -11,7 +11,7 @@ import pathlib
 import secrets
 from typing import Protocol
 
-from bignas_tf import errors, files, full_disk
+from bignas_tf import errors, files, full_disk, locking
 
 OWNER = ".owner"  # how the file beside a remote one ends that says who writes it
 
@@ -65,7 +65,7 @@ class LocalLines:
         except OSError as error:
             raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
         try:
-            files.require_lock(self._stream, "a search", "--output_dir")
+            locking.require_lock(self._stream, "a search", "--output_dir")
         except BaseException:
             self._stream.close()
             raise

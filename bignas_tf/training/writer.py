@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from bignas_tf import errors, files, full_disk, workers
+from bignas_tf import errors, files, full_disk, locking, workers
 from bignas_tf.console import Show
 
 LOCK_FILE = ".training.lock"
@@ -64,7 +64,7 @@ def _locked(model_dir: str, show: Show) -> Iterator[None]:
         except OSError as error:
             raise errors.UsageError(f"{path} cannot be written ({error.strerror})") from error
         try:
-            files.lock(stream, "a training run", "--model_dir")
+            locking.lock(stream, "a training run", "--model_dir")
         except OSError as error:
             _warn(os.fspath(path), f"cannot be locked ({error.strerror})", show)
         else:

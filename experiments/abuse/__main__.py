@@ -48,8 +48,8 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     _chosen("--parts", _PARTS.value, PARTS)
-    if {"input", "requests"} & set(_PARTS.value) and not _MODEL_DIR.value:
-        raise errors.UsageError("input and requests need --model_dir, the folder of a quickstart")
+    if {"input", "requests"} & set(_PARTS.value):
+        _check_run()
     from bignas_tf import files
     from experiments.journal import Journal
 
@@ -61,6 +61,15 @@ def main(argv: Sequence[str]) -> None:
     failures = {part: outcome["failures"] for part, outcome in found.items() if outcome["failures"]}
     if failures:
         raise errors.RunError(f"failures: {failures}; see {path} and {work_dir}")
+
+
+def _check_run() -> None:
+    """Checks that --model_dir is of a quickstart, before anything is made."""
+    if not _MODEL_DIR.value:
+        raise errors.UsageError("input and requests need --model_dir, the folder of a quickstart")
+    from experiments.abuse import readers
+
+    readers.check_run(pathlib.Path(_MODEL_DIR.value))
 
 
 def _earlier(path: pathlib.Path) -> dict[str, Any]:

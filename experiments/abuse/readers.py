@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bignas_tf import errors, files
 from bignas_tf.data import config as data_config
 from bignas_tf.data import description, faults, sources
 from bignas_tf.latency.table import LatencyTable
@@ -25,6 +26,12 @@ from bignas_tf.training import checkpoints, curve_file, parsing
 from experiments.abuse import mutants
 
 _RUN = ("search_space.yaml", "params.yaml", "checkpoint", "command.json", "judgement.json")
+# Each comes from another step of a quickstart. Where it had to take scikit-learn's digits, it
+# trained fewer steps than the last one says.
+_FINISHED = (
+    "search_space.yaml", "judgement.json", "search/search.json", "export/1/proof.npz",
+    "ckpt-2000.index",
+)  # fmt: skip
 _IMAGES = 3
 
 
@@ -43,6 +50,20 @@ class Reader:
     read: Callable[[pathlib.Path], object]
     damaged: Callable[[bytes], mutants.Mutants]
     appends: bool = False
+
+
+def check_run(model_dir: pathlib.Path) -> None:
+    """Refuses a folder that cannot give all the valid files.
+
+    Raises:
+      UsageError: names the first file that is missing.
+    """
+    missing = next((name for name in _FINISHED if not files.is_file(model_dir / name)), None)
+    if missing:
+        raise errors.UsageError(
+            f"--model_dir={model_dir} is not the folder of a finished quickstart with "
+            f"Fashion-MNIST: it has no {missing}; `make quickstart` makes one in runs/quickstart"
+        )
 
 
 def copy_run(folder: pathlib.Path, model_dir: pathlib.Path) -> None:

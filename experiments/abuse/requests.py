@@ -65,8 +65,9 @@ def check(way: Way, image: bytes, requests: int, seed: int) -> dict[str, Any]:
       How many were answered and refused, what failed, and how memory grew after the first third.
     """
     rng, ended, failures = np.random.default_rng(seed), {"answered": 0, "refused": 0}, []
-    expected, settled = way.good(image), 0.0
+    number, settled = 0, 0.0
     try:
+        expected = way.good(image)
         for number in range(requests):
             ended[way.odd(rng, image)] += 1
             if number % _EVERY == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
@@ -19,6 +20,7 @@ NO_RUN: Any = None  # nothing of it may be looked at
     [
         ({"children": 0}, "children is 0; it takes a whole number from 1"),
         ({"children": 2.5}, "children is 2.5; it takes a whole number from 1"),
+        ({"children": True}, "children is True; it takes a whole number from 1"),
         ({"seed": -1}, "seed is -1; it takes a whole number from 0"),
         ({"images": -5}, "images is -5; it takes a whole number from 0"),
     ],
@@ -43,8 +45,23 @@ def test_a_latency_table_that_cannot_be_compared_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_numbers_from_the_least_on_pass() -> None:
-    arguments.check_numbers(children=(1, 1), seed=(0, 0))
+def test_numbers_from_the_least_to_the_most_pass() -> None:
+    arguments.check_numbers(children=(1, 1), seed=(0, 0), classes=(9, 1, 9))
+    with pytest.raises(
+        bignas.UsageError, match=r"^classes is 10; it takes a whole number from 1 t"
+    ):
+        arguments.check_numbers(classes=(10, 1, 9))
+
+
+def test_a_cost_takes_the_whole_numbers_of_numpy_too() -> None:
+    child = "bignas_small", "smallest"
+    counted = bignas.cost(*child, num_classes=np.int64(10), input_channels=np.uint8(1))
+    assert counted == bignas.cost(*child, num_classes=10, input_channels=1)
+    assert {type(figure) for figure in counted} == {int}
+    with pytest.raises(bignas.UsageError, match=r"^num_classes is True; it takes a whole number"):
+        bignas.cost(*child, num_classes=True)
+    with pytest.raises(bignas.UsageError, match=r"^input_channels is 0; it .* from 1 to 16384$"):
+        bignas.cost(*child, input_channels=0)
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])

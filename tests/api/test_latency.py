@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bignas_tf import errors, files
+from bignas_tf import errors, locking
 from bignas_tf.api import latency
 from tests.search_space import spaces
 
@@ -29,7 +29,7 @@ def test_a_folder_is_not_a_table(tmp_path: pathlib.Path) -> None:
 def test_two_measurements_never_share_a_table(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "table.json"
     with (
-        files.locked(path, "a test", "--flag"),
+        locking.locked(path, "a test", "--flag"),
         pytest.raises(errors.UsageError, match=r"belongs to a measurement that is running; .*put$"),
     ):
         _measure(path)

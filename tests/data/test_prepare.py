@@ -8,8 +8,9 @@ import pathlib
 
 import pytest
 
-from bignas_tf import errors, files
+from bignas_tf import errors, locking
 from bignas_tf.data import prepare, sources
+from tests import limits
 from tests.data import samples
 from tests.processes import Process
 
@@ -80,7 +81,7 @@ def test_what_a_kill_left_of_a_preparation_is_removed(tmp_path: pathlib.Path) ->
     for path in left + kept:
         (path / "part").mkdir(parents=True)
     manual = str(tmp_path / "empty")
-    with files.locked(data / "imagenet2012", "a test", "--flag"):
+    with locking.locked(data / "imagenet2012", "a test", "--flag"):
         with pytest.raises(errors.UsageError, match="belongs to a prepare_data that is running"):
             prepare.prepare("imagenet2012", str(data), manual)
         assert all(path.exists() for path in left + kept)
@@ -88,6 +89,24 @@ def test_what_a_kill_left_of_a_preparation_is_removed(tmp_path: pathlib.Path) ->
         prepare.prepare("imagenet2012", str(data), manual)
     assert not any(path.exists() for path in left)
     assert all(path.exists() for path in kept)
+
+
+def test_without_locks_a_preparation_says_so_and_removes_nothing(tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    version = pathlib.Path(sources.tfds_builder("imagenet2012", str(data)).data_dir)
+    left, lines = version.with_name(f"incomplete.AB12CD_{version.name}"), list[str]()
+    left.mkdir(parents=True)
+    with (
+        limits.no_locks(),
+        pytest.raises(errors.RunError, match="could not be prepared from"),
+    ):
+        prepare.prepare("imagenet2012", str(data), str(tmp_path / "empty"), lines.append)
+    assert left.exists()
+    (line,) = lines
+    assert line == (
+        f"{data}/.imagenet2012.lock cannot be locked (No locks available): "
+        "make sure that nothing else prepares imagenet2012 there"
+    )
 
 
 def test_folder_that_cannot_be_written(tmp_path: pathlib.Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
+import numpy as np
 import pytest
 
 from bignas_tf import errors, files
@@ -89,6 +90,50 @@ def test_what_a_kill_leaves_is_named() -> None:
     assert kills.difference(right, more) == "left: .unverified-x"
     with pytest.raises(errors.RunError, match="different files"):
         kills.agreeing({"a": "1"}, {"b": "1"})
+
+
+def test_a_folder_that_is_not_of_a_finished_quickstart_names_what_is_missing(
+    tmp_path: pathlib.Path,
+) -> None:
+    for name in (
+        "search_space.yaml", "judgement.json", "search/search.json", "export/1/proof.npz",
+        "ckpt-2000.index",
+    ):  # fmt: skip
+        with pytest.raises(
+            errors.UsageError, match=f"^--model_dir={tmp_path} is .* has no {name};"
+        ):
+            readers.check_run(tmp_path)
+        files.write_text(tmp_path / name, "")
+    readers.check_run(tmp_path)
+
+
+class _Broken:
+    """A way to a server that cannot be reached."""
+
+    closed = False
+
+    def good(self, image: bytes) -> np.ndarray:
+        """See `Way`."""
+        raise ConnectionError(image)
+
+    def odd(self, rng: np.random.Generator, good: bytes) -> str:
+        """See `Way`."""
+        raise AssertionError(rng, good)
+
+    def resident_mb(self) -> float:
+        """See `Way`."""
+        return 0.0
+
+    def close(self) -> None:
+        """See `Way`."""
+        self.closed = True
+
+
+def test_a_server_that_never_answers_is_told_and_closed() -> None:
+    way = _Broken()
+    outcome = requests.check(way, b"", 60, 0)
+    assert outcome["failures"] == ["request 0: ConnectionError"]
+    assert way.closed
 
 
 @pytest.mark.slow

@@ -79,7 +79,10 @@ def test_a_run_says_its_space_classes_and_channels(forks: Forks, tmp_path: pathl
         (("--architecture=missing.json",), "missing.json cannot be read"),
         (("--published=BigNASModel-S", "--search_space=nowhere"), "nowhere"),
         (("--published=BigNASModel-S", "--search_space=bignas_small"), "resolution"),
-        (("--published=BigNASModel-S", f"--num_classes={10**30}"), "; it takes 1 to 4194304"),
+        (
+            ("--published=BigNASModel-S", f"--num_classes={10**30}"),
+            "; it takes a whole number from 1 to 4194304",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str, ...], named: str) -> None:

@@ -232,6 +232,25 @@ fi
     assert done.stderr.startswith("error: my runs/export is there already; move it")
 
 
+@pytest.mark.parametrize(
+    ("export_dir", "there"), [("child", "/home/me/bignas_tf/child"), ("/child", "/child")]
+)
+def test_a_folder_may_have_the_name_with_which_its_children_begin(
+    code: pathlib.Path, export_dir: str, there: str
+) -> None:
+    line = '  base_path: "{}/child_400"\n'
+    copying = f"""if [[ $* == *' scp '* ]]; then
+  mkdir "$6/child"
+  printf '%s' {shlex.quote(line.format(there))} > "$6/child/models.config"
+fi
+"""
+    program(code / "bin" / "gcloud", f"{GCLOUD}{copying}")
+    done, _ = _ran(code, "fetch", f"--export_dir={export_dir}")
+    assert done.returncode == 0, done.stderr
+    copy = code / "runs" / "child"
+    assert (copy / "models.config").read_text() == line.format(copy.resolve())
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_missing_or_unknown_flag_exits_2(name: str) -> None:
     flags = PLACE + NEEDED.get(name, ())

@@ -76,7 +76,9 @@ def test_one_tool_at_a_time(
     for second in ("train", "search", "export"):
         refused = start(second)
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert refused.stderr.startswith(f"error: a tool is running here: {tool};")
+        assert refused.stderr == (
+            f"error: a tool is running here: {tool}; tools/gcp/follow.sh --tool={tool} shows it\n"
+        )
     assert bash(host, "-c", "echo > go; flock tool.lock true").returncode == 0
 
     assert start(tool).returncode == 0  # the first has ended

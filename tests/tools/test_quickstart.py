@@ -68,7 +68,7 @@ def quick(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathl
         images=images,
         minutes=MINUTES,
         budgets_mflops=BUDGET,
-        run_dir=folder / "run",
+        run_dir=f"{folder / 'run'}/",  # as the shell completes it
     )
     return folder / "run", chosen.getvalue() + printed
 
@@ -112,6 +112,7 @@ def test_the_configuration_can_be_trained_on(quick: tuple[pathlib.Path, str]) ->
     run_dir, printed = quick
     override = f"task.init_checkpoint={run_dir}"
     assert f"--config_file={run_dir}/quickstart.yaml --params_override={override}," in printed
+    assert f"--model_dir={run_dir}_longer\n" in printed
     config = bignas.configure("bignas_small", [run_dir / "quickstart.yaml"], override)
     start = initial_weights.load(config.task, bignas.search_space_of(run_dir / "space.yaml"))
     assert start.step == config.trainer.train_steps

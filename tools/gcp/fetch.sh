@@ -25,11 +25,11 @@ part=$output_dir/.fetched # what a copy that was interrupted leaves, too
 
 # The server wants absolute paths, and those in models.config are the host's.
 name_paths_of_this_machine() {
-  local here line
+  local here line there=/${from#/} # a child's name may repeat that of its folder
   here=$(cd -- "$output_dir" && pwd -P)/$folder
   while IFS= read -r line; do
-    if [[ $line == *base_path:*"$export_dir"* ]]; then
-      line="${line%%base_path:*}base_path: \"$here${line##*"$export_dir"}"
+    if [[ $line == *base_path:*"$there"* ]]; then
+      line="${line%%base_path:*}base_path: \"$here${line#*"$there"}"
     fi
     printf '%s\n' "$line"
   done < "$part/$folder/models.config" > "$part/models.config"

@@ -12,7 +12,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 tool=$1
 shift
 if running tool; then
-  echo "error: a tool is running here: $(< tool.name); tools/gcp/follow.sh shows it" >&2
+  other=$(< tool.name)
+  echo "error: a tool is running here: $other; tools/gcp/follow.sh --tool=$other shows it" >&2
   exit 1
 fi
 if [[ " $* " == *" --tpu=local "* ]]; then

@@ -1,0 +1,45 @@
+"""Images of a data set as files: whole, and only where they were asked for as they must be."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import pytest
+
+import bignas_tf as bignas
+from tests import limits
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def config() -> Any:
+    """Names scikit-learn's digits."""
+    return bignas.configure("bignas_small", [ROOT / "experiments" / "digits.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"images": 0}, "^images is 0; it takes a whole number from 1$"),
+        ({"split": "nowhere"}, "nowhere"),
+    ],
+)
+def test_a_mistake_leaves_no_folder(
+    config: Any, tmp_path: pathlib.Path, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(bignas.UsageError, match=words):
+        bignas.save_images(config, tmp_path / "images", **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_is_no_room_an_image_is_named_and_none_is_half(
+    config: Any, tmp_path: pathlib.Path
+) -> None:
+    with (
+        limits.file_size(20),
+        pytest.raises(bignas.RunError, match=rf"0_\d\.png cannot be written: {limits.WHY}"),
+    ):
+        bignas.save_images(config, tmp_path, images=1)
+    assert list(tmp_path.iterdir()) == []

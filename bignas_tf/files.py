@@ -198,10 +198,10 @@ def locked(path: str | os.PathLike[str], owner: str, flag: str) -> Iterator[None
       flag: see `lock`.
 
     Raises:
-      UsageError: another process is inside, or the lock cannot be made.
+      UsageError: another process is inside, the lock cannot be made, or `path` is remote.
     """
-    target = pathlib.Path(path)
-    place = ensure_writable(target.parent) / f".{target.name}.lock"
+    target = pathlib.Path(path)  # of a remote path, `pathlib` makes a local one
+    place = ensure_writable(path if is_remote(path) else target.parent) / f".{target.name}.lock"
     with contextlib.ExitStack() as opened:
         try:
             with full_disk.explained(place):

@@ -95,17 +95,26 @@ def test_a_run_that_may_not_be_read_is_named() -> None:
             _read(run)
 
 
-@pytest.mark.parametrize("listing", [0, 1, 2, 3])
+@pytest.mark.parametrize("listing", [0, 1, 2])
 def test_a_folder_that_training_renames_meanwhile_is_no_obstacle(
     tmp_path: pathlib.Path, listing: int
 ) -> None:
     run = made_up_searches.run(tmp_path)
     (run / "ckpt-6_temp" / "part").mkdir(parents=True)
-    # It is listed for what a kill left, for exports, for searches and for files.
+    # It is listed for what a kill left, for exports and for files.
     with vanishing.before_listing(run / "ckpt-6_temp", listing):
         read = _read(run)
     assert not (run / "ckpt-6_temp").exists()
     assert [name for name, _ in read.files] == ["search_space.yaml"]
+
+
+def test_a_search_that_a_link_leads_to_is_reported(tmp_path: pathlib.Path) -> None:
+    result = made_up_searches.result()
+    run = made_up_searches.run(tmp_path / "run", **{"first": result, "second": result})
+    made_up_searches.run(run, **{".hidden": result, "deep/search": result})
+    (run / "second").rename(tmp_path / "elsewhere")
+    (run / "second").symlink_to(tmp_path / "elsewhere")
+    assert [each.name for each in _read(run).searches] == ["first", str(run / "second")]
 
 
 def test_a_run_in_a_bucket_is_reported_as_the_same_run_here(tmp_path: pathlib.Path) -> None:

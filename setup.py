@@ -3,7 +3,8 @@
 tools/ and experiments/ are folders of the checkout's root, so that `python -m tools.train` works
 there without an installation. Packages of such general names would collide with others in an
 environment, so the wheel has them as bignas_tf.tools and bignas_tf.experiments. Listing packages
-by such rules, and leaving out modules, is beyond what pyproject.toml can say.
+by such rules, and leaving out modules, is beyond what pyproject.toml can say. The scripts in
+tools/gcp/ are left out, because they work only from a checkout.
 """
 
 from setuptools import find_packages, setup

@@ -52,10 +52,14 @@ def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
     """Puts the trained supernet in its own folder; one that has it already is left alone.
 
     Raises:
-      UsageError: the folder holds something else or cannot be written, or the packaged file is
-        damaged.
+      UsageError: the folder holds something else, cannot be written or is remote, or the packaged
+        file is damaged.
       RunError: there is no room.
     """
+    if files.is_remote(model_dir):
+        raise errors.UsageError(
+            f"{os.fspath(model_dir)} is remote; name a local folder as --model_dir"
+        )
     target = pathlib.Path(model_dir)
     if hashlib.sha256(DEMO.read_bytes()).hexdigest() != DEMO_SHA256:
         raise errors.UsageError(f"{DEMO} is damaged; install bignas-tf again")

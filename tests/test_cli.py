@@ -95,6 +95,14 @@ def test_output_that_nobody_reads_is_no_error(flush: bool) -> None:
     assert tool.returncode == 141
 
 
+def test_closed_output_is_no_error() -> None:
+    command = [sys.executable, "-c", TOOL.format(body="print('size', SIZE.value)")]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command], cwd=ROOT, stderr=subprocess.PIPE, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_pipe_of_a_tool_s_own_that_breaks_keeps_its_traceback() -> None:
     done = _tool("raise BrokenPipeError('of a child')")
     assert (done.returncode, done.stdout) == (1, "")

@@ -41,6 +41,13 @@ def test_it_is_put_in_a_folder_of_its_own(tmp_path: pathlib.Path) -> None:
         bignas.unpack_demo(folder / "params.yaml")
 
 
+def test_a_bucket_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(bignas.UsageError, match=r"^gs://b/demo is remote; name a local folder"):
+        bignas.unpack_demo("gs://b/demo")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_one_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     damaged = tmp_path / "demo.zip"
     content = bytearray(packaged.DEMO.read_bytes())

@@ -70,7 +70,8 @@ def _guarded(
         if unexpected:
             raise errors.UsageError(f"unexpected arguments {unexpected}; see --help")
         main(argv)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # the shell may have closed it: `>&-`
+            sys.stdout.flush()
     except errors.UsageError as error:
         _exit(error, _USAGE)
     except errors.RunError as error:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 
 from bignas_tf import files
+from bignas_tf.plain import Value
 
 FILE = "training_minutes.json"
 
@@ -21,26 +22,43 @@ def minutes_of(run_dir: str) -> float | None:
     """Returns the minutes of all trainings of a run; None if they are not known.
 
     They are not if another command began the run, or if a training was killed with this one.
+
+    Raises:
+      UsageError: the file is damaged.
     """
     path = os.path.join(run_dir, FILE)
-    if os.path.exists(path):
-        return float(files.read_json(path)["minutes"])
-    return None if _checkpoints(run_dir) else 0.0
+    if not os.path.exists(path):
+        return None if _checkpoints(run_dir) else 0.0
+    plain = files.read_json(path)
+    with files.written_by("tools.quickstart", path):
+        return Value(plain)["minutes"].optional(lambda minutes: minutes.number(0))
 
 
 @contextlib.contextmanager
 def noted(run_dir: str) -> Iterator[None]:
     """Context in which a run is trained; adds its minutes, also if the training fails.
 
-    A run that was complete already only starts the tool, which does not count.
+    A run that was complete already only starts the tool, which does not count. While it trains,
+    a file that is there says that the minutes are not known: a kill leaves it so.
+
+    Raises:
+      UsageError: the file is damaged or cannot be written.
     """
     minutes, before, began = minutes_of(run_dir), _checkpoints(run_dir), time.monotonic()
+    if minutes is None:
+        yield
+        return
+    path = os.path.join(run_dir, FILE)
+    if os.path.exists(path):
+        files.write_json(path, {"minutes": None})
     try:
         yield
     finally:
-        if minutes is not None and _checkpoints(run_dir) != before:
+        trained = _checkpoints(run_dir) != before
+        if trained:
             minutes += (time.monotonic() - began) / 60
-            files.write_json(os.path.join(run_dir, FILE), {"minutes": minutes})
+        if trained or os.path.exists(path):
+            files.write_json(path, {"minutes": minutes})
 
 
 def _checkpoints(run_dir: str) -> str:

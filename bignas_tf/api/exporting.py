@@ -247,7 +247,7 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
       UsageError: it is of another run, was fine-tuned since, or a file of it is damaged.
     """
     path = folder / saved_model.CHILD_FILE
-    if not path.is_file():
+    if not files.is_file(path):
         raise versions.no_version(folder)
     plain = files.read_json(path)
     with files.written_by("tools.export", path):

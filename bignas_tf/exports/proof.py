@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.exports import versions
 
 PROOF_FILE = "proof.npz"
@@ -57,7 +57,7 @@ def read(folder: pathlib.Path) -> Proof:
       UsageError: there is none, or it cannot be read.
     """
     path = folder / PROOF_FILE
-    if not path.exists():
+    if not files.is_file(path):
         raise versions.no_version(folder)
     try:
         # Opened here, because NumPy leaves a file open that it cannot read.

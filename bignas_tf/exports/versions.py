@@ -9,14 +9,26 @@ from bignas_tf import errors
 
 
 def numbers(folder: pathlib.Path) -> list[int]:
-    """The versions in a model's folder, ascending; none if there is no such folder."""
-    if not folder.is_dir():
+    """The versions in a model's folder, ascending; none if there is no such folder.
+
+    Raises:
+      UsageError: the folder may not be read.
+    """
+    try:
+        names = os.listdir(folder)
+    except PermissionError as error:
+        raise errors.UsageError(f"{folder} cannot be read ({error.strerror})") from error
+    except OSError:
         return []
-    return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal())
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def no_version(folder: str | os.PathLike[str]) -> errors.UsageError:
-    """The error to raise of a folder that is not a version's; names those that it holds."""
+    """The error to raise of a folder that is not a version's; names those that it holds.
+
+    Raises:
+      UsageError: the folder may not be read.
+    """
     found = numbers(pathlib.Path(folder))
     plural = "s" if len(found) > 1 else ""
     held = ", ".join(map(str, found))

@@ -113,10 +113,19 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
 
 
 def _searched(folder: str, listed: Listed) -> Iterator[str]:
-    """The folders of searches in that of a run."""
-    for path, _ in listed:
-        if _SEARCH.fullmatch(path):
-            yield os.path.join(folder, os.path.dirname(path))
+    """The folders of searches in that of a run, links included."""
+    if files.is_remote(folder):
+        for path, _ in listed:
+            if _SEARCH.fullmatch(path):
+                yield os.path.join(folder, os.path.dirname(path))
+        return
+    # `below` does not enter links. The first step of `os.walk` names them among the folders, and
+    # gives nothing if the run's folder may not be listed.
+    _, names, _ = next(os.walk(folder), ("", [], []))
+    for name in sorted(names):
+        search = os.path.join(folder, name)
+        if not name.startswith(".") and files.is_file(os.path.join(search, result_lib.FILE)):
+            yield search
 
 
 def _weights(folder: str, space: SearchSpace) -> Source | None:

@@ -12,7 +12,7 @@ from bignas_tf.api import latency
 from tests.search_space import spaces
 
 
-def _measure(path: pathlib.Path) -> None:
+def _measure(path: pathlib.Path | str) -> None:
     latency.latency_table(spaces.countable(), path, num_classes=3, input_channels=1, show=_fail)
 
 
@@ -24,6 +24,16 @@ def _fail(line: str) -> None:
 def test_a_folder_is_not_a_table(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.UsageError, match=f"^--output={tmp_path} is a folder; name a file"):
         _measure(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["gs://b/table.json", "gs://table.json"])
+def test_a_table_in_a_bucket_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.UsageError, match=f"^{path} is remote; a local folder is needed"):
+        _measure(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_measurements_never_share_a_table(tmp_path: pathlib.Path) -> None:

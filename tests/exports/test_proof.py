@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bignas_tf import errors
-from bignas_tf.exports import proof
+from bignas_tf.exports import proof, versions
+from tests import limits
 
 PATCHES, LOGITS = np.zeros([2, 4, 4, 3], np.uint8), np.ones([2, 5], np.float32)
 
@@ -76,3 +77,13 @@ def test_a_model_s_folder_names_its_versions(tmp_path: pathlib.Path) -> None:
     held = f"exported version: it holds versions 1, 9, 10; give {tmp_path}/10$"
     with pytest.raises(errors.UsageError, match=held):
         proof.read(tmp_path)
+
+
+def test_a_folder_that_may_not_be_read_is_named() -> None:
+    with limits.public_folder() as folder:
+        (folder / "1").mkdir()
+        with limits.forbidden(folder / "1"):
+            with pytest.raises(errors.UsageError, match=r"/1/proof\.npz cannot be read \(Permiss"):
+                proof.read(folder / "1")
+            with pytest.raises(errors.UsageError, match=r"/1 cannot be read \(Permission"):
+                versions.numbers(folder / "1")

@@ -108,6 +108,15 @@ def test_a_folder_that_training_renames_meanwhile_is_no_obstacle(
     assert [name for name, _ in read.files] == ["search_space.yaml"]
 
 
+def test_a_search_that_a_link_leads_to_is_reported(tmp_path: pathlib.Path) -> None:
+    result = made_up_searches.result()
+    run = made_up_searches.run(tmp_path / "run", **{"first": result, "second": result})
+    made_up_searches.run(run, **{".hidden": result, "deep/search": result})
+    (run / "second").rename(tmp_path / "elsewhere")
+    (run / "second").symlink_to(tmp_path / "elsewhere")
+    assert [each.name for each in _read(run).searches] == ["first", str(run / "second")]
+
+
 def test_a_run_in_a_bucket_is_reported_as_the_same_run_here(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

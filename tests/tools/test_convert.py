@@ -9,6 +9,8 @@ import shutil
 import numpy as np
 import pytest
 
+import bignas_tf as bignas
+from tests import limits
 from tests.shared_runs import LICENCE
 from tests.tools.forks import Forks
 
@@ -73,6 +75,17 @@ def test_a_damaged_export_is_named(
         shutil.copy(version_dir / each, tmp_path)
     (tmp_path / name).write_text(content)
     assert words in _run(forks, "convert", model_dir=run_dir, export_dir=tmp_path, code=2)
+
+
+def test_an_export_that_may_not_be_read_is_named(run_dir: pathlib.Path) -> None:
+    run = bignas.load(run_dir)
+    with limits.public_folder() as folder:
+        (folder / "1").mkdir()
+        with (
+            limits.forbidden(folder / "1"),
+            pytest.raises(bignas.UsageError, match=r"/1/child\.json cannot be read \(Permission"),
+        ):
+            bignas.convert(run, folder / "1", show=None)
 
 
 def test_the_export_of_another_run_and_unknown_formats_are_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -50,6 +51,27 @@ def test_the_minutes_of_a_run_that_another_command_began_are_not_known(
     with training_time.noted(str(tmp_path)):
         _save(tmp_path, 2)
     assert training_time.minutes_of(str(tmp_path)) is None
+
+
+def test_a_kill_leaves_minutes_that_are_not_known(tmp_path: pathlib.Path) -> None:
+    run_dir, killed = tmp_path / "run", tmp_path / "killed"
+    _save(run_dir, 1)
+    (run_dir / training_time.FILE).write_text(json.dumps({"minutes": 3.0}))
+    with training_time.noted(str(run_dir)):
+        _save(run_dir, 2)
+        shutil.copytree(run_dir, killed)  # as a kill would leave it now
+    assert (training_time.minutes_of(str(run_dir)) or 0.0) > 3.0
+    with training_time.noted(str(killed)):
+        _save(killed, 3)
+    assert training_time.minutes_of(str(killed)) is None
+
+
+@pytest.mark.parametrize("content", [[], {}, {"minutes": "x"}, {"minutes": -1}])
+def test_a_damaged_file_is_named(tmp_path: pathlib.Path, content: object) -> None:
+    (tmp_path / training_time.FILE).write_text(json.dumps(content))
+    damaged = rf"{training_time.FILE} is damaged, or not what tools\.quickstart writes: "
+    with pytest.raises(bignas.UsageError, match=damaged), training_time.noted(str(tmp_path)):
+        pass
 
 
 def test_a_training_that_is_refused_leaves_nothing(tmp_path: pathlib.Path) -> None:

@@ -13,7 +13,7 @@ from bignas_tf.accuracy import Accuracy
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.graphs import ChildGraphs
-from bignas_tf.selection.spread import Batches, Chunks, OneByOne, Spread
+from bignas_tf.selection.spread import Batches, Chunks, OneByOne, Room, Spread
 
 
 class Evaluator:
@@ -37,6 +37,7 @@ class Evaluator:
         self._masked = supernet.execution == "mask"
         replicas = supernet.distribute_strategy.num_replicas_in_sync
         self._one_by_one = replicas == 1 and not self._masked
+        self._room = Room()
         self._calibration = self.chunks(calibration)
         self._graphs: dict[int | None, ChildGraphs] = {}
 
@@ -48,13 +49,13 @@ class Evaluator:
     def chunks(self, batches: Batches | Chunks) -> Chunks:
         """Batches as the graphs take them, or what this has returned before.
 
-        Where they fit, they stay on the devices for as long as what is returned is kept.
+        Where they fit together, they stay on the devices for as long as what is returned is kept.
         """
         if isinstance(batches, Spread | OneByOne):
             return batches
         if self._one_by_one:
             return OneByOne(batches)
-        return Spread(batches, self._supernet.distribute_strategy)
+        return Spread(batches, self._supernet.distribute_strategy, room=self._room)
 
     def scores(
         self, architectures: Iterable[Architecture], batches: Batches | Chunks
@@ -127,7 +128,9 @@ class Evaluator:
         Every replica computes all of them, so that every process has them.
         """
         graphs, strategy = self._graphs_of(architecture), self._supernet.distribute_strategy
-        chunks = OneByOne(batches) if self._one_by_one else Spread(batches, strategy, alike=True)
+        chunks: Chunks = OneByOne(batches)
+        if not self._one_by_one:  # read once: nothing need be kept
+            chunks = Spread(batches, strategy, alike=True, room=Room(0))
         given = graphs.given(statistics)
         for logits, labels in graphs.logits(architecture, given, chunks):
             for of_batch, classes in zip(logits, labels, strict=True):

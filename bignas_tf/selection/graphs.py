@@ -64,10 +64,9 @@ class ChildGraphs:
         """
         totals = self._to_all(calibration.no_moments(self._supernet.statistics_width))
         code, seen, found = self._code(child), 0, None
-        for chunk in chunks:
-            seen += chunk.batches
-            size = self._size(chunk)
-            with _memory_explained(child, f"calibration with {size} images a batch"):
+        with _memory_explained(child, "calibration"):  # chunks are sent as they are asked for
+            for chunk in chunks:
+                seen += chunk.batches
                 totals, found = self.calibrate(chunk, seen, code, totals)
         if found is None:
             raise ValueError("no batch to calibrate on")
@@ -148,10 +147,7 @@ class ChildGraphs:
 
     def _to_all(self, value: tf.Tensor) -> PerReplica:
         everywhere = self._strategy.experimental_distribute_values_from_function(lambda _: value)
-        local = self._strategy.experimental_local_results(everywhere)
-        # A graph does not wrap the result of a process' only replica: wrapped, it would be traced
-        # again.
-        return everywhere if len(local) > 1 else local[0]
+        return spread.unwrapped(everywhere, self._strategy)
 
     def _everywhere(
         self, run: Callable[..., PerReplica], signature: list[tf.TensorSpec] | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -38,6 +39,30 @@ class Chunk(NamedTuple):
     images: int
 
 
+class Room:
+    """Bytes on each device that several `Spread`s together may keep.
+
+    Args:
+      size: how many.
+    """
+
+    def __init__(self, size: int = RESIDENT_BYTES) -> None:
+        self._size = size
+        # One that is gone holds nothing.
+        self._held: weakref.WeakKeyDictionary[Spread, int] = weakref.WeakKeyDictionary()
+
+    def take(self, holder: Spread, size: int) -> bool:
+        """Adds bytes to those of a holder, if they fit."""
+        if sum(self._held.values()) + size > self._size:
+            return False
+        self._held[holder] = self._held.get(holder, 0) + size
+        return True
+
+    def give_back(self, holder: Spread) -> None:
+        """Frees all that a holder took."""
+        self._held.pop(holder, None)
+
+
 class Spread:
     """Whole batches, spread over the replicas of a strategy in chunks of one static shape.
 
@@ -48,7 +73,7 @@ class Spread:
       batches: uint8 patches [N, S, S, C] and int32 labels [N]; only the last may have fewer.
       strategy: whose replicas get them.
       alike: give every replica all of the batches.
-      room: bytes that may be kept on each device.
+      room: for what is kept; one of its own if None.
     """
 
     def __init__(
@@ -56,28 +81,31 @@ class Spread:
         batches: Batches,
         strategy: tf.distribute.Strategy,
         alike: bool = False,
-        room: int = RESIDENT_BYTES,
+        room: Room | None = None,
     ) -> None:
         self._batches = batches
         self._strategy = strategy
         self._apart = 1 if alike else strategy.num_replicas_in_sync
-        self._room = room
+        self._room = room or Room()
         self._kept: list[Chunk] = []
 
     def __iter__(self) -> Iterator[Chunk]:
         if self._kept:
             yield from self._kept
             return
-        kept: list[Chunk] = []
-        held = 0
-        for chunk, size in self._chunks():
-            held += size
-            if held <= self._room:
-                kept.append(chunk)
-            else:
-                kept.clear()
-            yield chunk
-        self._kept = kept
+        kept: list[Chunk] | None = []
+        try:
+            for chunk, size in self._chunks():
+                if kept is not None and self._room.take(self, size):
+                    kept.append(chunk)
+                else:
+                    kept = None
+                    self._room.give_back(self)
+                yield chunk
+            self._kept = kept or []
+        finally:
+            if not self._kept:
+                self._room.give_back(self)
 
     def _chunks(self) -> Iterator[tuple[Chunk, int]]:
         """Yields chunks and the bytes that each takes on a device."""
@@ -129,22 +157,35 @@ def part(chunk: Chunk, strategy: tf.distribute.Strategy, first: int, count: int)
     """`count` places of each batch of a chunk, from `first` on; its counts stay the chunk's."""
 
     def cut(value: PerReplica) -> PerReplica:
-        local = strategy.experimental_local_results(value)
-        return strategy.experimental_distribute_values_from_function(
-            lambda context: local[context.replica_id_in_sync_group % len(local)][
-                :, first : first + count
-            ]
+        local = [places(each) for each in strategy.experimental_local_results(value)]
+        everywhere = strategy.experimental_distribute_values_from_function(
+            lambda context: local[context.replica_id_in_sync_group % len(local)]
         )
+        return unwrapped(everywhere, strategy)
+
+    def places(own: tf.Tensor) -> tf.Tensor:
+        with tf.device(own.device):  # not the current one, for all replicas
+            return own[:, first : first + count]
 
     return chunk._replace(patches=cut(chunk.patches), labels=cut(chunk.labels))
+
+
+def unwrapped(value: PerReplica, strategy: tf.distribute.Strategy) -> PerReplica:
+    """The tensor itself where this process has one replica; else the value.
+
+    A graph does not wrap the result of a process' only replica: wrapped, it would be traced again,
+    and a graph with a signature does not take it.
+    """
+    local = strategy.experimental_local_results(value)
+    return value if len(local) > 1 else local[0]
 
 
 Chunks = Spread | OneByOne
 
 
 def rounds_of(shape: Sequence[int]) -> int:
-    """Rounds of a chunk whose batches are of `shape`, [N, S, S, C]."""
-    return min(max(CHUNK_BYTES // int(np.prod(shape)), 1), MOST_ROUNDS)
+    """Rounds of a chunk whose batches are of `shape`, [N, S, S, C]; N may be 0."""
+    return min(max(CHUNK_BYTES // max(int(np.prod(shape)), 1), 1), MOST_ROUNDS)
 
 
 def _stacked(batches: Sequence[Batch], shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

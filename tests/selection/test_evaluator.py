@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection import evaluator as evaluator_lib
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.graphs import ChildGraphs
-from bignas_tf.selection.spread import Chunk, PerReplica
+from bignas_tf.selection.spread import Batch, Chunk, PerReplica
 from tests.modeling import helpers, replicas
 from tests.selection import digits
 
@@ -179,10 +180,35 @@ def test_memory_for_hardly_an_image_fails_a_child_and_no_other(
     assert isinstance(dict(outcomes)[small], Accuracy)
 
 
+def test_memory_that_does_not_hold_images_of_calibration_fails_the_child(net: Supernet) -> None:
+    class Sent:
+        """Images for which a device has no memory."""
+
+        def __iter__(self) -> Iterator[Batch]:
+            raise tf.errors.ResourceExhaustedError(None, None, "failed to allocate memory")
+
+    evaluator = Evaluator(net, Sent())
+    with pytest.raises(errors.OutOfMemoryError, match="out of memory in calibration at"):
+        evaluator.statistics(net.space.smallest())
+
+
+def test_the_only_replica_of_a_strategy_scores_in_parts() -> None:
+    with replicas.one_cpu().scope():
+        net = digits.supernet(within=digits.one_stage())
+    evaluator, child = digits.evaluator(net), net.space.smallest()
+    graphs = ChildGraphs(net, side=None, one_by_one=True)
+    statistics = graphs.given(evaluator.statistics(child))
+    chunks = evaluator.chunks(digits.batches(f"test[:{IMAGES}]"))
+    whole = graphs.right(child, statistics, chunks)
+    graphs._at_once[child.resolution] = 10
+    assert graphs.right(child, statistics, chunks) == whole
+    assert graphs.traces == 1
+
+
 def test_batches_of_calibration_are_not_divided(net: Supernet, little: type[Little]) -> None:
     evaluator, images = digits.evaluator(net), digits.batches("test[:32]")
     little.calibrated = 31
-    message = "out of memory in calibration with 32 images a batch at 8 px; lower task.selection"
+    message = "out of memory in calibration at 8 px; lower task.selection"
     with pytest.raises(errors.OutOfMemoryError, match=message):
         list(evaluator.scores([net.space.with_resolution(net.space.smallest(), 8)], images))
     assert little.tried == [32]

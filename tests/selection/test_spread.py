@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.selection import spread
-from bignas_tf.selection.spread import Batch, OneByOne, Spread
+from bignas_tf.selection.spread import Batch, OneByOne, Room, Spread
 from tests.modeling import replicas
 
 SIZE = 4  # images of a batch
@@ -83,10 +83,33 @@ class _Counted:
 @pytest.mark.parametrize(("room", "read"), [(2 * spread.MOST_ROUNDS * SIZE, 1), (1, 3)])
 def test_what_fits_is_sent_once_and_the_rest_each_time(room: int, read: int) -> None:
     batches = _Counted(SIZE * (spread.MOST_ROUNDS + 1))
-    spread_out = Spread(batches, tf.distribute.get_strategy(), room=room)
+    spread_out = Spread(batches, tf.distribute.get_strategy(), room=Room(room))
     for _ in range(3):
         assert sum(chunk.images for chunk in spread_out) == SIZE * (spread.MOST_ROUNDS + 1)
     assert batches.read == read
+
+
+def test_splits_share_the_room_for_as_long_as_each_is_there() -> None:
+    strategy, room = tf.distribute.get_strategy(), Room(spread.MOST_ROUNDS * SIZE)
+    first, second = (_Counted(SIZE) for _ in range(2))
+    one, two = (Spread(each, strategy, room=room) for each in (first, second))
+    for _ in range(2):
+        assert len([*one, *two]) == 2
+    assert (first.read, second.read) == (1, 2)
+    del one
+    for _ in range(2):
+        assert len(list(two)) == 1
+    assert second.read == 3
+
+
+def test_an_iteration_that_failed_leaves_the_room_to_others() -> None:
+    strategy, room = tf.distribute.get_strategy(), Room(spread.MOST_ROUNDS * SIZE)
+    failing, other = _Counted(SIZE, fails=True), _Counted(SIZE)
+    one, two = (Spread(each, strategy, room=room) for each in (failing, other))
+    with pytest.raises(OSError, match="disk"):
+        list(one)
+    assert len([*two, *two]) == 2
+    assert other.read == 1
 
 
 def test_an_iteration_that_failed_is_not_taken_for_the_whole() -> None:
@@ -103,6 +126,7 @@ def test_large_batches_make_small_chunks() -> None:
     # 256 x 224 x 224 x 3 bytes are 38.5 MB, of which 256 MiB hold six.
     assert spread.rounds_of([256, 224, 224, 3]) == 6
     assert spread.rounds_of([1, 2**15, 2**15, 3]) == 1
+    assert spread.rounds_of([0, 8, 8, 1]) == spread.MOST_ROUNDS  # no batch fits a TPU core
 
 
 def test_one_device_gets_its_batches_as_they_are() -> None:
@@ -120,4 +144,6 @@ def test_a_part_of_a_chunk_has_those_places_of_every_batch() -> None:
         [[2, 3], [10, 11]],
         [[6, 7], [14, 15]],
     ]
-    assert [each.shape[1] for each in strategy.experimental_local_results(part.patches)] == [2, 2]
+    patches = strategy.experimental_local_results(part.patches)
+    assert [each.shape[1] for each in patches] == [2, 2]
+    assert [each.device for each in patches] == list(strategy.extended.worker_devices)

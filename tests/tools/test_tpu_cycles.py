@@ -104,7 +104,7 @@ def test_the_report_says_that_a_time_is_an_estimate_and_at_which_clock() -> None
         return report.table(result | {"compiled": compiled, "host_bytes": host})
 
     whole = table("TPU v2", 1)
-    assert "0.8 ms a step, an estimate: 0.5 M cycles of the compiler's at 700 MHz" in whole
+    assert "0.8 ms, an estimate: 0.5 M cycles of the compiler's at 700 MHz" in whole
     assert "depthwise 69%, norm 19%" in whole
     assert "counted once" not in whole
     divided = table("TPU v9", 4)

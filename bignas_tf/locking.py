@@ -72,7 +72,13 @@ def locked(
     """
     target = pathlib.Path(path)  # of a remote path, `pathlib` makes a local one
     folder = files.ensure_writable(path if files.is_remote(path) else target.parent)
-    place = folder / f".{target.name}.lock"
+    with held(folder / f".{target.name}.lock", owner, flag, required) as unlocked:
+        yield unlocked
+
+
+@contextlib.contextmanager
+def held(place: pathlib.Path, owner: str, flag: str, required: bool) -> Iterator[str]:
+    """Context that holds a lock file, which is made if missing; see `locked`."""
     with contextlib.ExitStack() as opened:
         try:
             with full_disk.explained(place):

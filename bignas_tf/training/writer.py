@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 import re
 import shutil
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from bignas_tf import errors, files, full_disk, locking, workers
+from bignas_tf import errors, files, locking, workers
 from bignas_tf.console import Show
 
 LOCK_FILE = ".training.lock"
@@ -52,21 +51,14 @@ def sole(model_dir: str, strategy: tf.distribute.Strategy, show: Show) -> Iterat
 @contextlib.contextmanager
 def _locked(model_dir: str, show: Show) -> Iterator[None]:
     if files.is_remote(model_dir):
-        _warn(model_dir, "is remote, and such folders cannot be locked", show)
+        _warn(f"{model_dir} is remote, and such folders cannot be locked", show)
         yield
         return
     # The file stays: a lock on a deleted file would exclude no other process.
     path = pathlib.Path(model_dir, LOCK_FILE)
-    with contextlib.ExitStack() as opened:
-        try:
-            with full_disk.explained(path):
-                stream = opened.enter_context(path.open("a", encoding="utf-8"))
-        except OSError as error:
-            raise errors.UsageError(f"{path} cannot be written ({error.strerror})") from error
-        try:
-            locking.lock(stream, "a training run", "--model_dir")
-        except OSError as error:
-            _warn(os.fspath(path), f"cannot be locked ({error.strerror})", show)
+    with locking.held(path, "a training run", "--model_dir", required=False) as unlocked:
+        if unlocked:
+            _warn(unlocked, show)
         else:
             _sweep(pathlib.Path(model_dir), show)
         yield
@@ -85,5 +77,5 @@ def _sweep(folder: pathlib.Path, show: Show) -> None:
         show(f"removed incomplete files of a killed run: {names}")
 
 
-def _warn(path: str, problem: str, show: Show) -> None:
-    show(f"{path} {problem}: make sure that no other training writes into the run's folder")
+def _warn(problem: str, show: Show) -> None:
+    show(f"{problem}: make sure that no other training writes into the run's folder")

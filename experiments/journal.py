@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from bignas_tf import errors, locking
+from bignas_tf import errors
+from bignas_tf.selection.line_files import LocalLines
 
 
 class Entry(NamedTuple):
@@ -47,15 +47,11 @@ class Journal:
     def __init__(self, path: pathlib.Path, origin: Mapping[str, Any]) -> None:
         self._path = path
         self._entries: dict[str, Entry] = {}
+        self._file = LocalLines(path, "a campaign", "--work_dir")
         try:
-            self._stream = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
-        try:
-            locking.require_lock(self._stream, "a campaign", "--work_dir")
             self._load(json.dumps({"origin": origin}, sort_keys=True))
         except BaseException:
-            self._stream.close()
+            self._file.close()
             raise
 
     def __enter__(self) -> Journal:
@@ -67,7 +63,7 @@ class Journal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stream.close()
+        self._file.close()
 
     def get(self, key: Mapping[str, Any]) -> Entry | None:
         """The entry of a unit, or None if it has not finished."""
@@ -75,19 +71,18 @@ class Journal:
 
     def add(self, key: Mapping[str, Any], entry: Entry) -> None:
         """Records a finished unit, on disk when this returns."""
-        self._append(json.dumps({"key": dict(key), **entry._asdict()}, allow_nan=False))
+        self._file.append(json.dumps({"key": dict(key), **entry._asdict()}, allow_nan=False))
         self._entries[_canonical(key)] = entry
 
     def _load(self, head: str) -> None:
-        self._stream.seek(0)
         try:
-            text = self._stream.read()
+            text = self._file.read()
         except UnicodeDecodeError as error:
             raise self._damaged("it is not text") from error
         whole = text[: text.rfind("\n") + 1]
-        self._stream.truncate(len(whole.encode()))
+        self._file.cut(whole)
         if not whole:
-            self._append(head)
+            self._file.append(head)
             return
         first, *lines = whole.splitlines()
         if first != head:
@@ -105,11 +100,6 @@ class Journal:
 
     def _damaged(self, where: str) -> errors.UsageError:
         return errors.UsageError(f"{self._path} is damaged ({where}); delete it to start again")
-
-    def _append(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
 
 
 def _canonical(key: Mapping[str, Any]) -> str:

@@ -54,9 +54,11 @@ def opened(path: str | os.PathLike[str]) -> LineFile:
 
 
 class LocalLines:
-    """A local file, locked until it is closed. See `opened` and `LineFile`."""
+    """A local file, locked until it is closed. See `opened`, `LineFile` and `locking.lock`."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], owner: str = "a search", flag: str = "--output_dir"
+    ) -> None:
         self._path = pathlib.Path(path)
         try:
             # Unbuffered: what could not be written is not tried again when the file is closed.
@@ -65,7 +67,7 @@ class LocalLines:
         except OSError as error:
             raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
         try:
-            locking.require_lock(self._stream, "a search", "--output_dir")
+            locking.require_lock(self._stream, owner, flag)
         except BaseException:
             self._stream.close()
             raise

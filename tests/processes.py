@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import multiprocessing.context
 import multiprocessing.reduction
@@ -86,6 +87,12 @@ class Process:
             if line.startswith(start):
                 return
         raise AssertionError(f"ended without a line {start!r}: {self.end()}")
+
+    def printed(self, lines: int) -> bool:
+        """Waits for this many more lines, and says whether there were so many before the end."""
+        came = list(itertools.islice(self._output, lines))
+        self.lines += [line.rstrip("\n") for line in came]
+        return len(came) == lines
 
     def send(self, number: signal.Signals) -> None:
         assert self._process.pid is not None

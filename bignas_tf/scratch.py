@@ -78,11 +78,16 @@ def renamed(path: pathlib.Path, prefix: str) -> pathlib.Path:
 def sweep(parent: pathlib.Path) -> None:
     """Removes unfinished files and folders that no living process is making."""
     for path in abandoned(parent, _FILE, _FOLDER):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        remove(path)
+
+
+def remove(path: pathlib.Path) -> None:
+    """Removes a file or a folder, as far as this process can."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def abandoned(parent: pathlib.Path, *prefixes: str) -> Iterator[pathlib.Path]:

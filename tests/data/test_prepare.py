@@ -72,14 +72,20 @@ def test_what_a_kill_left_of_a_preparation_is_removed(tmp_path: pathlib.Path) ->
     left = [
         version.with_name(f"incomplete.AB12CD_{version.name}"),
         data / "downloads" / "imagenet2012" / "tars" / half,
+        data / "downloads" / "extracted" / "imagenet2012" / f"incomplete.{'0a' * 16}_TAR.tar",
     ]
     kept = [
         version.with_name("incomplete.AB12CD_0.0.1"),
         data / "downloads" / "imagenet2012" / "whole.tar",
         data / "downloads" / "mnist" / half,
+        data / "downloads" / "extracted" / "imagenet2012" / "TAR.whole.tar",
+        data / "downloads" / "extracted" / "mnist" / f"incomplete.{'0a' * 16}_GZIP.gz",
     ]
     for path in left + kept:
         (path / "part").mkdir(parents=True)
+    # A packed file is unpacked to a file, an archive to a folder.
+    left.append(left[-1].with_name(f"incomplete.{'0b' * 16}_GZIP.gz"))
+    left[-1].write_text("half")
     manual = str(tmp_path / "empty")
     with locking.locked(data / "imagenet2012", "a test", "--flag"):
         with pytest.raises(errors.UsageError, match="belongs to a prepare_data that is running"):

@@ -70,6 +70,17 @@ def temporary() -> Iterator[pathlib.Path]:
         yield path
 
 
+@contextlib.contextmanager
+def of_others() -> Iterator[None]:
+    """Removes at the end what libraries have put among temporary files inside, and left there."""
+    with temporary() as path:
+        before, tempfile.tempdir = tempfile.tempdir, str(path)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
 def renamed(path: pathlib.Path, prefix: str) -> pathlib.Path:
     """Renames what `folder` gave: it stays locked, but is not removed or swept any more."""
     return path.rename(path.with_name(prefix + path.name.removeprefix(_FOLDER)))

@@ -18,6 +18,7 @@ import runpy
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -155,6 +156,7 @@ def _run(arguments: Sequence[str], variables: Mapping[str, str], out: int, err: 
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(variables)
+    tempfile.tempdir = None  # that of $TMPDIR is remembered from before the fork
     sys.argv = list(arguments)
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 

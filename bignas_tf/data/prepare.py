@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 from absl import logging
 
-from bignas_tf import console, errors, files, locking, scratch
+from bignas_tf import console, errors, files, full_disk, locking, scratch
 from bignas_tf.console import Show
 from bignas_tf.data import sources
 
@@ -109,8 +109,14 @@ def _unpacked(builder: tfds.core.DatasetBuilder) -> str:
 
 
 def _make(builder: tfds.core.DatasetBuilder, manual_dir: str | None = None) -> None:
+    """Lets TFDS do it.
+
+    Raises:
+      RunError: there is no room; other failures as TFDS raises them.
+    """
     config = tfds.download.DownloadConfig(extract_dir=_unpacked(builder), manual_dir=manual_dir)
-    builder.download_and_prepare(download_config=config)
+    with full_disk.explained(builder.data_dir):
+        builder.download_and_prepare(download_config=config)
 
 
 def restore_gzip_header(stripped: bytes, name: str, packed_at: int) -> bytes:
@@ -133,6 +139,8 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
         try:
             _make(builder)
             return
+        except errors.RunError:  # no room, and none for another copy
+            raise
         except Exception as error:  # TFDS raises whatever its downloader met
             problems.append(f"download failed ({errors.one_line(error)})")
     else:
@@ -152,6 +160,8 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
 def _prepare_from(builder: tfds.core.DatasetBuilder, manual_dir: str) -> None:
     try:
         _make(builder, manual_dir)
+    except errors.RunError:
+        raise
     except Exception as error:  # TFDS raises whatever it met: a missing file, another checksum
         raise errors.RunError(
             f"{builder.name} could not be prepared from {manual_dir}: {errors.one_line(error)}"

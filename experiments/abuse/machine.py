@@ -127,8 +127,8 @@ def judge(code: int, said: str, lack: Lack) -> tuple[str, str]:
         return "worked", ""
     if code not in _MISTAKE_OR_FAILURE:
         return ("aborted", "") if lack.aborts else ("failed", f"exit code {code}: {last[:300]}")
-    clear = said.count(f"\n{_ERROR}") + said.startswith(_ERROR) == 1 and last.startswith(_ERROR)
-    if not clear or len(last) > _LONGEST:
+    clear = [line for line in said.splitlines() if line.startswith(_ERROR)]
+    if clear != [last] or len(last) > _LONGEST:
         return "failed", f"not one clear line: {said[-300:]}"
     if not lack.refusal or not re.search(lack.refusal, last):
         return "failed", f"refused: {last[:300]}"

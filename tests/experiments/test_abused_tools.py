@@ -78,6 +78,8 @@ def test_how_two_tools_may_end(ends: list[tuple[int, str]], problem: str) -> Non
     [
         (0, "a warning", "worked"),
         (1, "a warning\nerror: x cannot be written: No space left on device", "refused"),
+        # What clears a line of progress ends as a line does.
+        (1, "50%|###\r      \rerror: x cannot be written: No space left on device", "refused"),
         (1, "error: x cannot be written: No space left on device\nand more", "failed"),
         (1, "error: one\nerror: No space left on device", "failed"),
         (1, "error: it did not verify", "failed"),

@@ -206,7 +206,9 @@ def _loops(
 def _exhaustion_explained(model_dir: str) -> Iterator[None]:
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
+    except tf.errors.OpError as error:
+        if not errors.is_out_of_memory(error):
+            raise
         latest = listing.named(model_dir)
         then = "no checkpoint was saved, so the same command starts from the beginning"
         if latest:

@@ -20,7 +20,6 @@ from . import quiet
 
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
-_EXHAUSTED = "ResourceExhaustedError"  # by name, because TensorFlow may not be imported
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
 
@@ -102,7 +101,7 @@ def _shortage(error: Exception) -> str:
     # A library's own file, such as one in a temporary folder.
     if why := full_disk.reason(error):
         return full_disk.message(why, getattr(error, "filename", None))
-    if isinstance(error, MemoryError) or type(error).__name__ == _EXHAUSTED:
+    if isinstance(error, MemoryError) or errors.is_out_of_memory(error):
         said = f" ({errors.one_line(error)})" if str(error) else ""
         return f"memory ran out{said}; smaller batches take less"
     return ""

@@ -49,10 +49,12 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         if replicas == 1 and x.dtype == tf.float32:
             # One fused op is 2.4 times as fast as moments and arithmetic.
             y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)
-            self._record(mean, _biased(variance, x), forward)
+            if forward.recorded is not None:
+                self._record(mean, _biased(variance, x), forward.recorded)
             return y
         mean, variance = _moments(tf.cast(x, tf.float32), replicas)
-        self._record(mean, variance, forward)
+        if forward.recorded is not None:
+            self._record(mean, variance, forward.recorded)
         return _normalise(x, mean, variance, gamma, beta)
 
     def _scale_and_offset(self, width: elastic.Width, masked: bool) -> tuple[tf.Tensor, tf.Tensor]:
@@ -68,13 +70,10 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
             own = own[:, :width]
         return own[0], own[1]
 
-    def _record(self, mean: tf.Tensor, variance: tf.Tensor, forward: elastic.Pass) -> None:
-        if forward.recorded is not None:
-            moments = tf.stack([mean, variance])
-            missing = self.width - tf.shape(mean)[0]
-            forward.recorded[self.offset] = tf.ensure_shape(
-                tf.pad(moments, [[0, 0], [0, missing]]), [2, self.width]
-            )
+    def _record(self, mean: tf.Tensor, variance: tf.Tensor, recorded: dict[int, tf.Tensor]) -> None:
+        missing = self.width - tf.shape(mean)[0]
+        moments = tf.pad(tf.stack([mean, variance]), [[0, 0], [0, missing]])
+        recorded[self.offset] = tf.ensure_shape(moments, [2, self.width])
 
 
 def _group(forward: elastic.Pass) -> int:

@@ -62,7 +62,8 @@ def leading(weight: tf.Tensor | tf.Variable, *widths: Width) -> tf.Tensor:
     weight = tf.convert_to_tensor(weight)
     if all(isinstance(width, int) for width in widths) and weight.shape[: len(widths)] == widths:
         return weight
-    return weight[tuple(slice(width) for width in widths)]
+    # weight[:width, ...] is the same, and takes three times as long to trace.
+    return tf.strided_slice(weight, [0] * len(widths), widths, [1] * len(widths))
 
 
 def symmetric_padding(kernel_size: Width) -> list[list[Width]]:

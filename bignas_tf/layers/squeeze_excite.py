@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf.layers import elastic
+from bignas_tf.layers import activation, elastic
 
 
 class ElasticSqueezeExcite(tf_keras.layers.Layer):
@@ -39,7 +39,7 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
             expand_kernel = elastic.leading(expand_kernel, units, width)
             expand_bias = elastic.leading(expand_bias, width)
         squeezed = tf.reduce_mean(x, [1, 2])
-        hidden = tf.nn.silu(tf.matmul(squeezed, reduce_kernel) + reduce_bias)
+        hidden = activation.silu(tf.matmul(squeezed, reduce_kernel) + reduce_bias)
         if forward.masked:
             hidden *= elastic.mask(units, self.units, x.dtype)
         gates = tf.nn.sigmoid(tf.matmul(hidden, expand_kernel) + expand_bias)

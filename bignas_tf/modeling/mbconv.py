@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf.layers import elastic
+from bignas_tf.layers import activation, elastic
 from bignas_tf.layers.batch_norm import ElasticBatchNorm
 from bignas_tf.layers.depthwise import ElasticDepthwise
 from bignas_tf.layers.pointwise import ElasticPointwise
@@ -87,9 +87,9 @@ class ElasticMBConv(tf_keras.layers.Layer):
     def _residual(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
         if block.expands:
             x = self.expand_conv(x, block.in_width, block.mid_width, forward)
-            x = tf.nn.silu(self.expand_norm(x, block.mid_width, forward))
+            x = activation.silu(self.expand_norm(x, block.mid_width, forward))
         x = self.depthwise_conv(x, block.kernel, block.mid_width, forward)
-        x = tf.nn.silu(self.depthwise_norm(x, block.mid_width, forward))
+        x = activation.silu(self.depthwise_norm(x, block.mid_width, forward))
         if self.widest.se_width:
             x = self.squeeze_excite(x, block.mid_width, block.se_width, forward)
         x = self.project_conv(x, block.mid_width, block.out_width, forward)

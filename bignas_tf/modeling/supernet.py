@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf.layers import elastic, stateless
+from bignas_tf.layers import activation, elastic, stateless
 from bignas_tf.layers.batch_norm import ElasticBatchNorm
 from bignas_tf.layers.classifier import ElasticClassifier
 from bignas_tf.layers.pointwise import ElasticPointwise
@@ -152,12 +152,12 @@ class Supernet(tf_keras.Model):
         table = self._table(choice)
         x = tf.cast(images, self.compute_dtype_of_layers)
         x = self.stem_conv(x, table.stem_width, forward)
-        x = tf.nn.silu(self.stem_norm(x, table.stem_width, forward))
+        x = activation.silu(self.stem_norm(x, table.stem_width, forward))
         for layer, block in zip(self.blocks, table.blocks, strict=True):
             if block.active is not False:
                 x = layer(x, block, forward)
         x = self.head_conv(x, table.head_in_width, table.head_width, forward)
-        x = tf.nn.silu(self.head_norm(x, table.head_width, forward))
+        x = activation.silu(self.head_norm(x, table.head_width, forward))
         x = tf.reduce_mean(x, [1, 2])
         if dropout_seed is not None and self.dropout_rate:
             x = self._drop(x, dropout_seed)

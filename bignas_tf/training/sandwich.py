@@ -106,6 +106,9 @@ class _Lesson:
         self._config = config
         self._part = tf.cast(part, tf.int64)
         self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        # Replicas that communicate inside a function of their own would end in an error.
+        share = self._replicas == 1 and tf.inside_function()
+        self._learn_drawn = tf.function(self._drawn, autograph=False) if share else self._drawn
 
     def learn(
         self, index: int, child: Child, patches: tf.Tensor, soft: tf.Tensor | None
@@ -113,12 +116,24 @@ class _Lesson:
         """A child's gradients, its mean loss, and its logits [N, classes]."""
         if child.resolution is not None:
             return self._at(index, child, soft, resize.resize_patches(patches, child.resolution))
-        sides = self._supernet.space.train_resolutions
         if self._supernet.execution == "slice":
-            images = resize.resize_to_one_of(patches, child.side, sides)
-            return self._at(index, child, soft, images)
+            # One trace for all random children, of any side; tracing takes longer than many steps.
+            return self._learn_drawn(tf.constant(index), child.choice, patches, soft)
+        return self._in_branches(index, child, patches, soft)
 
-        # XLA needs static shapes: a branch for each side, of which a step runs one.
+    def _drawn(
+        self, index: tf.Tensor, choice: tf.Tensor, patches: tf.Tensor, soft: tf.Tensor | None
+    ) -> tuple[Gradients, tf.Tensor, tf.Tensor]:
+        """A random child whose side only its code says, by slices."""
+        child = Child(children_lib.RANDOM, choice, None)
+        sides = self._supernet.space.train_resolutions
+        return self._at(index, child, soft, resize.resize_to_one_of(patches, child.side, sides))
+
+    def _in_branches(
+        self, index: int, child: Child, patches: tf.Tensor, soft: tf.Tensor | None
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """The same by masks: XLA needs static shapes, so each side has a branch."""
+
         def branch(static: int) -> Callable[[], tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]]:
             def run() -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
                 images = resize.resize_patches(patches, static)
@@ -127,11 +142,12 @@ class _Lesson:
 
             return run
 
+        sides = self._supernet.space.train_resolutions
         which = tf.argmax(tf.equal(sides, child.side), output_type=tf.int32)
         return tf.switch_case(which, [branch(static) for static in sides])
 
     def _at(
-        self, index: int, child: Child, soft: tf.Tensor | None, images: tf.Tensor
+        self, index: tf.Tensor | int, child: Child, soft: tf.Tensor | None, images: tf.Tensor
     ) -> tuple[Gradients, tf.Tensor, tf.Tensor]:
         dropout_seed = self._dropout_seed(index) if self._is_regularised(child) else None
         with tf.GradientTape() as tape:
@@ -156,9 +172,9 @@ class _Lesson:
         first = child.role in (children_lib.BIGGEST, children_lib.ALONE)
         return first or self._config.regularisation.children == "all"
 
-    def _dropout_seed(self, child: int) -> tf.Tensor:
+    def _dropout_seed(self, child: tf.Tensor | int) -> tf.Tensor:
         """Differs between steps, children and parts, and from the seeds of the random children."""
-        salt = tf.constant((self._config.seed * 100 + child + 1) * 10_000, tf.int64)
+        salt = (self._config.seed * 100 + tf.cast(child, tf.int64) + 1) * 10_000
         return tf.stack([tf.cast(self._step, tf.int64), salt + self._part])
 
     def weight_decay(self, drawn: Sequence[Child]) -> Gradients:

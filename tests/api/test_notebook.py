@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from PIL import Image
 
 import bignas_tf as bignas
 from bignas_tf import files
@@ -264,16 +263,6 @@ def test_a_configuration_is_read_in_the_space_of_its_run(run_dir: pathlib.Path) 
     config = bignas.read_config(run_dir)
     assert config.trainer.train_steps == STEPS
     assert config.task.model.search_space == str(run_dir / "search_space.yaml")
-
-
-def test_images_are_saved_under_the_names_of_their_classes(
-    run: bignas.Run, tmp_path: pathlib.Path
-) -> None:
-    paths = bignas.save_images(run.config, tmp_path / "images", split="test[:3]", images=2)
-    ((patches, labels), *_) = digits.batches("test")
-    assert [path.name for path in paths] == [f"{n}_{int(labels[n])}.png" for n in range(2)]
-    with Image.open(paths[1]) as image:
-        np.testing.assert_array_equal(np.asarray(image), patches[1].numpy().squeeze())
 
 
 @pytest.mark.parametrize("budgets", [[], ["mflops"], "mflops=-1"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _UNSHOWN = "a value too large to show"
+# A GPU's memory was too full for a copy from the host. TensorFlow calls that an InternalError.
+_NO_ROOM_FOR_A_COPY = "Dst tensor is not initialized"
 
 
 class UsageError(ValueError):
@@ -18,6 +20,16 @@ class RunError(RuntimeError):
 
 class OutOfMemoryError(RunError):
     """A run for which this machine had too little memory; another time, or elsewhere, it may do."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether TensorFlow raised the error because a device, or the host, lacks memory.
+
+    By the names of its exceptions, because TensorFlow may not be imported.
+    """
+    name = type(error).__name__
+    no_room = name == "InternalError" and _NO_ROOM_FOR_A_COPY in str(error)
+    return no_room or name == "ResourceExhaustedError"
 
 
 def one_line(error: BaseException | str, most: int = 300) -> str:

@@ -8,7 +8,7 @@ import pathlib
 from typing import Any
 
 import pytest
-import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
+import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import config as data_config
@@ -45,6 +45,21 @@ def _short(caught: pytest.ExceptionInfo[errors.UsageError]) -> str:
 )
 def test_an_error_is_one_line(error: Exception | str, line: str) -> None:
     assert errors.one_line(error, most=15) == line
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "memory"),
+    [
+        (tf.errors.ResourceExhaustedError, "failed to allocate memory", True),
+        (tf.errors.InternalError, "Failed copying: Dst tensor is not initialized.", True),
+        (tf.errors.InternalError, "libdevice not found", False),
+        (tf.errors.InvalidArgumentError, "Dst tensor is not initialized.", False),
+    ],
+)
+def test_tensorflow_s_two_errors_for_a_lack_of_memory_are_known(
+    kind: type[tf.errors.OpError], text: str, memory: bool
+) -> None:
+    assert errors.is_out_of_memory(kind(None, None, text)) == memory
 
 
 def test_values_are_cut() -> None:

@@ -154,13 +154,14 @@ def test_a_mention_of_a_tool_is_translated_but_no_path_is(installed: Installed) 
 
 
 def test_training_takes_a_packaged_experiment(installed: Installed, tmp_path: pathlib.Path) -> None:
-    steps = dict.fromkeys(("train_steps", "steps_per_loop", "checkpoint_interval"), 2)
     tiny = {
         "task": {
             "model": {"search_space": "space.yaml"},
             "train_data": {"base_size": 8, "global_batch_size": 4},
+            "sandwich": {"num_random": 0},
+            "evaluation": {"children": []},
         },
-        "trainer": steps | {"validation_interval": 2, "summary_interval": 2},
+        "trainer": digits.EXPERIMENT["trainer"],
     }
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(digits.SPACE))
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))

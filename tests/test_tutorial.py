@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 NOTEBOOK = pathlib.Path(__file__).resolve().parent.parent / "docs" / "tutorial.ipynb"
-# In the tests it trains for a moment, two children and without tracing, and ranks on fewer images.
+# In the tests it trains for a moment, two children and without tracing, and ranks fewer children
+# after fewer images.
 SHORTER = {
     "  train_steps: 100\n": (
         "  train_steps: 1\n  train_tf_while_loop: false\n  train_tf_function: false\n"
@@ -19,6 +20,9 @@ SHORTER = {
     "  selection:\n": "  sandwich:\n    num_random: 0\n  selection:\n",
     "calibration_split: 'train[:500]'\n    calibration_images: 500\n": (
         "calibration_split: 'train[:64]'\n    calibration_images: 64\n"
+    ),
+    "    mutants: 4\n": (
+        "    mutants: 1\n    resolutions: [20]\n    kernel_patterns: [smallest]\n"
     ),
 }
 

@@ -21,7 +21,6 @@ from . import quiet
 
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
-_EXHAUSTED = "ResourceExhaustedError"  # by name, because TensorFlow may not be imported
 _UNLOADED = ("failed to map segment", os.strerror(errno.ENOMEM))  # of a library, as glibc says it
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
@@ -115,7 +114,7 @@ def _is_short_of_memory(error: Exception) -> bool:
     if isinstance(error, ImportError):
         return any(said in str(error) for said in _UNLOADED)
     refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    return refused or isinstance(error, MemoryError) or type(error).__name__ == _EXHAUSTED
+    return refused or isinstance(error, MemoryError) or errors.is_out_of_memory(error)
 
 
 def _exit(error: Exception | str, code: int) -> NoReturn:

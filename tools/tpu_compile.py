@@ -9,9 +9,9 @@ batch on each core.
 
 Prints and saves what libtpu, the compiler of real TPUs, reports: HBM per core, FLOPs, bytes
 accessed, all-reduces, and the time it estimates, by kind of layer. If the batch does not
-fit, finds the largest that does and exits with 1. The time is not measured, and does not
-include the network or the input pipeline. `make env-tpu` makes the environment it needs;
-the paper's space takes minutes.
+fit, finds the largest that does, unless --find_largest=false, and exits with 1. The time is not
+measured, and does not include the network or the input pipeline. `make env-tpu` makes the
+environment it needs; the paper's space takes minutes.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ _BATCH = flags.DEFINE_integer(
     "per_core_batch", None, f"Images per core at a time; {_STEP_BATCH} in a step,"
     " task.selection.batch_size in an evaluation if unset.", lower_bound=1,
 )  # fmt: skip
+_FIND_LARGEST = flags.DEFINE_bool(
+    "find_largest",
+    True,
+    "If the batch does not fit, find the largest that does, which compiles three more.",
+)
 _ENVIRONMENT = flags.DEFINE_string(
     "environment", ".venv-tpu", "Folder of the environment that `make env-tpu` makes."
 )
@@ -83,10 +88,11 @@ def main(argv: Sequence[str]) -> None:
     largest = result["largest_batch"]
     if largest:
         print(f"{report.table(result)}\n{output}")
-    if largest < batch:
+    if largest != batch:
         reason = result["out_of_memory"].partition("\n")[0]
+        do = "" if largest is None else f", {largest} do"
         raise errors.RunError(
-            f"{batch} images a core do not fit, {largest} do; {_MENDS[_GRAPH.value]}: {reason}"
+            f"{batch} images a core do not fit{do}; {_MENDS[_GRAPH.value]}: {reason}"
         )
 
 
@@ -123,7 +129,8 @@ def _measured(
     from .tpu import fitting, lowering
 
     program = lowering.program(config, compiler.cores, _GRAPH.value, side)
-    measured = fitting.measure(program, compiler, batch, batch // parts if parts > 1 else 1)
+    unit = batch // parts if parts > 1 else 1
+    measured = fitting.measure(program, compiler, batch, unit, search=_FIND_LARGEST.value)
     return {
         "experiment": _EXPERIMENT.value,
         "search_space": config.task.model.search_space,
@@ -136,7 +143,7 @@ def _measured(
         "images_at_once": config.task.images_at_once,
         "parts": parts,
         **measured,
-        "host_bytes": program.host_bytes(measured["largest_batch"]),
+        "host_bytes": program.host_bytes(measured["largest_batch"] or batch),
     }
 
 

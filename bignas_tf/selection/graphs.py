@@ -130,10 +130,11 @@ class ChildGraphs:
             try:
                 right, _ = self.score(part, code, statistics, right)
                 first += count
-            except tf.errors.ResourceExhaustedError:
+            except tf.errors.OpError as error:
                 half = -(-count // 2)
                 # Other processes wait for all of this part.
-                if half < _FEWEST or workers.many(self._strategy):
+                alone = not workers.many(self._strategy)
+                if not (errors.is_out_of_memory(error) and half >= _FEWEST and alone):
                     raise
                 self._at_once[side] = half
         return right
@@ -211,7 +212,9 @@ class ChildGraphs:
 def _memory_explained(child: Architecture, work: str) -> Iterator[None]:
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
+    except tf.errors.OpError as error:
+        if not errors.is_out_of_memory(error):
+            raise
         raise errors.OutOfMemoryError(
             f"out of memory in {work} at {child.resolution} px; lower task.selection.batch_size"
         ) from error

@@ -24,8 +24,6 @@ SPACE_FILE = "search_space.yaml"
 PARAMS_FILE = "params.yaml"
 # Whatever TensorFlow may raise for a missing, cut or foreign file.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
-# Not the fault of a file: another worker was lost, or memory ran out.
-_OTHERS = (tf.errors.UnavailableError, tf.errors.ResourceExhaustedError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,9 +116,10 @@ def restoring(model_dir: str) -> Iterator[None]:
     """
     try:
         yield
-    except _OTHERS:
-        raise
     except (AssertionError, *_UNREADABLE) as error:
+        # Not the fault of a file.
+        if isinstance(error, tf.errors.UnavailableError) or errors.is_out_of_memory(error):
+            raise
         raise errors.UsageError(
             f"checkpoint {listing.named(model_dir)} cannot be restored: {errors.one_line(error)}; "
             f"{_way_out(model_dir)}"

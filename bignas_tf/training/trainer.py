@@ -20,7 +20,16 @@ from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, initial_weights, listing, resuming, validation, writer
+from bignas_tf.training import (
+    checkpoints,
+    core_memory,
+    initial_weights,
+    listing,
+    resuming,
+    tpu_host,
+    validation,
+    writer,
+)
 from bignas_tf.training.learning_curves import Evaluation, LearningCurves
 from bignas_tf.training.progress import Progress
 from bignas_tf.training.supernet_trainer import SupernetTrainer
@@ -110,6 +119,10 @@ def _train(
         show(f"ignored files: {ignored}")
     for note in notes:
         show(note)
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        cores = strategy.num_replicas_in_sync
+        if warning := core_memory.check(config, tpu_host.generation(), cores):
+            show(f"warning: {warning}")
     if start:
         show(initial_weights.summary(start, config.task))
     to_do = checkpoints.latest_step(model_dir) < config.trainer.train_steps
@@ -206,7 +219,9 @@ def _loops(
 def _exhaustion_explained(model_dir: str) -> Iterator[None]:
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
+    except tf.errors.OpError as error:
+        if not errors.is_out_of_memory(error):
+            raise
         latest = listing.named(model_dir)
         then = "no checkpoint was saved, so the same command starts from the beginning"
         if latest:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import bignas_tf as bignas
 from tests import limits
+from tests.selection import digits
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -17,6 +20,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def config() -> Any:
     """Names scikit-learn's digits."""
     return bignas.configure("bignas_small", [ROOT / "experiments" / "digits.yaml"])
+
+
+def test_images_are_saved_under_the_names_of_their_classes(tmp_path: pathlib.Path) -> None:
+    config = digits.parse(tmp_path)
+    paths = bignas.save_images(config, tmp_path / "images", split="test[:3]", images=2)
+    ((patches, labels), *_) = digits.batches("test")
+    assert [path.name for path in paths] == [f"{n}_{int(labels[n])}.png" for n in range(2)]
+    with Image.open(paths[1]) as image:
+        np.testing.assert_array_equal(np.asarray(image), patches[1].numpy().squeeze())
 
 
 @pytest.mark.parametrize(

@@ -228,12 +228,14 @@ def test_a_killed_campaign_ends_with_the_results_of_one_never_interrupted(
 
 
 def _prepare(folder: pathlib.Path) -> None:
+    """Writes a space of two blocks, and an experiment of two children a step."""
+    task = digits.EXPERIMENT["task"]
     steps = {"steps_per_loop": 1, "checkpoint_interval": 1, "summary_interval": 1}
     experiment = {
-        "task": digits.EXPERIMENT["task"] | {"evaluation": {"children": []}},
+        "task": task | {"evaluation": {"children": []}, "sandwich": {"num_random": 0}},
         "trainer": digits.EXPERIMENT["trainer"] | steps,
     }
-    (folder / "space.yaml").write_text(yaml.safe_dump(digits.SPACE))
+    (folder / "space.yaml").write_text(presets.to_yaml(digits.one_stage()))
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
 
 

@@ -24,6 +24,10 @@ from tests.selection import digits
 pytestmark = pytest.mark.slow
 
 IMAGES = 43  # a batch of 32 and a ragged one of 11
+FAILURES = (
+    tf.errors.ResourceExhaustedError(None, None, "Graph execution error:"),
+    tf.errors.InternalError(None, None, "Dst tensor is not initialized."),
+)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +123,7 @@ class Little(ChildGraphs):
 
     calibrated, scored = 64, 10
     tried: list[int]
+    failure: tf.errors.OpError
 
     def calibrate(
         self, chunk: Chunk, seen: int, code: tf.Tensor, totals: PerReplica
@@ -137,14 +142,15 @@ class Little(ChildGraphs):
         images = chunk.labels.shape[1]
         self.tried.append(images)
         if images > most:
-            raise tf.errors.ResourceExhaustedError(None, None, "Graph execution error:")
+            raise self.failure
 
 
 @pytest.fixture
 def little(monkeypatch: pytest.MonkeyPatch) -> type[Little]:
     """What evaluators of this test run children with."""
     monkeypatch.setattr(evaluator_lib, "ChildGraphs", Little)
-    for name, value in {"tried": [], "calibrated": 64, "scored": 10}.items():
+    values = {"tried": [], "calibrated": 64, "scored": 10, "failure": FAILURES[0]}
+    for name, value in values.items():
         monkeypatch.setattr(Little, name, value, raising=False)
     return Little
 
@@ -165,9 +171,11 @@ def test_a_batch_that_memory_does_not_hold_is_scored_in_parts(
     assert second == [32, 32, 32, 8, 8, 8, 8, 8, 3]
 
 
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda error: type(error).__name__)
 def test_memory_for_hardly_an_image_fails_a_child_and_no_other(
-    net: Supernet, little: type[Little]
+    net: Supernet, little: type[Little], failure: tf.errors.OpError
 ) -> None:
+    little.failure = failure
     evaluator, images = digits.evaluator(net), digits.batches("test[:32]")
     small, large = (net.space.with_resolution(net.space.smallest(), side) for side in (8, 10))
     little.scored = 7
@@ -180,12 +188,23 @@ def test_memory_for_hardly_an_image_fails_a_child_and_no_other(
     assert isinstance(dict(outcomes)[small], Accuracy)
 
 
-def test_memory_that_does_not_hold_images_of_calibration_fails_the_child(net: Supernet) -> None:
+def test_an_internal_error_of_another_kind_stops_the_search(
+    net: Supernet, little: type[Little]
+) -> None:
+    little.failure = tf.errors.InternalError(None, None, "libdevice not found")
+    with pytest.raises(tf.errors.InternalError, match="libdevice"):
+        list(digits.evaluator(net).scores([net.space.smallest()], digits.batches("test[:32]")))
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda error: type(error).__name__)
+def test_memory_that_does_not_hold_images_of_calibration_fails_the_child(
+    net: Supernet, failure: tf.errors.OpError
+) -> None:
     class Sent:
         """Images for which a device has no memory."""
 
         def __iter__(self) -> Iterator[Batch]:
-            raise tf.errors.ResourceExhaustedError(None, None, "failed to allocate memory")
+            raise failure
 
     evaluator = Evaluator(net, Sent())
     with pytest.raises(errors.OutOfMemoryError, match="out of memory in calibration at"):

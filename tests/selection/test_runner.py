@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import shutil
@@ -15,8 +16,10 @@ from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result as result_lib
+from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.config import SelectionConfig
+from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.figures import Scored
 from bignas_tf.selection.journal import RANKING
 from bignas_tf.selection.objectives import Measurement, Objective
@@ -87,8 +90,14 @@ def _objectives(net: Supernet) -> list[Objective]:
     ]
 
 
+# Tracing takes longer than scoring; tests of a search in a new process are with its tool.
+@functools.cache
+def _evaluator(net: Supernet) -> Evaluator:
+    return runner.build_evaluator(net, digits.data(), _selection())
+
+
 def _new(net: Supernet) -> Countdown:
-    search = Countdown(net, digits.data(), _selection(), SOURCE, _objectives(net))
+    search = Countdown(net, digits.data(), _selection(), SOURCE, _objectives(net), _evaluator(net))
     search.scored = []
     return search
 
@@ -163,12 +172,23 @@ def test_a_child_that_fails_is_recorded_and_the_search_goes_on(
 
     slow = Objective("ms", "time", "ms", measure, counted=False)
     objectives = [_objectives(net)[0], slow]
-    search = Search(net, digits.data(), _selection(rounds=1), SOURCE, objectives)
+    selection = _selection(rounds=1)
+    search = Search(net, digits.data(), selection, SOURCE, objectives, _evaluator(net))
     result = search.run(BUDGETS[:1], folder)
     failures = {each.architecture.depths: each.failure for each in result.candidates}
     assert failures == {(1,): None, (2,): "the phone does not answer"}
     again = search.run(BUDGETS[:1], folder)
     assert again == result == result_lib.read(folder, net.space)
+
+
+def test_another_strategy_is_a_setting(net: Supernet, tmp_path: pathlib.Path) -> None:
+    selection = _selection(strategy="evolution", evaluations=5, population=3)
+    search = Search(net, digits.data(), selection, SOURCE, _objectives(net), _evaluator(net))
+    found = search.run(BUDGETS, str(tmp_path)).candidates
+    assert len(found) == 5
+    assert {candidate.phase for candidate in found} == {"random", "evolved"}
+    written = json.loads((tmp_path / "search.json").read_text())
+    assert written["settings"]["selection"]["strategy"] == "evolution"
 
 
 def test_the_journal_of_other_images_is_refused(

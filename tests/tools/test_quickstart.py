@@ -35,11 +35,15 @@ def _no_trial(*_: str, **__: str) -> str:
 
 def _make_smaller(config: pathlib.Path) -> None:
     """Edits a configuration as its user might: a smaller space, and less to train and to search."""
-    space = digits.SPACE | {"base_resolution": 28, "eval_resolutions": [8, 10]}
+    stages = [{"widths": [8, 12], "depths": [1], "kernels": [3], "expands": [2], "stride": 2}]
+    space = digits.SPACE | {
+        "stages": stages, "base_resolution": 28, "eval_resolutions": [8, 10]
+    }  # fmt: skip
     (config.parent / "space.yaml").write_text(yaml.safe_dump(space))
     values = yaml.safe_load(config.read_text())
     values["task"]["model"]["search_space"] = str(config.parent / "space.yaml")
     values["task"]["evaluation"] = {"children": []}
+    values["task"]["sandwich"] = {"num_random": 0}
     values["task"]["selection"] |= {
         "resolutions": [8, 10], "depth_multipliers": [1.0], "rounds": 1, "mutants": 1
     }  # fmt: skip

@@ -136,18 +136,6 @@ def test_a_selection_never_replaces_its_search(forks: Forks, search_dir: pathlib
     assert "choose another" in commands.refuse(forks, "search", **flags)
 
 
-def test_another_strategy_is_a_setting(
-    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    override = "task.selection.strategy=evolution,task.selection.evaluations=5"
-    flags = commands.arguments(_flags(run_dir, tmp_path) | {"params_override": override})
-    done = forks.run("tools.search", *flags)
-    assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "search.json").read_text())
-    assert result["settings"]["selection"]["strategy"] == "evolution"
-    assert len(result["candidates"]) == 5
-
-
 @pytest.mark.parametrize(
     ("override", "words"),
     [

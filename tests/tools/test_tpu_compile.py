@@ -134,14 +134,35 @@ def test_the_largest_batch_is_found(asked: int, unit: int, largest: int, tries: 
     assert (fitting.largest_batch(fits, asked, unit), tried) == (largest, tries)
 
 
+def test_a_batch_that_does_not_fit_can_be_the_only_one_compiled(tmp_path: pathlib.Path) -> None:
+    class Program:
+        """Of any number of images."""
+
+        def lower(self, images: int) -> bytes:
+            return b""
+
+        def host_bytes(self, images: int) -> dict[str, int]:
+            return {}
+
+    answer = '{"cores": 8, "kind": "TPU v3", "out_of_memory": "too large"}'
+    compiler = environment.Compiler(_environment(tmp_path, f"echo '{answer}'"), "v3:2x2")
+    found = fitting.measure(Program(), compiler, 128, search=False)
+    assert found == {"out_of_memory": "too large", "largest_batch": None, "compiled": None}
+
+
+def _environment(folder: pathlib.Path, script: str) -> str:
+    """A compiler's environment whose Python is a shell script."""
+    python = folder / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    (folder / "installed").touch()
+    return str(folder)
+
+
 def test_a_compiler_that_is_killed_is_explained(tmp_path: pathlib.Path) -> None:
-    compiler = tmp_path / "bin" / "python"
-    compiler.parent.mkdir()
-    compiler.write_text("#!/bin/sh\nkill -KILL $$\n")
-    compiler.chmod(0o755)
-    (tmp_path / "installed").touch()
     with pytest.raises(errors.RunError, match=r"v3:2x2.*memory ran out"):
-        environment.Compiler(str(tmp_path), "v3:2x2")
+        environment.Compiler(_environment(tmp_path, "kill -KILL $$"), "v3:2x2")
 
 
 @pytest.mark.parametrize(

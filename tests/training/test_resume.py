@@ -13,7 +13,11 @@ from tests.processes import Process
 from tests.training import runs
 from tests.training.processes import training
 
-SMALL = "task.sandwich.smallest=false,task.sandwich.num_random=1,trainer.train_steps=40"
+# A random child alone, which the step draws, with dropout, which it seeds; each process traces it.
+SMALL = (
+    "task.sandwich.biggest=false,task.sandwich.smallest=false,task.sandwich.num_random=1,"
+    "task.distillation.weight=0.0,task.regularisation.children=all,trainer.train_steps=40"
+)
 EVERY_STEP = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval="
 
 

@@ -237,23 +237,17 @@ def test_dropout_differs_between_steps(supernet: Supernet) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "expected"),
-    [(1.0, {"biggest"}), (0.0, {"biggest", "smallest", "random1"})],
+    ("weight", "expected"), [(1.0, {"biggest"}), (0.0, {"biggest", "smallest", "random1"})]
 )
 def test_label_smoothing_is_for_all_that_see_labels(
     supernet: Supernet, weight: float, expected: set[str]
 ) -> None:
-    plain, smoothed = (
-        _losses(
-            _run(
-                supernet,
-                _config(
-                    distillation={"weight": weight}, regularisation={"label_smoothing": smoothing}
-                ),
-            )
-        )
-        for smoothing in (0.0, 0.2)
-    )
+    def smoothed_by(smoothing: float) -> dict[str, float]:
+        rules = {"label_smoothing": smoothing}
+        config = _config(distillation={"weight": weight}, regularisation=rules)
+        return _losses(_run(supernet, config))
+
+    plain, smoothed = smoothed_by(0.0), smoothed_by(0.2)
     assert {role for role in plain if smoothed[role] != plain[role]} == expected
 
 

@@ -265,6 +265,27 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
         trainer.train(config, str(folder), runs.on_one_cpu())
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "no memory"),
+        tf.errors.InternalError(None, None, "Dst tensor is not initialized."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_lack_of_memory_is_told_with_its_mend(
+    tmp_path: pathlib.Path, error: tf.errors.OpError
+) -> None:
+    explained = trainer._exhaustion_explained(str(tmp_path))
+    mend = r"ran out: .*\(task.images_at_once\); no checkpoint"
+    with (
+        pytest.raises(errors.RunError, match=mend),
+        explained,
+        checkpoints.restoring(str(tmp_path)),
+    ):
+        raise error
+
+
 def test_progress_says_step_losses_and_rate(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

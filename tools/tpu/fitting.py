@@ -12,15 +12,18 @@ from .lowering import Program
 _TOO_LARGE = "out_of_memory"
 
 
-def measure(program: Program, compiler: Compiler, images: int, unit: int = 1) -> dict[str, Any]:
+def measure(
+    program: Program, compiler: Compiler, images: int, unit: int = 1, search: bool = True
+) -> dict[str, Any]:
     """What the compiler says of `images` a core, or of the largest smaller batch that fits.
 
-    A batch is a multiple of `unit`: the images that a step computes at once.
+    A batch is a multiple of `unit`: the images that a step computes at once. Without `search` no
+    smaller batch is compiled.
 
     Returns:
       "out_of_memory": the compiler's message for `images`, None if they fit;
-      "largest_batch": `images`, or what `largest_batch` finds;
-      "compiled": the compiler's figures for that batch, None for 0 images.
+      "largest_batch": `images`, or what `largest_batch` finds; None if it was not searched for;
+      "compiled": the compiler's figures for that batch, None if there are none.
     """
     compiled: dict[int, dict[str, Any]] = {}
 
@@ -32,11 +35,13 @@ def measure(program: Program, compiler: Compiler, images: int, unit: int = 1) ->
             compiled[batch] = compiler.compile(hlo.name)
         return _TOO_LARGE not in compiled[batch]
 
-    largest = images if fits(images) else largest_batch(fits, images, unit)
+    largest: int | None = images
+    if not fits(images):
+        largest = largest_batch(fits, images, unit) if search else None
     return {
         _TOO_LARGE: compiled[images].get(_TOO_LARGE),
         "largest_batch": largest,
-        "compiled": compiled.get(largest),
+        "compiled": compiled[largest] if largest else None,
     }
 
 

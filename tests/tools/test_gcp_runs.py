@@ -1,0 +1,152 @@
+"""What the scripts for TPUs on GCP run.
+
+A small program that takes commands down stands in for gcloud, and one that returns at once for
+sleep.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import shlex
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+from tests.tools.gcp import ODD, PLACE, ROOT, RUN, dry
+from tests.tools.shells import bash, path_with, program
+
+# Takes its arguments down in `calls`, a NUL after each and a line end after all. Each line of
+# `states` is the answer to one list command: the state of the resource `tpu`, or nothing.
+GCLOUD = """#!/usr/bin/env bash
+printf '%s\\0' "$@" >> calls
+printf '\\n' >> calls
+if [[ $* == *' list '* ]]; then
+  state=$(head -n 1 states)
+  sed -i 1d states
+  [[ $state != BROKEN ]] || exit 1
+  printf 'tpu2\\tFAILED\\n'
+  [[ -z $state ]] || printf 'tpu\\t%s\\n' "$state"
+fi
+"""
+
+
+@pytest.fixture
+def code(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A copy of the scripts beside stand-ins for gcloud and sleep."""
+    folder = tmp_path / "the code"
+    shutil.copytree(ROOT / "tools" / "gcp", folder / "tools" / "gcp")
+    for part in ("bignas_tf", "experiments"):
+        (folder / part).mkdir()
+    (folder / "requirements.txt").touch()
+    program(folder / "bin" / "gcloud", GCLOUD)
+    program(folder / "bin" / "sleep", "#!/bin/sh\n")  # half a minute between two looks
+    return folder
+
+
+def _ran(
+    code: pathlib.Path, name: str, *flags: str, states: tuple[str, ...] = ()
+) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
+    """Runs a script of the copy, and gives the commands that gcloud was asked for."""
+    (code / "states").write_text("".join(f"{state}\n" for state in states))
+    (code / "calls").touch()
+    done = bash(code, f"tools/gcp/{name}.sh", *PLACE, *flags, PATH=path_with(code / "bin"))
+    calls = (code / "calls").read_text().split("\0\n")[:-1]
+    return done, [call.split("\0") for call in calls]
+
+
+def test_what_runs_is_what_a_dry_run_prints(code: pathlib.Path) -> None:
+    flags = (*RUN, f"--params_override={ODD}")
+    done, calls = _ran(code, "start", *flags)
+    printed = dry("start", *flags)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"+ {printed}")
+    assert calls == [shlex.split(printed)[1:]]
+
+
+def test_what_is_fetched_is_whole_and_served_from_where_it_is(code: pathlib.Path) -> None:
+    config = 'config {{\n  name: "child_2"\n  base_path: "{}/child_2"\n}}\n'
+    there = config.format("/home/me/bignas_tf/runs/export")
+    # Does what scp would; the first copy is interrupted.
+    copying = f"""if [[ $* == *' scp '* ]]; then
+  mkdir "$6/export"
+  [[ -e again ]] || {{ touch again; exit 1; }}
+  printf '%s' {shlex.quote(there)} > "$6/export/models.config"
+fi
+"""
+    program(code / "bin" / "gcloud", f"{GCLOUD}{copying}")
+    copy = code / "my runs" / "export"
+    done, _ = _ran(code, "fetch", "--output_dir=my runs")
+    assert (done.returncode, copy.exists()) == (1, False)
+    done, calls = _ran(code, "fetch", "--output_dir=my runs/")
+    assert done.returncode == 0, done.stderr
+    assert [call[3] for call in calls] == ["ssh", "scp", "ssh", "scp"]
+    assert sorted(path.name for path in copy.parent.rglob("*")) == ["export", "models.config"]
+    assert (copy / "models.config").read_text() == config.format(copy.resolve())
+    done, calls = _ran(code, "fetch", "--output_dir=my runs")
+    assert (done.returncode, len(calls)) == (2, 4)
+    assert done.stderr.startswith("error: my runs/export is there already; move it")
+
+
+@pytest.mark.parametrize(
+    ("export_dir", "there"), [("child", "/home/me/bignas_tf/child"), ("/child", "/child")]
+)
+def test_a_folder_may_have_the_name_with_which_its_children_begin(
+    code: pathlib.Path, export_dir: str, there: str
+) -> None:
+    line = '  base_path: "{}/child_400"\n'
+    copying = f"""if [[ $* == *' scp '* ]]; then
+  mkdir "$6/child"
+  printf '%s' {shlex.quote(line.format(there))} > "$6/child/models.config"
+fi
+"""
+    program(code / "bin" / "gcloud", f"{GCLOUD}{copying}")
+    done, _ = _ran(code, "fetch", f"--export_dir={export_dir}")
+    assert done.returncode == 0, done.stderr
+    copy = code / "runs" / "child"
+    assert (copy / "models.config").read_text() == line.format(copy.resolve())
+
+
+@pytest.mark.parametrize(
+    ("states", "verbs"),
+    [
+        # Each state answers one list command: of resume.sh, then two or more of create.sh.
+        (("SUSPENDED", "", "ACTIVE"), ["list", "delete", "list", "create", "list"]),
+        (("FAILED", "", "ACTIVE"), ["list", "delete", "list", "create", "list"]),
+        (("", "", "ACTIVE"), ["list", "list", "create", "list"]),
+        (
+            ("SUSPENDING", "SUSPENDED", "", "ACCEPTED", "PROVISIONING", "ACTIVE"),
+            ["list", "list", "delete", "list", "create", "list", "list", "list"],
+        ),
+        (("CREATING", "CREATING", "ACTIVE"), ["list", "list", "list"]),
+        (("ACTIVE", "ACTIVE", "ACTIVE"), ["list", "list", "list"]),
+    ],
+)
+def test_a_resume_does_what_the_state_asks_for(
+    code: pathlib.Path, states: tuple[str, ...], verbs: list[str]
+) -> None:
+    done, calls = _ran(code, "resume", *RUN, states=states)
+    assert done.returncode == 0, done.stderr
+    assert [call[3] for call in calls] == [*verbs, "ssh", "scp", "ssh", "ssh"]
+    with tarfile.open(code / "runs" / "bignas_tf.tar.gz") as archive:
+        assert {"bignas_tf", "experiments", "requirements.txt"} < set(archive.getnames())
+        assert archive.getmember("tools/gcp/host/install.sh").mode & 0o100
+
+
+@pytest.mark.parametrize(
+    ("states", "verbs", "named"),
+    [
+        (("BROKEN",), ["list"], ""),
+        (("", "BROKEN"), ["list", "create", "list"], ""),
+        (("", "FAILED"), ["list", "create", "list"], "tpu is FAILED"),
+        (("SUSPENDED", "SUSPENDED"), ["list", "list"], "tpu is SUSPENDED"),
+        (("", ""), ["list", "create", "list"], "tpu is gone"),
+    ],
+)
+def test_create_stops_where_there_will_be_no_tpu(
+    code: pathlib.Path, states: tuple[str, ...], verbs: list[str], named: str
+) -> None:
+    done, calls = _ran(code, "create", RUN[0], states=states)
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert [call[3] for call in calls] == verbs

@@ -173,7 +173,8 @@ def _unreachable(builder: tfds.core.DatasetBuilder) -> str | None:
 
     Asked for one header, with a time limit: TFDS' own downloader waits for ever.
     """
-    urls = [url for url in builder.url_infos if url.startswith("http")]
+    # None where TFDS has no checksums of a data set.
+    urls = [url for url in builder.url_infos or () if url.startswith("http")]
     if not urls:
         return None
     request = urllib.request.Request(urls[0], method="HEAD")

@@ -6,8 +6,10 @@ import gzip
 import io
 import pathlib
 import tempfile
+from typing import NoReturn
 
 import pytest
+import tensorflow_datasets as tfds
 
 from bignas_tf import errors, locking
 from bignas_tf.data import prepare, sources
@@ -77,21 +79,22 @@ def test_files_that_a_user_must_bring_are_asked_for(tmp_path: pathlib.Path) -> N
         prepare.prepare("imagenet2012", str(tmp_path / "data"), str(tmp_path / "empty"))
 
 
-def test_a_full_disk_is_explained_and_the_next_preparation_continues(
-    tmp_path: pathlib.Path,
-) -> None:
-    archive, data = tmp_path / "archive", str(tmp_path / "data")
-    local_dataset.write_archive(archive)
-    with (
-        limits.file_size(5000),
-        pytest.raises(
-            errors.RunError,
-            match=rf"/local_digits/1\.0\.0 cannot be written: {limits.WHY}.*Make room",
-        ),
+class OnAFullDisk(local_dataset.LocalDigits):
+    """A data set for which there is no room."""
+
+    def _split_generators(self, manager: tfds.download.DownloadManager) -> NoReturn:
+        with open("/dev/full", "wb", buffering=0) as full:
+            full.write(b"an image")
+        raise AssertionError(manager)
+
+
+@pytest.mark.parametrize("manual", [True, False])
+def test_a_full_disk_is_explained(tmp_path: pathlib.Path, manual: bool) -> None:
+    manual_dir = str(tmp_path) if manual else None
+    with pytest.raises(
+        errors.RunError, match=r"1\.0\.0 cannot be written: No space left.*Make room"
     ):
-        prepare.prepare("local_digits", data, str(archive))
-    prepare.prepare("local_digits", data, str(archive))
-    assert sources.tfds_builder("local_digits", data).is_prepared()
+        prepare.prepare("on_a_full_disk", str(tmp_path / "data"), manual_dir)
 
 
 def test_what_a_kill_left_of_a_preparation_is_removed(tmp_path: pathlib.Path) -> None:

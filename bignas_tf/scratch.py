@@ -70,6 +70,17 @@ def temporary() -> Iterator[pathlib.Path]:
         yield path
 
 
+@contextlib.contextmanager
+def of_others() -> Iterator[None]:
+    """Removes at the end what libraries have put among temporary files inside, and left there."""
+    with temporary() as path:
+        before, tempfile.tempdir = tempfile.tempdir, str(path)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
 def renamed(path: pathlib.Path, prefix: str) -> pathlib.Path:
     """Renames what `folder` gave: it stays locked, but is not removed or swept any more."""
     return path.rename(path.with_name(prefix + path.name.removeprefix(_FOLDER)))
@@ -78,11 +89,16 @@ def renamed(path: pathlib.Path, prefix: str) -> pathlib.Path:
 def sweep(parent: pathlib.Path) -> None:
     """Removes unfinished files and folders that no living process is making."""
     for path in abandoned(parent, _FILE, _FOLDER):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        remove(path)
+
+
+def remove(path: pathlib.Path) -> None:
+    """Removes a file or a folder, as far as this process can."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def abandoned(parent: pathlib.Path, *prefixes: str) -> Iterator[pathlib.Path]:

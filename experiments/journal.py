@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from bignas_tf import errors
-from bignas_tf.selection.line_files import LocalLines
+from bignas_tf.selection import line_files
 
 
 class Entry(NamedTuple):
@@ -47,7 +47,7 @@ class Journal:
     def __init__(self, path: pathlib.Path, origin: Mapping[str, Any]) -> None:
         self._path = path
         self._entries: dict[str, Entry] = {}
-        self._file = LocalLines(path, "a campaign", "--work_dir")
+        self._file = line_files.LocalLines(path, "a campaign", "--work_dir")
         try:
             self._load(json.dumps({"origin": origin}, sort_keys=True))
         except BaseException:
@@ -79,17 +79,13 @@ class Journal:
             text = self._file.read()
         except UnicodeDecodeError as error:
             raise self._damaged("it is not text") from error
-        whole = text[: text.rfind("\n") + 1]
-        self._file.cut(whole)
-        if not whole:
-            self._file.append(head)
-            return
-        first, *lines = whole.splitlines()
-        if first != head:
+        ours = line_files.whole_lines(text, head)
+        if ours is None:
             raise errors.UsageError(
                 f"{self._path} belongs to a campaign with another configuration or length; choose "
                 "another --work_dir, or delete this one to start again"
             )
+        whole, lines = ours
         for number, line in enumerate(lines, 2):
             try:
                 value = json.loads(line)
@@ -97,6 +93,7 @@ class Journal:
                 self._entries[_canonical(value["key"])] = entry
             except (ValueError, KeyError, TypeError) as error:
                 raise self._damaged(f"line {number}") from error
+        line_files.continue_after(self._file, whole, head)
 
     def _damaged(self, where: str) -> errors.UsageError:
         return errors.UsageError(f"{self._path} is damaged ({where}); delete it to start again")

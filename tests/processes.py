@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import multiprocessing.context
 import multiprocessing.reduction
@@ -17,6 +18,7 @@ import runpy
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -87,6 +89,12 @@ class Process:
                 return
         raise AssertionError(f"ended without a line {start!r}: {self.end()}")
 
+    def printed(self, lines: int) -> bool:
+        """Waits for this many more lines, and says whether there were so many before the end."""
+        came = list(itertools.islice(self._output, lines))
+        self.lines += [line.rstrip("\n") for line in came]
+        return len(came) == lines
+
     def send(self, number: signal.Signals) -> None:
         assert self._process.pid is not None
         # The fork server reaps what has ended.
@@ -148,6 +156,7 @@ def _run(arguments: Sequence[str], variables: Mapping[str, str], out: int, err: 
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(variables)
+    tempfile.tempdir = None  # that of $TMPDIR is remembered from before the fork
     sys.argv = list(arguments)
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 

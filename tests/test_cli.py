@@ -74,6 +74,17 @@ def test_a_full_disk_is_one_line_whoever_writes() -> None:
             1,
             "error: memory ran out (Graph error: no tensor); smaller batches take less",
         ),
+        (
+            "raise ImportError('a.so: failed to map segment from shared object')",
+            1,
+            "error: memory ran out (a.so: failed to map segment from shared object); smaller "
+            "batches take less",
+        ),
+        (
+            "import errno; raise OSError(errno.ENOMEM, 'Cannot allocate memory')",
+            1,
+            "error: memory ran out ([Errno 12] Cannot allocate memory); smaller batches take less",
+        ),
     ],
 )
 def test_a_shortage_or_an_interrupt_is_one_line(body: str, code: int, line: str) -> None:

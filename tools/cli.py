@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import os
 import pathlib
@@ -20,6 +21,7 @@ from . import quiet
 
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
+_UNLOADED = ("failed to map segment", os.strerror(errno.ENOMEM))  # of a library, as glibc says it
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
 
@@ -101,10 +103,18 @@ def _shortage(error: Exception) -> str:
     # A library's own file, such as one in a temporary folder.
     if why := full_disk.reason(error):
         return full_disk.message(why, getattr(error, "filename", None))
-    if isinstance(error, MemoryError) or errors.is_out_of_memory(error):
+    if _is_short_of_memory(error):
         said = f" ({errors.one_line(error)})" if str(error) else ""
         return f"memory ran out{said}; smaller batches take less"
     return ""
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    """Whether Python, TensorFlow, the system or its loader of libraries says so."""
+    if isinstance(error, ImportError):
+        return any(said in str(error) for said in _UNLOADED)
+    refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return refused or isinstance(error, MemoryError) or errors.is_out_of_memory(error)
 
 
 def _exit(error: Exception | str, code: int) -> NoReturn:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 from absl import logging
 
-from bignas_tf import console, errors, files, locking, scratch
+from bignas_tf import console, errors, files, full_disk, locking, scratch
 from bignas_tf.console import Show
 from bignas_tf.data import sources
 
@@ -32,6 +32,7 @@ _PACKED_AT = {
 }
 _GZIP_NAMED = b"\x1f\x8b\x08\x08"  # magic number, deflate, "a file name follows"
 _HALF_LOADED = re.compile(r".+\.tmp\.[0-9a-f]{32}")  # TFDS' name for a folder of one download
+_HALF_UNPACKED = "incomplete."  # with which TFDS' name for what it unpacks begins
 _HEAD_REFUSED = (405, 501)  # the site is up, it only refuses HEAD requests
 _FALL_BACK = "train on the embedded digits instead: --params_override=task.train_data.source=digits"
 
@@ -96,8 +97,26 @@ def _sweep(builder: tfds.core.DatasetBuilder) -> None:
     left = [*version.parent.glob(f"incomplete.??????_{version.name}")]
     downloads = pathlib.Path(builder.data_dir_root, "downloads", builder.name)
     left += [path for path, _ in files.walk(downloads) if _HALF_LOADED.fullmatch(path.name)]
+    left += pathlib.Path(_unpacked(builder)).glob(f"{_HALF_UNPACKED}*")
     for path in left:
-        shutil.rmtree(path, ignore_errors=True)
+        scratch.remove(path)
+
+
+def _unpacked(builder: tfds.core.DatasetBuilder) -> str:
+    """Where archives are unpacked: not with those of other data sets, of the same names perhaps."""
+    root = os.fspath(builder.data_dir_root)
+    return os.path.join(root, "downloads", "extracted", str(builder.name))
+
+
+def _make(builder: tfds.core.DatasetBuilder, manual_dir: str | None = None) -> None:
+    """Lets TFDS do it.
+
+    Raises:
+      RunError: there is no room; other failures as TFDS raises them.
+    """
+    config = tfds.download.DownloadConfig(extract_dir=_unpacked(builder), manual_dir=manual_dir)
+    with full_disk.explained(builder.data_dir):
+        builder.download_and_prepare(download_config=config)
 
 
 def restore_gzip_header(stripped: bytes, name: str, packed_at: int) -> bytes:
@@ -118,8 +137,10 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
     unreachable = _unreachable(builder)
     if unreachable is None:
         try:
-            builder.download_and_prepare()
+            _make(builder)
             return
+        except errors.RunError:  # no room, and none for another copy
+            raise
         except Exception as error:  # TFDS raises whatever its downloader met
             problems.append(f"download failed ({errors.one_line(error)})")
     else:
@@ -138,9 +159,9 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
 
 def _prepare_from(builder: tfds.core.DatasetBuilder, manual_dir: str) -> None:
     try:
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
-        )
+        _make(builder, manual_dir)
+    except errors.RunError:
+        raise
     except Exception as error:  # TFDS raises whatever it met: a missing file, another checksum
         raise errors.RunError(
             f"{builder.name} could not be prepared from {manual_dir}: {errors.one_line(error)}"

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
-from bignas_tf import commands, errors
+from bignas_tf import commands, errors, scratch
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import folders, records, splits
 from bignas_tf.data.listed import Listed
@@ -62,7 +62,9 @@ def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
       UsageError: TFDS does not know the name.
     """
     try:
-        return tfds.builder(name, data_dir=data_dir or None)
+        # It leaves a temporary folder for each data set that is not prepared.
+        with scratch.of_others():
+            return tfds.builder(name, data_dir=data_dir or None)
     except tfds.core.DatasetNotFoundError as error:
         known = tfds.list_builders(with_community_datasets=False)
         near = difflib.get_close_matches(name, known, n=3)

@@ -13,6 +13,7 @@ from bignas_tf.selection.result import SearchResult, Selected
 # Within this many standard errors of their difference two accuracies cannot be told apart (95%).
 _APART = 1.96
 _MOST_OPTIMISM = 0.01  # a point: about what neighbouring budgets differ by
+_LITTLE_OPTIMISM = 0.005
 
 
 def optimism(accuracy: Accuracy, children: int) -> float:
@@ -29,7 +30,9 @@ def optimism(accuracy: Accuracy, children: int) -> float:
 
 
 def of_images(accuracy: Accuracy, children: int) -> Iterator[str]:
-    """Warns of too few ranking images for this number of children.
+    """Warns of too few ranking images for this number of children, and says how many are enough.
+
+    The split stays as it is: which images may rank is the user's choice.
 
     Args:
       accuracy: of one of the children.
@@ -37,11 +40,13 @@ def of_images(accuracy: Accuracy, children: int) -> Iterator[str]:
     """
     expected = optimism(accuracy, children)
     if expected > _MOST_OPTIMISM:
+        # An error falls with the root of the number of images.
+        enough = float(f"{accuracy.images * (expected / _LITTLE_OPTIMISM) ** 2:.2g}")
         yield (
             f"the best of {children:,} children that are ranked on {accuracy.images:,} images is "
             f"expected to look up to {100 * expected:.1f} points better than it is; "
-            # An error falls with the root of the number of images.
-            f"{4 * accuracy.images:,} images in task.selection.ranking_split would halve that"
+            f"with about {enough:,.0f} images in task.selection.ranking_split that would be "
+            f"{100 * _LITTLE_OPTIMISM:g} points"
         )
 
 

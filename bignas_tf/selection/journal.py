@@ -117,14 +117,14 @@ class Journal(MemoryJournal):
             raise errors.UsageError(
                 f"{self._path} is damaged; delete the file to start over"
             ) from error
-        whole = text[: text.rfind("\n") + 1]
-        first, *lines = whole.split("\n") if whole else (text,)
-        if not (first == head if whole else head.startswith(first)):
+        ours = line_files.whole_lines(text, head)
+        if ours is None:
             raise errors.UsageError(
                 f"{self._path} belongs to a search of another checkpoint, or with other splits or "
                 "measurements; choose another --output_dir, or delete it to start over"
             )
-        for number, line in enumerate(lines[:-1], 2):
+        whole, lines = ours
+        for number, line in enumerate(lines, 2):
             try:
                 record = _from_line(line)
             except (ValueError, RecursionError) as error:
@@ -132,10 +132,7 @@ class Journal(MemoryJournal):
                     f"{self._path}, line {number} is damaged; delete the file to start over"
                 ) from error
             super().add(record)
-        # Nothing is written to a file before all of it is known to be ours.
-        self._file.cut(whole)
-        if not whole:
-            self._file.append(head)
+        line_files.continue_after(self._file, whole, head)
 
 
 @contextlib.contextmanager

@@ -53,6 +53,33 @@ def opened(path: str | os.PathLike[str]) -> LineFile:
     return RemoteLines(os.fspath(path)) if files.is_remote(path) else LocalLines(path)
 
 
+def whole_lines(text: str, head: str) -> tuple[str, list[str]] | None:
+    """Splits the content of a file whose first line should be `head`.
+
+    Args:
+      text: the content, whose last line may be torn.
+      head: the line.
+
+    Returns:
+      The content without a torn line, and its lines after the first. None if the file is not ours.
+    """
+    whole = text[: text.rfind("\n") + 1]
+    first, *lines = whole.split("\n") if whole else (text,)
+    ours = first == head if whole else head.startswith(first)
+    return (whole, lines[:-1]) if ours else None
+
+
+def continue_after(file: LineFile, whole: str, head: str) -> None:
+    """Cuts off a torn line, and writes the first one if it is missing.
+
+    Called when all of the content is known to be good: nothing may be lost of a file that is not
+    ours.
+    """
+    file.cut(whole)
+    if not whole:
+        file.append(head)
+
+
 class LocalLines:
     """A local file, locked until it is closed. See `opened`, `LineFile` and `locking.lock`."""
 

@@ -2,12 +2,22 @@
 
   python -m experiments.abuse --model_dir=runs/quickstart [--parts=input,kills] [--seed=0]
 
+Parts input and requests work on the run of --model_dir, the others on a small one of their own.
+
 input: damaged files, thousands of them, for every reader. The run of --model_dir gives the valid
        ones, so it must have been judged, searched and exported, as the quickstart's is. A damaged
        file may be read, or refused with a message of the project; a traceback, a hang, a message
        of pages or a changed file is a failure. Each failing form is kept in --work_dir.
-kills: each tool is killed at random moments and started again, on a run of its own. The last run
-       must leave what a run that nobody kills leaves, and nothing else.
+kills: each tool is killed at random moments and started again. The last run must leave what a run
+       that nobody kills leaves, and nothing else. prepare_data unpacks an archive that is there
+       already: a download is not killed.
+neighbours: two tools at once on one run: two trainings, searches or exports, a search while
+       training replaces its checkpoint, a report of what is being written. Each does its work or
+       is refused in a line, and what is left is as if they had come one after another.
+machine: each tool where the disk is full (needs root, for a small one) or read-only, memory short,
+       the path relative, long or not ASCII, the home a file, the network gone (needs root) or the
+       locale C. It works, or says what is lacking in a line, keeps what was there, and works once
+       that is mended.
 requests: odd requests to the run's exported child by the C++ session, gRPC and REST. Each is
        answered or refused, the next good one has its right answer, and memory does not grow.
 
@@ -26,7 +36,7 @@ from absl import flags
 from bignas_tf import errors
 from tools.cli import launch, no_chatter
 
-PARTS = ("input", "kills", "requests")
+PARTS = ("input", "kills", "neighbours", "machine", "requests")
 
 _PARTS = flags.DEFINE_list("parts", list(PARTS), f"Any of {', '.join(PARTS)}.")
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of a finished quickstart.")
@@ -35,7 +45,15 @@ _CASES = flags.DEFINE_integer(
 )
 _FILES = flags.DEFINE_list("files", [], "Files to damage; all if empty.")
 _KILLS = flags.DEFINE_integer("kills", 50, "Kills of each tool.", lower_bound=1)
-_TOOLS = flags.DEFINE_list("tools", [], "Tools to kill; all if empty.")
+_TOOLS = flags.DEFINE_list("tools", [], "Tools of kills and machine; all if empty.")
+_TRIALS = flags.DEFINE_integer(
+    "trials",
+    6,
+    "Of each meeting of neighbours, and of each tool and lack of machine.",
+    lower_bound=1,
+)
+_MEETINGS = flags.DEFINE_list("meetings", [], "Meetings of neighbours; all if empty.")
+_LACKS = flags.DEFINE_list("lacks", [], "What the machine lacks; all if empty.")
 _REQUESTS = flags.DEFINE_integer("requests", 10_000, "By all three ways.", lower_bound=3)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the damage and the moments.")
 _WORK_DIR = flags.DEFINE_string(
@@ -111,20 +129,54 @@ def _input(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
 
 
 def _kills(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
-    from experiments.abuse import kills
+    from experiments.abuse import kills, small_run
 
-    chosen = _chosen("--tools", _TOOLS.value, kills.TOOLS)
-    folder = (work_dir / "kills").resolve()
-    kills.make_base(folder)
-    victims = [victim for victim in kills.VICTIMS if victim.tool in chosen]
+    chosen = _chosen("--tools", _TOOLS.value, list(small_run.BY_TOOL))
+    place = _place(work_dir)
     outcomes = [
-        kills.check(victim, folder, _KILLS.value, _SEED.value, journal) for victim in victims
+        kills.check(small_run.BY_TOOL[tool], place, _KILLS.value, _SEED.value, journal)
+        for tool in chosen
     ]
-    return {
-        "seed": _SEED.value,
-        "failures": sum(len(outcome["problems"]) for outcome in outcomes),
-        "tools": outcomes,
-    }
+    return _counted("tools", outcomes)
+
+
+def _neighbours(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+    from experiments.abuse import neighbours
+
+    chosen = _chosen("--meetings", _MEETINGS.value, list(neighbours.BY_NAME))
+    place = _place(work_dir)
+    outcomes = [
+        neighbours.check(neighbours.BY_NAME[name], place, _TRIALS.value, _SEED.value, journal)
+        for name in chosen
+    ]
+    return _counted("meetings", outcomes)
+
+
+def _machine(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+    from experiments.abuse import lacks, machine, small_run
+
+    tools = _chosen("--tools", _TOOLS.value, list(small_run.BY_TOOL))
+    chosen = [lacks.BY_NAME[each] for each in _chosen("--lacks", _LACKS.value, list(lacks.BY_NAME))]
+    place = _place(work_dir)
+    outcomes = []
+    for tool in tools:
+        command = small_run.BY_TOOL[tool]
+        outcomes += machine.check(command, chosen, place, _TRIALS.value, _SEED.value, journal)
+    return _counted("tools", outcomes)
+
+
+def _place(work_dir: pathlib.Path) -> Any:
+    """Where the small run is, made if it is missing."""
+    from experiments.abuse import small_run
+
+    place = small_run.Place((work_dir / "small_run").resolve())
+    place.make_base()
+    return place
+
+
+def _counted(of: str, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    failures = sum(len(outcome["problems"]) for outcome in outcomes)
+    return {"seed": _SEED.value, "failures": failures, of: outcomes}
 
 
 def _requests(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
@@ -144,7 +196,13 @@ def _requests(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     }
 
 
-_MEASURES = {"input": _input, "kills": _kills, "requests": _requests}
+_MEASURES = {
+    "input": _input,
+    "kills": _kills,
+    "neighbours": _neighbours,
+    "machine": _machine,
+    "requests": _requests,
+}
 
 if __name__ == "__main__":
     launch(main)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import pathlib
+import tempfile
 
 import pytest
 
 from bignas_tf import errors, locking
 from bignas_tf.data import prepare, sources
+from experiments.abuse import local_dataset
 from tests import limits
 from tests.data import samples
 from tests.processes import Process
@@ -47,6 +49,16 @@ def test_prepared_data_set_is_left_alone(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_data_set_that_is_not_prepared_leaves_no_temporary_folder(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    assert not sources.tfds_builder("local_digits", str(tmp_path / "data")).is_prepared()
+    assert tempfile.tempdir == str(tmp_path / "tmp")
+    assert not list((tmp_path / "tmp").iterdir())
+
+
 def test_unknown_data_set_exits_with_2(tmp_path: pathlib.Path) -> None:
     code, error = _run("--dataset=fashion_mnits", f"--data_dir={tmp_path}")
     assert code == 2
@@ -65,6 +77,23 @@ def test_files_that_a_user_must_bring_are_asked_for(tmp_path: pathlib.Path) -> N
         prepare.prepare("imagenet2012", str(tmp_path / "data"), str(tmp_path / "empty"))
 
 
+def test_a_full_disk_is_explained_and_the_next_preparation_continues(
+    tmp_path: pathlib.Path,
+) -> None:
+    archive, data = tmp_path / "archive", str(tmp_path / "data")
+    local_dataset.write_archive(archive)
+    with (
+        limits.file_size(5000),
+        pytest.raises(
+            errors.RunError,
+            match=rf"/local_digits/1\.0\.0 cannot be written: {limits.WHY}.*Make room",
+        ),
+    ):
+        prepare.prepare("local_digits", data, str(archive))
+    prepare.prepare("local_digits", data, str(archive))
+    assert sources.tfds_builder("local_digits", data).is_prepared()
+
+
 def test_what_a_kill_left_of_a_preparation_is_removed(tmp_path: pathlib.Path) -> None:
     data = tmp_path / "data"
     version = pathlib.Path(sources.tfds_builder("imagenet2012", str(data)).data_dir)
@@ -72,14 +101,20 @@ def test_what_a_kill_left_of_a_preparation_is_removed(tmp_path: pathlib.Path) ->
     left = [
         version.with_name(f"incomplete.AB12CD_{version.name}"),
         data / "downloads" / "imagenet2012" / "tars" / half,
+        data / "downloads" / "extracted" / "imagenet2012" / f"incomplete.{'0a' * 16}_TAR.tar",
     ]
     kept = [
         version.with_name("incomplete.AB12CD_0.0.1"),
         data / "downloads" / "imagenet2012" / "whole.tar",
         data / "downloads" / "mnist" / half,
+        data / "downloads" / "extracted" / "imagenet2012" / "TAR.whole.tar",
+        data / "downloads" / "extracted" / "mnist" / f"incomplete.{'0a' * 16}_GZIP.gz",
     ]
     for path in left + kept:
         (path / "part").mkdir(parents=True)
+    # A packed file is unpacked to a file, an archive to a folder.
+    left.append(left[-1].with_name(f"incomplete.{'0b' * 16}_GZIP.gz"))
+    left[-1].write_text("half")
     manual = str(tmp_path / "empty")
     with locking.locked(data / "imagenet2012", "a test", "--flag"):
         with pytest.raises(errors.UsageError, match="belongs to a prepare_data that is running"):

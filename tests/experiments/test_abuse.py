@@ -11,10 +11,9 @@ from bignas_tf import errors, files
 from bignas_tf.search_space import presets
 from bignas_tf.selection import judged, result
 from bignas_tf.selection.journal import Journal, Record
-from experiments.abuse import damaged, kills, readers, requests
+from experiments.abuse import damaged, readers, requests
 from experiments.abuse.readers import Reader
 from experiments.abuse.ways import WAYS
-from experiments.journal import Journal as Outcomes
 from tests.selection import digits, made_up_judgements, made_up_searches
 
 FORMS = 20
@@ -68,28 +67,6 @@ def test_what_is_neither_is_told(folder: pathlib.Path) -> None:
     assert "the file was changed" in outcome.failures
     assert outcome.to_json()["failures"] == outcome.failures
     assert path.read_text() == "mflops=4,params_m=0.2"
-
-
-def test_a_tool_is_killed_and_started_again(tmp_path: pathlib.Path) -> None:
-    victim = kills.Victim("cost", (), "--search_space={folder}/space.yaml --architecture=smallest")
-    lines: list[str] = []
-    for path in (tmp_path / "journal.jsonl", tmp_path / "journal.jsonl"):
-        with Outcomes(path, {}) as journal:
-            outcome = kills.check(victim, tmp_path, 2, 0, journal, lines.append)
-        assert (outcome["cases"], outcome["problems"]) == (2, {})
-        # The second time both cases are in the journal.
-        assert lines == ["cost 1/2: as if never killed", "cost 2/2: as if never killed"]
-
-
-def test_what_a_kill_leaves_is_named() -> None:
-    right = kills.agreeing({"a": "1", "times": "2"}, {"a": "1", "times": "3"})
-    assert kills.difference(right, {"a": "1", "times": "4"}) == ""
-    assert kills.difference(right, {"a": "1"}) == "missing: times"
-    assert kills.difference(right, {"a": "2", "times": "3"}) == "other bytes: a"
-    more = {"a": "1", "times": "3", ".unverified-x": "5"}
-    assert kills.difference(right, more) == "left: .unverified-x"
-    with pytest.raises(errors.RunError, match="different files"):
-        kills.agreeing({"a": "1"}, {"b": "1"})
 
 
 def test_a_folder_that_is_not_of_a_finished_quickstart_names_what_is_missing(

@@ -28,6 +28,10 @@ def test_a_journal_keeps_whole_lines_and_cuts_a_torn_one(tmp_path: pathlib.Path)
         assert second.get({"seed": 0, "kind": "a"}) == Entry({"top1": 0.5}, 2.0)
         assert second.get({"seed": 1, "kind": "a"}) is None
     assert path.read_text() == whole
+    path.write_text(whole[:9])  # torn in its first line
+    with Journal(path, {"steps": 5}) as third:
+        assert third.get({"seed": 0, "kind": "a"}) is None
+    assert path.read_text() == '{"origin": {"steps": 5}}\n'
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,10 @@ def test_a_journal_keeps_whole_lines_and_cuts_a_torn_one(tmp_path: pathlib.Path)
         ('{"origin": {"steps": 6}}\n', "another configuration"),
         ('{"origin": {"steps": 5}}\n{"key": {}}\n', "line 2"),
         ('{"origin": {"steps": 5}}\nnonsense\n', "line 2"),
+        # Torn, as a kill leaves a line, and yet nothing may be cut off.
+        ("notes of somebody else", "another configuration"),
+        ('{"origin": {"steps": 6}}\n{"key": {"kind": "a"', "another configuration"),
+        ('{"origin": {"steps": 5}}\nnonsense\n{"key": {"kind": "a"', "line 2"),
     ],
 )
 def test_a_foreign_or_damaged_journal_is_refused(

@@ -1,0 +1,73 @@
+"""What a folder holds, to be compared with what it should hold."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+import pathlib
+
+from bignas_tf import errors
+
+# TensorBoard's files, one for each start of a run, and TensorFlow's temporary ones.
+_NOT_OURS = ("events.out.tfevents.", "__autograph_generated_file")
+Tree = dict[str, str]  # the digest of each file by its path; "" where only its presence is asked
+
+
+def tree(folder: pathlib.Path, part: str = "") -> Tree:
+    """The files and folders below one, or below a part of it.
+
+    Args:
+      folder: its own path is left out wherever a file has it, so that results in different
+        folders can be compared.
+      part: path below the folder; the paths in the result begin with it.
+    """
+    found: Tree = {}
+    for path in sorted((folder / part).rglob("*")):
+        if not path.name.startswith(_NOT_OURS):
+            content = b"" if path.is_dir() else _placeless(path.read_bytes(), folder)
+            found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def size(folder: pathlib.Path) -> int:
+    """The bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def agreeing(one: Tree, other: Tree) -> Tree:
+    """Where two undisturbed runs differ, only that the file is there is asked."""
+    if one.keys() != other.keys():
+        raise errors.RunError(
+            f"undisturbed runs leave different files: {one.keys() ^ other.keys()}"
+        )
+    return {path: digest if other[path] == digest else "" for path, digest in one.items()}
+
+
+def difference(right: Tree, found: Tree) -> str:
+    """What a tree lacks, has beside what is right, or has with other bytes; empty if nothing."""
+    missing = lost(right, found)
+    left = found.keys() - right.keys()
+    if left and not missing.startswith("missing"):
+        return f"left: {', '.join(sorted(left))[:200]}"
+    return missing
+
+
+def lost(before: Tree, after: Tree) -> str:
+    """What a tree no longer has, or has with other bytes; empty if nothing."""
+    missing = before.keys() - after.keys()
+    if missing:
+        return f"missing: {', '.join(sorted(missing))[:200]}"
+    changed = [path for path, digest in before.items() if digest and after[path] != digest]
+    return f"other bytes: {', '.join(sorted(changed))[:200]}" if changed else ""
+
+
+def _placeless(content: bytes, folder: pathlib.Path) -> bytes:
+    """Content without the folder's path, however it is spelled."""
+    paths = {str(folder), os.path.relpath(folder), str(folder.resolve())}
+    spelled = {form for path in paths for form in (path, json.dumps(path)[1:-1], html.escape(path))}
+    # The longest first: an absolute path may end as a relative one does.
+    for form in sorted(spelled, key=len, reverse=True):
+        content = content.replace(form.encode(), b"{folder}")
+    return content

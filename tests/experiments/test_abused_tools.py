@@ -1,0 +1,129 @@
+"""Tools killed, two at once, something lacking: `experiments.abuse` does it to all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+
+import pytest
+
+from bignas_tf import errors
+from experiments.abuse import kills, lacks, machine, neighbours, small_run, trees
+from experiments.abuse.neighbours import Meeting
+from experiments.journal import Journal
+
+COST = small_run.Command("cost", (), "--search_space={folder}/space.yaml --architecture=smallest")
+REFUSED = "error: run/journal.jsonl belongs to a search that is running; wait until it ends"
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path) -> small_run.Place:
+    return small_run.Place(tmp_path)
+
+
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "journal.jsonl"
+
+
+def test_a_tool_is_killed_and_started_again(place: small_run.Place, path: pathlib.Path) -> None:
+    lines: list[str] = []
+    for _ in range(2):
+        with Journal(path, {}) as journal:
+            outcome = kills.check(COST, place, 2, 0, journal, lines.append)
+        assert (outcome["cases"], outcome["problems"]) == (2, {})
+        # The second time both cases are in the journal.
+        assert lines == ["cost 1/2: as it should", "cost 2/2: as it should"]
+
+
+def test_two_tools_at_once(place: small_run.Place, path: pathlib.Path) -> None:
+    with Journal(path, {}) as journal:
+        meeting = Meeting("two costs", (), COST, COST, (COST,))
+        outcome = neighbours.check(meeting, place, 3, 0, journal, lambda line: None)
+    assert outcome == {"meeting": "two costs", "cases": 3, "refused": 0, "problems": {}}
+
+
+def test_a_tool_where_something_is_lacking(place: small_run.Place, path: pathlib.Path) -> None:
+    tried = [lacks.PlainName(), lacks.PossiblePath(), lacks.AbsolutePath(), lacks.Home()]
+    with Journal(path, {}) as journal:
+        outcomes = machine.check(COST, tried, place, 1, 0, journal, lambda line: None)
+    assert [(each["lack"], each["ended"], each["problems"]) for each in outcomes] == [
+        ("a plain name", {"worked": 1}, {}),
+        ("a possible path", {"refused": 1}, {}),
+        ("an absolute path", {"worked": 1}, {}),
+        ("a home", {"worked": 1}, {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "problem"),
+    [
+        ([(0, ""), (0, "warning: slow")], ""),
+        ([(0, ""), (2, f"a line\n{REFUSED}\n")], ""),
+        ([(2, REFUSED), (2, REFUSED)], "none did its work"),
+        ([(0, ""), (2, "error: there is no such folder")], "exit code 2: error: there is no"),
+        ([(0, "Traceback (most recent call last):\n  lost\n"), (0, "")], "a traceback: "),
+        ([(0, ""), (-9, "")], "exit code -9"),
+    ],
+)
+def test_how_two_tools_may_end(ends: list[tuple[int, str]], problem: str) -> None:
+    found = neighbours.problem_of(neighbours.BY_NAME["two searches in a folder"], ends)
+    assert found.startswith(problem)
+    assert bool(found) == bool(problem)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "ended"),
+    [
+        (0, "a warning", "worked"),
+        (1, "a warning\nerror: x cannot be written: No space left on device", "refused"),
+        # What clears a line of progress ends as a line does.
+        (1, "50%|###\r      \rerror: x cannot be written: No space left on device", "refused"),
+        (1, "error: x cannot be written: No space left on device\nand more", "failed"),
+        (1, "error: one\nerror: No space left on device", "failed"),
+        (1, "error: it did not verify", "failed"),
+        (1, f"error: No space left on device {'x' * 2000}", "failed"),
+        (3, "error: No space left on device", "failed"),
+        (-6, "", "failed"),
+        (1, "Traceback (most recent call last):\nerror: No space left on device", "failed"),
+    ],
+)
+def test_how_a_tool_may_end_on_a_full_disk(code: int, said: str, ended: str) -> None:
+    found, problem = machine.judge(code, said, lacks.FullDisk())
+    assert found == ended
+    assert bool(problem) == (ended == "failed")
+
+
+def test_only_a_lack_of_memory_may_end_a_process() -> None:
+    assert machine.judge(-6, "terminate called", lacks.Memory()) == ("aborted", "")
+    assert machine.judge(2, "error: no such file", lacks.Home())[0] == "failed"
+
+
+def test_what_a_tool_leaves_is_compared() -> None:
+    right = trees.agreeing({"a": "1", "times": "2"}, {"a": "1", "times": "3"})
+    assert trees.difference(right, {"a": "1", "times": "4"}) == ""
+    assert trees.difference(right, {"a": "1"}) == "missing: times"
+    assert trees.difference(right, {"a": "2", "times": "3"}) == "other bytes: a"
+    more = {"a": "1", "times": "3", ".unverified-x": "5"}
+    assert trees.difference(right, more) == "left: .unverified-x"
+    assert trees.lost(right, more) == ""
+    with pytest.raises(errors.RunError, match="different files"):
+        trees.agreeing({"a": "1"}, {"b": "1"})
+
+
+def test_files_in_different_folders_are_compared_without_their_paths(
+    tmp_path: pathlib.Path,
+) -> None:
+    found = []
+    for name in ("plain", "é &"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "file").write_text(f"{folder}/run {json.dumps(str(folder))}")
+        found.append(trees.tree(folder))
+    assert found[0] == found[1]
+
+
+def test_a_command_line_takes_a_folder_with_a_space() -> None:
+    plain = dataclasses.replace(COST, words=())
+    assert plain.arguments("a b")[1] == "--search_space=a b/space.yaml"

@@ -67,6 +67,14 @@ class SupernetTrainer(base_trainer.Trainer):
         if self.evaluated is not self.model:
             averaging.copy_weights(self.model, self.optimizer, self.evaluated)
 
+    def release_images(self) -> None:
+        """Stops reading ahead; this trainer trains no more.
+
+        Trainer and controller refer to each other, so only a garbage collection would end the
+        iterator, and TensorFlow can hold that up for up to a minute.
+        """
+        self.train_dataset = None
+
     def train_loop_begin(self) -> None:
         super().train_loop_begin()
         self._loop_began = time.monotonic()

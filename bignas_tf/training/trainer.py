@@ -185,8 +185,11 @@ def _run(
                 trainer=trainer,
                 train_actions=[progress],
             ).controller
-        with faults.named(trainer.config.task.train_data):
-            _loops(trainer, controller, curves, sigterm)
+        try:
+            with faults.named(trainer.config.task.train_data):
+                _loops(trainer, controller, curves, sigterm)
+        finally:
+            trainer.release_images()
     progress.finished()
 
 

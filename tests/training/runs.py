@@ -17,6 +17,8 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import models, parsing, trainer
 
 BATCH = 8
+# Overrides of a run without a graph: tracing would take many times as long as a few steps.
+EAGER = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"
 
 _SPACE: dict[str, Any] = {
     "name": "test",

@@ -20,7 +20,6 @@ from tests.training.test_learning_curves import EVALUATED, _top1_of_the_last
 
 pytestmark = pytest.mark.slow
 
-EAGER = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"
 # Without TensorFlow's slower start: the decay is the same at every step.
 DECAY = 0.75
 AVERAGED = (
@@ -39,7 +38,7 @@ def _averages(saved: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def test_the_average_is_that_of_the_weights_of_every_step(tmp_path: pathlib.Path) -> None:
-    config = runs.parse(tmp_path, f"{EAGER}{ALONE}{AVERAGED}trainer.train_steps=4")
+    config = runs.parse(tmp_path, f"{runs.EAGER}{ALONE}{AVERAGED}trainer.train_steps=4")
     with runs.on_one_cpu().scope():
         run = SupernetTrainer(config, BigNASTask(config.task))
     expected: Any = None
@@ -57,8 +56,8 @@ def test_the_average_is_that_of_the_weights_of_every_step(tmp_path: pathlib.Path
 
 
 def test_averages_are_saved_resumed_and_loaded(tmp_path: pathlib.Path) -> None:
-    settings = f"{EAGER}{ALONE}{AVERAGED}"
-    plain = runs.train(runs.parse(tmp_path, EAGER + ALONE), tmp_path / "plain")
+    settings = f"{runs.EAGER}{ALONE}{AVERAGED}"
+    plain = runs.train(runs.parse(tmp_path, runs.EAGER + ALONE), tmp_path / "plain")
     at_once = runs.train(runs.parse(tmp_path, settings), tmp_path / "at_once")
     runs.train(runs.parse(tmp_path, settings + "trainer.train_steps=3"), tmp_path / "resumed")
     resumed = runs.train(runs.parse(tmp_path, settings), tmp_path / "resumed")
@@ -84,7 +83,7 @@ def test_averages_are_saved_resumed_and_loaded(tmp_path: pathlib.Path) -> None:
 def test_averages_are_not_switched_in_the_middle_of_a_run(
     tmp_path: pathlib.Path, first: str, second: str, words: str
 ) -> None:
-    settings = f"{EAGER}{ALONE}{{}}trainer.train_steps={{}}"
+    settings = f"{runs.EAGER}{ALONE}{{}}trainer.train_steps={{}}"
     runs.train(runs.parse(tmp_path, settings.format(first, 1)), tmp_path / "run")
     params = (tmp_path / "run" / checkpoints.PARAMS_FILE).read_text()
     with pytest.raises(errors.UsageError, match=words):
@@ -95,7 +94,7 @@ def test_averages_are_not_switched_in_the_middle_of_a_run(
 def test_children_evaluated_during_training_are_those_of_the_average(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = f"{EAGER}{AVERAGED}{EVALUATED}"
+    settings = f"{runs.EAGER}{AVERAGED}{EVALUATED}"
     plain = runs.train(runs.parse(tmp_path, settings), tmp_path / "plain")
     config = runs.parse(tmp_path, settings)
     folder = tmp_path / "run"

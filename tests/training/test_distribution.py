@@ -83,11 +83,10 @@ def test_replicas_that_draw_different_children_stop_the_run(
 
 @pytest.mark.slow
 def test_workers_that_see_different_folders_are_refused(tmp_path: pathlib.Path) -> None:
-    eager = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false"
-    config = runs.parse(tmp_path, f"{eager},trainer.train_steps=3")
+    config = runs.parse(tmp_path, f"{runs.EAGER}trainer.train_steps=3")
     runs.train(config, tmp_path / "mine")
     hosts = processes.free_hosts(2)
-    overrides = f"{eager},runtime.distribution_strategy=multi_worker_mirrored"
+    overrides = f"{runs.EAGER}runtime.distribution_strategy=multi_worker_mirrored"
     with (
         processes.training(tmp_path, tmp_path / "mine", overrides, hosts, 0) as chief,
         processes.training(tmp_path, tmp_path / "other", overrides, hosts, 1) as other,

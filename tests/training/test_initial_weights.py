@@ -20,8 +20,7 @@ from tests.training import runs
 
 pytestmark = pytest.mark.slow
 
-EAGER = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"
-FAST = f"{EAGER}task.sandwich.smallest=false,task.sandwich.num_random=0,"
+FAST = f"{runs.EAGER}task.sandwich.smallest=false,task.sandwich.num_random=0,"
 
 EMA = "trainer.optimizer_config.ema.average_decay=0.75,"
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"

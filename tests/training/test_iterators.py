@@ -15,10 +15,8 @@ def _iterators() -> set[int]:
 
 
 def test_no_iterator_waits_for_a_garbage_collection(tmp_path: pathlib.Path) -> None:
-    one_step = (
-        "task.sandwich.smallest=false,task.sandwich.num_random=0,trainer.train_tf_function=false,"
-        "trainer.train_tf_while_loop=false,trainer.steps_per_loop=1,trainer.train_steps=1"
-    )
+    alone = "task.sandwich.smallest=false,task.sandwich.num_random=0,"
+    one_step = f"{alone}{runs.EAGER}trainer.steps_per_loop=1,trainer.train_steps=1"
     config = runs.parse(tmp_path, one_step)
     gc.collect()
     gc.disable()  # else a collection by chance would do what the trainer must

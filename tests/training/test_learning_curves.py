@@ -73,8 +73,7 @@ def test_a_run_killed_in_an_evaluation_loses_no_step_and_begins_with_it(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Steps 3, 6, 9 are evaluated, and 10, the last of a run that is prolonged later."""
-    eager = "trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"
-    overrides = f"{PLAIN}{eager}trainer.validation_interval=3,trainer.checkpoint_interval=9,"
+    overrides = f"{PLAIN}{runs.EAGER}trainer.validation_interval=3,trainer.checkpoint_interval=9,"
     folder = tmp_path / "run"
 
     def train(steps: int, killed_at: int = 0) -> list[int]:

@@ -23,8 +23,7 @@ from tests.training import runs
 pytestmark = pytest.mark.slow
 
 ALONE = "task.sandwich.smallest=false,task.sandwich.num_random=0,"
-# Without a graph: tracing would take many times as long as a few steps.
-EAGER = f"{ALONE}trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"
+EAGER = f"{ALONE}{runs.EAGER}"
 EACH_STEP = "trainer.steps_per_loop=1,trainer.checkpoint_interval=1,"
 ONE_STEP = f"{EAGER}{EACH_STEP}trainer.train_steps=1"
 

@@ -47,9 +47,7 @@ def check(
 
     @functools.cache
     def undisturbed() -> Undisturbed:
-        # A tool may be killed when its work is done already, and then does it once more. So the
-        # trees after one run and after two are both right.
-        return Undisturbed(place, victim.begins_with, [victim, victim], right_from=0)
+        return small_run.once_or_twice(victim, place)
 
     def case(number: int) -> trials.Result:
         return _case(victim, place, undisturbed(), number, seed)

@@ -51,7 +51,7 @@ def check(
 
     @functools.cache
     def undisturbed() -> Undisturbed:
-        return Undisturbed(place, command.begins_with, [command, command], right_from=0)
+        return small_run.once_or_twice(command, place)
 
     outcomes = []
     for lack in lacks:

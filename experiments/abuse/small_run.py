@@ -190,6 +190,15 @@ class Undisturbed:
         return "" if "" in different else different[0]
 
 
+def once_or_twice(command: Command, place: Place) -> Undisturbed:
+    """What a tool leaves.
+
+    One that was disturbed when its work was done already does it once more, so the trees after one
+    run and after two are both right.
+    """
+    return Undisturbed(place, command.begins_with, [command, command], right_from=0)
+
+
 def started(
     command: Command,
     folder: pathlib.Path,

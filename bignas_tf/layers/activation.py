@@ -11,8 +11,8 @@ import tensorflow as tf
 def silu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """`tf.nn.silu`, bit-equal forward and backward, in half as many operations of the graph.
 
-    TensorFlow's is a swish with a factor, whose own gradient it computes too. A step has one
-    for each convolution of each child, and tracing takes its time by operations.
+    TensorFlow's is a swish with a factor, whose own gradient it computes too. A step
+    has up to three in each block of each child, and tracing takes its time by operations.
     """
 
     def grad(upstream: tf.Tensor) -> tf.Tensor:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bignas_tf.packaged import unpack_demo
     from bignas_tf.search_space.architecture import Architecture
     from bignas_tf.search_space.presets import get as search_space_of
-    from bignas_tf.search_space.presets import published
+    from bignas_tf.search_space.published import published
     from bignas_tf.search_space.space import SearchSpace
     from bignas_tf.selection.budgets import Budget
     from bignas_tf.selection.budgets import parse as budget
@@ -79,7 +79,7 @@ _HOMES = {
     "latency_table": "api.latency.latency_table",
     "load": "api.runs.load",
     "prepare_data": "data.prepare.prepare",
-    "published": "search_space.presets.published",
+    "published": "search_space.published.published",
     "read_config": "api.runs.read_config",
     "read_search": "selection.result.read",
     "recipe": "api.recipes.recipe",

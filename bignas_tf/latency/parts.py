@@ -22,6 +22,7 @@ from bignas_tf.latency import children
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import blocks
 from bignas_tf.search_space.parts import BlockPart, Head, Part, Stem
+from bignas_tf.search_space.style import SqueezeExcite, Style
 
 
 def timing(part: Part, threads: int) -> probe.Timing:
@@ -50,9 +51,13 @@ def overhead(patch_side: int, channels: int, threads: int) -> probe.Timing:
 
 
 def _stem(part: Stem) -> bytes:
+    pixels = (127.0,) * part.in_width if part.rescaled else ()
+    style = Style(stem_activation=part.activation, pixel_mean=pixels, pixel_deviation=pixels)
     model = _folded(
         [part.side, part.side, part.in_width],
-        lambda images: child_lib.add_stem(images, part.out_width, part.stride, part.symmetric),
+        lambda images: child_lib.add_stem(
+            images, part.out_width, part.stride, part.symmetric, style
+        ),
     )
     shape = [1, part.patch_side, part.patch_side, part.in_width]
 
@@ -63,13 +68,14 @@ def _stem(part: Stem) -> bytes:
 
 
 def _block(part: BlockPart) -> bytes:
+    gates = SqueezeExcite(activation=part.se_activation, gate=part.se_gate)
     row = blocks.Block(
         stage=0,
         layer=0,
         stride=part.stride,
         symmetric=part.symmetric,
         expands=part.expands,
-        projects=part.projects,
+        skip=part.skip,
         optional=False,
         active=True,
         kernel=part.kernel,
@@ -77,6 +83,8 @@ def _block(part: BlockPart) -> bytes:
         mid_width=part.mid_width,
         out_width=part.out_width,
         se_width=part.se_width,
+        activation=part.activation,
+        style=Style(squeeze_excite=gates),
     )
     shape = [part.side, part.side, part.in_width]
     model = _folded(shape, lambda x: child_lib.add_block(x, row))
@@ -85,7 +93,11 @@ def _block(part: BlockPart) -> bytes:
 
 def _head(part: Head) -> bytes:
     shape = [part.side, part.side, part.in_width]
-    model = _folded(shape, lambda x: child_lib.add_head(x, part.mid_width, part.classes))
+    style = Style(head="mixed" if part.mix_width else "convolved", head_activation=part.activation)
+    model = _folded(
+        shape,
+        lambda x: child_lib.add_head(x, part.mid_width, part.mix_width, part.classes, style),
+    )
 
     def serve(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = model(x, training=False)

@@ -16,14 +16,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from bignas_tf import commands, errors, files
-from bignas_tf.search_space import presets
+from bignas_tf.search_space import blocks, presets, style
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import BlockPart, Head, ModelSpace, Part, Stem
 
-FORMAT, UNIT = 2, "ms"
+FORMAT, UNIT = 3, "ms"
 _KINDS: dict[str, type[Part]] = {"stem": Stem, "block": BlockPart, "head": Head}
 _KEYS = ["format", "unit", "device", "overhead_ms", "entries"]
-_MAY_BE_ZERO = ("se_width",)
+_MAY_BE_ZERO = ("se_width", "mix_width")
+_CHOICES = {
+    "skip": blocks.SKIPS,
+    "activation": style.ACTIVATIONS,
+    "se_activation": style.ACTIVATIONS,
+    "se_gate": style.GATES,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +138,12 @@ class LatencyTable:
 
 def _plain(part: Part) -> dict[str, Any]:
     (kind,) = (kind for kind, cls in _KINDS.items() if cls is type(part))
-    return {"part": kind, **dataclasses.asdict(part)}
+    told = {
+        field.name: getattr(part, field.name)
+        for field in dataclasses.fields(part)
+        if getattr(part, field.name) != field.default
+    }
+    return {"part": kind, **told}
 
 
 def _times(path: str, entries: list[dict[str, Any]]) -> dict[Part, float]:
@@ -156,18 +167,33 @@ def _part(entry: Any) -> Part:
     if kind not in list(_KINDS):
         raise errors.UsageError(f"part is {errors.shown(kind)}; choose from {list(_KINDS)}")
     fields = {field.name: field for field in dataclasses.fields(_KINDS[kind])}
-    if sorted(entry) != sorted(["part", *fields, "ms"]):
-        expected = ["part", *fields, "ms"]
-        given = errors.shown(list(entry), 200)
-        raise errors.UsageError(f"a {kind} has the keys {expected}; got {given}")
-    for name, field in fields.items():
-        least = 0 if name in _MAY_BE_ZERO else 1
-        value = entry[name]
-        # The annotations are text: 'int' or 'bool'. A bool is an int to isinstance.
-        if type(value).__name__ != field.type or (field.type == "int" and value < least):
-            expected_type = "true or false" if field.type == "bool" else f"{least} or more"
-            raise errors.UsageError(f"{name} is {errors.shown(value)}; it takes {expected_type}")
-    return _KINDS[kind](**{name: entry[name] for name in fields})
+    needed = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
+    given = {name: value for name, value in entry.items() if name not in ("part", "ms")}
+    if "ms" not in entry or not set(needed) <= set(given) <= set(fields):
+        expected = ["part", *needed, "ms"]
+        optional = [name for name in fields if name not in needed]
+        raise errors.UsageError(
+            f"a {kind} has the keys {expected} and may have {optional}; got "
+            f"{errors.shown(list(entry), 200)}"
+        )
+    for name, value in given.items():
+        _check(name, value, str(fields[name].type))
+    return _KINDS[kind](**given)
+
+
+def _check(name: str, value: object, annotation: str) -> None:
+    """Checks a value of an entry; a bool is an int to isinstance."""
+    least = 0 if name in _MAY_BE_ZERO else 1
+    if annotation == "str":
+        allowed = value in _CHOICES[name]
+        takes = f"one of {', '.join(_CHOICES[name])}"
+    elif annotation == "bool":
+        allowed, takes = isinstance(value, bool), "true or false"
+    else:
+        allowed = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        takes = f"{least} or more"
+    if not allowed:
+        raise errors.UsageError(f"{name} is {errors.shown(value)}; it takes {takes}")
 
 
 def _is_time(value: object) -> bool:

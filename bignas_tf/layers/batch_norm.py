@@ -7,8 +7,6 @@ import tf_keras
 
 from bignas_tf.layers import elastic
 
-EPSILON = 1e-3
-
 
 class ElasticBatchNorm(tf_keras.layers.Layer):
     """Batch normalisation without running averages.
@@ -22,13 +20,22 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
       width: widest input.
       offset: where this layer's channels start in `Pass.statistics`.
       zero_gamma: start gamma at 0 instead of 1 (paper, Section 3.1).
+      epsilon: added to variances; TensorFlow's fused operation takes at least 1.001e-5.
     """
 
-    def __init__(self, width: int, offset: int, zero_gamma: bool = False, **kwargs: object) -> None:
+    def __init__(
+        self,
+        width: int,
+        offset: int,
+        zero_gamma: bool = False,
+        epsilon: float = 1e-3,
+        **kwargs: object,
+    ) -> None:
         # Without autocast a float32 layer takes bfloat16 input as it is.
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.width = width
         self.offset = offset
+        self.epsilon = epsilon
         self.gamma = self.add_weight(
             "gamma", (width,), initializer="zeros" if zero_gamma else "ones"
         )
@@ -40,22 +47,35 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         if forward.statistics is not None:
             mean, variance = self._given(width, forward)
             if x.dtype != tf.float32:
-                return _normalise(x, mean, variance, gamma, beta)
+                return self._normalise(x, mean, variance, gamma, beta)
             y, _, _ = tf.compat.v1.nn.fused_batch_norm(
-                x, gamma, beta, mean, variance, EPSILON, is_training=False
+                x, gamma, beta, mean, variance, self.epsilon, is_training=False
             )
             return y
         replicas = _group(forward)
         if replicas == 1 and x.dtype == tf.float32:
             # One fused op is 2.4 times as fast as moments and arithmetic.
-            y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)
+            y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                x, gamma, beta, epsilon=self.epsilon
+            )
             if forward.recorded is not None:
                 self._record(mean, _biased(variance, x), forward.recorded)
             return y
         mean, variance = _moments(tf.cast(x, tf.float32), replicas)
         if forward.recorded is not None:
             self._record(mean, variance, forward.recorded)
-        return _normalise(x, mean, variance, gamma, beta)
+        return self._normalise(x, mean, variance, gamma, beta)
+
+    def _normalise(
+        self,
+        x: tf.Tensor,
+        mean: tf.Tensor,
+        variance: tf.Tensor,
+        gamma: tf.Tensor,
+        beta: tf.Tensor,
+    ) -> tf.Tensor:
+        scale = gamma * tf.math.rsqrt(variance + self.epsilon)
+        return tf.cast(tf.cast(x, tf.float32) * scale + (beta - mean * scale), x.dtype)
 
     def _scale_and_offset(self, width: elastic.Width, masked: bool) -> tuple[tf.Tensor, tf.Tensor]:
         if masked:
@@ -110,10 +130,3 @@ def _replica_mean(x: tf.Tensor, replicas: int) -> tf.Tensor:
     row = tf.one_hot(context.replica_id_in_sync_group // replicas, groups)[:, tf.newaxis]
     sums = context.all_reduce(tf.distribute.ReduceOp.SUM, row * x)
     return tf.reduce_sum(row * sums, 0) / replicas
-
-
-def _normalise(
-    x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
-) -> tf.Tensor:
-    scale = gamma * tf.math.rsqrt(variance + EPSILON)
-    return tf.cast(tf.cast(x, tf.float32) * scale + (beta - mean * scale), x.dtype)

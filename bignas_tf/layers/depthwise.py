@@ -12,18 +12,27 @@ from bignas_tf.layers.depthwise_gradient import depthwise_conv2d
 class ElasticDepthwise(tf_keras.layers.Layer):
     """Depthwise convolution, without bias, elastic in kernel and channels.
 
-    A smaller kernel is the centre of the largest (paper, Section 3.1). Kernels are odd,
-    so both see the same centres at any stride and with either padding.
+    A smaller kernel is the centre of the largest (paper, Section 3.1), or that of the next larger
+    one times a matrix that is learnt, the same for all channels (Once-for-all,
+    https://arxiv.org/abs/1908.09791, Section 3.3). Kernels are odd, so both see the same centres
+    at any stride and with either padding.
 
     Args:
       width: widest input.
       kernel_size: largest kernel side, odd.
       stride: 1 or 2.
       symmetric: pad every side by half the kernel; else as SAME does.
+      transformed: the smaller kernels, descending, if matrices make them.
     """
 
     def __init__(
-        self, width: int, kernel_size: int, stride: int, symmetric: bool, **kwargs: object
+        self,
+        width: int,
+        kernel_size: int,
+        stride: int,
+        symmetric: bool,
+        transformed: tuple[int, ...] = (),
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.stride = stride
@@ -32,12 +41,16 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         self.kernel = self.add_weight(
             "kernel", (kernel_size, kernel_size, width, 1), initializer=elastic.CONV_INIT
         )
+        self.matrices = {
+            side: self.add_weight(f"matrix_to_{side}", (side**2, side**2), initializer="identity")
+            for side in transformed
+        }
 
     def call(
         self, x: tf.Tensor, kernel_size: elastic.Width, width: elastic.Width, forward: elastic.Pass
     ) -> tf.Tensor:
         """Filters [N, H, W, width] into [N, H / stride, W / stride, width]."""
-        kernel = tf.cast(self.kernel, x.dtype)
+        kernel = tf.cast(self._transformed(kernel_size), x.dtype)
         margin = (self.kernel_size - kernel_size) // 2
         if not forward.masked:
             kernel = self._cut(kernel, margin, width)
@@ -49,12 +62,49 @@ class ElasticDepthwise(tf_keras.layers.Layer):
             y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], padding)
         return tf.ensure_shape(y, [None, None, None, kernel.shape[2]])
 
+    def kernel_of(self, kernel_size: int, width: int) -> tf.Tensor:
+        """The kernel [kernel_size, kernel_size, width, 1] of a child."""
+        margin = (self.kernel_size - kernel_size) // 2
+        return self._cut(self._transformed(kernel_size), margin, width)
+
+    def _transformed(self, kernel_size: elastic.Width) -> tf.Tensor:
+        """The largest kernel; with matrices, one whose centre is the kernel of this size."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        if not self.matrices:
+            return kernel
+        made = {self.kernel_size: kernel}
+        for side, matrix in self.matrices.items():
+            kernel = _times(matrix, _centre(kernel, side))
+            made[side] = _framed(kernel, self.kernel_size)
+        if isinstance(kernel_size, int):
+            return made[kernel_size]
+        return tf.add_n(
+            [tf.cast(kernel_size == side, each.dtype) * each for side, each in made.items()]
+        )
+
     def _cut(self, kernel: tf.Tensor, margin: elastic.Width, width: elastic.Width) -> tf.Tensor:
         """The centre of the kernel's first `width` channels."""
         side = self.kernel_size
         if isinstance(margin, int) and margin == 0:
             return elastic.leading(kernel, side, side, width)
         return kernel[margin : side - margin, margin : side - margin, :width]
+
+
+def _centre(kernel: tf.Tensor, side: int) -> tf.Tensor:
+    margin = (kernel.shape[0] - side) // 2
+    return kernel[margin : margin + side, margin : margin + side]
+
+
+def _times(matrix: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A square kernel [side, side, C, 1] whose places are mixed by a matrix."""
+    side, width = kernel.shape[0], kernel.shape[2]
+    return tf.reshape(tf.matmul(matrix, tf.reshape(kernel, [side**2, width])), kernel.shape)
+
+
+def _framed(kernel: tf.Tensor, side: int) -> tf.Tensor:
+    """A kernel in the middle of zeros, [side, side, C, 1]."""
+    margin = (side - kernel.shape[0]) // 2
+    return tf.pad(kernel, [[margin, margin], [margin, margin], [0, 0], [0, 0]])
 
 
 def _centre_mask(side: int, margin: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

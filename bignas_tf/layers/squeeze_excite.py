@@ -14,11 +14,22 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
     Args:
       width: widest input.
       units: most hidden units.
+      activation_name: of the units.
+      gate_name: of the gates; see `style.SqueezeExcite`.
     """
 
-    def __init__(self, width: int, units: int, **kwargs: object) -> None:
+    def __init__(
+        self,
+        width: int,
+        units: int,
+        activation_name: str = "swish",
+        gate_name: str = "sigmoid",
+        **kwargs: object,
+    ) -> None:
         super().__init__(**kwargs)
         self.units = units
+        self.activation = activation.ACTIVATIONS[activation_name]
+        self.gate = activation.GATES[gate_name]
         init = elastic.CONV_INIT
         self.reduce_kernel = self.add_weight("reduce_kernel", (width, units), initializer=init)
         self.reduce_bias = self.add_weight("reduce_bias", (units,), initializer="zeros")
@@ -28,7 +39,7 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
     def call(
         self, x: tf.Tensor, width: elastic.Width, units: elastic.Width, forward: elastic.Pass
     ) -> tf.Tensor:
-        """Scales the channels of [N, H, W, width] by gates in (0, 1)."""
+        """Scales the channels of [N, H, W, width] by gates from 0 to 1."""
         weights = (self.reduce_kernel, self.reduce_bias, self.expand_kernel, self.expand_bias)
         reduce_kernel, reduce_bias, expand_kernel, expand_bias = (
             tf.cast(weight, x.dtype) for weight in weights
@@ -39,8 +50,8 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
             expand_kernel = elastic.leading(expand_kernel, units, width)
             expand_bias = elastic.leading(expand_bias, width)
         squeezed = tf.reduce_mean(x, [1, 2])
-        hidden = activation.silu(tf.matmul(squeezed, reduce_kernel) + reduce_bias)
+        hidden = self.activation(tf.matmul(squeezed, reduce_kernel) + reduce_bias)
         if forward.masked:
             hidden *= elastic.mask(units, self.units, x.dtype)
-        gates = tf.nn.sigmoid(tf.matmul(hidden, expand_kernel) + expand_bias)
+        gates = self.gate(tf.matmul(hidden, expand_kernel) + expand_bias)
         return x * gates[:, None, None, :]

@@ -14,11 +14,11 @@ from bignas_tf.search_space.blocks import Block
 
 
 class ElasticMBConv(tf_keras.layers.Layer):
-    """Inverted residual with squeeze-and-excite; every block is residual (Section 3.1).
+    """Inverted residual with squeeze-and-excite, and the skip that its style says.
 
-    The skip of a stage's first block is a 2x2 average pool, where it strides,
-    and a 1x1 convolution with batch norm. Within a stage the identity is
-    sliced, or padded with zeros, to the block's own width.
+    In the paper every block is residual (Section 3.1): the skip of a stage's first block is a
+    2x2 average pool, where it strides, and a 1x1 convolution with batch norm; within a stage
+    the identity is sliced, or padded with zeros, to the block's own width.
 
     Args:
       widest: the row of the block table of the biggest child.
@@ -29,31 +29,45 @@ class ElasticMBConv(tf_keras.layers.Layer):
     def __init__(self, widest: Block, offset: int, zero_gamma: bool) -> None:
         super().__init__(name=widest.name)
         self.widest = widest
+        self.activation = activation.ACTIVATIONS[widest.activation]
         self.norm_width = 0
         mid, out = widest.mid_width, widest.out_width
 
         def norm(width: int, zero: bool = False, *, name: str) -> ElasticBatchNorm:
             start = offset + self.norm_width
             self.norm_width += width
-            return ElasticBatchNorm(width, start, zero, name=name)
+            return ElasticBatchNorm(width, start, zero, widest.style.epsilon, name=name)
 
         if widest.expands:
             self.expand_conv = ElasticPointwise(widest.in_width, mid, name="expand_conv")
             self.expand_norm = norm(mid, name="expand_norm")
         self.depthwise_conv = ElasticDepthwise(
-            mid, widest.kernel, widest.stride, widest.symmetric, name="depthwise_conv"
+            mid,
+            widest.kernel,
+            widest.stride,
+            widest.symmetric,
+            widest.transformed,
+            name="depthwise_conv",
         )
         self.depthwise_norm = norm(mid, name="depthwise_norm")
         if widest.se_width:
-            self.squeeze_excite = ElasticSqueezeExcite(mid, widest.se_width, name="squeeze_excite")
+            gates = widest.style.squeeze_excite
+            self.squeeze_excite = ElasticSqueezeExcite(
+                mid, widest.se_width, gates.activation, gates.gate, name="squeeze_excite"
+            )
         self.project_conv = ElasticPointwise(mid, out, name="project_conv")
-        self.project_norm = norm(out, zero_gamma, name="project_norm")
-        if widest.projects:
+        # Without its residual a block that may have no skip would be nothing but zeros.
+        has_skip = widest.skip not in ("equal", "none")
+        self.project_norm = norm(out, zero_gamma and has_skip, name="project_norm")
+        if widest.skip in ("projected", "matched"):
             self.skip_conv = ElasticPointwise(widest.in_width, out, name="skip_conv")
+        if widest.skip == "projected":
             self.skip_norm = norm(out, name="skip_norm")
 
     def call(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
         """Maps [N, H, W, in] to [N, H / stride, W / stride, out]."""
+        if block.skip == "none":
+            return self._residual(x, block, forward)
         if not block.optional or block.active is True:
             return self._skip(x, block, forward) + self._residual(x, block, forward)
         if forward.masked:
@@ -75,21 +89,44 @@ class ElasticMBConv(tf_keras.layers.Layer):
         return self._skip(x, block, forward) + residual
 
     def _skip(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
-        if not block.projects:
-            if forward.masked:
-                return x * elastic.mask(block.out_width, self.widest.out_width, x.dtype)
-            return elastic.fit_channels(x, block.out_width)
+        if block.skip == "fitted":
+            return self._fitted(x, block, forward)
+        if block.skip == "equal":
+            same = block.in_width == block.out_width
+            return self._fitted(x, block, forward) * tf.cast(same, x.dtype)
         if block.stride == 2:
             x = tf.nn.avg_pool2d(x, 2, 2, "SAME")
+        if block.skip == "matched":
+            return self._matched(x, block, forward)
         x = self.skip_conv(x, block.in_width, block.out_width, forward)
         return self.skip_norm(x, block.out_width, forward)
+
+    def _fitted(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
+        """The input cut, or padded with zeros, to the width of the output."""
+        if not forward.masked:
+            return elastic.fit_channels(x, block.out_width)
+        widest = self.widest.out_width
+        fitted = elastic.fit_channels(x, widest)
+        return fitted * elastic.mask(block.out_width, widest, x.dtype)
+
+    def _matched(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
+        """The input where it has the width of the output, else through a convolution."""
+        same = block.in_width == block.out_width
+        if same is True:
+            return x
+        convolved = self.skip_conv(x, block.in_width, block.out_width, forward)
+        if forward.masked:
+            convolved *= elastic.mask(block.out_width, self.widest.out_width, x.dtype)
+        if same is False:
+            return convolved
+        return tf.where(same, self._fitted(x, block, forward), convolved)
 
     def _residual(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
         if block.expands:
             x = self.expand_conv(x, block.in_width, block.mid_width, forward)
-            x = activation.silu(self.expand_norm(x, block.mid_width, forward))
+            x = self.activation(self.expand_norm(x, block.mid_width, forward))
         x = self.depthwise_conv(x, block.kernel, block.mid_width, forward)
-        x = activation.silu(self.depthwise_norm(x, block.mid_width, forward))
+        x = self.activation(self.depthwise_norm(x, block.mid_width, forward))
         if self.widest.se_width:
             x = self.squeeze_excite(x, block.mid_width, block.se_width, forward)
         x = self.project_conv(x, block.mid_width, block.out_width, forward)

@@ -76,14 +76,17 @@ def _slices(
     supernet: Supernet, table: blocks_lib.BlockTable, statistics: np.ndarray
 ) -> Iterator[NamedWeights]:
     stem, head_in, head = table.stem_width, table.head_in_width, table.head_width
+    pooled = table.head_conv_width
     yield "stem_conv", [supernet.stem_conv.kernel.numpy()[..., :stem]]
     yield "stem_norm", _norm(supernet.stem_norm, stem, statistics)
     for layer, block in zip(supernet.blocks, table.blocks, strict=True):
         if block.active:
             for name, weights in _block_slices(layer, block, statistics):
                 yield f"{block.name}_{name}", weights
-    yield "head_conv", [supernet.head_conv.kernel.numpy()[:, :, :head_in, :head]]
-    yield "head_norm", _norm(supernet.head_norm, head, statistics)
+    yield "head_conv", [supernet.head_conv.kernel.numpy()[:, :, :head_in, :pooled]]
+    yield "head_norm", _norm(supernet.head_norm, pooled, statistics)
+    if supernet.space.style.head == "mixed":
+        yield "head_mix", [supernet.head_mix.kernel.numpy()[0, 0, :pooled, :head]]
     classifier = supernet.classifier
     yield "classifier", [classifier.kernel.numpy()[:head], classifier.bias.numpy()]
 
@@ -95,9 +98,7 @@ def _block_slices(
     if block.expands:
         yield "expand_conv", [layer.expand_conv.kernel.numpy()[:, :, :before, :mid]]
         yield "expand_norm", _norm(layer.expand_norm, mid, statistics)
-    margin = (layer.depthwise_conv.kernel_size - block.kernel) // 2
-    centre = slice(margin, margin + block.kernel)
-    yield "depthwise_conv", [layer.depthwise_conv.kernel.numpy()[centre, centre, :mid]]
+    yield "depthwise_conv", [layer.depthwise_conv.kernel_of(block.kernel, mid).numpy()]
     yield "depthwise_norm", _norm(layer.depthwise_norm, mid, statistics)
     if block.se_width:
         gate, units = layer.squeeze_excite, block.se_width
@@ -111,8 +112,9 @@ def _block_slices(
         )
     yield "project_conv", [layer.project_conv.kernel.numpy()[:, :, :mid, :out]]
     yield "project_norm", _norm(layer.project_norm, out, statistics)
-    if block.projects:
+    if child_lib.convolves_skip(block):
         yield "skip_conv", [layer.skip_conv.kernel.numpy()[:, :, :before, :out]]
+    if block.skip == "projected":
         yield "skip_norm", _norm(layer.skip_norm, out, statistics)
 
 

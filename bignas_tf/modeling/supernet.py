@@ -67,15 +67,19 @@ class Supernet(tf_keras.Model):
         stride = self.space.stem_stride
         symmetric = blocks_lib.pads_alike(self.space, stride)
         self.stem_conv = ElasticStem(self.input_channels, stem, stride, symmetric, name="stem_conv")
-        self.stem_norm = ElasticBatchNorm(stem, 0, name="stem_norm")
+        style = self.space.style
+        self.stem_norm = ElasticBatchNorm(stem, 0, epsilon=style.epsilon, name="stem_norm")
         offset = stem
         self.blocks = []
         for block in widest.blocks:
             self.blocks.append(ElasticMBConv(block, offset, zero_gamma))
             offset += self.blocks[-1].norm_width
-        self.head_conv = ElasticPointwise(widest.head_in_width, head, name="head_conv")
-        self.head_norm = ElasticBatchNorm(head, offset, name="head_norm")
-        self.statistics_width = offset + head
+        pooled = widest.head_conv_width
+        self.head_conv = ElasticPointwise(widest.head_in_width, pooled, name="head_conv")
+        self.head_norm = ElasticBatchNorm(pooled, offset, epsilon=style.epsilon, name="head_norm")
+        self.statistics_width = offset + pooled
+        if style.head == "mixed":
+            self.head_mix = ElasticPointwise(pooled, head, name="head_mix")
         self.classifier = ElasticClassifier(head, self.num_classes, name="classifier")
 
     def call(
@@ -150,18 +154,40 @@ class Supernet(tf_keras.Model):
         dropout_seed: tf.Tensor | None,
     ) -> tf.Tensor:
         table = self._table(choice)
-        x = tf.cast(images, self.compute_dtype_of_layers)
-        x = self.stem_conv(x, table.stem_width, forward)
-        x = activation.silu(self.stem_norm(x, table.stem_width, forward))
+        x = self._stem(images, table, forward)
         for layer, block in zip(self.blocks, table.blocks, strict=True):
             if block.active is not False:
                 x = layer(x, block, forward)
-        x = self.head_conv(x, table.head_in_width, table.head_width, forward)
-        x = activation.silu(self.head_norm(x, table.head_width, forward))
-        x = tf.reduce_mean(x, [1, 2])
+        x = self._head(x, table, forward)
         if dropout_seed is not None and self.dropout_rate:
             x = self._drop(x, dropout_seed)
         return self.classifier(x, table.head_width, forward)
+
+    def _stem(
+        self, images: tf.Tensor, table: blocks_lib.BlockTable, forward: elastic.Pass
+    ) -> tf.Tensor:
+        """Images to the first features [N, H, W, stem]."""
+        style = self.space.style
+        if style.rescaling is not None:
+            scale, offset = style.rescaling
+            images = images * scale + offset
+        x = tf.cast(images, self.compute_dtype_of_layers)
+        x = self.stem_conv(x, table.stem_width, forward)
+        act = activation.ACTIVATIONS[style.stem_activation]
+        return act(self.stem_norm(x, table.stem_width, forward))
+
+    def _head(self, x: tf.Tensor, table: blocks_lib.BlockTable, forward: elastic.Pass) -> tf.Tensor:
+        """The last features to those that are classified, [N, head]."""
+        act = activation.ACTIVATIONS[self.space.style.head_activation]
+        pooled = table.head_conv_width
+        x = self.head_conv(x, table.head_in_width, pooled, forward)
+        x = tf.reduce_mean(act(self.head_norm(x, pooled, forward)), [1, 2])
+        if self.space.style.head == "convolved":
+            return x
+        x = self.head_mix(x[:, None, None], pooled, table.head_width, forward)[:, 0, 0]
+        if forward.masked:
+            x *= elastic.mask(table.head_width, self.classifier.kernel.shape[0], x.dtype)
+        return act(x)
 
     def _drop(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Dropout of [N, C] features, a function of the place in the global batch.
@@ -174,7 +200,7 @@ class Supernet(tf_keras.Model):
         replica = context.replica_id_in_sync_group if context else 0
 
         def uniform(shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-            everywhere = [replicas * shape[0], self.head_norm.width]
+            everywhere = [replicas * shape[0], self.classifier.kernel.shape[0]]
             draws = tf.cast(stateless.uniform(everywhere, seed), dtype)
             return tf.slice(draws, [replica * shape[0], 0], shape)
 

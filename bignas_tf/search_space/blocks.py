@@ -1,7 +1,7 @@
 """The block table: every channel count of a child, derived once.
 
 Supernet, child, cost and export all read this table. It is computed with
-nothing but `+`, `*`, `//`, `>` and indexing, so that one rule serves a code
+nothing but `+`, `-`, `*`, `//`, `>`, `abs` and indexing, so that one rule serves a code
 given as Python integers, as a NumPy array of many codes (`[length, n]`), or as
 a TensorFlow tensor inside a traced step.
 """
@@ -13,8 +13,10 @@ from typing import Any
 
 from bignas_tf.search_space import space as space_lib
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.counts import Count
+from bignas_tf.search_space.style import PAPER, Style
 
-Count = Any  # int, NumPy array or TensorFlow tensor; see above.
+SKIPS = ("projected", "matched", "equal", "fitted", "none")
 Code = Any  # a sequence of counts: integers, an array or a tensor
 
 
@@ -28,8 +30,8 @@ class Block:
       stride: 1 or 2.
       symmetric: whether a stride of 2 pads every side alike; see `SearchSpace.padding`.
       expands: whether it has the expanding 1x1 convolution.
-      projects: whether its skip has a 1x1 convolution; a stage's first block
-        always has, later ones slice or zero-pad the identity.
+      skip: what is added to its residual, one of `SKIPS`: "fitted" is the input cut or padded
+        with zeros, "none" nothing; for the others see `Style.skips`.
       optional: whether some child leaves it out.
       active: whether this child has it.
       kernel: depthwise kernel side.
@@ -37,6 +39,9 @@ class Block:
       mid_width: expanded channels.
       out_width: output channels.
       se_width: squeeze-and-excite units, 0 for none.
+      activation: of its features.
+      transformed: the smaller kernels, descending, if matrices make them; see `Style.kernels`.
+      style: of the space.
     """
 
     stage: int
@@ -44,7 +49,7 @@ class Block:
     stride: int
     symmetric: bool
     expands: bool
-    projects: bool
+    skip: str
     optional: bool
     active: Count
     kernel: Count
@@ -52,6 +57,9 @@ class Block:
     mid_width: Count
     out_width: Count
     se_width: Count
+    activation: str = "swish"
+    transformed: tuple[int, ...] = ()
+    style: Style = PAPER
 
     @property
     def name(self) -> str:
@@ -60,11 +68,21 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class BlockTable:
-    """What a code resolves to."""
+    """What a code resolves to.
+
+    Attributes:
+      resolution: side of the input.
+      stem_width: channels of the stem.
+      head_in_width: channels of the last features.
+      head_conv_width: channels of the head's first convolution, which are pooled.
+      head_width: channels before the classifier.
+      blocks: of the deepest child.
+    """
 
     resolution: Count
     stem_width: Count
     head_in_width: Count
+    head_conv_width: Count
     head_width: Count
     blocks: tuple[Block, ...]
 
@@ -75,15 +93,17 @@ def resolve(space: space_lib.SearchSpace, code: Code) -> BlockTable:
     blocks = []
     for index, (start, stage) in enumerate(space.stage_starts()):
         for layer in range(stage.max_depth):
-            gene = start + 1 + space_lib.GENES_PER_LAYER * layer
+            gene = start + stage.gene(layer)
             block = _block(space, index, layer, code[start], width, code, gene)
             blocks.append(block)
             width = block.out_width
+    head_width = code[space_lib.HEAD_WIDTH]
     return BlockTable(
         code[space_lib.RESOLUTION],
         code[space_lib.STEM_WIDTH],
         width,
-        code[space_lib.HEAD_WIDTH],
+        space.style.head_conv_width(width, head_width),
+        head_width,
         tuple(blocks),
     )
 
@@ -99,21 +119,34 @@ def _block(
 ) -> Block:
     stage = space.stages[index]
     stride = stage.stride if layer == 0 else 1
+    mid_width = in_width * code[gene + space_lib.EXPAND]
     return Block(
         stage=index,
         layer=layer,
         stride=stride,
         symmetric=pads_alike(space, stride),
         expands=stage.expands != (1,),
-        projects=layer == 0,
+        skip=_skip(space, stage, layer),
         optional=layer >= min(stage.depths),
         active=depth > layer,
         kernel=code[gene + space_lib.KERNEL],
         in_width=in_width,
-        mid_width=in_width * code[gene + space_lib.EXPAND],
+        mid_width=mid_width,
         out_width=code[gene + space_lib.WIDTH],
-        se_width=in_width // round(1 / stage.se_ratio) if stage.se_ratio else 0,
+        se_width=space.style.squeeze_excite.units(stage.se_ratio, in_width, mid_width),
+        activation=stage.activation,
+        transformed=stage.kernels[-2::-1] if space.style.kernels == "matrix" else (),
+        style=space.style,
     )
+
+
+def _skip(space: space_lib.SearchSpace, stage: space_lib.Stage, layer: int) -> str:
+    """The kind of skip of a block; a later one's input has the width of its output, if tied."""
+    kind = space.style.skips
+    one_width = stage.tied or len(stage.widths) == 1
+    if layer > 0 and (kind == "projected" or one_width):
+        return "fitted"
+    return "none" if kind == "equal" and layer == 0 and stage.stride == 2 else kind
 
 
 def resolve_child(space: space_lib.SearchSpace, architecture: Architecture) -> BlockTable:

@@ -1,7 +1,7 @@
 """What a child costs, read off the block table; one child or a whole array.
 
 Multiply-adds count convolutions, squeeze-and-excite, the 1x1 convolutions of
-skips, and the classifier. Parameters equal Keras' `count_params()`: batch
+skips, and those of the head. Parameters equal Keras' `count_params()`: batch
 normalisation counts four vectors a layer (gamma, beta, mean, variance).
 Peak activation bytes are the largest sum of float32 tensors alive at once
 during any one operation, for one image: its input, its output, and a block's
@@ -17,7 +17,7 @@ import numpy as np
 
 from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.blocks import Count
+from bignas_tf.search_space.counts import Count
 from bignas_tf.search_space.space import SearchSpace
 
 _FLOAT_BYTES = 4
@@ -80,8 +80,11 @@ def _count_chunk(
         total.add_if(block.active, _count_block(block, side * side, out_side * out_side))
         side = out_side
     area = side * side
-    total.convolution(area, table.head_in_width * table.head_width, table.head_width)
-    total.alive(area * (table.head_in_width + table.head_width))
+    pooled = table.head_conv_width
+    total.convolution(area, table.head_in_width * pooled, pooled)
+    total.alive(area * (table.head_in_width + pooled))
+    if space.style.head == "mixed":
+        total.product(pooled * table.head_width)
     total.dense(table.head_width, num_classes)
     return Cost(total.macs, total.params, total.peak * _FLOAT_BYTES)
 
@@ -96,8 +99,13 @@ class _Tally:
 
     def convolution(self, area: Count, weights: Count, width: Count) -> None:
         """A convolution without bias, with batch normalisation; `area` is its output's."""
+        self.product(weights, area)
+        self.params += _BATCH_NORM_VECTORS * width
+
+    def product(self, weights: Count, area: Count = 1) -> None:
+        """A convolution without bias and without batch normalisation."""
         self.macs += area * weights
-        self.params += weights + _BATCH_NORM_VECTORS * width
+        self.params += weights
 
     def dense(self, inputs: Count, outputs: Count) -> None:
         """A dense layer with bias."""
@@ -108,9 +116,9 @@ class _Tally:
     def alive(self, elements: Count) -> None:
         self.peak = np.maximum(self.peak, elements)
 
-    def add_if(self, active: np.ndarray, other: _Tally) -> None:
+    def add_if(self, active: Count, other: _Tally) -> None:
         """Adds what another tally counted, for the children where `active` is true."""
-        factor = active.astype(np.int64)
+        factor = np.int64(active)
         self.macs += factor * other.macs
         self.params += factor * other.params
         self.alive(factor * other.peak)
@@ -119,21 +127,41 @@ class _Tally:
 def _count_block(block: blocks_lib.Block, in_area: Count, out_area: Count) -> _Tally:
     """Counts a block that reads maps of `in_area` pixels and writes `out_area`."""
     tally = _Tally()
+    waiting = in_area * block.in_width * _waits(block)
     entering, expanded = in_area * block.in_width, in_area * block.mid_width
     filtered, leaving = out_area * block.mid_width, out_area * block.out_width
     if block.expands:
         tally.convolution(in_area, block.in_width * block.mid_width, block.mid_width)
         tally.alive(entering + expanded)
     tally.convolution(out_area, block.kernel**2 * block.mid_width, block.mid_width)
-    held = entering if block.expands else 0
+    held = waiting if block.expands else 0
     tally.alive(held + expanded + filtered)
     if not isinstance(block.se_width, int):
         tally.dense(block.mid_width, block.se_width)
         tally.dense(block.se_width, block.mid_width)
     tally.convolution(out_area, block.mid_width * block.out_width, block.out_width)
-    tally.alive(entering + filtered + leaving)
-    if block.projects:
-        tally.convolution(out_area, block.in_width * block.out_width, block.out_width)
-        # The residual's output waits while the skip is convolved.
-        tally.alive(out_area * block.in_width + 2 * leaving)
+    tally.alive(waiting + filtered + leaving)
+    _count_skip(tally, block, out_area)
     return tally
+
+
+def _waits(block: blocks_lib.Block) -> Count:
+    """Whether a block's input waits for its residual."""
+    if block.skip == "equal":
+        return block.stride == 1 and block.in_width == block.out_width
+    return block.skip != "none"
+
+
+def _count_skip(tally: _Tally, block: blocks_lib.Block, area: Count) -> None:
+    """Counts the 1x1 convolution of a skip, if it has one."""
+    if block.skip not in ("projected", "matched"):
+        return
+    skip, weights = _Tally(), block.in_width * block.out_width
+    # The residual's output waits while the skip is convolved.
+    skip.alive(area * block.in_width + 2 * area * block.out_width)
+    if block.skip == "matched":
+        skip.product(weights, area)
+        tally.add_if(block.in_width != block.out_width, skip)
+    else:
+        skip.convolution(area, weights, block.out_width)
+        tally.add_if(True, skip)

@@ -15,6 +15,7 @@ import numpy as np
 from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space import space as space_lib
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.style import SqueezeExcite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Stem:
       symmetric: whether it pads every side alike; see `SearchSpace.padding`.
       in_width: channels of the patch.
       out_width: channels of the features.
+      activation: of the features.
+      rescaled: whether the pixels are rescaled first; see `Style.pixel_mean`.
     """
 
     patch_side: int
@@ -36,6 +39,8 @@ class Stem:
     symmetric: bool
     in_width: int
     out_width: int
+    activation: str = "swish"
+    rescaled: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,35 +49,45 @@ class BlockPart:
 
     Attributes:
       side: of the features that it reads; see `blocks.Block` for the rest.
+      se_activation: of the squeeze-and-excite units.
+      se_gate: of squeeze-and-excite.
     """
 
     side: int
     stride: int
     symmetric: bool
     expands: bool
-    projects: bool
+    skip: str
     kernel: int
     in_width: int
     mid_width: int
     out_width: int
     se_width: int
+    activation: str = "swish"
+    se_activation: str = "swish"
+    se_gate: str = "sigmoid"
 
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """From the last features to probabilities: 1x1 convolution, pooling, classifier, softmax.
+    """From the last features to probabilities: 1x1 convolutions, pooling, classifier, softmax.
 
     Attributes:
       side: of the last features.
       in_width: channels of the last features.
-      mid_width: channels before the classifier.
+      mid_width: channels that are pooled.
       classes: outputs of the classifier.
+      mix_width: channels before the classifier of a mixed head; 0 for a convolved one, which
+        classifies what it pools.
+      activation: of the features.
     """
 
     side: int
     in_width: int
     mid_width: int
     classes: int
+    mix_width: int = 0
+    activation: str = "swish"
 
 
 Part = Stem | BlockPart | Head
@@ -107,23 +122,38 @@ class ModelSpace:
         return list(dict.fromkeys(part for table in tables for part in self._parts(table)))
 
     def _parts(self, table: blocks_lib.BlockTable) -> list[Part]:
-        space = self.space
-        resolution, stride = table.resolution, space.stem_stride
-        stem = Stem(
-            space.base_resolution,
-            resolution,
-            stride,
-            blocks_lib.pads_alike(space, stride),
-            self.input_channels,
-            table.stem_width,
-        )
-        side = blocks_lib.strided(resolution, stride)
+        stem = self._stem(table)
+        side = blocks_lib.strided(stem.side, stem.stride)
         blocks: list[Part] = []
         for block in table.blocks:
             if block.active:
                 blocks.append(_block(side, block))
                 side = blocks_lib.strided(side, block.stride)
-        return [stem, *blocks, Head(side, table.head_in_width, table.head_width, self.num_classes)]
+        return [stem, *blocks, self._head(side, table)]
+
+    def _stem(self, table: blocks_lib.BlockTable) -> Stem:
+        space = self.space
+        return Stem(
+            patch_side=space.base_resolution,
+            side=table.resolution,
+            stride=space.stem_stride,
+            symmetric=blocks_lib.pads_alike(space, space.stem_stride),
+            in_width=self.input_channels,
+            out_width=table.stem_width,
+            activation=space.style.stem_activation,
+            rescaled=space.style.rescaling is not None,
+        )
+
+    def _head(self, side: int, table: blocks_lib.BlockTable) -> Head:
+        style = self.space.style
+        return Head(
+            side=side,
+            in_width=table.head_in_width,
+            mid_width=table.head_conv_width,
+            classes=self.num_classes,
+            mix_width=table.head_width if style.head == "mixed" else 0,
+            activation=style.head_activation,
+        )
 
     def _telling_codes(self, resolution: int) -> Iterator[np.ndarray]:
         """Codes of children that together have every part that exists at a resolution."""
@@ -138,8 +168,14 @@ class ModelSpace:
 
 def _block(side: int, block: blocks_lib.Block) -> BlockPart:
     """The fields of a block table's row that decide its time."""
-    shared = [field.name for field in dataclasses.fields(BlockPart) if field.name != "side"]
-    return BlockPart(side, **{name: getattr(block, name) for name in shared})
+    shared = {field.name for field in dataclasses.fields(BlockPart)} & set(vars(block))
+    gates = block.style.squeeze_excite if block.se_width else SqueezeExcite()
+    return BlockPart(
+        side,
+        **{name: getattr(block, name) for name in shared},
+        se_activation=gates.activation,
+        se_gate=gates.gate,
+    )
 
 
 def _deciding_genes(space: space_lib.SearchSpace) -> Iterator[Sequence[int]]:
@@ -150,7 +186,8 @@ def _deciding_genes(space: space_lib.SearchSpace) -> Iterator[Sequence[int]]:
     entering = space_lib.STEM_WIDTH
     for start, stage in space.stage_starts():
         for layer in range(stage.max_depth):
-            gene = start + 1 + space_lib.GENES_PER_LAYER * layer
-            yield [entering, *range(gene, gene + space_lib.GENES_PER_LAYER)]
+            gene = start + stage.gene(layer)
+            genes = range(gene, gene + space_lib.GENES_PER_LAYER)
+            yield [*genes] if entering in genes else [entering, *genes]
             entering = gene + space_lib.WIDTH
     yield [entering, space_lib.HEAD_WIDTH]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 from typing import Any, TypeGuard
 
 from bignas_tf import errors
+from bignas_tf.search_space import plain_style, style
+from bignas_tf.search_space.keys import check_keys
 from bignas_tf.search_space.space import PADDINGS, SearchSpace, Stage
 
 # Far above what any network has; beyond them codes, tensors and counts would overflow.
@@ -21,6 +21,7 @@ _MOST = {
     "eval_resolutions": 1 << 13,
     "base_resolution": 1 << 13,
 }
+_NAMED = {"padding": PADDINGS, "activation": style.ACTIVATIONS}
 _MOST_STAGES = 100
 _MOST_NAME = 100  # characters; messages and files have it
 
@@ -29,8 +30,8 @@ def from_dict(value: object, source: str = "search space") -> SearchSpace:
     """Builds a space from the plain form of its fields, as YAML gives them.
 
     The fields are those of `SearchSpace` and `Stage`. What a stage leaves out is not off: its
-    `expands` are then [6], its `stride` 1 and its `se_ratio` 0.25. A stage without
-    squeeze-and-excite says `se_ratio: 0`.
+    `expands` are then [6], its `stride` 1, its `se_ratio` 0.25 and its `activation` "swish". A
+    stage without squeeze-and-excite says `se_ratio: 0`.
 
     Args:
       value: a mapping; `stages` is a list of mappings.
@@ -54,31 +55,27 @@ def from_dict(value: object, source: str = "search space") -> SearchSpace:
 
 def _fields(cls: type, value: object, source: str) -> dict[str, Any]:
     """Checks the keys of `value` against a dataclass and makes its lists tuples."""
-    if not isinstance(value, dict):
-        raise errors.UsageError(f"{source} must be a mapping; got {type(value).__name__}")
-    declared = {field.name: field for field in dataclasses.fields(cls)}
-    for key in value:
-        if key not in declared:
-            given = errors.shown(key)
-            near = difflib.get_close_matches(given, declared, 1, 0.0)[0]
-            raise errors.UsageError(f"{source}: unknown key {given}; nearest is {near!r}")
-    for name, field in declared.items():
-        if name not in value and field.default is dataclasses.MISSING:
-            raise errors.UsageError(f"{source}: missing key {name!r}")
-    return {name: _choices(source, name, item) for name, item in value.items()}
+    keys = check_keys(cls, value, source)
+    return {name: _choices(source, name, item) for name, item in keys.items()}
 
 
 def _choices(source: str, name: str, value: object) -> Any:
     if name == "stages":
         return value
+    if name == "style":
+        return plain_style.from_dict(value, f"{source}: style")
     given = f"{source}: {name} is {errors.shown(value)}"
     if name == "name":
         if not isinstance(value, str) or not 1 <= len(value) <= _MOST_NAME:
             raise errors.UsageError(f"{given}; it takes text of up to {_MOST_NAME} characters")
         return value
-    if name == "padding":
-        if value not in PADDINGS:
-            raise errors.UsageError(f"{given}; choose from {PADDINGS}")
+    if name in _NAMED:
+        if value not in _NAMED[name]:
+            raise errors.UsageError(f"{given}; choose from {_NAMED[name]}")
+        return value
+    if name == "tied":
+        if not isinstance(value, bool):
+            raise errors.UsageError(f"{given}; it takes true or false")
         return value
     if name == "se_ratio":
         if not _is_ratio(value):
@@ -126,12 +123,25 @@ def _check_space(space: SearchSpace, source: str) -> None:
         if any(kernel % 2 == 0 for kernel in stage.kernels):
             raise errors.UsageError(f"{where}: kernels are {stage.kernels}; only odd ones")
         narrowest_input = min(narrowest, *stage.widths) if stage.max_depth > 1 else narrowest
-        if stage.se_ratio and narrowest_input * stage.se_ratio < 1:
-            raise errors.UsageError(
-                f"{where}: se_ratio {stage.se_ratio} of {narrowest_input} channels leaves no "
-                "squeeze-and-excite units"
-            )
+        _check_units(space.style.squeeze_excite, stage, narrowest_input, where)
         narrowest = min(stage.widths)
+
+
+def _check_units(
+    squeeze_excite: style.SqueezeExcite, stage: Stage, narrowest: int, where: str
+) -> None:
+    """Refuses a stage whose narrowest block would have no squeeze-and-excite units."""
+    if not stage.se_ratio:
+        return
+    expanded = narrowest * min(stage.expands)
+    base = narrowest if squeeze_excite.of == "input" else expanded
+    # `counts.rounded` takes no less.
+    least = max(1, squeeze_excite.divisor / 2)
+    if base * stage.se_ratio < least:
+        raise errors.UsageError(
+            f"{where}: se_ratio {stage.se_ratio} of {base} channels leaves no "
+            "squeeze-and-excite units"
+        )
 
 
 def _require_tuples(holder: SearchSpace | Stage, names: tuple[str, ...], source: str) -> None:

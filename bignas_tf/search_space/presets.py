@@ -1,4 +1,4 @@
-"""Named search spaces, spaces a user writes, and the paper's four children."""
+"""Named search spaces, and spaces that a user writes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 import yaml
 
 from bignas_tf import errors, files, strict_yaml
+from bignas_tf.search_space import public_spaces, published
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.plain_space import from_dict
 from bignas_tf.search_space.space import SearchSpace, Stage
@@ -107,6 +108,9 @@ PRESETS: dict[str, Callable[[], SearchSpace]] = {
     "bignas_small": bignas_small,
     "bignas_medium": bignas_medium,
     "bignas_large": bignas_large,
+    "attentive_nas": public_spaces.attentive_nas,
+    "ofa_mbv3_w1.0": public_spaces.ofa_mbv3_w10,
+    "ofa_mbv3_w1.2": public_spaces.ofa_mbv3_w12,
 }
 
 
@@ -141,55 +145,7 @@ def to_yaml(space: SearchSpace) -> str:
             return {name: plain(item) for name, item in value.items()}
         return [plain(item) for item in value] if isinstance(value, tuple) else value
 
-    return yaml.safe_dump(plain(dataclasses.asdict(space)), sort_keys=False)
-
-
-# Resolution; widths of stem, seven stages and head; depths; kernels (paper, Figure 9 and 4.4).
-_PUBLISHED = {
-    "BigNASModel-S": (
-        192, (32, 16, 24, 40, 80, 112, 192, 320, 1280), (1, 2, 2, 2, 2, 3, 1),
-        (3, 3, 5, 3, 5, 5, 3),
-    ),
-    "BigNASModel-M": (
-        224, (32, 16, 24, 40, 80, 112, 192, 320, 1280), (1, 2, 2, 2, 4, 4, 1),
-        (3, 3, 5, 3, 5, 5, 3),
-    ),
-    "BigNASModel@660M": (
-        256, (32, 16, 24, 48, 88, 128, 216, 352, 1408), (1, 2, 2, 2, 4, 4, 1),
-        (3, 3, 5, 3, 5, 5, 3),
-    ),
-    "BigNASModel-L": (
-        288, (32, 16, 24, 40, 80, 112, 216, 352, 1408), (2, 2, 3, 3, 5, 5, 2),
-        (3, 3, 5, 3, 5, 5, 5),
-    ),
-}  # fmt: skip
-
-
-def published(name: str) -> Architecture:
-    """One of the paper's four children, in the space `bignas_imagenet`.
-
-    Raises:
-      UsageError: no such child.
-    """
-    if name not in _PUBLISHED:
-        raise errors.UsageError(
-            f"no published child {errors.shown(name)}; choose from {list(_PUBLISHED)}"
-        )
-    resolution, widths, depths, kernels = _PUBLISHED[name]
-    repeat = [(depth,) for depth in depths]
-
-    def spread(values: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-        return tuple((value,) * n for value, (n,) in zip(values, repeat, strict=True))
-
-    return Architecture(
-        resolution=resolution,
-        stem_width=widths[0],
-        depths=depths,
-        kernels=spread(kernels),
-        widths=spread(widths[1:-1]),
-        expands=spread((1, 6, 6, 6, 6, 6, 6)),
-        head_width=widths[-1],
-    )
+    return yaml.safe_dump(plain(space.content()), sort_keys=False)
 
 
 def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Architecture:
@@ -206,16 +162,11 @@ def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Ar
         space.validate(name)
         return name
     name = os.fspath(name)
-    if name not in _PUBLISHED:
+    if not published.is_published(name):
         return space.named(name)
-    architecture = published(name)
+    architecture = published.published(name)
     try:
         space.validate(architecture)
     except errors.UsageError as error:
         raise errors.UsageError(f"{name} is not a child of {space.name!r}: {error}") from None
     return architecture
-
-
-def published_names() -> tuple[str, ...]:
-    """Names that `published` takes."""
-    return tuple(_PUBLISHED)

@@ -15,11 +15,13 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.style import PAPER, Style
 
 PADDINGS = ("symmetric", "same")
 RESOLUTION, STEM_WIDTH, HEAD_WIDTH, FIRST_STAGE = range(4)
@@ -40,7 +42,11 @@ class Stage:
         out.
       stride: of the first layer: 2 halves the side of the features, 1 keeps it.
       se_ratio: squeeze-and-excite units as a fraction of a block's input
-        channels, one over an integer; 0 leaves squeeze-and-excite out.
+        channels (of its expanded ones, if the space's style says so), one over an integer;
+        0 leaves squeeze-and-excite out.
+      activation: of its blocks; one of `style.ACTIVATIONS`.
+      tied: whether all layers have one kernel, one width and one expansion, as in AttentiveNAS,
+        instead of each its own.
     """
 
     widths: tuple[int, ...]
@@ -49,14 +55,25 @@ class Stage:
     expands: tuple[int, ...] = (6,)
     stride: int = 1
     se_ratio: float = 0.25
+    activation: str = "swish"
+    tied: bool = False
 
     @property
     def max_depth(self) -> int:
         return max(self.depths)
 
     @property
+    def coded_layers(self) -> int:
+        """How many layers have genes of their own."""
+        return 1 if self.tied else self.max_depth
+
+    @property
     def code_length(self) -> int:
-        return 1 + GENES_PER_LAYER * self.max_depth
+        return 1 + GENES_PER_LAYER * self.coded_layers
+
+    def gene(self, layer: int) -> int:
+        """Where the genes of a layer start, counted from that of the depth."""
+        return 1 + GENES_PER_LAYER * min(layer, self.coded_layers - 1)
 
     @property
     def layer_choices(self) -> tuple[tuple[int, ...], ...]:
@@ -81,6 +98,7 @@ class SearchSpace:
         the sampled pixels are the same at every resolution (ours). "same" is TensorFlow's
         and EfficientNet's: it samples odd pixels of even sides and even pixels of odd
         ones, so a resolution of the other parity sees shifted filters.
+      style: how blocks, stem and head are made.
     """
 
     name: str
@@ -92,11 +110,14 @@ class SearchSpace:
     eval_resolutions: tuple[int, ...]
     base_resolution: int
     padding: str = "symmetric"
+    style: Style = PAPER
 
     @functools.cached_property
     def genes(self) -> tuple[tuple[int, ...], ...]:
         """The choices at each position of a code."""
-        stages = [(stage.depths, *stage.layer_choices * stage.max_depth) for stage in self.stages]
+        stages = [
+            (stage.depths, *stage.layer_choices * stage.coded_layers) for stage in self.stages
+        ]
         network = (self.eval_resolutions, self.stem_widths, self.head_widths)
         return network + tuple(gene for stage in stages for gene in stage)
 
@@ -111,9 +132,21 @@ class SearchSpace:
             yield start, stage
             start += stage.code_length
 
+    def content(self) -> dict[str, Any]:
+        """All its fields as plain data, but those that an older language of spaces had not.
+
+        So what spaces that do not use them are written as, and their fingerprints, stay.
+        """
+        content = dataclasses.asdict(self)
+        for part in (content, *content["stages"]):
+            for name, default in _ADDED.items():
+                if part.get(name) == default:
+                    del part[name]
+        return content
+
     def fingerprint(self) -> int:
         """A 62-bit number equal for equal spaces; checkpoints carry it."""
-        content = dataclasses.asdict(self)
+        content = self.content()
         del content["name"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
         return int.from_bytes(digest[:8], "big") >> 2
@@ -123,7 +156,8 @@ class SearchSpace:
         total = len(self.eval_resolutions) * len(self.stem_widths) * len(self.head_widths)
         for stage in self.stages:
             layer = math.prod(map(len, stage.layer_choices))
-            total *= sum(layer**depth for depth in stage.depths)
+            total *= sum(1 if stage.tied else layer**depth for depth in stage.depths)
+            total *= layer if stage.tied else 1
         return total
 
     def smallest(self) -> Architecture:
@@ -184,6 +218,7 @@ class SearchSpace:
         for index, stage in enumerate(self.stages):
             layers = list(zip(a.kernels[index], a.widths[index], a.expands[index], strict=True))
             layers += layers[-1:] * (stage.max_depth - len(layers))
+            layers = layers[: stage.coded_layers]
             code += [a.depths[index], *(gene for layer in layers for gene in layer)]
         return np.array(code, np.int32)
 
@@ -193,10 +228,10 @@ class SearchSpace:
         depths, layers = [], []
         for start, stage in self.stage_starts():
             depth = values[start]
-            genes = values[start + 1 : start + stage.code_length]
+            genes = [start + stage.gene(layer) for layer in range(depth)]
             depths.append(depth)
             layers.append(
-                [tuple(genes[i::GENES_PER_LAYER][:depth]) for i in range(GENES_PER_LAYER)]
+                [tuple(values[gene + i] for gene in genes) for i in range(GENES_PER_LAYER)]
             )
         kernels, widths, expands = (tuple(stage) for stage in zip(*layers, strict=True))
         architecture = Architecture(
@@ -237,6 +272,14 @@ class SearchSpace:
                     )
                 for layer, value in enumerate(values):
                     _check(f"{name}[{index}][{layer}]", value, getattr(stage, name))
+                if stage.tied and len(set(values)) > 1:
+                    raise errors.UsageError(
+                        f"architecture field '{name}[{index}]' is {errors.shown(list(values))}; "
+                        f"the layers of a tied stage are equal"
+                    )
+
+
+_ADDED = {"style": dataclasses.asdict(PAPER), "activation": "swish", "tied": False}
 
 
 def _check(field: str, value: int, choices: tuple[int, ...]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from bignas_tf.search_space import presets
+from bignas_tf.search_space import published
 from bignas_tf.training import configs
 
 _IMAGENET_IMAGES, _IMAGENET_BATCH = 1_281_167, 4096
@@ -104,7 +104,7 @@ def _set_imagenet(task: configs.BigNASConfig) -> None:
     )
     task.evaluation.override(
         {
-            "children": ("smallest", "biggest", *presets.published_names()),
+            "children": ("smallest", "biggest", *published.published_names("bignas_imagenet")),
             "split": task.selection.reporting_split,  # as the paper's learning curves
         }
     )

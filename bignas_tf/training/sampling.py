@@ -46,6 +46,9 @@ def _canonical(space: SearchSpace, code: tf.Tensor, resolution: int | tf.Tensor)
     """Repeats each stage's last active layer over its inactive ones."""
     pieces = [[resolution], code[1 : space_lib.FIRST_STAGE]]
     for start, stage in space.stage_starts():
+        if stage.tied:
+            pieces.append(code[start : start + stage.code_length])
+            continue
         layers = tf.reshape(
             code[start + 1 : start + stage.code_length], [-1, space_lib.GENES_PER_LAYER]
         )

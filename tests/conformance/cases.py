@@ -162,14 +162,20 @@ def _batch_norm() -> Case:
     )
 
 
-def _squeeze_excite() -> Case:
+def _hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(x / 6.0 + 0.5, 0.0, 1.0)
+
+
+def _squeeze_excite(activation: str, gate: str) -> Case:
+    own = {"hard_sigmoid": _hard_sigmoid, "hard_swish": lambda x: x * _hard_sigmoid(x)}
+
     def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
         return layers[0](x, choice["in"], choice["units"], forward)
 
     def stock(choice: Choice) -> Layers:
         return [
-            tf_keras.layers.Dense(choice["units"], "swish"),
-            tf_keras.layers.Dense(choice["out"], "sigmoid"),
+            tf_keras.layers.Dense(choice["units"], own.get(activation, activation)),
+            tf_keras.layers.Dense(choice["out"], own.get(gate, gate)),
         ]
 
     def stock_run(layers: Layers, x: tf.Tensor, choice: Choice) -> tf.Tensor:
@@ -182,8 +188,8 @@ def _squeeze_excite() -> Case:
         return [first(width, units), first(units), first(units, width), first(width)]
 
     return Case(
-        name="squeeze and excite",
-        build=lambda: [squeeze_excite_lib.ElasticSqueezeExcite(8, 3)],
+        name=f"squeeze and excite, {activation}, {gate}",
+        build=lambda: [squeeze_excite_lib.ElasticSqueezeExcite(8, 3, activation, gate)],
         run=run,
         stock_layers=stock,
         stock_run=stock_run,
@@ -215,5 +221,6 @@ def layer_cases() -> list[Case]:
     """All but the block, which `mbconv_cases` has."""
     return [
         _stem(False), _stem(True), _pointwise(), _depthwise(1, False), _depthwise(2, False),
-        _depthwise(2, True), _batch_norm(), _squeeze_excite(), _classifier(),
+        _depthwise(2, True), _batch_norm(), _squeeze_excite("swish", "sigmoid"),
+        _squeeze_excite("hard_swish", "hard_sigmoid"), _classifier(),
     ]  # fmt: skip

@@ -52,9 +52,9 @@ def _stock_layers(widest: Block, choice: Choice) -> Layers:
         layers.Conv2D(choice["out"], 1, use_bias=False),
         stock_norm(),
     ]
-    if widest.projects:
-        made += [layers.Conv2D(choice["out"], 1, use_bias=False), stock_norm()]
-    return made
+    if widest.skip in ("projected", "matched"):
+        made.append(layers.Conv2D(choice["out"], 1, use_bias=False))
+    return [*made, stock_norm()] if widest.skip == "projected" else made
 
 
 def _stock_run(widest: Block, layers: Layers, x: tf.Tensor, choice: Choice) -> tf.Tensor:
@@ -68,9 +68,14 @@ def _stock_run(widest: Block, layers: Layers, x: tf.Tensor, choice: Choice) -> t
     y = tf.nn.silu(convolve_and_norm(next(rest)(y) if widest.symmetric else y))
     gates = next(rest)(tf.reduce_mean(y, [1, 2], keepdims=True))
     y = convolve_and_norm(y * next(rest)(gates))
-    if widest.projects:
-        pooled = tf_keras.layers.AveragePooling2D(2, padding="same")(x)
-        return convolve_and_norm(pooled if widest.stride == 2 else x) + y
+    if widest.skip == "equal" and choice["in"] != choice["out"]:
+        return y
+    if widest.stride == 2:
+        x = tf_keras.layers.AveragePooling2D(2, padding="same")(x)
+    if widest.skip == "projected":
+        return convolve_and_norm(x) + y
+    if widest.skip == "matched":
+        return next(rest)(x) + y
     kept = x[..., : choice["out"]]
     return tf.pad(kept, [[0, 0]] * 3 + [[0, choice["out"] - kept.shape[-1]]]) + y
 
@@ -86,7 +91,7 @@ def _slices(widest: Block, choice: Choice) -> Slices:
         (middle, middle, slice(mid), slice(1)), first(mid), first(mid),
         first(mid, units), first(units), first(units, mid), first(mid),
         first(1, 1, mid, out), first(out), first(out),
-        *(skip if widest.projects else []),
+        *{"projected": skip, "matched": skip[:1]}.get(widest.skip, []),
     ]  # fmt: skip
 
 
@@ -107,11 +112,11 @@ def _case(name: str, widest: Block, choices: tuple[Choice, ...]) -> Case:
 
 
 def _widest(
-    stride: int, expand: int, projects: bool, optional: bool = False, symmetric: bool = False
+    stride: int, expand: int, skip: str, optional: bool = False, symmetric: bool = False
 ) -> Block:
     return Block(
-        stage=0, layer=0 if projects else 1, stride=stride, symmetric=symmetric, expands=expand > 1,
-        projects=projects, optional=optional, active=True, kernel=_KERNEL,
+        stage=0, layer=1 if optional else 0, stride=stride, symmetric=symmetric, expands=expand > 1,
+        skip=skip, optional=optional, active=True, kernel=_KERNEL,
         in_width=8, mid_width=8 * expand, out_width=8, se_width=4,
     )  # fmt: skip
 
@@ -127,7 +132,7 @@ def mbconv_cases() -> list[Case]:
     strided = [
         _case(
             f"first block, stride 2, {'symmetric' if symmetric else 'same'}",
-            _widest(stride=2, expand=3, projects=True, symmetric=symmetric),
+            _widest(stride=2, expand=3, skip="projected", symmetric=symmetric),
             (_choice(4, 6, 3, 2), _choice(8, 4, 5, 3), _choice(8, 8, 5, 3)),
         )
         for symmetric in (False, True)
@@ -136,13 +141,23 @@ def mbconv_cases() -> list[Case]:
         *strided,
         _case(
             "first block, no expansion",
-            _widest(stride=1, expand=1, projects=True),
+            _widest(stride=1, expand=1, skip="projected"),
             (_choice(4, 6, 3, 1), _choice(8, 4, 5, 1), _choice(8, 8, 5, 1)),
         ),
         _case(
             "later block",
-            _widest(stride=1, expand=3, projects=False, optional=True),
+            _widest(stride=1, expand=3, skip="fitted", optional=True),
             # Wider, narrower and as wide as its input: the identity is padded, cut and kept.
             (_choice(4, 6, 3, 2), _choice(8, 4, 5, 3), _choice(8, 8, 5, 3)),
+        ),
+        _case(
+            "skip matched to another width",
+            _widest(stride=2, expand=1, skip="matched"),
+            (_choice(4, 6, 3, 1), _choice(8, 6, 5, 1), _choice(6, 8, 5, 1)),
+        ),
+        _case(
+            "skip only where widths are equal",
+            _widest(stride=1, expand=1, skip="equal"),
+            (_choice(6, 6, 3, 1), _choice(6, 8, 5, 1), _choice(8, 6, 5, 1)),
         ),
     ]

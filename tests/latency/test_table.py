@@ -51,23 +51,32 @@ def test_a_child_is_taken_apart() -> None:
     # has a quarter of a block's input channels in the first stage, and a half in the second.
     assert ModelSpace(spaces.tiny(), 5).parts(child) == [
         Stem(patch_side=16, side=14, stride=2, symmetric=True, in_width=3, out_width=6),
-        BlockPart(
-            7, 1, False, False, True, kernel=3, in_width=6, mid_width=6, out_width=4, se_width=1
+        _block_part(7, 1, "projected", kernel=3, in_width=6, mid_width=6, out_width=4, se_width=1),
+        _block_part(
+            7, 2, "projected", kernel=5, in_width=4, mid_width=12, out_width=10, se_width=2
         ),
-        BlockPart(
-            7, 2, True, True, True, kernel=5, in_width=4, mid_width=12, out_width=10, se_width=2
+        _block_part(4, 1, "fitted", kernel=3, in_width=10, mid_width=20, out_width=8, se_width=5),
+        _block_part(
+            4, 1, "projected", kernel=7, in_width=8, mid_width=16, out_width=12, se_width=0
         ),
-        BlockPart(
-            4, 1, False, True, False, kernel=3, in_width=10, mid_width=20, out_width=8, se_width=5
-        ),
-        BlockPart(
-            4, 1, False, True, True, kernel=7, in_width=8, mid_width=16, out_width=12, se_width=0
-        ),
-        BlockPart(
-            4, 1, False, True, False, kernel=3, in_width=12, mid_width=24, out_width=12, se_width=0
-        ),
+        _block_part(4, 1, "fitted", kernel=3, in_width=12, mid_width=24, out_width=12, se_width=0),
         Head(side=4, in_width=12, mid_width=24, classes=5),
     ]
+
+
+def _block_part(side: int, stride: int, skip: str, **rest: int) -> BlockPart:
+    """One that pads alike where it strides, and expands where its middle is wider."""
+    expands = rest["mid_width"] > rest["in_width"]
+    return BlockPart(side, stride, stride == 2, expands, skip, **rest)
+
+
+def test_the_parts_of_another_style_say_what_is_theirs() -> None:
+    space = spaces.mobile()
+    stem, first, second, *_, head = ModelSpace(space, 5).parts(space.smallest())
+    assert (stem.activation, stem.rescaled) == ("hard_swish", False)
+    assert (first.skip, first.activation, first.se_gate) == ("equal", "relu", "sigmoid")
+    assert (second.skip, second.se_activation, second.se_gate) == ("none", "relu", "hard_sigmoid")
+    assert (head.mid_width, head.mix_width, head.activation) == (6 * 16, 16, "hard_swish")
 
 
 def test_all_parts_are_those_of_all_children() -> None:
@@ -119,10 +128,7 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
     with pytest.raises(errors.UsageError) as caught:
         holed.milliseconds(MODELS, child)
     message = str(caught.value)
-    assert (
-        '"side": 8, "stride": 1, "symmetric": false, "expands": true, "projects": true, "kernel": 5'
-        in message
-    )
+    assert '"stride": 1, "symmetric": false, "expands": true, "skip": "projected"' in message
     assert "<YAML file of 'countable'> --resolutions=8 --num_classes=7" in message
     assert f"--input_channels=1 --output={table.path}" in message
     holed.require(MODELS, [10])
@@ -136,7 +142,7 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
     ("change", "named"),
     [
         ({"format": 1}, "format and unit are 1 and 'ms'"),
-        ({"unit": "s"}, "format and unit are 2 and 's'"),
+        ({"unit": "s"}, "format and unit are 3 and 's'"),
         ({"overhead_ms": -1}, "overhead_ms is -1"),
         ({"overhead_ms": float("nan")}, "overhead_ms is nan"),
         ({"device": None}, "device is not a str"),
@@ -167,6 +173,8 @@ def test_a_wrong_table_is_refused(
         ({"se_width": -1}, "se_width is -1; it takes 0 or more"),
         ({"expands": 1}, "expands is 1; it takes true or false"),
         ({"side": True}, "side is True"),
+        ({"skip": "none at all"}, "skip is 'none at all'; it takes one of projected, matched"),
+        ({"se_gate": 1}, "se_gate is 1; it takes one of sigmoid, hard_sigmoid"),
         ({"part": "body"}, "part is 'body'; choose from"),
         ({"part": ["block"]}, "part is .*block.*; choose from"),
         ({"colour": "red"}, "a block has the keys .*; got .*colour"),

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf.layers.batch_norm import EPSILON, ElasticBatchNorm
+from bignas_tf.layers.batch_norm import ElasticBatchNorm
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
@@ -172,7 +172,7 @@ class PlainNorm(tf_keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         mean = tf.reduce_mean(x, [0, 1, 2])
         variance = tf.reduce_mean(tf.square(x - mean), [0, 1, 2])
-        return self.gamma * (x - mean) / tf.sqrt(variance + EPSILON) + self.beta
+        return self.gamma * (x - mean) / tf.sqrt(variance + self.epsilon) + self.beta
 
 
 def _plain_gradients(stock: tf_keras.Model, images: tf.Tensor) -> list[np.ndarray]:
@@ -213,7 +213,7 @@ def _norms_in_use(supernet: Supernet, child: Architecture) -> list[tuple[str, El
     table = blocks.resolve_child(supernet.space, child)
     for layer, block in zip(supernet.blocks, table.blocks, strict=True):
         names = ["depthwise_norm", "project_norm"]
-        names += ["expand_norm"] * block.expands + ["skip_norm"] * block.projects
+        names += ["expand_norm"] * block.expands + ["skip_norm"] * (block.skip == "projected")
         found += [(f"{block.name}_{n}", getattr(layer, n)) for n in names if block.active]
     return found
 

@@ -13,7 +13,7 @@ from bignas_tf.modeling.mbconv import ElasticMBConv
 from bignas_tf.search_space.blocks import Block
 
 WIDEST = Block(
-    stage=1, layer=1, stride=1, symmetric=False, expands=True, projects=False, optional=True,
+    stage=1, layer=1, stride=1, symmetric=False, expands=True, skip="fitted", optional=True,
     active=True, kernel=5, in_width=6, mid_width=12, out_width=6, se_width=3,
 )  # fmt: skip
 

@@ -50,7 +50,7 @@ def test_with_gamma_0_a_later_block_is_the_identity(masked: bool) -> None:
     supernet = Supernet(spaces.tiny(), helpers.CLASSES)
     table = blocks.widest(supernet.space)
     later = [(layer, block) for layer, block in zip(supernet.blocks, table.blocks, strict=True)
-             if not block.projects]  # fmt: skip
+             if block.skip == "fitted"]  # fmt: skip
     assert len(later) == 1 + 2 + 2
     for layer, block in later:
         x = tf.random.stateless_normal([2, 5, 5, block.in_width], [3, 4])

@@ -11,10 +11,16 @@ import pytest
 
 from bignas_tf import errors
 from bignas_tf.search_space import presets
-from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.style import Style
 from tests.search_space import spaces
 
-SPACES = [*(make() for make in presets.PRESETS.values()), spaces.tiny()]
+SPACES = [
+    *(make() for make in presets.PRESETS.values()),
+    spaces.tiny(),
+    spaces.attentive(),
+    spaces.mobile(),
+]
 each_space = pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 
 
@@ -22,7 +28,7 @@ each_space = pytest.mark.parametrize("space", SPACES, ids=lambda space: space.na
 def test_200_codes_decode_to_what_was_encoded(space: SearchSpace) -> None:
     rng = np.random.default_rng(0)
     drawn = {space.sample(rng) for _ in range(200)}
-    assert len(drawn) > 190  # of at least 10^5 children
+    assert len(drawn) > 150  # of at least 2,000 children
     for architecture in drawn:
         code = space.encode(architecture)
         assert code.dtype == np.int32
@@ -107,6 +113,38 @@ def test_counting_agrees_with_enumeration() -> None:
     assert space.count_architectures() == len(children)
 
 
+def test_tied_layers_are_counted_and_drawn_once() -> None:
+    stage = Stage((4, 8), (1, 3), (3, 5), expands=(2,), tied=True)
+    space = dataclasses.replace(spaces.countable(), stages=(stage,))
+    children = {space.decode(code) for code in itertools.product(*space.genes)}
+    # 2 resolutions, 1 stem, 2 heads; 2 depths, and 4 choices of all its layers.
+    assert len(children) == space.count_architectures() == 2 * 1 * 2 * (2 * 4)
+    deep = space.biggest()
+    assert (deep.depths, deep.kernels, deep.widths) == ((3,), ((5, 5, 5),), ((8, 8, 8),))
+    untied = dataclasses.replace(deep, kernels=((5, 3, 5),))
+    with pytest.raises(errors.UsageError, match=r"kernels\[0\]' is \[5, 3, 5\]; .* tied stage"):
+        space.encode(untied)
+
+
+def test_attentive_nas_has_as_many_children_as_its_authors_code() -> None:
+    assert presets.attentive_nas().count_architectures() == 440_301_256_704
+
+
+# What runs and checkpoints have carried since before spaces had a style.
+_FINGERPRINTS = {
+    "bignas_imagenet": 2979347227140670033,
+    "bignas_imagenet_symmetric": 4456465167243688990,
+    "bignas_small": 553375418002699347,
+    "bignas_medium": 169796097106172348,
+    "bignas_large": 147777546362876367,
+}
+
+
+@pytest.mark.parametrize("name", _FINGERPRINTS)
+def test_checkpoints_of_a_preset_stay_readable(name: str) -> None:
+    assert presets.get(name).fingerprint() == _FINGERPRINTS[name]
+
+
 def test_the_papers_space_holds_more_than_10_to_the_12_children() -> None:
     assert presets.bignas_imagenet().count_architectures() > 10**12
 
@@ -117,8 +155,9 @@ def test_fingerprints_tell_spaces_apart_but_not_names() -> None:
     wider = dataclasses.replace(space, head_widths=(16, 32))
     stage = dataclasses.replace(space.stages[0], se_ratio=0.5)
     sparser = dataclasses.replace(space, stages=(stage, *space.stages[1:]))
-    prints = [s.fingerprint() for s in (space, wider, sparser, *SPACES[:2])]
-    assert len(set(prints)) == 5
+    styled = dataclasses.replace(space, style=Style(epsilon=1e-5))
+    prints = [s.fingerprint() for s in (space, wider, sparser, styled, *SPACES[:2])]
+    assert len(set(prints)) == 6
     assert all(0 <= value < 2**62 for value in prints)
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bignas_tf import files
-from bignas_tf.search_space import cost, presets
+from bignas_tf.search_space import cost, presets, published
 from tests.tools import commands
 from tests.tools.commands import ROOT
 from tests.tools.forks import Forks
@@ -31,7 +31,7 @@ def _printed(*arguments: str) -> dict[str, int]:
 
 
 def test_a_published_child_with_the_defaults() -> None:
-    space, child = presets.get("bignas_imagenet"), presets.published("BigNASModel-S")
+    space, child = presets.get("bignas_imagenet"), published.published("BigNASModel-S")
     expected = cost.count(space, child, num_classes=1000, input_channels=3)
     assert _printed("--published=BigNASModel-S") == expected._asdict()
 

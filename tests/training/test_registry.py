@@ -17,7 +17,7 @@ from sklearn import datasets
 
 from bignas_tf.data import inputs, resize
 from bignas_tf.data import splits as split_names
-from bignas_tf.search_space import presets
+from bignas_tf.search_space import presets, published
 from bignas_tf.selection import splits
 from bignas_tf.training import accumulation, models, parsing, sandwich
 from tests.data import samples
@@ -129,8 +129,8 @@ def test_ours_changes_only_what_it_says() -> None:
     )
     assert ours.as_dict() == paper.as_dict()
     space = presets.get(ours.task.model.search_space)
-    for name in presets.published_names():
-        assert presets.child(space, name) == presets.published(name)
+    for name in published.published_names("bignas_imagenet"):
+        assert presets.child(space, name) == published.published(name)
 
 
 def test_selection_calibrates_and_ranks_on_training_images_that_lie_apart() -> None:
@@ -142,7 +142,11 @@ def test_selection_calibrates_and_ranks_on_training_images_that_lie_apart() -> N
 def test_six_named_children_are_followed_during_training() -> None:
     config = _imagenet()
     evaluation = config.task.evaluation
-    assert evaluation.children == ("smallest", "biggest", *presets.published_names())
+    assert evaluation.children == (
+        "smallest",
+        "biggest",
+        *published.published_names("bignas_imagenet"),
+    )
     assert len(evaluation.children) == 6
     assert (evaluation.split, evaluation.images) == ("validation", 0)
     assert config.trainer.validation_interval % config.trainer.steps_per_loop == 0

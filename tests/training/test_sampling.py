@@ -19,7 +19,7 @@ SEEDS = 100
 DRAWS = 1500
 
 
-@pytest.fixture(params=["test", "bignas_small", "bignas_imagenet"])
+@pytest.fixture(params=["test", "bignas_imagenet", "attentive_nas"])
 def space(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> SearchSpace:
     return runs.space_of(tmp_path) if request.param == "test" else presets.get(request.param)
 

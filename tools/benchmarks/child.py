@@ -16,7 +16,7 @@ from bignas_tf.data import resize
 from bignas_tf.exports import probe, saved_model
 from bignas_tf.exports.child_function import ChildFunction
 from bignas_tf.modeling import child as child_lib
-from bignas_tf.search_space import cost, presets
+from bignas_tf.search_space import cost, presets, published
 
 from . import harness
 
@@ -80,8 +80,8 @@ def _nearest() -> tuple[str, int]:
     """The published child nearest to EfficientNetB0, and its multiply-adds."""
     space = presets.get(_SPACE)
     macs = {
-        name: cost.count(space, presets.published(name), _CLASSES).macs
-        for name in presets.published_names()
+        name: cost.count(space, published.published(name), _CLASSES).macs
+        for name in published.published_names("bignas_imagenet")
     }
     name = min(macs, key=lambda each: abs(macs[each] - _EFFICIENTNET_MACS))
     return name, macs[name]
@@ -89,7 +89,7 @@ def _nearest() -> tuple[str, int]:
 
 def _child(name: str) -> tf_keras.Model:
     """With random weights."""
-    return child_lib.build_child(presets.get(_SPACE), presets.published(name), _CLASSES)
+    return child_lib.build_child(presets.get(_SPACE), published.published(name), _CLASSES)
 
 
 def _export(child: tf_keras.Model, scratch: str) -> pathlib.Path:

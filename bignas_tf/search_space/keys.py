@@ -1,0 +1,34 @@
+"""The keys of a mapping from YAML, against the fields of the dataclass that it describes."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from typing import Any
+
+from bignas_tf import errors
+
+
+def check_keys(cls: type, value: object, source: str) -> dict[str, Any]:
+    """Returns `value` if it is a mapping whose keys are fields of `cls`, none missing.
+
+    Args:
+      cls: a dataclass; fields with a default may be missing.
+      value: from YAML.
+      source: what to call it in messages.
+
+    Raises:
+      UsageError: it is something else.
+    """
+    if not isinstance(value, dict):
+        raise errors.UsageError(f"{source} must be a mapping; got {type(value).__name__}")
+    declared = {field.name: field for field in dataclasses.fields(cls)}
+    for key in value:
+        if key not in declared:
+            given = errors.shown(key)
+            near = difflib.get_close_matches(given, declared, 1, 0.0)[0]
+            raise errors.UsageError(f"{source}: unknown key {given}; nearest is {near!r}")
+    for name, field in declared.items():
+        if name not in value and field.default is dataclasses.MISSING:
+            raise errors.UsageError(f"{source}: missing key {name!r}")
+    return value

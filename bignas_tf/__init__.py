@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bignas_tf.api.examples import save_images
     from bignas_tf.api.exporting import child, convert, export, export_family, verify
     from bignas_tf.api.finetuning import finetune
+    from bignas_tf.api.importing import import_supernet
     from bignas_tf.api.judging import evaluate, judge
     from bignas_tf.api.latency import latency_table
     from bignas_tf.api.recipes import recipe
@@ -72,6 +73,7 @@ _HOMES = {
     "export": "api.exporting.export",
     "export_family": "api.exporting.export_family",
     "finetune": "api.finetuning.finetune",
+    "import_supernet": "api.importing.import_supernet",
     "finish_exports": "exports.publishing.finish",
     "fit": "api.runs.fit",
     "is_chief": "workers.is_chief",
@@ -118,6 +120,7 @@ __all__ = [
     "finetune",
     "finish_exports",
     "fit",
+    "import_supernet",
     "is_chief",
     "judge",
     "latency_table",

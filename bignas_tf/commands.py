@@ -29,6 +29,7 @@ NAMES = (
     "convert",
     "verify_export",
     "finetune",
+    "import_supernet",
     "cost",
     "latency_table",
     "benchmark",

@@ -17,14 +17,12 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 
-import tensorflow as tf
-import yaml
 from absl import app, flags
 
 import bignas_tf as bignas
 from bignas_tf import packaged
 from bignas_tf.data.config import DataConfig
-from bignas_tf.training import checkpoints, listing
+from bignas_tf.training import run_files
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
@@ -45,14 +43,8 @@ def _write(run: bignas.Run, folder: pathlib.Path) -> None:
     config = copy.deepcopy(run.config)
     config.trainer.optimizer_config.ema = None
     config.task.train_data.tfds_data_dir = DataConfig().tfds_data_dir
-    (folder / checkpoints.PARAMS_FILE).write_text(yaml.safe_dump(config.as_dict()))
-    space = pathlib.Path(run.model_dir, checkpoints.SPACE_FILE)
-    (folder / checkpoints.SPACE_FILE).write_bytes(space.read_bytes())
-    step = tf.Variable(run.step, dtype=tf.int64)
-    checkpoint = tf.train.Checkpoint(model=run.supernet, global_step=step)
-    checkpoint.write(str(folder / f"ckpt-{run.step}"))
-    # TensorFlow would add the time, and each file would be another.
-    (folder / listing.FILE).write_text(f'model_checkpoint_path: "ckpt-{run.step}"\n')
+    run_files.describe(config, run.space, str(folder))
+    run_files.save_weights(run.supernet, run.step, str(folder))
 
 
 def _pack(folder: pathlib.Path) -> None:

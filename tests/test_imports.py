@@ -28,8 +28,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "reports": frozenset(
         {"search_space", "selection", "exports"} | {"training.checkpoints", "training.curve_file"}
     ),
+    "importing": frozenset({"search_space", "layers", "modeling"}),
     "api": frozenset(
-        {"search_space", "modeling", "data", "training", "selection"}
+        {"search_space", "modeling", "data", "training", "selection", "importing"}
         | {"exports", "conversion", "latency", "reports"}
     ),
 }

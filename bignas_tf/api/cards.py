@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 from typing import Any
 
@@ -55,14 +56,15 @@ def card(
       architecture: its choices.
       cost: as trained, batch norms counted.
       accuracy: on the reporting split of `task`.
-      licence: of the model; "" if unknown.
+      licence: of the model; "" for that of the weights that the run was imported from, if any.
     """
     return {
         "architecture": architecture.to_json(),
         **cost._asdict(),
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
         "data": config_lib.images_name(task.train_data),
-        "licence": licence,
+        "licence": licence or (run.origin.licence if run.origin else ""),
         "source": run.source,
+        **({"origin": dataclasses.asdict(run.origin)} if run.origin else {}),
         "tensorflow": importlib.metadata.version("tensorflow"),
     }

@@ -128,7 +128,11 @@ def _skip(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor | None:
     if block.skip == "none" or (block.skip == "equal" and not same):
         return None
     if block.skip in ("projected", "matched") and block.stride == 2:
-        x = layers.AveragePooling2D(2, padding="same", name=_flat(f"{name}/skip_pool"))(x)
+        if block.skip == "matched" and x.shape[1] % 2:
+            # Zeros on every side, which count; Keras' own padding would not count them.
+            x = layers.ZeroPadding2D(1, name=_flat(f"{name}/skip_pad"))(x)
+        padding = "same" if block.skip == "projected" else "valid"
+        x = layers.AveragePooling2D(2, padding=padding, name=_flat(f"{name}/skip_pool"))(x)
     if convolves_skip(block):
         x = _pointwise(x, block.out_width, f"{name}/skip_conv")
         return _norm(x, f"{name}/skip_norm", block.style) if block.skip == "projected" else x

@@ -94,10 +94,10 @@ class ElasticMBConv(tf_keras.layers.Layer):
         if block.skip == "equal":
             same = block.in_width == block.out_width
             return self._fitted(x, block, forward) * tf.cast(same, x.dtype)
+        if block.skip == "matched":
+            return self._matched(_halved(x) if block.stride == 2 else x, block, forward)
         if block.stride == 2:
             x = tf.nn.avg_pool2d(x, 2, 2, "SAME")
-        if block.skip == "matched":
-            return self._matched(x, block, forward)
         x = self.skip_conv(x, block.in_width, block.out_width, forward)
         return self.skip_norm(x, block.out_width, forward)
 
@@ -131,3 +131,14 @@ class ElasticMBConv(tf_keras.layers.Layer):
             x = self.squeeze_excite(x, block.mid_width, block.se_width, forward)
         x = self.project_conv(x, block.mid_width, block.out_width, forward)
         return self.project_norm(x, block.out_width, forward)
+
+
+def _halved(x: tf.Tensor) -> tf.Tensor:
+    """The means of 2x2 pixels; an odd side has zeros around it, which count, as in PyTorch."""
+    odd = (x.shape[1] if x.shape[1] is not None else tf.shape(x)[1]) % 2
+    padded = (
+        x
+        if isinstance(odd, int) and odd == 0
+        else tf.pad(x, [[0, 0], [odd, odd], [odd, odd], [0, 0]])
+    )
+    return tf.nn.avg_pool2d(padded, 2, 2, "VALID")

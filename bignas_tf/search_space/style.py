@@ -55,9 +55,10 @@ class Style:
       skips: what is added to a block's residual. "projected": in a stage's first block the input,
         average-pooled where the block strides, through a 1x1 convolution with batch norm; in later
         blocks the input, cut or padded with zeros to the width of the output (the paper's).
-        "matched": the input, pooled where the block strides, through a 1x1 convolution without
-        batch norm only if its width differs (AttentiveNAS). "equal": the input where the block
-        neither strides nor changes the width, else nothing (MobileNet).
+        "matched": the input, pooled where the block strides (an odd side with zeros around it),
+        through a 1x1 convolution without batch norm only if its width differs (AttentiveNAS).
+        "equal": the input where the block neither strides nor changes the width, else nothing
+        (MobileNet).
       head: "convolved" is a 1x1 convolution, batch norm, activation, average and classifier;
         "mixed" widens the features six times, averages them, and then has a 1x1 convolution
         without batch norm before the activation and the classifier (MobileNetV3).

@@ -17,7 +17,16 @@ from bignas_tf import errors, files, strict_yaml
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import averaging, configs, field_types, listing, models, validation
+from bignas_tf.training import (
+    averaging,
+    configs,
+    field_types,
+    listing,
+    models,
+    origin,
+    validation,
+)
+from bignas_tf.training.origin import Origin
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 SPACE_FILE = "search_space.yaml"
@@ -37,6 +46,7 @@ class Run:
     checkpoint: str
     step: int
     index_sha256: str = dataclasses.field(repr=False)
+    origin: Origin | None = dataclasses.field(default=None, repr=False)
 
     @property
     def source(self) -> dict[str, Any]:
@@ -104,7 +114,7 @@ def _load(model_dir: str, config: cfg.ExperimentConfig, space: SearchSpace, chec
         else:
             status = tf.train.Checkpoint(model=supernet).read(checkpoint)
             status.assert_existing_objects_matched().expect_partial()
-    return Run(model_dir, config, space, supernet, **described)
+    return Run(model_dir, config, space, supernet, **described, origin=origin.read(model_dir))
 
 
 @contextlib.contextmanager

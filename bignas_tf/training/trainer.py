@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 
 import orbit
 import tensorflow as tf
-import yaml
 from official.core import config_definitions as cfg
 from official.core import train_lib
 
@@ -19,13 +18,13 @@ from bignas_tf import console, errors, files, workers
 from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
-from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import (
     checkpoints,
     core_memory,
     initial_weights,
     listing,
     resuming,
+    run_files,
     tpu_host,
     validation,
     writer,
@@ -133,7 +132,9 @@ def _train(
         trainer = SupernetTrainer(config, task, start)
     # Now: a mistake that shows when they are built must not change the files of a run.
     if workers.is_chief(strategy):
-        _describe(config, space, model_dir)
+        run_files.describe(config, space, model_dir)
+        if start and start.origin:
+            start.origin.save(model_dir)
     _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
 
@@ -233,10 +234,3 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
             f"memory or disk ran out: {errors.one_line(error)}; a device needs less memory with "
             f"fewer images at a time (task.images_at_once); {then}"
         ) from error
-
-
-def _describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
-    """Writes what `checkpoints.load_run` needs, with the space: a preset may change later."""
-    values = yaml.safe_dump(config.as_dict(), sort_keys=False)
-    files.write_text(os.path.join(model_dir, checkpoints.PARAMS_FILE), values)
-    files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))

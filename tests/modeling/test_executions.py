@@ -172,7 +172,7 @@ class PlainNorm(tf_keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         mean = tf.reduce_mean(x, [0, 1, 2])
         variance = tf.reduce_mean(tf.square(x - mean), [0, 1, 2])
-        return self.gamma * (x - mean) / tf.sqrt(variance + self.epsilon) + self.beta
+        return self.gamma * (x - mean) / tf.sqrt(variance + spaces.tiny().style.epsilon) + self.beta
 
 
 def _plain_gradients(stock: tf_keras.Model, images: tf.Tensor) -> list[np.ndarray]:

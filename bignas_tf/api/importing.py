@@ -1,0 +1,116 @@
+"""Public supernets that others have trained, as runs like any other."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+from bignas_tf import console, errors, files
+from bignas_tf.api import runs
+from bignas_tf.console import Show
+from bignas_tf.importing import torch_files, weights
+from bignas_tf.importing.sources import SOURCES, Source
+from bignas_tf.importing.weights import Taken
+from bignas_tf.search_space import presets
+from bignas_tf.training import listing, models, origin, run_files, writer
+from bignas_tf.training.checkpoints import Run
+
+_EXPERIMENT = "bignas_imagenet"
+
+
+def import_supernet(
+    source: str,
+    checkpoint: str | os.PathLike[str],
+    model_dir: str | os.PathLike[str],
+    *,
+    config_files: Sequence[str | os.PathLike[str]] = (),
+    params_override: str = "",
+    show: Show | None = console.print_line,
+) -> Run:
+    """Makes a run of a supernet that others have trained.
+
+    No code of the checkpoint is run, and PyTorch is not needed. Statistics of batch norms are not
+    taken: every child is calibrated when it is used, on the images of the configuration.
+
+    Args:
+      source: which supernet: "attentive_nas", "alphanet", "ofa_mbv3_w1.0" or "ofa_mbv3_w1.2".
+      checkpoint: the file that its authors saved with PyTorch; local.
+      model_dir: folder of the run to be; may be remote.
+      config_files: YAML files on top of the source's own, such as where the images are.
+      params_override: overrides on top, as in `configure`.
+      show: takes lines of progress; None for silence.
+
+    Returns:
+      The run, as `load` gives it.
+
+    Raises:
+      UsageError: an unknown source, a file that is no checkpoint of it, a folder that holds a run,
+        or a configuration that does not fit.
+      RunError: the disk is full.
+    """
+    if source not in SOURCES:
+        raise errors.UsageError(
+            f"no public supernet {errors.shown(source)}; choose from {list(SOURCES)}"
+        )
+    chosen, show = SOURCES[source], console.or_silent(show)
+    config = runs.configure(
+        _EXPERIMENT, [chosen.experiment, *config_files], params_override, show=show
+    )
+    folder, name = os.fspath(model_dir), os.fspath(checkpoint)
+    files.make_folder(folder)
+    with writer.sole(folder, tf.distribute.get_strategy(), show):
+        if files.is_file(os.path.join(folder, listing.FILE)):
+            raise errors.UsageError(f"{folder} already holds a run; name another folder")
+        _import(chosen, name, config, folder, show)
+    return runs.load(folder)
+
+
+def _import(
+    source: Source, checkpoint: str, config: cfg.ExperimentConfig, model_dir: str, show: Show
+) -> None:
+    show(f"reading {checkpoint}")
+    content = torch_files.read(checkpoint)
+    state, beside = weights.state_of(content, source.naming, checkpoint)
+    there, here = weights.classes(state, checkpoint), config.task.train_data.num_classes
+    if there != here:
+        raise errors.UsageError(
+            f"{checkpoint} has {there} classes, and the configuration {here}: set "
+            f"task.train_data.num_classes={there}"
+        )
+    space = presets.get(config.task.model.search_space)
+    supernet = models.build_supernet(config.task, space)
+    taken = weights.assign(supernet, state, beside, source.naming, checkpoint)
+    run_files.describe(config, space, model_dir)
+    origin.Origin(
+        supernet=source.title,
+        licence=source.licence,
+        address=source.address,
+        file=os.path.basename(checkpoint),
+        sha256=_sha256(checkpoint),
+    ).save(model_dir)
+    run_files.save_weights(supernet, 0, model_dir)
+    for line in _summary(source, taken, model_dir):
+        show(line)
+
+
+def _summary(source: Source, taken: Taken, model_dir: str) -> list[str]:
+    """What was read and what was left, in words."""
+    left = [f"{taken.statistics} statistics of batch norms (children are calibrated here)"]
+    if taken.unused:
+        left.append(f"{taken.unused} convolutions that no child runs")
+    left += taken.other
+    return [
+        f"took {taken.parameters:,} parameters in {taken.tensors} tensors of {source.title}",
+        f"left {', '.join(left)}",
+        f"licence: {source.licence}; it holds for every child, see {source.address}",
+        f"the run is in {model_dir}",
+    ]
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

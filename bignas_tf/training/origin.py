@@ -1,0 +1,50 @@
+"""Where the weights of a run come from, if others trained them: who, and under which licence."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from bignas_tf import errors, files
+from bignas_tf.plain import Value
+
+FILE = "origin.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """What is known of a supernet that was imported.
+
+    Attributes:
+      supernet: its name, for people.
+      licence: of its weights; it holds for every child and every run that starts from them.
+      address: where it was published.
+      file: the checkpoint's name.
+      sha256: of the checkpoint.
+    """
+
+    supernet: str
+    licence: str
+    address: str
+    file: str
+    sha256: str
+
+    def save(self, model_dir: str) -> None:
+        """Writes it into the folder of a run."""
+        files.write_json(os.path.join(model_dir, FILE), dataclasses.asdict(self))
+
+
+def read(model_dir: str) -> Origin | None:
+    """The origin of a run's weights; None if they were trained here.
+
+    Raises:
+      UsageError: its file is damaged.
+    """
+    path = os.path.join(model_dir, FILE)
+    if not files.is_file(path):
+        return None
+    value = Value.of(files.read_json(path))
+    try:
+        return Origin(**{f.name: value[f.name].text() for f in dataclasses.fields(Origin)})
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{path} is damaged: {error}") from error

@@ -1,0 +1,34 @@
+"""Writes the files of a run that `checkpoints.load_run` reads."""
+
+from __future__ import annotations
+
+import os
+
+import tensorflow as tf
+import yaml
+from official.core import config_definitions as cfg
+
+from bignas_tf import files
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.training import checkpoints, listing
+
+
+def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
+    """Writes configuration and space: a preset may change later."""
+    values = yaml.safe_dump(config.as_dict(), sort_keys=False)
+    files.write_text(os.path.join(model_dir, checkpoints.PARAMS_FILE), values)
+    files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))
+
+
+def save_weights(supernet: Supernet, step: int, model_dir: str) -> None:
+    """Writes a checkpoint of weights alone, without an optimiser, as the only one of its folder.
+
+    The list of checkpoints comes last: a folder without it holds no run.
+    """
+    checkpoint = tf.train.Checkpoint(model=supernet, global_step=tf.Variable(step, dtype=tf.int64))
+    checkpoint.write(os.path.join(model_dir, f"ckpt-{step}"))
+    # TensorFlow's own list has the time in it, and would differ each time.
+    listed = f'model_checkpoint_path: "ckpt-{step}"\n'
+    files.write_text(os.path.join(model_dir, listing.FILE), listed)

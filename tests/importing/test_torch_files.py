@@ -1,0 +1,105 @@
+"""Files of PyTorch are read as they were saved, and nothing in them is run."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import pickle
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bignas_tf import errors
+from bignas_tf.importing import torch_files
+from tests.importing.goldens import ATTENTIVE_NAS, FILES
+
+both_formats = pytest.mark.parametrize("name", ["zip.pth", "legacy.pth"])
+
+
+@both_formats
+def test_tensors_come_back_as_they_were_saved(name: str) -> None:
+    # torch.save of: a transposed arange, halves, a scalar, nothing, and two views of one storage.
+    content = torch_files.read(FILES / name)
+    assert (content["epoch"], content["names"]) == (3, ["x", ["y", 2]])
+    state = content["state_dict"]
+    np.testing.assert_array_equal(state["a.weight"], [[0, 3], [1, 4], [2, 5]])
+    np.testing.assert_array_equal(state["half"], np.array([1.5, -2.0], np.float16))
+    np.testing.assert_array_equal(state["bfloat"], np.array([1.5, -3.0], np.float32))
+    assert (state["long"].shape, state["long"].dtype, int(state["long"])) == ((), np.int64, 7)
+    assert state["empty"].shape == (0, 3)
+    np.testing.assert_array_equal(state["shared"], [2, 3, 4, 5])
+    np.testing.assert_array_equal(state["again"], [4, 5, 6, 7, 8, 9])
+
+
+def test_objects_of_others_code_are_left_out() -> None:
+    content = torch_files.read(ATTENTIVE_NAS)
+    assert content["args"] is None  # an object of their class Config
+    assert content["state_dict"]["module.first_conv.conv.conv.weight"].shape == (8, 3, 3, 3)
+
+
+class _Attack:
+    """Unpickled as usual, it would make a file."""
+
+    def __init__(self, made: pathlib.Path) -> None:
+        self.made = made
+
+    def __reduce__(self) -> Any:
+        return os.system, (f"touch {self.made}",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_a_file_is_not_run(tmp_path: pathlib.Path, zipped: bool) -> None:
+    made, path = tmp_path / "made", tmp_path / "attack.pth"
+    attack = pickle.dumps({"epoch": 1, "state_dict": _Attack(made)})
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("attack/data.pkl", attack)
+    else:
+        head = [pickle.dumps(each) for each in (0x1950A86A20F9469CFC6C, 1001)]
+        sizes = pickle.dumps({"little_endian": True})
+        path.write_bytes(b"".join([*head, sizes, attack, pickle.dumps([])]))
+    assert torch_files.read(path) == {"epoch": 1, "state_dict": None}
+    assert not made.exists()
+    pickle.loads(attack)  # the same bytes, read without care
+    assert made.exists()
+
+
+@both_formats
+def test_a_cut_file_is_refused(name: str, tmp_path: pathlib.Path) -> None:
+    whole, path = (FILES / name).read_bytes(), tmp_path / "cut.pth"
+    for length in range(0, len(whole), 23):
+        path.write_bytes(whole[:length])
+        with pytest.raises(errors.UsageError, match=r"cut\.pth is not a file that PyTorch saved"):
+            torch_files.read(path)
+
+
+@both_formats
+def test_a_flipped_bit_is_refused_or_changes_values_alone(
+    name: str, tmp_path: pathlib.Path
+) -> None:
+    whole, path = (FILES / name).read_bytes(), tmp_path / "flipped.pth"
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(whole), 200):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            torch_files.read(path)
+        except errors.UsageError as error:
+            assert len(str(error)) < 500
+
+
+def test_what_is_no_such_file_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.UsageError, match="is not a file; give the checkpoint"):
+        torch_files.read(tmp_path)
+    text = tmp_path / "text.pth"
+    text.write_text("weights")
+    with pytest.raises(errors.UsageError, match="is not a file that PyTorch saved"):
+        torch_files.read(text)
+    archive = tmp_path / "archive.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("readme", "nothing")
+    with pytest.raises(errors.UsageError, match="is not a file that PyTorch saved"):
+        torch_files.read(archive)

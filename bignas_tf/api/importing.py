@@ -57,9 +57,9 @@ def import_supernet(
             f"no public supernet {errors.shown(source)}; choose from {list(SOURCES)}"
         )
     chosen, show = SOURCES[source], console.or_silent(show)
-    config = runs.configure(
-        _EXPERIMENT, [chosen.experiment, *config_files], params_override, show=show
-    )
+    sources = [chosen.experiment, *config_files]
+    # Lengths and rates of training matter to no import.
+    config = runs.configure(_EXPERIMENT, sources, params_override, show=None)
     folder, name = os.fspath(model_dir), os.fspath(checkpoint)
     files.make_folder(folder)
     with writer.sole(folder, tf.distribute.get_strategy(), show):

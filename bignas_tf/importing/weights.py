@@ -143,4 +143,4 @@ def _converted(weight: Weight, value: np.ndarray, name: str) -> np.ndarray:
 
 def _some(keys: list[str]) -> str:
     more = ", …" if len(keys) > _SHOWN else ""
-    return errors.shown(", ".join(keys[:_SHOWN]) + more, 300)
+    return errors.cut(", ".join(keys[:_SHOWN]) + more, 300)

@@ -62,6 +62,9 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"batch norms calibrated on {images}"
     yield f"data: {_text(card.get('data', 'unknown'))}"
     yield f"licence: {_text(card.get('licence') or 'not given; ask whoever trained it')}"
+    if origin := card.get("origin"):
+        whose = ", ".join(_text(origin.get(key, "unknown")) for key in ("supernet", "address"))
+        yield f"weights trained by others: {whose}, {_code(origin.get('file', 'unknown'))}"
     checkpoint = _code(source.get("checkpoint", "unknown"))
     yield f"checkpoint: {checkpoint}, step {source.get('step', 'unknown')}"
     yield f"SHA-256 of that checkpoint's index: {_code(source.get('index_sha256', 'unknown'))}"

@@ -11,7 +11,7 @@ from absl import logging
 
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import sources
+from bignas_tf.data import parallel, sources
 
 # Not those of a lost worker or of exhausted memory: all images would be read to find no fault.
 _OF_IMAGES = (
@@ -71,10 +71,11 @@ def check(source: sources.Source, config: config_lib.DataConfig, count: int = -1
         image = tf.io.decode_image(encoded, channels=config.channels, expand_animations=False)
         return label, tf.size(image)
 
-    dataset = source.ordered().take(count).map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
+    images = source.ordered().take(count)
+    dataset = images.map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
     number = 0
     try:
-        for label, _ in dataset.as_numpy_iterator():
+        for label, _ in dataset.with_options(parallel.options()).as_numpy_iterator():
             sources.check_range(label, label, config)
             number += 1
     except tf.errors.OpError as error:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.data import augment, decode, faults, memory, shuffling, sources
+from bignas_tf.data import augment, decode, faults, memory, parallel, shuffling, sources
 from bignas_tf.data import config as config_lib
 from bignas_tf.data.listed import Listed
 
@@ -72,7 +72,7 @@ def build_dataset(
         dataset = _training_from_memory(config, feed, start_step, patches)
     else:
         dataset = _training_stream(config, feed, start_step, patches)
-    options = tf.data.Options()
+    options = parallel.options(images=not memory.kept(config))
     options.deterministic = True
     # The images are already divided among pipelines above; TensorFlow must not do it again.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

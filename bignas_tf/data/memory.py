@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import decode, faults, sources
+from bignas_tf.data import decode, faults, parallel, sources
 
 _LIMIT_GIB = 8
 _BATCH = 512
@@ -65,7 +65,8 @@ def _load(fields: tuple[tuple[str, object], ...]) -> tuple[np.ndarray, np.ndarra
         return decode.centred_patch(encoded, size, channels, decode.WHOLE), label
 
     images, labels = np.empty(shape, np.uint8), np.empty(source.count, np.int64)
-    batches = source.ordered().map(patch, num_parallel_calls=tf.data.AUTOTUNE).batch(_BATCH)
+    patches = source.ordered().map(patch, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = patches.batch(_BATCH).with_options(parallel.options())
     with faults.named(config):
         for number, (pixels, classes) in enumerate(batches.as_numpy_iterator()):
             part = slice(number * _BATCH, number * _BATCH + len(classes))

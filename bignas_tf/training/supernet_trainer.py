@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
 from official.core import base_trainer
 from official.core import config_definitions as cfg
 
@@ -46,6 +48,18 @@ class SupernetTrainer(base_trainer.Trainer):
         self._loop_began = 0.0
         self._loop_first_step = 0
 
+    def distribute_dataset(
+        self, dataset_or_fn: Callable[..., tf.data.Dataset], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Spreads the images over the replicas; one on the host's CPU reads them as they are.
+
+        What TensorFlow would put between, to copy them to that CPU, is tuned by a thread, for which
+        the end of the training would wait (see `data.parallel`).
+        """
+        if _on_one_cpu(self.strategy):
+            return dataset_or_fn(*args, **kwargs)
+        return super().distribute_dataset(dataset_or_fn, *args, **kwargs)
+
     def initialize(self) -> None:
         """Sets the weights of `start`; called if the folder of the run has no checkpoint."""
         if self._start is not None:
@@ -67,14 +81,6 @@ class SupernetTrainer(base_trainer.Trainer):
         if self.evaluated is not self.model:
             averaging.copy_weights(self.model, self.optimizer, self.evaluated)
 
-    def release_images(self) -> None:
-        """Stops reading ahead; this trainer trains no more.
-
-        Trainer and controller refer to each other, so only a garbage collection would end the
-        iterator, and TensorFlow can hold that up for up to a minute.
-        """
-        self.train_dataset = None
-
     def train_loop_begin(self) -> None:
         super().train_loop_begin()
         self._loop_began = time.monotonic()
@@ -86,3 +92,10 @@ class SupernetTrainer(base_trainer.Trainer):
         seconds = time.monotonic() - self._loop_began
         images = steps * self.config.task.train_data.global_batch_size
         return logs | {"images_per_second": images / seconds, "steps_per_second": steps / seconds}
+
+
+def _on_one_cpu(strategy: tf.distribute.Strategy) -> bool:
+    if not isinstance(strategy, tf.distribute.OneDeviceStrategy):
+        return False
+    (device,) = strategy.extended.worker_devices
+    return tf.DeviceSpec.from_string(device).device_type == "CPU"

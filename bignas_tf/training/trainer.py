@@ -186,11 +186,8 @@ def _run(
                 trainer=trainer,
                 train_actions=[progress],
             ).controller
-        try:
-            with faults.named(trainer.config.task.train_data):
-                _loops(trainer, controller, curves, sigterm)
-        finally:
-            trainer.release_images()
+        with faults.named(trainer.config.task.train_data):
+            _loops(trainer, controller, curves, sigterm)
     progress.finished()
 
 

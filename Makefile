@@ -7,7 +7,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version=3.11 --upgrad
 	--generate-hashes --no-emit-index-url --no-emit-find-links --annotation-style=line \
 	--custom-compile-command='make lock'
 # A process for each processor, and a few at most: each holds TensorFlow, 2 to 3 GB of memory.
-PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
+# Files are handed out in the order of tests/conftest.py, not by how many tests they have.
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
+	--no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help env env-dev env-runtimes env-tpu lock quickstart lint types test test-fast clean

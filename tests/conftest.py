@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import random
 import sys
 
@@ -19,6 +20,46 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as tools.cli does: a quicker import
 
 SEED = 2020
+# The files that take longest, from the longest on. They start first: a worker that started one of
+# them last would work alone at the end. The second makes the shared runs while the first, which
+# needs none, keeps another worker busy.
+LONGEST = (
+    "experiments/test_claims.py",
+    "api/test_notebook.py",
+    "tools/test_quickstart.py",
+    "training/test_distribution.py",
+    "tools/test_search.py",
+    "tools/test_benchmark.py",
+    "test_tutorial.py",
+    "modeling/test_executions.py",
+    "exports/test_signatures.py",
+    "tools/test_finetune.py",
+    "training/test_initial_weights.py",
+    "selection/test_replicas.py",
+    "exports/test_runtimes.py",
+    "training/test_learning_curves.py",
+    "exports/test_saved_model.py",
+    "experiments/test_abuse.py",
+    "tools/test_serving.py",
+    "training/test_resume.py",
+    "test_readme.py",
+    "tools/test_latency_table.py",
+    "training/test_xla.py",
+    "test_package.py",
+    "api/test_objectives.py",
+    "modeling/test_replicas.py",
+    "training/test_schedules.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; the others stay in order."""
+    files = [pathlib.Path(__file__).parent / name for name in LONGEST]
+    missing = [str(file) for file in files if not file.exists()]
+    if missing:
+        raise pytest.UsageError(f"LONGEST names files that do not exist: {', '.join(missing)}")
+    places = {file: place for place, file in enumerate(files)}
+    items.sort(key=lambda item: places.get(item.path, len(files)))
 
 
 @pytest.fixture(scope="session", autouse=True)

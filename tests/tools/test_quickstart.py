@@ -66,15 +66,15 @@ def quick(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathl
         forks, "train", experiment="bignas_small", config_file=path, model_dir=folder / "run"
     )
     (folder / "run" / training_time.FILE).write_text(json.dumps({"minutes": TRAINED}))
-    printed = commands.run(
-        forks,
-        "quickstart",
-        images=images,
-        minutes=MINUTES,
-        budgets_mflops=BUDGET,
-        run_dir=f"{folder / 'run'}/",  # as the shell completes it
-    )
-    return folder / "run", chosen.getvalue() + printed
+    flags = {
+        "images": images,
+        "minutes": MINUTES,
+        "budgets_mflops": BUDGET,
+        "run_dir": f"{folder / 'run'}/",  # as the shell completes it
+    }
+    done = forks.run("tools.quickstart", *commands.arguments(flags), fork_children=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "run", chosen.getvalue() + done.stdout
 
 
 @pytest.mark.parametrize("budgets", ["x", "nan", "", "0", "4,"])

@@ -1,7 +1,7 @@
 """A call in a new process: TensorFlow frees no traced graph, so each unit gets its own.
 
-The processes are forked from one that has imported TensorFlow and done nothing else: starting each
-from the beginning would cost ten seconds a unit.
+The processes are forked from the campaign's, which imports TensorFlow but must do nothing with it:
+its threads do not survive a fork. Starting each from the beginning would cost ten seconds a unit.
 """
 
 from __future__ import annotations
@@ -24,17 +24,15 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
     Args:
       function: prints to this process' streams.
-      *arguments: pickled, as the result is.
+      *arguments: of the function, whose result is pickled.
 
     Raises:
       UsageError, RunError: what the function raises.
       RunError: the process died, or the function raised something else (it prints a traceback).
     """
-    # Not forked from this process: TensorFlow's threads do not survive it.
-    forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload([function.__module__])  # heeded by the first call
+    forking = multiprocessing.get_context("fork")
     ours, theirs = forking.Pipe()
-    process = forking.Process(target=_serve, args=(theirs, function, arguments))
+    process = forking.Process(target=_serve, args=(ours, theirs, function, arguments))
     process.start()
     theirs.close()
     try:
@@ -54,8 +52,12 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _serve(
-    connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]
+    others: Connection,
+    connection: Connection,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
 ) -> None:
+    others.close()  # or the end of the campaign would not be seen
     no_chatter()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what it means
     threading.Thread(target=_end_with_caller, args=(connection,), daemon=True).start()

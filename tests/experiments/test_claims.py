@@ -190,7 +190,7 @@ def _campaign(folder: pathlib.Path, name: str, *flags: str) -> Process:
         f"--params_override=task.model.search_space={folder / 'space.yaml'}",
         "--ranking_children=2",
         "--seeds=1",
-        "--train_steps=6",
+        "--train_steps=4",
         f"--work_dir={folder / name}",
         f"--results_dir={folder / name / 'results'}",
         *flags,
@@ -208,7 +208,7 @@ def test_a_killed_campaign_ends_with_the_results_of_one_never_interrupted(
     _copy_without_the_last_unit(tmp_path)
     with _campaign(tmp_path, "killed") as first:
         first.until("unit 4/4: trained alone, child 2")
-        first.until("step 2/6")
+        first.until("step 2/4")
         first.send(signal.SIGKILL)
         # Reading to the end returns only when the unit's process has ended, too.
         assert first.end()[0] == -signal.SIGKILL
@@ -228,14 +228,14 @@ def test_a_killed_campaign_ends_with_the_results_of_one_never_interrupted(
 
 
 def _prepare(folder: pathlib.Path) -> None:
-    """Writes a space of two blocks, and an experiment of two children a step."""
+    """Writes a space of one block, and an experiment of two children a step."""
     task = digits.EXPERIMENT["task"]
     steps = {"steps_per_loop": 1, "checkpoint_interval": 1, "summary_interval": 1}
     experiment = {
         "task": task | {"evaluation": {"children": []}, "sandwich": {"num_random": 0}},
         "trainer": digits.EXPERIMENT["trainer"] | steps,
     }
-    (folder / "space.yaml").write_text(presets.to_yaml(digits.one_stage()))
+    (folder / "space.yaml").write_text(presets.to_yaml(digits.one_block()))
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
 
 

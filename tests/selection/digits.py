@@ -84,6 +84,12 @@ def one_stage() -> SearchSpace:
     return presets.from_dict(SPACE | {"stages": SPACE["stages"][1:]})
 
 
+def one_block() -> SearchSpace:
+    """Every choice but that of the depth."""
+    stage = SPACE["stages"][1] | {"depths": [1]}
+    return presets.from_dict(SPACE | {"stages": [stage]})
+
+
 def supernet(execution: str = "slice", within: SearchSpace | None = None) -> Supernet:
     """Random weights, gammas away from 0 and 1; equal ones for every execution.
 

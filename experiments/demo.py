@@ -41,10 +41,8 @@ def main(argv: Sequence[str]) -> None:
 def _write(run: bignas.Run, folder: pathlib.Path) -> None:
     """Writes the run's files as training would have, without the averages and the optimiser."""
     config = copy.deepcopy(run.config)
-    config.trainer.optimizer_config.ema = None
     config.task.train_data.tfds_data_dir = DataConfig().tfds_data_dir
-    run_files.describe(config, run.space, str(folder))
-    run_files.save_weights(run.supernet, run.step, str(folder))
+    run_files.save(run.supernet, run.step, config, run.space, str(folder))
 
 
 def _pack(folder: pathlib.Path) -> None:

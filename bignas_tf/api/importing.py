@@ -57,16 +57,24 @@ def import_supernet(
             f"no public supernet {errors.shown(source)}; choose from {list(SOURCES)}"
         )
     chosen, show = SOURCES[source], console.or_silent(show)
-    sources = [chosen.experiment, *config_files]
     # Lengths and rates of training matter to no import.
-    config = runs.configure(_EXPERIMENT, sources, params_override, show=None)
-    folder, name = os.fspath(model_dir), os.fspath(checkpoint)
+    config = runs.configure(
+        _EXPERIMENT, [chosen.experiment, *config_files], params_override, show=None
+    )
+    folder = os.fspath(model_dir)
     files.make_folder(folder)
     with writer.sole(folder, tf.distribute.get_strategy(), show):
-        if files.is_file(os.path.join(folder, listing.FILE)):
-            raise errors.UsageError(f"{folder} already holds a run; name another folder")
-        _import(chosen, name, config, folder, show)
+        _check_empty(folder)
+        _import(chosen, os.fspath(checkpoint), config, folder, show)
     return runs.load(folder)
+
+
+def _check_empty(model_dir: str) -> None:
+    """Refuses the folder of a run, even of one whose list of checkpoints is lost."""
+    # A killed import has left step 0 without a list.
+    trained = set(listing.saved_steps(model_dir)) - {0}
+    if trained or files.is_file(os.path.join(model_dir, listing.FILE)):
+        raise errors.UsageError(f"{model_dir} already holds a run; name another folder")
 
 
 def _import(
@@ -84,7 +92,6 @@ def _import(
     space = presets.get(config.task.model.search_space)
     supernet = models.build_supernet(config.task, space)
     taken = weights.assign(supernet, state, beside, source.naming, checkpoint)
-    run_files.describe(config, space, model_dir)
     origin.Origin(
         supernet=source.title,
         licence=source.licence,
@@ -92,7 +99,7 @@ def _import(
         file=os.path.basename(checkpoint),
         sha256=_sha256(checkpoint),
     ).save(model_dir)
-    run_files.save_weights(supernet, 0, model_dir)
+    run_files.save(supernet, 0, config, space, model_dir)
     for line in _summary(source, taken, model_dir):
         show(line)
 

@@ -65,6 +65,7 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     if origin := card.get("origin"):
         whose = ", ".join(_text(origin.get(key, "unknown")) for key in ("supernet", "address"))
         yield f"weights trained by others: {whose}, {_code(origin.get('file', 'unknown'))}"
+        yield f"their licence: {_text(origin.get('licence', 'unknown'))}"
     checkpoint = _code(source.get("checkpoint", "unknown"))
     yield f"checkpoint: {checkpoint}, step {source.get('step', 'unknown')}"
     yield f"SHA-256 of that checkpoint's index: {_code(source.get('index_sha256', 'unknown'))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -80,10 +81,9 @@ class Naming:
         depthwise = f"{name}.depth_conv"
         kernel = self._layer(depthwise, "conv", index)
         yield Weight(layer.depthwise_conv.kernel, kernel, DEPTHWISE)
-        larger = block.kernel
-        for side, matrix in layer.depthwise_conv.matrices.items():
+        steps = itertools.pairwise([block.kernel, *block.transformed])
+        for (larger, side), matrix in zip(steps, layer.depthwise_conv.matrices, strict=True):
             yield Weight(matrix, f"{depthwise}.conv.{larger}to{side}_matrix", AS_IT_IS)
-            larger = side
         yield from self._norm(layer.depthwise_norm, depthwise, index)
         if block.se_width:
             yield from _gates(layer.squeeze_excite, f"{depthwise}.se.fc")

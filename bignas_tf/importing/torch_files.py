@@ -8,7 +8,9 @@ a short list of what makes tensors; every other one stands for an object that do
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
+import math
 import os
 import pickle
 import zipfile
@@ -21,7 +23,7 @@ import numpy as np
 from bignas_tf import errors
 
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-# bfloat16, which NumPy has not, is the upper half of a float32.
+# bfloat16, which NumPy lacks, is the upper half of a float32.
 _DTYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
@@ -34,12 +36,6 @@ _DTYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "?",
 }
-# What a damaged or foreign file makes of unpickling.
-_DAMAGE = (
-    pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, ValueError, TypeError, KeyError,
-    IndexError, AttributeError, OverflowError, NotImplementedError, RecursionError, MemoryError,
-    ImportError, AssertionError,
-)  # fmt: skip
 
 
 def read(path: str | os.PathLike[str]) -> Any:
@@ -61,7 +57,7 @@ def read(path: str | os.PathLike[str]) -> Any:
             return _read_legacy(file)
     except PermissionError as error:
         raise errors.UsageError(f"{name} cannot be read: {errors.one_line(error)}") from error
-    except _DAMAGE as error:
+    except Exception as error:  # whatever unpickling makes of what somebody else wrote
         raise errors.UsageError(
             f"{name} is not a file that PyTorch saved, or is damaged: {errors.one_line(error)}"
         ) from error
@@ -69,25 +65,44 @@ def read(path: str | os.PathLike[str]) -> Any:
 
 def _read_zip(path: str) -> Any:
     with zipfile.ZipFile(path) as archive:
-        (pickled,) = (each for each in archive.namelist() if each.endswith("/data.pkl"))
-        folder = pickled.removesuffix("data.pkl")
+        pickled = [each for each in archive.namelist() if each.endswith("/data.pkl")]
+        if len(pickled) != 1:
+            raise ValueError("a zip archive without one data.pkl")
+        folder = pickled[0].removesuffix("data.pkl")
+        if f"{folder}byteorder" in archive.namelist():
+            _check_order(_member(archive, f"{folder}byteorder") == b"little")
+        content = _Unpickler(io.BytesIO(_member(archive, pickled[0]))).load()
 
+        @functools.cache
         def storage(key: str, dtype: str, number: int) -> np.ndarray:
-            numbers = np.frombuffer(archive.read(f"{folder}data/{key}"), dtype)
-            if len(numbers) != number:
-                raise ValueError(f"storage {key} has {len(numbers)} numbers instead of {number}")
-            return numbers
+            return _numbers(_member(archive, f"{folder}data/{key}"), dtype, number)
 
-        with archive.open(pickled) as file:
-            content = _Unpickler(io.BytesIO(file.read())).load()
         return _mapped(content, lambda tensor: tensor.filled(storage(*tensor.storage)))
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of an archive. PyTorch compresses none, so none is larger than the archive."""
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{errors.shown(name)} is compressed, which PyTorch does not do")
+    return archive.read(name)
+
+
+def _numbers(content: bytes, dtype: str, number: int) -> np.ndarray:
+    numbers = np.frombuffer(content, dtype)
+    if len(numbers) != number:
+        raise ValueError(f"a storage has {len(numbers)} numbers instead of {number}")
+    return numbers
+
+
+def _check_order(little: bool) -> None:
+    if not little:
+        raise ValueError("its numbers are big-endian")
 
 
 def _read_legacy(file: BinaryIO) -> Any:
     if _Unpickler(file).load() != _LEGACY_MAGIC or _Unpickler(file).load() != _LEGACY_PROTOCOL:
         raise ValueError("it does not begin as one")
-    if not _Unpickler(file).load()["little_endian"]:
-        raise ValueError("its numbers are big-endian")
+    _check_order(_Unpickler(file).load()["little_endian"])
     content = _Unpickler(file).load()
     sizes: dict[str, tuple[str, int]] = {}
     _mapped(content, lambda tensor: sizes.setdefault(tensor.storage[0], tensor.storage[1:]))
@@ -97,10 +112,7 @@ def _read_legacy(file: BinaryIO) -> Any:
         if int.from_bytes(file.read(8), "little") != number:
             raise ValueError(f"storage {key} has another size than its tensors say")
         # No larger than the file, whatever it claims.
-        numbers = np.frombuffer(file.read(number * np.dtype(dtype).itemsize), dtype)
-        if len(numbers) != number:
-            raise ValueError("it ends too early")
-        storages[key] = numbers
+        storages[key] = _numbers(file.read(number * np.dtype(dtype).itemsize), dtype, number)
     return _mapped(content, lambda tensor: tensor.filled(storages[tensor.storage[0]]))
 
 
@@ -152,9 +164,9 @@ class _Tensor:
         last = self.offset + sum(
             (size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True)
         )
-        whole = all(size >= 0 for size in self.shape) and all(s >= 0 for s in self.strides)
-        empty = 0 in self.shape
-        if not whole or self.offset < 0 or (not empty and last >= len(numbers)):
+        whole = min((self.offset, *self.shape, *self.strides)) >= 0
+        more = math.prod(self.shape) > len(numbers)
+        if not whole or more or (0 not in self.shape and last >= len(numbers)):
             raise ValueError(f"a tensor of {self.shape} reaches beyond its storage")
         size = numbers.itemsize
         strided = np.lib.stride_tricks.as_strided(
@@ -163,23 +175,35 @@ class _Tensor:
         return strided.copy()
 
 
-def _rebuild_tensor(
-    storage: tuple[str, str, int], offset: int, shape: Any, strides: Any, *rest: object
-) -> _Tensor:
-    del rest
-    kind, key, number = storage
-    return _Tensor(
-        storage=(key, _DTYPES[kind], int(number)),
-        offset=int(offset),
-        shape=tuple(map(int, shape)),
-        strides=tuple(map(int, strides)),
-        halved=kind == "BFloat16Storage",
-    )
+class _TensorMaker:
+    """Stands for `torch._utils._rebuild_tensor_v2`; a pickle can change nothing about it."""
+
+    __slots__ = ()
+
+    def __call__(
+        self, storage: tuple[str, str, int], offset: int, shape: Any, strides: Any, *rest: object
+    ) -> _Tensor:
+        """Makes a tensor of a storage's kind, key and size."""
+        del rest
+        kind, key, number = storage
+        return _Tensor(
+            storage=(key, _DTYPES[kind], int(number)),
+            offset=int(offset),
+            shape=tuple(map(int, shape)),
+            strides=tuple(map(int, strides)),
+            halved=kind == "BFloat16Storage",
+        )
 
 
-def _rebuild_parameter(data: Any, *rest: object) -> Any:
-    del rest
-    return data
+class _ParameterMaker:
+    """Stands for `torch._utils._rebuild_parameter`."""
+
+    __slots__ = ()
+
+    def __call__(self, data: Any, *rest: object) -> Any:
+        """Returns the parameter's tensor."""
+        del rest
+        return data
 
 
 class _Unpickler(pickle.Unpickler):
@@ -191,26 +215,36 @@ class _Unpickler(pickle.Unpickler):
             return name
         return {
             ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-            ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+            ("torch._utils", "_rebuild_tensor_v2"): _TensorMaker(),
+            ("torch._utils", "_rebuild_parameter"): _ParameterMaker(),
         }.get((module, name), _Inert)
 
     def persistent_load(self, pid: Any) -> tuple[str, str, int]:
         """Reads what stands in the pickle for the numbers of a tensor."""
         tag, kind, key, _, number, *_ = pid
         if tag != "storage" or kind not in _DTYPES:
-            raise ValueError(f"it holds {errors.shown(kind)}, which is no numbers")
+            raise ValueError(f"it holds {errors.shown(kind)}, which is not a type of numbers")
         return kind, str(key), number
 
 
 def _mapped(content: Any, leaf: Callable[[_Tensor], Any]) -> Any:
     """The content with something else in place of each tensor, and nothing but plain data."""
-    if isinstance(content, _Tensor):
-        return leaf(content)
-    if isinstance(content, _Inert):
-        return None
-    if isinstance(content, dict):
-        return {key: _mapped(value, leaf) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_mapped(value, leaf) for value in content]
-    return content
+    done: dict[int, Any] = {}  # a pickle of a few bytes can hold one list in itself 2**40 times
+
+    def mapped(value: Any) -> Any:
+        if isinstance(value, _Inert):
+            return None
+        if not isinstance(value, _Tensor | dict | list | tuple):
+            return value
+        if id(value) not in done:
+            done[id(value)] = converted(value)
+        return done[id(value)]
+
+    def converted(value: Any) -> Any:
+        if isinstance(value, _Tensor):
+            return leaf(value)
+        if isinstance(value, dict):
+            return {key: mapped(each) for key, each in value.items()}
+        return [mapped(each) for each in value]
+
+    return mapped(content)

@@ -64,6 +64,8 @@ def state_of(content: Any, naming: Naming, name: str) -> tuple[dict[str, np.ndar
         key = key.removeprefix(_WRAPPER)
         for old, new in naming.aliases:
             key = key.replace(old, new)
+        if key in state:
+            raise errors.UsageError(f"{name} holds {errors.shown(key)} twice, by two names")
         state[key] = value
     return state, beside
 
@@ -112,7 +114,7 @@ def assign(
     unused = {key for key in left - statistics if _UNUSED.match(key)}
     if extra := sorted(left - statistics - unused):
         raise errors.UsageError(
-            f"{name} holds {len(extra)} tensors that {supernet.space.name!r} has not: "
+            f"{name} holds tensors that {supernet.space.name!r} does not have ({len(extra)}): "
             f"{_some(extra)}; it may be of another supernet"
         )
     for weight, value in zip(pairs, values, strict=True):

@@ -20,7 +20,7 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
       width: widest input.
       offset: where this layer's channels start in `Pass.statistics`.
       zero_gamma: start gamma at 0 instead of 1 (paper, Section 3.1).
-      epsilon: added to variances; TensorFlow's fused operation takes at least 1.001e-5.
+      epsilon: added to variances.
     """
 
     def __init__(

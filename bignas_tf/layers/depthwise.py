@@ -34,17 +34,19 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         transformed: tuple[int, ...] = (),
         **kwargs: object,
     ) -> None:
-        super().__init__(**kwargs)
+        # Products of matrices must not be rounded; the kernel that comes of them is.
+        super().__init__(autocast=False, **kwargs)
         self.stride = stride
         self.symmetric = symmetric
         self.kernel_size = kernel_size
         self.kernel = self.add_weight(
             "kernel", (kernel_size, kernel_size, width, 1), initializer=elastic.CONV_INIT
         )
-        self.matrices = {
-            side: self.add_weight(f"matrix_to_{side}", (side**2, side**2), initializer="identity")
+        self.transformed = transformed
+        self.matrices = [
+            self.add_weight(f"matrix_to_{side}", (side**2, side**2), initializer="identity")
             for side in transformed
-        }
+        ]
 
     def call(
         self, x: tf.Tensor, kernel_size: elastic.Width, width: elastic.Width, forward: elastic.Pass
@@ -73,7 +75,7 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         if not self.matrices:
             return kernel
         made = {self.kernel_size: kernel}
-        for side, matrix in self.matrices.items():
+        for side, matrix in zip(self.transformed, self.matrices, strict=True):
             kernel = _times(matrix, _centre(kernel, side))
             made[side] = _framed(kernel, self.kernel_size)
         if isinstance(kernel_size, int):

@@ -10,8 +10,8 @@ Count = Any  # int, NumPy array or TensorFlow tensor
 def rounded(count: Count, divisor: int) -> Count:
     """The nearest multiple of `divisor`, but at least nine tenths of `count`.
 
-    So MobileNet rounds channels (`make_divisible` in tensorflow/models, slim). Halves go up;
-    `count` is at least half the divisor.
+    So MobileNet rounds channels (`make_divisible` in tensorflow/models, slim). Halves go up, and
+    no count above 0 becomes 0.
     """
     if divisor == 1:
         return count

@@ -123,21 +123,14 @@ def _check_space(space: SearchSpace, source: str) -> None:
         if any(kernel % 2 == 0 for kernel in stage.kernels):
             raise errors.UsageError(f"{where}: kernels are {stage.kernels}; only odd ones")
         narrowest_input = min(narrowest, *stage.widths) if stage.max_depth > 1 else narrowest
-        _check_units(space.style.squeeze_excite, stage, narrowest_input, where)
+        _check_units(space.style.squeeze_excite.of, stage, narrowest_input, where)
         narrowest = min(stage.widths)
 
 
-def _check_units(
-    squeeze_excite: style.SqueezeExcite, stage: Stage, narrowest: int, where: str
-) -> None:
+def _check_units(se_base: str, stage: Stage, narrowest: int, where: str) -> None:
     """Refuses a stage whose narrowest block would have no squeeze-and-excite units."""
-    if not stage.se_ratio:
-        return
-    expanded = narrowest * min(stage.expands)
-    base = narrowest if squeeze_excite.of == "input" else expanded
-    # `counts.rounded` takes no less.
-    least = max(1, squeeze_excite.divisor / 2)
-    if base * stage.se_ratio < least:
+    base = narrowest if se_base == "input" else narrowest * min(stage.expands)
+    if stage.se_ratio and base * stage.se_ratio < 1:
         raise errors.UsageError(
             f"{where}: se_ratio {stage.se_ratio} of {base} channels leaves no "
             "squeeze-and-excite units"

@@ -6,6 +6,7 @@ apart; as children of the supernet they are slices of it.
 
 from __future__ import annotations
 
+from bignas_tf.search_space import public_spaces
 from bignas_tf.search_space.architecture import Architecture
 
 # The width multiplier; the resolution; kernels and expansions, a digit a layer, of the five stages
@@ -46,11 +47,7 @@ _ROWS = {
     "OFA-note8-22ms": ("1.0", 140, "33 55 73 53 37", "33 33 43 34 66"),
     "OFA-s7edge-29ms": ("1.0", 144, "33 53 53 55 35", "33 34 44 44 63"),
 }
-# Widths of the stem, the stages and the head.
-_WIDTHS = {
-    "1.0": (16, 16, 24, 40, 80, 112, 160, 1280),
-    "1.2": (24, 24, 32, 48, 96, 136, 192, 1536),
-}
+_SPACES = {"1.0": public_spaces.ofa_mbv3_w10, "1.2": public_spaces.ofa_mbv3_w12}
 
 
 def names(multiplier: str) -> tuple[str, ...]:
@@ -61,16 +58,17 @@ def names(multiplier: str) -> tuple[str, ...]:
 def architecture(name: str) -> Architecture:
     """The architecture of one of `names`."""
     multiplier, resolution, kernels, expands = _ROWS[name]
-    stem, *widths, head = _WIDTHS[multiplier]
+    space = _SPACES[multiplier]()
     depths = (1, *map(len, kernels.split()))
+    stages = zip(space.stages, depths, strict=True)
     return Architecture(
         resolution=resolution,
-        stem_width=stem,
+        stem_width=space.stem_widths[0],
         depths=depths,
         kernels=((3,), *_digits(kernels)),
-        widths=tuple((width,) * depth for width, depth in zip(widths, depths, strict=True)),
+        widths=tuple(stage.widths * depth for stage, depth in stages),
         expands=((1,), *_digits(expands)),
-        head_width=head,
+        head_width=space.head_widths[0],
     )
 
 

@@ -96,7 +96,8 @@ class RegularisationConfig(hyperparams.Config):
 
     Attributes:
       children: which ones are regularised: "biggest", or "all" for the ablation.
-      weight_decay: factor of half the squared norm of the kernels, once a step.
+      weight_decay: factor of half the squared norm of the kernels, and of the matrices that make
+        smaller ones, once a step.
       biases: weight decay for biases, too, as in EfficientNet's code; never for batch norms.
       dropout_rate: before the classifier.
       label_smoothing: of the labels, for every child that learns from them.

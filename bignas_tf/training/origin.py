@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 
+import tensorflow as tf
+
 from bignas_tf import errors, files
 from bignas_tf.plain import Value
 
@@ -32,6 +34,15 @@ class Origin:
     def save(self, model_dir: str) -> None:
         """Writes it into the folder of a run."""
         files.write_json(os.path.join(model_dir, FILE), dataclasses.asdict(self))
+
+
+def replace(model_dir: str, origin: Origin | None) -> None:
+    """Writes the origin of a run that starts; of one that starts from nothing, leaves none."""
+    path = os.path.join(model_dir, FILE)
+    if origin:
+        origin.save(model_dir)
+    elif files.is_file(path):
+        tf.io.gfile.remove(path)
 
 
 def read(model_dir: str) -> Origin | None:

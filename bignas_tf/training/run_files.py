@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 
 import tensorflow as tf
@@ -22,11 +23,24 @@ def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -
     files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))
 
 
-def save_weights(supernet: Supernet, step: int, model_dir: str) -> None:
-    """Writes a checkpoint of weights alone, without an optimiser, as the only one of its folder.
+def save(
+    supernet: Supernet, step: int, config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str
+) -> None:
+    """Writes a run of weights alone: no optimiser, no averages, no run that it started from.
 
     The list of checkpoints comes last: a folder without it holds no run.
+
+    Args:
+      supernet: the weights.
+      step: how long they were trained.
+      config: of the run; it stays as it is.
+      space: of the supernet.
+      model_dir: a folder, which exists.
     """
+    config = copy.deepcopy(config)
+    config.trainer.optimizer_config.ema = None
+    config.task.init_checkpoint = ""
+    describe(config, space, model_dir)
     checkpoint = tf.train.Checkpoint(model=supernet, global_step=tf.Variable(step, dtype=tf.int64))
     checkpoint.write(os.path.join(model_dir, f"ckpt-{step}"))
     # TensorFlow's own list has the time in it, and would differ each time.

@@ -23,6 +23,7 @@ from bignas_tf.training import (
     core_memory,
     initial_weights,
     listing,
+    origin,
     resuming,
     run_files,
     tpu_host,
@@ -133,8 +134,8 @@ def _train(
     # Now: a mistake that shows when they are built must not change the files of a run.
     if workers.is_chief(strategy):
         run_files.describe(config, space, model_dir)
-        if start and start.origin:
-            start.origin.save(model_dir)
+        if not checkpoint:
+            origin.replace(model_dir, start.origin if start else None)
     _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
 

@@ -78,6 +78,12 @@ def _check_data(task: BigNASConfig) -> None:
     if task.sandwich.alone:
         presets.child(space, task.sandwich.alone)
     data_config.check_fits(data, base_size=space.base_resolution)
+    means = len(space.style.pixel_mean)
+    if means not in (0, data.channels):
+        raise errors.UsageError(
+            f"task.train_data.channels is {data.channels}; the pixel_mean of {space.name!r} is of "
+            f"{means} channels: set task.train_data.channels={means}"
+        )
     if not (task.sandwich.same_patch or data.crop != "none" or data.flip or data.autoaugment):
         raise errors.UsageError(
             "task.sandwich.same_patch is False, but all patches of an image are alike; set "

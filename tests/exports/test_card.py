@@ -47,12 +47,13 @@ def test_a_card_has_a_line_for_each_block(child: tf_keras.Model) -> None:
 def test_what_people_typed_stays_text(child: tf_keras.Model) -> None:
     typed = "<script>alert(1)</script>\n# a [link](x) \ud800 `code` __b__"
     made_of = {"checkpoint": "run`/ckpt-<b>7"}
-    origin = {"supernet": typed, "address": typed, "file": "a"}
+    origin = {"supernet": typed, "address": typed, "file": "a", "licence": typed}
     told = {"licence": typed, "data": typed, "source": made_of, "origin": origin}
     text = card.render(told, child, LABELS)
     shown = r"&lt;script&gt;alert(1)&lt;/script&gt; # a \[link\](x) ? \`code\` \_\_b\_\_"
     assert f"\n- licence: {shown}\n" in text
     assert f"\n- weights trained by others: {shown}, {shown}, `a`\n" in text
+    assert f"\n- their licence: {shown}\n" in text
     assert f"\n- data: {shown}\n" in text
     assert "\n- checkpoint: `run'/ckpt-<b>7`, step unknown\n" in text
     assert text.encode()

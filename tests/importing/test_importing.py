@@ -13,11 +13,12 @@ import yaml
 
 import bignas_tf as bignas
 from bignas_tf.api import cards
+from bignas_tf.data import resize
 from bignas_tf.importing import naming, torch_files, weights
 from bignas_tf.importing.sources import SOURCES
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
-from bignas_tf.training import origin, writer
+from bignas_tf.training import origin, run_files, writer
 from tests.data import samples
 from tests.importing import goldens
 from tests.importing.goldens import ATTENTIVE_NAS
@@ -97,15 +98,65 @@ def test_it_becomes_a_run_with_its_licence(settings: pathlib.Path, tmp_path: pat
     )
 
 
-def test_a_folder_with_a_run_is_left_alone(settings: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt-7"\n')
+def test_once_for_all_becomes_a_run(tmp_path: pathlib.Path) -> None:
+    golden = goldens.golden("once_for_all")
+    space = tmp_path / "space.yaml"
+    space.write_text(presets.to_yaml(golden["space"]))
+    override = f"task.model.search_space={space},task.train_data.num_classes=10"
+    # Averages and an earlier run are of a training, which this run has not had.
+    override += ",trainer.optimizer_config.ema.average_decay=0.99,task.init_checkpoint=elsewhere"
+    config = bignas.configure(
+        "bignas_imagenet", ["ofa_mbv3_w1.0.yaml"], f"{override},task.train_data.base_size=48"
+    )
+    state = goldens.once_for_all_state(golden["tensors"])
+    supernet = Supernet(golden["space"], 10)
+    weights.assign(supernet, state, [], naming.ONCE_FOR_ALL, "file")
+    run_files.save(supernet, 0, config, golden["space"], str(tmp_path))
+    run = bignas.load(tmp_path)
+    assert config.trainer.optimizer_config.ema is not None
+    assert run.config.task.init_checkpoint == ""
+    for one, other in zip(supernet.get_weights(), run.supernet.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_images_of_other_channels_are_refused() -> None:
+    with pytest.raises(bignas.UsageError, match=r"channels is 1; the pixel_mean of .* 3 channels"):
+        bignas.configure(
+            "bignas_imagenet",
+            ["ofa_mbv3_w1.2.yaml"],
+            "task.train_data.channels=1,task.train_data.autoaugment=false",
+        )
+
+
+def test_pixels_are_normalised_as_their_authors_do() -> None:
+    # ToTensor gives 0 to 1; ImageNet's usual means and deviations.
+    red = (200 / 255 - 0.485) / 0.229
+    rescaling = presets.get("attentive_nas").style.rescaling
+    assert rescaling is not None
+    scale, offset = rescaling
+    pixel = resize.resize_patches(tf.constant([[[[200, 0, 0]]]], tf.uint8), 1)[0, 0, 0, 0]
+    assert float(pixel) * scale[0] + offset[0] == pytest.approx(red, rel=1e-6)
+    assert -scale[2] + offset[2] == pytest.approx((0 - 0.406) / 0.225, rel=1e-6)
+
+
+def test_a_training_from_nothing_has_no_origin_of_others(tmp_path: pathlib.Path) -> None:
+    theirs = origin.Origin("Theirs", "non-commercial", "https://example.org", "a.pth", "0")
+    origin.replace(str(tmp_path), theirs)
+    assert origin.read(str(tmp_path)) == theirs
+    origin.replace(str(tmp_path), None)
+    assert origin.read(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "ckpt-500.index"])
+def test_a_folder_with_a_run_is_left_alone(
+    settings: pathlib.Path, tmp_path: pathlib.Path, name: str
+) -> None:
+    (tmp_path / name).write_text('model_checkpoint_path: "ckpt-7"\n')
     with pytest.raises(bignas.UsageError, match="already holds a run; name another folder"):
         bignas.import_supernet(
             "attentive_nas", ATTENTIVE_NAS, tmp_path, config_files=[settings], show=None
         )
-    assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".training.lock") == [
-        "checkpoint"
-    ]
+    assert _files(tmp_path) == [name]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +201,7 @@ def _changed(state: dict[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
     ("kind", "message"),
     [
         ("missing", "lacks 1 of the 62 tensors of 'small': blocks.1.shortcut.conv.conv.weight"),
-        ("more", "holds 1 tensors that 'small' has not: blocks.9.gate.weight"),
+        ("more", r"holds tensors that 'small' does not have \(1\): blocks.9.gate.weight"),
         ("shape", r"blocks.1.shortcut.conv.conv.weight is \[3, 3, 1, 1\], which does not fit"),
         ("nan", "holds values that are not finite"),
     ],
@@ -164,6 +215,12 @@ def test_weights_are_taken_whole_or_not_at_all(kind: str, message: str) -> None:
         weights.assign(supernet, _changed(state, kind), [], family, "file")
     for one, other in zip(before, supernet.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_tensor_with_two_names_is_refused() -> None:
+    twice = {"module.a": np.zeros(1), "a": np.zeros(1)}
+    with pytest.raises(bignas.UsageError, match="file holds 'a' twice, by two names"):
+        weights.state_of(twice, naming.ATTENTIVE_NAS, "file")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"state_dict": {"a": 1}}, None])

@@ -67,6 +67,72 @@ def test_code_in_a_file_is_not_run(tmp_path: pathlib.Path, zipped: bool) -> None
     assert made.exists()
 
 
+def _archive(path: pathlib.Path, compressed: bool, **files: bytes) -> pathlib.Path:
+    """A zip archive as PyTorch makes them, of such files."""
+    with zipfile.ZipFile(path, "w", 8 if compressed else 0) as archive:
+        for name, content in files.items():
+            archive.writestr(f"a/{name.replace('__', '.')}", content)
+    return path
+
+
+def test_a_list_that_holds_itself_many_times_is_read_once(tmp_path: pathlib.Path) -> None:
+    nested: list[Any] = []
+    for _ in range(40):
+        nested = [nested, nested]
+    content = torch_files.read(_archive(tmp_path / "a.pth", False, data__pkl=pickle.dumps(nested)))
+    for _ in range(40):
+        assert content[0] is content[1]
+        content = content[0]
+    assert content == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides"), [((150_000_000,), (0,)), ((2,), (1,)), ((-1,), (1,)), ((1,), (-1,))]
+)
+def test_a_tensor_larger_than_its_numbers_is_refused(
+    tmp_path: pathlib.Path, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> None:
+    tensor = torch_files._Tensor(("0", "<f4", 1), 0, shape, strides, halved=False)
+    with pytest.raises(ValueError, match="reaches beyond its storage"):
+        tensor.filled(np.zeros(1, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"compressed": True, "data__pkl": pickle.dumps(1)}, "compressed, which PyTorch does not"),
+        ({"compressed": False, "version": b"3"}, "without one data.pkl"),
+        (
+            {"compressed": False, "data__pkl": pickle.dumps(1), "byteorder": b"big"},
+            "numbers are big-endian",
+        ),
+    ],
+)
+def test_an_archive_that_pytorch_does_not_make_is_refused(
+    tmp_path: pathlib.Path, files: dict[str, Any], problem: str
+) -> None:
+    path = _archive(tmp_path / "a.pth", **files)
+    with pytest.raises(errors.UsageError, match=problem):
+        torch_files.read(path)
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: pathlib.Path) -> None:
+    path = _archive(tmp_path / "a.pth", False, data__pkl=pickle.dumps(1))
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # of the file's own header, and of the archive's list
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(errors.UsageError, match="encrypted"):
+        torch_files.read(path)
+
+
+def test_a_file_changes_nothing_of_the_reader(tmp_path: pathlib.Path) -> None:
+    attack = b"ctorch._utils\n_rebuild_parameter\n(N}X\x0c\0\0\0__defaults__K\x05\x85stb."
+    path = _archive(tmp_path / "a.pth", False, data__pkl=attack)
+    with pytest.raises(errors.UsageError, match="is not a file that PyTorch saved"):
+        torch_files.read(path)
+
+
 @both_formats
 def test_a_cut_file_is_refused(name: str, tmp_path: pathlib.Path) -> None:
     whole, path = (FILES / name).read_bytes(), tmp_path / "cut.pth"

@@ -202,7 +202,6 @@ _WRONG = [
     (("style",), {"pixel_deviation": [0]}, "style: pixel_deviation is [0]; each is above 0"),
     (("style",), {"squeeze_excite": {"of": "both"}}, "style: squeeze_excite: of is 'both'; choose"),
     (("style",), {"squeeze_excite": {"divisor": 0}}, "squeeze_excite: divisor is 0; it takes 1 to"),
-    (("style",), {"squeeze_excite": {"divisor": 8}}, "se_ratio 0.25 of 4 channels leaves no"),
 ]  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def test_tied_layers_are_counted_and_drawn_once() -> None:
 
 
 def test_attentive_nas_has_as_many_children_as_its_authors_code() -> None:
-    assert presets.attentive_nas().count_architectures() == 440_301_256_704
+    assert presets.get("attentive_nas").count_architectures() == 440_301_256_704
 
 
 # What runs and checkpoints have carried since before spaces had a style.

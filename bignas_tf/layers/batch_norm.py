@@ -134,14 +134,9 @@ def _batch_norm(
 def _moments(x: tf.Tensor, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Float32 mean and variance over the batches of that many neighbours, all of equal size."""
     values = tf.cast(x, tf.float32)
-    if x.dtype == tf.bfloat16:
-        # One pass, so that XLA can sum where x is made. Squares of 8 bits are exact in float32, and
-        # unless a mean is 40 deviations or more, what their sum loses is less than a result's bit.
-        sums = _sums(values, tf.square(values))
-        mean, square = tf.unstack(_replica_mean(sums / _pixels(x), replicas))
-        return mean, tf.maximum(square - tf.square(mean), 0.0)
     mean = _replica_mean(tf.reduce_mean(values, [0, 1, 2]), replicas)
-    # Centred on the common mean: the difference of two large squares would lose digits.
+    # Centred on the common mean: the difference of two large squares would lose digits, in bfloat16
+    # too (with a mean of 5 deviations 1.7% of the variance of 819,200 values, on a CPU).
     deviation = tf.reduce_mean(tf.math.squared_difference(values, mean), [0, 1, 2])
     return mean, _replica_mean(deviation, replicas)
 

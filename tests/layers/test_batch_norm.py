@@ -120,26 +120,16 @@ def test_a_large_mean_costs_no_digits() -> None:
     np.testing.assert_allclose(y, expected, rtol=0, atol=5e-4)
 
 
-def test_bfloat16_moments_of_one_pass_keep_their_digits() -> None:
+def test_a_large_mean_costs_no_digits_in_bfloat16() -> None:
     # 192 is the middle of the values that bfloat16 has in steps of 1: a mean of 40 deviations.
-    values = 192 + np.random.default_rng(0).integers(-8, 9, (8, 8, 8, WIDTH))
+    values = 192 + np.random.default_rng(0).integers(-8, 9, (8, 32, 32, WIDTH))
     recorded: dict[int, tf.Tensor] = {}
     _layer()(tf.constant(values, tf.bfloat16), WIDTH, elastic.Pass(recorded=recorded))
-    # The sum of 512 squares of 37,000 loses up to 2e-6, 1,600 times as much of the variance. A
-    # result in bfloat16 has steps of 4e-3, and half of a variance's error.
-    np.testing.assert_allclose(recorded[OFFSET][1], values.var((0, 1, 2)), rtol=4e-3)
-    np.testing.assert_allclose(recorded[OFFSET][0], values.mean((0, 1, 2)), rtol=2e-6)
+    # One pass, by the sum of the squares, would be wrong by some per cent.
+    np.testing.assert_allclose(recorded[OFFSET][1], values.var((0, 1, 2)), rtol=1e-4)
 
 
-def test_a_constant_channel_has_no_negative_variance() -> None:
-    recorded: dict[int, tf.Tensor] = {}
-    x = tf.fill([4, 7, 7, WIDTH], tf.constant(250.1, tf.bfloat16))
-    y = _layer()(x, WIDTH, elastic.Pass(recorded=recorded))
-    assert recorded[OFFSET][1].numpy().min() >= 0.0
-    assert np.isfinite(tf.cast(y, tf.float32)).all()
-
-
-def test_replicas_reduce_once_forward_and_once_backward() -> None:
+def test_replicas_reduce_twice_forward_and_once_backward() -> None:
     strategy = ReplicaStrategy(2)
     with strategy.scope():
         layer = _layer()
@@ -156,7 +146,11 @@ def test_replicas_reduce_once_forward_and_once_backward() -> None:
 
     graph = gradients.get_concrete_function(tf.TensorSpec([2, 3, 3, WIDTH], tf.bfloat16)).graph
     reductions = [each for each in graph.get_operations() if each.type == "XlaAllReduce"]
-    assert [each.inputs[0].shape.as_list() for each in reductions] == [[2, WIDTH]] * 2
+    assert [each.inputs[0].shape.as_list() for each in reductions] == [
+        [WIDTH],
+        [WIDTH],
+        [2, WIDTH],
+    ]
 
 
 @pytest.mark.parametrize("zero", [False, True])

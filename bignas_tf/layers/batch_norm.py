@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 import tf_keras
 
@@ -47,7 +49,7 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         if forward.statistics is not None:
             mean, variance = self._given(width, forward)
             if x.dtype != tf.float32:
-                return self._normalise(x, mean, variance, gamma, beta)
+                return _normalise(x, mean, variance, gamma, beta, self.epsilon)
             y, _, _ = tf.compat.v1.nn.fused_batch_norm(
                 x, gamma, beta, mean, variance, self.epsilon, is_training=False
             )
@@ -61,21 +63,10 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
             if forward.recorded is not None:
                 self._record(mean, _biased(variance, x), forward.recorded)
             return y
-        mean, variance = _moments(tf.cast(x, tf.float32), replicas)
+        y, mean, variance = _batch_norm(x, gamma, beta, replicas, self.epsilon)
         if forward.recorded is not None:
             self._record(mean, variance, forward.recorded)
-        return self._normalise(x, mean, variance, gamma, beta)
-
-    def _normalise(
-        self,
-        x: tf.Tensor,
-        mean: tf.Tensor,
-        variance: tf.Tensor,
-        gamma: tf.Tensor,
-        beta: tf.Tensor,
-    ) -> tf.Tensor:
-        scale = gamma * tf.math.rsqrt(variance + self.epsilon)
-        return tf.cast(tf.cast(x, tf.float32) * scale + (beta - mean * scale), x.dtype)
+        return y
 
     def _scale_and_offset(self, width: elastic.Width, masked: bool) -> tuple[tf.Tensor, tf.Tensor]:
         if masked:
@@ -106,20 +97,62 @@ def _group(forward: elastic.Pass) -> int:
 
 def _biased(variance: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Undoes Bessel's correction, which the fused op applies to what it returns."""
-    count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+    count = _pixels(x)
     return variance * (count - 1.0) / count
 
 
+def _batch_norm(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, replicas: int, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Normalises [N, H, W, C] by the moments of that many replicas, and returns those too.
+
+    Its gradient reads x twice and reduces over the replicas once. What TensorFlow derives
+    from the moments reads it once more, for the gradient by the mean of the deviations, which is 0.
+    The moments themselves have no gradient.
+    """
+
+    @tf.custom_gradient
+    def normalise(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[object, Callable]:
+        mean, variance = _moments(x, replicas)
+
+        def grad(upstream: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            upstream = tf.cast(upstream, tf.float32)
+            centred = tf.cast(x, tf.float32) - mean
+            inverse = tf.math.rsqrt(variance + epsilon)
+            sums = _sums(upstream, upstream * centred)
+            means = _replica_mean(sums / _pixels(x), replicas)
+            correction = means[0] + centred * (tf.square(inverse) * means[1])
+            by_x = gamma * inverse * (upstream - correction)
+            return tf.cast(by_x, x.dtype), sums[1] * inverse, sums[0]
+
+        y = _normalise(x, mean, variance, gamma, beta, epsilon)
+        return (y, mean, variance), grad
+
+    return normalise(x, gamma, beta)
+
+
 def _moments(x: tf.Tensor, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance over the batches of that many neighbours, all of equal size."""
-    mean = _replica_mean(tf.reduce_mean(x, [0, 1, 2]), replicas)
-    # Centred on the common mean: the difference of two large squares would lose digits.
-    deviation = tf.reduce_mean(tf.math.squared_difference(x, mean), [0, 1, 2])
+    """Float32 mean and variance over the batches of that many neighbours, all of equal size."""
+    values = tf.cast(x, tf.float32)
+    mean = _replica_mean(tf.reduce_mean(values, [0, 1, 2]), replicas)
+    # Centred on the common mean: the difference of two large squares would lose digits, in bfloat16
+    # too (with a mean of 5 deviations 1.7% of the variance of 819,200 values, on a CPU).
+    deviation = tf.reduce_mean(tf.math.squared_difference(values, mean), [0, 1, 2])
     return mean, _replica_mean(deviation, replicas)
 
 
+def _sums(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Sums of two [N, H, W, C] over all but the last axis, as [2, C]."""
+    return tf.stack([tf.reduce_sum(each, [0, 1, 2]) for each in (one, other)])
+
+
+def _pixels(x: tf.Tensor) -> tf.Tensor:
+    """How many values each channel of [N, H, W, C] has."""
+    return tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+
+
 def _replica_mean(x: tf.Tensor, replicas: int) -> tf.Tensor:
-    """The mean of [C] over this replica's group of that many."""
+    """The mean over this replica's group of that many."""
     if replicas == 1:
         return x
     context = tf.distribute.get_replica_context()
@@ -127,6 +160,19 @@ def _replica_mean(x: tf.Tensor, replicas: int) -> tf.Tensor:
     if groups == 1:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, x) / replicas
     # No strategy reduces within groups, so each group has a row of its own.
-    row = tf.one_hot(context.replica_id_in_sync_group // replicas, groups)[:, tf.newaxis]
+    own = tf.one_hot(context.replica_id_in_sync_group // replicas, groups)
+    row = tf.reshape(own, [groups] + [1] * x.shape.rank)
     sums = context.all_reduce(tf.distribute.ReduceOp.SUM, row * x)
     return tf.reduce_sum(row * sums, 0) / replicas
+
+
+def _normalise(
+    x: tf.Tensor,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    epsilon: float,
+) -> tf.Tensor:
+    scale = gamma * tf.math.rsqrt(variance + epsilon)
+    return tf.cast(tf.cast(x, tf.float32) * scale + (beta - mean * scale), x.dtype)

@@ -33,6 +33,7 @@ class Pass:
 
     Attributes:
       masked: masks if true, slices if false.
+      compiled: whether XLA compiles the pass for a TPU. Results are the same but for rounding.
       statistics: float32 [2, total channels of all batch norms], means and
         variances to normalise with; None for the batch's own moments.
       recorded: where each batch norm puts its moments, float32 [2, its widest
@@ -43,6 +44,7 @@ class Pass:
     """
 
     masked: bool = False
+    compiled: bool = False
     statistics: tf.Tensor | None = None
     recorded: dict[int, tf.Tensor] | None = None
     norm_replicas: int = 0

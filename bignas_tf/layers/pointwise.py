@@ -7,6 +7,11 @@ import tf_keras
 
 from bignas_tf.layers import elastic
 
+# Of a TPU's vectors. Wider, the compiler puts channels into lanes, as depthwise convolutions need
+# them, if it is given a convolution; for a matrix product it takes columns of the image, and copies
+# between the two. Narrower, columns waste less. CPUs are faster at matrix products.
+_LANES = 128
+
 
 class ElasticPointwise(tf_keras.layers.Layer):
     """1x1 convolution, without bias, that keeps lower-index channels.
@@ -31,6 +36,8 @@ class ElasticPointwise(tf_keras.layers.Layer):
         kernel = tf.reshape(tf.cast(self.kernel, x.dtype), self.kernel.shape[2:])
         if not forward.masked:
             kernel = elastic.leading(kernel, in_width, out_width)
+        if forward.compiled and max(self.kernel.shape[2:]) > _LANES:
+            return tf.nn.conv2d(x, kernel[tf.newaxis, tf.newaxis], 1, "VALID")
         shape = tf.shape(x)
         y = tf.matmul(tf.reshape(x, [-1, shape[3]]), kernel)
         y = tf.reshape(y, tf.concat([shape[:3], [tf.shape(kernel)[1]]], 0))

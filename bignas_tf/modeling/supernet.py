@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -103,9 +105,7 @@ class Supernet(tf_keras.Model):
         Returns:
           float32 logits, [N, num_classes].
         """
-        forward = elastic.Pass(
-            masked=self._masks(choice), statistics=statistics, norm_replicas=self.norm_replicas
-        )
+        forward = self._pass(choice, statistics=statistics, norm_replicas=self.norm_replicas)
         return self._forward(images, choice, forward, dropout_seed if training else None)
 
     def cost_of(self, architecture: Architecture) -> cost.Cost:
@@ -126,7 +126,7 @@ class Supernet(tf_keras.Model):
           are values that no pass of this child reads.
         """
         recorded: dict[int, tf.Tensor] = {}
-        forward = elastic.Pass(masked=self._masks(choice), recorded=recorded, norm_replicas=1)
+        forward = self._pass(choice, recorded=recorded, norm_replicas=1)
         self._forward(images, choice, forward, None)
         return self._assemble(recorded)
 
@@ -138,8 +138,10 @@ class Supernet(tf_keras.Model):
             position = offset + moments.shape[1]
         return tf.concat(pieces, 1)
 
-    def _masks(self, choice: Architecture | tf.Tensor) -> bool:
-        return self.execution == "mask" and not isinstance(choice, Architecture)
+    def _pass(self, choice: Architecture | tf.Tensor, **what: Any) -> elastic.Pass:
+        compiled = self.execution == "mask"
+        masked = compiled and not isinstance(choice, Architecture)
+        return elastic.Pass(masked=masked, compiled=compiled, **what)
 
     def _table(self, choice: Architecture | tf.Tensor) -> blocks_lib.BlockTable:
         if isinstance(choice, Architecture):

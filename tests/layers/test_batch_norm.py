@@ -10,6 +10,7 @@ from bignas_tf.layers import batch_norm, elastic
 from tests.layers import groups
 from tests.modeling import replicas
 from tests.processes import Process
+from tools.tpu.replicas import ReplicaStrategy
 
 WIDTH, OFFSET, TOTAL = 6, 3, 12
 
@@ -119,6 +120,39 @@ def test_a_large_mean_costs_no_digits() -> None:
     np.testing.assert_allclose(y, expected, rtol=0, atol=5e-4)
 
 
+def test_a_large_mean_costs_no_digits_in_bfloat16() -> None:
+    # 192 is the middle of the values that bfloat16 has in steps of 1: a mean of 40 deviations.
+    values = 192 + np.random.default_rng(0).integers(-8, 9, (8, 32, 32, WIDTH))
+    recorded: dict[int, tf.Tensor] = {}
+    _layer()(tf.constant(values, tf.bfloat16), WIDTH, elastic.Pass(recorded=recorded))
+    # One pass, by the sum of the squares, would be wrong by some per cent.
+    np.testing.assert_allclose(recorded[OFFSET][1], values.var((0, 1, 2)), rtol=1e-4)
+
+
+def test_replicas_reduce_twice_forward_and_once_backward() -> None:
+    strategy = ReplicaStrategy(2)
+    with strategy.scope():
+        layer = _layer()
+
+    @tf.function(autograph=False)
+    def gradients(x: tf.Tensor) -> list[tf.Tensor]:
+        def on_one() -> list[tf.Tensor]:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, WIDTH, elastic.Pass())
+            return tape.gradient(y, [x, layer.gamma, layer.beta])
+
+        return strategy.run(on_one)
+
+    graph = gradients.get_concrete_function(tf.TensorSpec([2, 3, 3, WIDTH], tf.bfloat16)).graph
+    reductions = [each for each in graph.get_operations() if each.type == "XlaAllReduce"]
+    assert [each.inputs[0].shape.as_list() for each in reductions] == [
+        [WIDTH],
+        [WIDTH],
+        [2, WIDTH],
+    ]
+
+
 @pytest.mark.parametrize("zero", [False, True])
 def test_gamma_starts_at_0_or_1_and_beta_at_0(zero: bool) -> None:
     layer = batch_norm.ElasticBatchNorm(WIDTH, 0, zero_gamma=zero)
@@ -135,25 +169,30 @@ def _moments_norm(
     return gamma * (x - mean) / tf.sqrt(variance + epsilon) + beta
 
 
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
 @pytest.mark.parametrize("width", [1, 4, WIDTH])
-def test_the_fused_gradient_equals_the_gradient_of_plain_moments(width: int) -> None:
-    layer, x = _layer(), tf.constant(_input(width))
-    factors = tf.constant(np.random.default_rng(3).normal(size=x.shape).astype(np.float32))
+def test_the_gradient_equals_the_gradient_of_plain_moments(width: int, dtype: tf.DType) -> None:
+    # Float32 takes the fused op, bfloat16 the gradient of this layer.
+    layer, x = _layer(), tf.cast(_input(width), dtype)
+    # Eighths, which bfloat16 has exactly, as the gradient that arrives at the layer.
+    factors = np.random.default_rng(3).integers(-16, 17, x.shape) / 8
     sources = [x, layer.gamma, layer.beta]
     with tf.GradientTape() as tape:
         tape.watch(x)
-        loss = tf.reduce_sum(layer(x, tf.constant(width), elastic.Pass()) * factors)
-    fused = tape.gradient(loss, sources)
+        y = layer(x, tf.constant(width), elastic.Pass())
+    found = tape.gradient(y, sources, tf.constant(factors, dtype))
 
-    # In float64, so that all of the difference is the fused op's.
+    # In float64, so that all of the difference is the layer's.
     exact = [tf.cast(x, tf.float64)]
     exact += [tf.cast(tensor[:width], tf.float64) for tensor in (layer.gamma, layer.beta)]
     with tf.GradientTape() as tape:
         tape.watch(exact)
-        loss = tf.reduce_sum(_moments_norm(*exact) * tf.cast(factors, tf.float64))
+        loss = tf.reduce_sum(_moments_norm(*exact) * factors)
     plain = tape.gradient(loss, exact)
-    for one, other in zip(fused, plain, strict=True):
-        active = one.numpy()[..., :width]
-        # Sums of 100 float32 products of size 1.
-        np.testing.assert_allclose(active, other, rtol=1e-5, atol=2e-5)
-        assert not one.numpy()[..., width:].any()
+    assert found[0].dtype == dtype
+    # Sums of 100 float32 products of size 1; bfloat16 rounds the gradient of x itself to 8 bits.
+    rounding = [2.0**-8 if dtype == tf.bfloat16 else 1e-5, 1e-5, 1e-5]
+    for one, other, relative in zip(found, plain, rounding, strict=True):
+        one = tf.cast(one, tf.float32).numpy()
+        np.testing.assert_allclose(one[..., :width], other, rtol=relative, atol=2e-5)
+        assert not one[..., width:].any()

@@ -119,6 +119,14 @@ def test_slices_and_masks_drop_the_same() -> None:
     np.testing.assert_allclose(logits(sliced), logits(masked), atol=1e-4)
 
 
+@pytest.mark.parametrize("execution", ["slice", "mask"])
+def test_with_masks_static_children_are_compiled_too(execution: str) -> None:
+    space = spaces.tiny()
+    supernet = Supernet(space, helpers.CLASSES, execution=execution)
+    forward = supernet._pass(space.biggest())
+    assert (forward.masked, forward.compiled) == (False, execution == "mask")
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_images_may_have_other_channels(channels: int) -> None:
     space = presets.bignas_small()

@@ -16,7 +16,7 @@ import threading
 from typing import Any
 
 from bignas_tf import errors
-from experiments.abuse import small_run, trees, trials
+from experiments.abuse import small_run, trials
 from experiments.abuse.small_run import Command, Place, Undisturbed
 from experiments.journal import Journal
 
@@ -73,7 +73,7 @@ def _case(
         killed = [_kill(victim, folder, moment) for moment in moments]
         try:
             small_run.end(victim, folder)
-            problem = undisturbed.difference(trees.tree(folder))
+            problem = undisturbed.difference(folder)
         except errors.RunError as error:
             problem = str(error)
     return {"moments_s": [round(each, 2) for each in moments], "killed": killed, "problem": problem}

@@ -101,8 +101,7 @@ def _trial(
         try:
             if code:
                 small_run.end(command, folder)
-                after = trees.tree(folder)
-            problem = problem or undisturbed.difference(after)
+            problem = problem or undisturbed.difference(folder)
         except errors.RunError as error:
             problem = problem or f"afterwards: {error}"
     return {"ended": ended, "said": _last(said)[:300] if code else "", "problem": problem}

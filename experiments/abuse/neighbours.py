@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bignas_tf import errors
-from experiments.abuse import small_run, trees, trials
+from experiments.abuse import small_run, trials
 from experiments.abuse.small_run import BY_TOOL, Command, Place, Undisturbed
 from experiments.journal import Journal
 from tests.processes import Process
@@ -225,7 +225,7 @@ def _afterwards(meeting: Meeting, folder: pathlib.Path, undisturbed: Undisturbed
         shutil.rmtree(folder / meeting.searched, ignore_errors=True)
     for command in meeting.last:
         small_run.end(command, folder)
-    return undisturbed.difference(trees.tree(folder))
+    return undisturbed.difference(folder)
 
 
 def _searched_alone(meeting: Meeting, place: Place, searched: str) -> str:

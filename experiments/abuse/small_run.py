@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import yaml
 
 from bignas_tf import errors
-from experiments.abuse import local_dataset, trees
+from experiments.abuse import local_dataset, strays, trees
 from experiments.abuse.trees import Tree
 from tests.processes import Process
 from tests.selection import digits
@@ -184,10 +184,11 @@ class Undisturbed:
                 left.append(trees.tree(folder))
         return left
 
-    def difference(self, found: Tree) -> str:
-        """How a tree differs from all that are right, in a line; empty if it is right."""
+    def difference(self, folder: pathlib.Path) -> str:
+        """What is wrong with what is left in a folder, or still runs, in a line; "" if nothing."""
+        found = trees.tree(folder)
         different = [trees.difference(right, found) for right in self._right]
-        return "" if "" in different else different[0]
+        return strays.left(folder) if "" in different else different[0]
 
 
 def once_or_twice(command: Command, place: Place) -> Undisturbed:
@@ -213,7 +214,7 @@ def started(
       argument: the folder as the command line spells it; as it is if empty.
       environment: variables beside those of this process.
     """
-    variables = {"TMPDIR": str(folder / "tmp"), **(environment or {})}
+    variables = {**strays.variables(folder), **(environment or {})}
     return Process(*command.arguments(argument or folder), environment=variables)
 
 

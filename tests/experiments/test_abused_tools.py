@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
 from bignas_tf import errors
-from experiments.abuse import kills, lacks, machine, neighbours, small_run, trees
+from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, trees
 from experiments.abuse.neighbours import Meeting
 from experiments.journal import Journal
 
@@ -110,6 +113,17 @@ def test_what_a_tool_leaves_is_compared() -> None:
     assert trees.lost(right, more) == ""
     with pytest.raises(errors.RunError, match="different files"):
         trees.agreeing({"a": "1"}, {"b": "1"})
+
+
+def test_what_a_tool_left_running_is_found(tmp_path: pathlib.Path) -> None:
+    assert strays.left(tmp_path) == ""
+    waits = [sys.executable, "-S", "-c", "input()"]
+    variables = os.environ | strays.variables(tmp_path)
+    with subprocess.Popen(waits, env=variables, stdin=subprocess.PIPE) as process:
+        assert strays.left(tmp_path, 0).endswith("-S -c input()")
+        assert strays.left(tmp_path / "other", 0) == ""
+        process.kill()
+    assert strays.left(tmp_path) == ""
 
 
 def test_files_in_different_folders_are_compared_without_their_paths(

@@ -8,7 +8,6 @@ two undisturbed runs agree.
 
 from __future__ import annotations
 
-import functools
 import pathlib
 import random
 import signal
@@ -45,12 +44,8 @@ def check(
       How many cases and kills there were, and the problem of each case that failed.
     """
 
-    @functools.cache
-    def undisturbed() -> Undisturbed:
-        return small_run.once_or_twice(victim, place)
-
     def case(number: int) -> trials.Result:
-        return _case(victim, place, undisturbed(), number, seed)
+        return _case(victim, place, small_run.once_or_twice(victim, place), number, seed)
 
     key = {"part": "kills", "tool": victim.tool}
     results = trials.do(key, kills, seed, case, journal, show)

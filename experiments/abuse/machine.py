@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 import random
 import re
 from typing import Any
@@ -48,11 +47,6 @@ def check(
       For each that is lacking how the trials ended, and the problem of each that failed; or why
       it could not be tried.
     """
-
-    @functools.cache
-    def undisturbed() -> Undisturbed:
-        return small_run.once_or_twice(command, place)
-
     outcomes = []
     for lack in lacks:
         outcome: dict[str, Any] = {"tool": command.tool, "lack": lack.name}
@@ -62,7 +56,8 @@ def check(
             continue
 
         def trial(number: int, lack: Lack = lack) -> trials.Result:
-            return _trial(command, lack, place, undisturbed(), number, seed)
+            undisturbed = small_run.once_or_twice(command, place)
+            return _trial(command, lack, place, undisturbed, number, seed)
 
         key = {"part": "machine", "lack": lack.name, "tool": command.tool}
         results = trials.do(

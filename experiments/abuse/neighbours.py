@@ -9,7 +9,6 @@ after another.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import pathlib
 import random
@@ -119,14 +118,13 @@ def check(
       How many trials there were, how often a command was refused, and the problem of each trial
       that failed.
     """
-    commands = [meeting.first, meeting.second, *meeting.last]
-
-    @functools.cache
-    def undisturbed() -> Undisturbed:
-        return Undisturbed(place, meeting.begins_with, commands, right_from=len(commands) - 1)
+    commands = (meeting.first, meeting.second, *meeting.last)
 
     def trial(number: int) -> trials.Result:
-        return _trial(meeting, place, undisturbed(), number, seed)
+        undisturbed = small_run.undisturbed(
+            place, meeting.begins_with, commands, right_from=len(commands) - 1
+        )
+        return _trial(meeting, place, undisturbed, number, seed)
 
     key = {"part": "neighbours", "meeting": meeting.name}
     results = trials.do(key, count, seed, trial, journal, show)

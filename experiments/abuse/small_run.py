@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import shutil
 import time
@@ -191,13 +192,16 @@ class Undisturbed:
         return strays.left(folder) if "" in different else different[0]
 
 
+undisturbed = functools.cache(Undisturbed)
+
+
 def once_or_twice(command: Command, place: Place) -> Undisturbed:
     """What a tool leaves.
 
     One that was disturbed when its work was done already does it once more, so the trees after one
     run and after two are both right.
     """
-    return Undisturbed(place, command.begins_with, [command, command], right_from=0)
+    return undisturbed(place, command.begins_with, (command, command), right_from=0)
 
 
 def started(

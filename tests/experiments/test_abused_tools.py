@@ -12,9 +12,11 @@ import sys
 import pytest
 
 from bignas_tf import errors
+from bignas_tf.selection import result
 from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, trees
 from experiments.abuse.neighbours import Meeting
 from experiments.journal import Journal
+from tests.selection import made_up_searches
 
 COST = small_run.Command("cost", (), "--search_space={folder}/space.yaml --architecture=smallest")
 REFUSED = "error: run/journal.jsonl belongs to a search that is running; wait until it ends"
@@ -74,6 +76,14 @@ def test_how_two_tools_may_end(ends: list[tuple[int, str]], problem: str) -> Non
     found = neighbours.problem_of(neighbours.BY_NAME["two searches in a folder"], ends)
     assert found.startswith(problem)
     assert bool(found) == bool(problem)
+
+
+def test_a_search_is_compared_with_one_of_the_same_step(tmp_path: pathlib.Path) -> None:
+    assert neighbours.found_by(tmp_path) is None
+    made_up = made_up_searches.result()
+    result.write(tmp_path, made_up)
+    text = (tmp_path / "search.json").read_text()
+    assert neighbours.found_by(tmp_path) == (made_up.source.step, text)
 
 
 @pytest.mark.parametrize(

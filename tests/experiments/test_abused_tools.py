@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.selection import result
@@ -146,6 +147,31 @@ def test_files_in_different_folders_are_compared_without_their_paths(
         (folder / "file").write_text(f"{folder}/run {json.dumps(str(folder))}")
         found.append(trees.tree(folder))
     assert found[0] == found[1]
+
+
+def test_examples_are_compared_whatever_the_order_of_their_features(
+    tmp_path: pathlib.Path,
+) -> None:
+    image, label, other = (
+        tf.train.Features(feature={name: tf.train.Feature(int64_list={"value": [value]})})
+        for name, value in (("image", 1), ("label", 2), ("label", 3))
+    )
+    found = []
+    for number, features in enumerate([(image, label), (label, image), (image, other)]):
+        packed = b"".join(each.SerializeToString() for each in features)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with tf.io.TFRecordWriter(str(folder / "x.tfrecord-00000-of-00001")) as writer:
+            writer.write(b"\n" + bytes([len(packed)]) + packed)  # field 1 of tf.train.Example
+        found.append(trees.tree(folder))
+    assert found[0] == found[1] != found[2]
+
+
+def test_half_a_file_of_examples_is_compared_as_it_is(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x.tfrecord").write_bytes(b"half")
+    half = trees.tree(tmp_path)
+    (tmp_path / "x.tfrecord").write_bytes(b"hall")
+    assert trees.difference(half, trees.tree(tmp_path)) == "other bytes: x.tfrecord"
 
 
 def test_a_command_line_takes_a_folder_with_a_space() -> None:

@@ -22,13 +22,15 @@ requests: odd requests to the run's exported child by the C++ session, gRPC and 
        answered or refused, the next good one has its right answer, and memory does not grow.
 
 Each finished unit is in --work_dir/journal.jsonl at once: after a kill the same command continues.
+Tools and meetings take turns: each has its first trial before any has its second.
 Result: abuse.json in --results_dir, and exit code 1 if anything failed.
 """
 
 from __future__ import annotations
 
+import itertools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
@@ -36,6 +38,7 @@ from absl import flags
 from bignas_tf import errors
 from tools.cli import launch, no_chatter
 
+_Outcomes = list[dict[str, Any]]
 PARTS = ("input", "kills", "neighbours", "machine", "requests")
 
 _PARTS = flags.DEFINE_list("parts", list(PARTS), f"Any of {', '.join(PARTS)}.")
@@ -133,11 +136,14 @@ def _kills(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
 
     chosen = _chosen("--tools", _TOOLS.value, list(small_run.BY_TOOL))
     place = _place(work_dir)
-    outcomes = [
-        kills.check(small_run.BY_TOOL[tool], place, _KILLS.value, _SEED.value, journal)
-        for tool in chosen
-    ]
-    return _counted("tools", outcomes)
+
+    def each(count: int) -> _Outcomes:
+        return [
+            kills.check(small_run.BY_TOOL[tool], place, count, _SEED.value, journal)
+            for tool in chosen
+        ]
+
+    return _counted("tools", _in_turn(each, _KILLS.value))
 
 
 def _neighbours(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
@@ -145,11 +151,14 @@ def _neighbours(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
 
     chosen = _chosen("--meetings", _MEETINGS.value, list(neighbours.BY_NAME))
     place = _place(work_dir)
-    outcomes = [
-        neighbours.check(neighbours.BY_NAME[name], place, _TRIALS.value, _SEED.value, journal)
-        for name in chosen
-    ]
-    return _counted("meetings", outcomes)
+
+    def each(count: int) -> _Outcomes:
+        return [
+            neighbours.check(neighbours.BY_NAME[name], place, count, _SEED.value, journal)
+            for name in chosen
+        ]
+
+    return _counted("meetings", _in_turn(each, _TRIALS.value))
 
 
 def _machine(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
@@ -158,11 +167,15 @@ def _machine(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     tools = _chosen("--tools", _TOOLS.value, list(small_run.BY_TOOL))
     chosen = [lacks.BY_NAME[each] for each in _chosen("--lacks", _LACKS.value, list(lacks.BY_NAME))]
     place = _place(work_dir)
-    outcomes = []
-    for tool in tools:
-        command = small_run.BY_TOOL[tool]
-        outcomes += machine.check(command, chosen, place, _TRIALS.value, _SEED.value, journal)
-    return _counted("tools", outcomes)
+
+    def each(count: int) -> _Outcomes:
+        outcomes = [
+            machine.check(small_run.BY_TOOL[tool], chosen, place, count, _SEED.value, journal)
+            for tool in tools
+        ]
+        return list(itertools.chain(*outcomes))
+
+    return _counted("tools", _in_turn(each, _TRIALS.value))
 
 
 def _place(work_dir: pathlib.Path) -> Any:
@@ -174,7 +187,14 @@ def _place(work_dir: pathlib.Path) -> Any:
     return place
 
 
-def _counted(of: str, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+def _in_turn(each: Callable[[int], _Outcomes], count: int) -> _Outcomes:
+    """All once, then all twice, and so on: a campaign that is interrupted has tried everything."""
+    for so_many in range(1, count):
+        each(so_many)
+    return each(count)
+
+
+def _counted(of: str, outcomes: _Outcomes) -> dict[str, Any]:
     failures = sum(len(outcome["problems"]) for outcome in outcomes)
     return {"seed": _SEED.value, "failures": failures, of: outcomes}
 

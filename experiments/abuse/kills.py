@@ -8,7 +8,6 @@ two undisturbed runs agree.
 
 from __future__ import annotations
 
-import functools
 import pathlib
 import random
 import signal
@@ -16,8 +15,8 @@ import threading
 from typing import Any
 
 from bignas_tf import errors
-from experiments.abuse import small_run, trees, trials
-from experiments.abuse.small_run import Command, Place, Undisturbed
+from experiments.abuse import small_run, trials, undisturbed
+from experiments.abuse.small_run import Command, Place
 from experiments.journal import Journal
 
 _PAIRS = 3  # one case in this many kills twice
@@ -45,12 +44,8 @@ def check(
       How many cases and kills there were, and the problem of each case that failed.
     """
 
-    @functools.cache
-    def undisturbed() -> Undisturbed:
-        return small_run.once_or_twice(victim, place)
-
     def case(number: int) -> trials.Result:
-        return _case(victim, place, undisturbed(), number, seed)
+        return _case(victim, place, number, seed)
 
     key = {"part": "kills", "tool": victim.tool}
     results = trials.do(key, kills, seed, case, journal, show)
@@ -62,18 +57,16 @@ def check(
     }
 
 
-def _case(
-    victim: Command, place: Place, undisturbed: Undisturbed, number: int, seed: int
-) -> trials.Result:
+def _case(victim: Command, place: Place, number: int, seed: int) -> trials.Result:
     """One kill, or two, and the run that follows."""
     rng = random.Random(f"{seed} {victim.tool} {number}")
-    whole = undisturbed.seconds[0]
-    moments = [rng.uniform(0, whole) for _ in range(1 + (number % _PAIRS == 0))]
+    alone = undisturbed.once_or_twice(victim, place)
+    moments = [rng.uniform(0, alone.seconds[0]) for _ in range(1 + (number % _PAIRS == 0))]
     with place.begun(victim.begins_with) as folder:
         killed = [_kill(victim, folder, moment) for moment in moments]
         try:
             small_run.end(victim, folder)
-            problem = undisturbed.difference(trees.tree(folder))
+            problem = alone.difference(folder)
         except errors.RunError as error:
             problem = str(error)
     return {"moments_s": [round(each, 2) for each in moments], "killed": killed, "problem": problem}

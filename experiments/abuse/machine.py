@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 import random
 import re
 from typing import Any
 
 from bignas_tf import errors
-from experiments.abuse import small_run, trees, trials
+from experiments.abuse import small_run, trees, trials, undisturbed
 from experiments.abuse.lacks import Lack
-from experiments.abuse.small_run import Command, Place, Undisturbed
+from experiments.abuse.small_run import Command, Place
 from experiments.journal import Journal
 
 _LONGEST = 2000  # characters of a message
@@ -48,11 +47,6 @@ def check(
       For each that is lacking how the trials ended, and the problem of each that failed; or why
       it could not be tried.
     """
-
-    @functools.cache
-    def undisturbed() -> Undisturbed:
-        return small_run.once_or_twice(command, place)
-
     outcomes = []
     for lack in lacks:
         outcome: dict[str, Any] = {"tool": command.tool, "lack": lack.name}
@@ -62,7 +56,7 @@ def check(
             continue
 
         def trial(number: int, lack: Lack = lack) -> trials.Result:
-            return _trial(command, lack, place, undisturbed(), number, seed)
+            return _trial(command, lack, place, number, seed)
 
         key = {"part": "machine", "lack": lack.name, "tool": command.tool}
         results = trials.do(
@@ -77,10 +71,10 @@ def _trial(
     command: Command,
     lack: Lack,
     place: Place,
-    undisturbed: Undisturbed,
     number: int,
     seed: int,
 ) -> trials.Result:
+    alone = undisturbed.once_or_twice(command, place)
     rng = random.Random(f"{seed} {command.tool} {lack.name} {number}")
     limited = dataclasses.replace(command, words=(*lack.words(rng), *command.words))
     with (
@@ -89,7 +83,7 @@ def _trial(
     ):
         before = trees.tree(folder)
         with (
-            lack.lacking(place.case, rng, undisturbed.added),
+            lack.lacking(place.case, rng, alone.added),
             small_run.started(
                 limited, folder, lack.argument(folder), lack.environment(folder)
             ) as process,
@@ -101,8 +95,7 @@ def _trial(
         try:
             if code:
                 small_run.end(command, folder)
-                after = trees.tree(folder)
-            problem = problem or undisturbed.difference(after)
+            problem = problem or alone.difference(folder)
         except errors.RunError as error:
             problem = problem or f"afterwards: {error}"
     return {"ended": ended, "said": _last(said)[:300] if code else "", "problem": problem}

@@ -9,8 +9,6 @@ after another.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
 import pathlib
 import random
 import re
@@ -21,8 +19,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bignas_tf import errors
-from experiments.abuse import small_run, trees, trials
-from experiments.abuse.small_run import BY_TOOL, Command, Place, Undisturbed
+from bignas_tf.selection import result
+from experiments.abuse import small_run, trials, undisturbed
+from experiments.abuse.small_run import BY_TOOL, Command, Place
+from experiments.abuse.undisturbed import Undisturbed
 from experiments.journal import Journal
 from tests.processes import Process
 
@@ -119,50 +119,44 @@ def check(
       How many trials there were, how often a command was refused, and the problem of each trial
       that failed.
     """
-    commands = [meeting.first, meeting.second, *meeting.last]
-
-    @functools.cache
-    def undisturbed() -> Undisturbed:
-        return Undisturbed(place, meeting.begins_with, commands, right_from=len(commands) - 1)
 
     def trial(number: int) -> trials.Result:
-        return _trial(meeting, place, undisturbed(), number, seed)
+        return _trial(meeting, place, number, seed)
 
     key = {"part": "neighbours", "meeting": meeting.name}
     results = trials.do(key, count, seed, trial, journal, show)
     return {
         "meeting": meeting.name,
         "cases": count,
-        "refused": sum(result["refused"] for result in results),
+        "refused": sum(each["refused"] for each in results),
         "problems": trials.problems(results),
     }
 
 
-def _trial(
-    meeting: Meeting, place: Place, undisturbed: Undisturbed, number: int, seed: int
-) -> trials.Result:
+def _trial(meeting: Meeting, place: Place, number: int, seed: int) -> trials.Result:
+    commands = (meeting.first, meeting.second, *meeting.last)
+    alone = undisturbed.find(place, meeting.begins_with, commands, right_from=len(commands) - 1)
     rng = random.Random(f"{seed} {meeting.name} {number}")
     way = (_both_run, _first_stands, _second_stands)[number % 3]
     with place.begun(meeting.begins_with) as folder:
-        ends = way(meeting, folder, undisturbed, rng)
+        ends = way(meeting, folder, alone, rng)
         problem = problem_of(meeting, ends)
-        found = folder / meeting.searched / "search.json"
-        searched = found.read_text() if meeting.searched and found.exists() else ""
+        searched = found_by(folder / meeting.searched) if meeting.searched else None
         try:
-            problem = problem or _afterwards(meeting, folder, undisturbed)
+            problem = problem or _afterwards(meeting, folder, alone)
         except errors.RunError as error:
             problem = f"afterwards: {error}"
     if searched and not problem:
-        problem = _searched_alone(meeting, place, searched)
+        problem = _searched_alone(meeting, place, *searched)
     refused = sum(code != 0 for code, _ in ends)
     return {"way": way.__name__[1:], "refused": refused, "problem": problem}
 
 
 def _both_run(
-    meeting: Meeting, folder: pathlib.Path, undisturbed: Undisturbed, rng: random.Random
+    meeting: Meeting, folder: pathlib.Path, alone: Undisturbed, rng: random.Random
 ) -> list[End]:
     with small_run.started(meeting.first, folder) as first:
-        first.printed(rng.randrange(max(1, undisturbed.lines[0])))
+        first.printed(rng.randrange(max(1, alone.lines[0])))
         ends = [_end(meeting.second, folder)]
         while meeting.again and first.running:
             ends.append(_end(meeting.second, folder))
@@ -170,22 +164,22 @@ def _both_run(
 
 
 def _first_stands(
-    meeting: Meeting, folder: pathlib.Path, undisturbed: Undisturbed, rng: random.Random
+    meeting: Meeting, folder: pathlib.Path, alone: Undisturbed, rng: random.Random
 ) -> list[End]:
     with small_run.started(meeting.first, folder) as first:
-        _stop(first, rng.uniform(0, undisturbed.seconds[0]))
+        _stop(first, rng.uniform(0, alone.seconds[0]))
         second = _end(meeting.second, folder)
         first.send(signal.SIGCONT)
         return [first.end(), second]
 
 
 def _second_stands(
-    meeting: Meeting, folder: pathlib.Path, undisturbed: Undisturbed, rng: random.Random
+    meeting: Meeting, folder: pathlib.Path, alone: Undisturbed, rng: random.Random
 ) -> list[End]:
     with small_run.started(meeting.first, folder) as first:
-        first.printed(rng.randrange(max(1, undisturbed.lines[0])))
+        first.printed(rng.randrange(max(1, alone.lines[0])))
         with small_run.started(meeting.second, folder) as second:
-            _stop(second, rng.uniform(0, undisturbed.seconds[1]))
+            _stop(second, rng.uniform(0, alone.seconds[1]))
             end = first.end()
             second.send(signal.SIGCONT)
             return [end, second.end()]
@@ -220,20 +214,25 @@ def problem_of(meeting: Meeting, ends: Sequence[End]) -> str:
     return "" if any(code == 0 for code, _ in ends) else "none did its work"
 
 
-def _afterwards(meeting: Meeting, folder: pathlib.Path, undisturbed: Undisturbed) -> str:
+def _afterwards(meeting: Meeting, folder: pathlib.Path, alone: Undisturbed) -> str:
     if meeting.searched:
         shutil.rmtree(folder / meeting.searched, ignore_errors=True)
     for command in meeting.last:
         small_run.end(command, folder)
-    return undisturbed.difference(trees.tree(folder))
+    return alone.difference(folder)
 
 
-def _searched_alone(meeting: Meeting, place: Place, searched: str) -> str:
+def found_by(search: pathlib.Path) -> tuple[int, str] | None:
+    """The step that a search took, and all that it found; None if it left no result."""
+    path = search / "search.json"
+    return (result.read(search).source.step, path.read_text()) if path.exists() else None
+
+
+def _searched_alone(meeting: Meeting, place: Place, step: int, found: str) -> str:
     """How the result of a search differs from that of a lone one, of the same checkpoint."""
-    step = json.loads(searched)["source"]["step"]
     with place.begun(meeting.begins_with) as folder:
         small_run.end(_KEEP_ALL, folder)
         (folder / "run" / "checkpoint").write_text(f'model_checkpoint_path: "ckpt-{step}"\n')
         small_run.end(meeting.second, folder)
-        alone = (folder / meeting.searched / "search.json").read_text()
-    return "" if alone == searched else f"another result than a lone search of step {step}"
+        alone = found_by(folder / meeting.searched)
+    return "" if alone == (step, found) else f"another result than a lone search of step {step}"

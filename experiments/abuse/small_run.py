@@ -1,4 +1,4 @@
-"""A run that is trained in seconds, the tools that work on it, and what each should leave."""
+"""A run that is trained in seconds, and the tools that work on it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
 from bignas_tf import errors
-from experiments.abuse import local_dataset, trees
-from experiments.abuse.trees import Tree
+from experiments.abuse import local_dataset, strays
 from tests.processes import Process
 from tests.selection import digits
 
@@ -96,20 +94,24 @@ class Place:
 
     Args:
       folder: keeps the finished run beside the case.
+
+    Attributes:
+      base: folder of the finished run.
+      case: folder of the case.
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
-        self._base, self.case = folder / "base", folder / "case"
+        self.base, self.case = folder / "base", folder / "case"
 
     def make_base(self) -> None:
         """Makes the finished run, with a search and exports, unless it is there already."""
-        if (self._base / "made").exists():
+        if (self.base / "made").exists():
             return
-        shutil.rmtree(self._base, ignore_errors=True)
-        _begin(self._base)
+        shutil.rmtree(self.base, ignore_errors=True)
+        _begin(self.base)
         for tool in _MAKERS:
-            end(BY_TOOL[tool], self._base)
-        (self._base / "made").touch()
+            end(BY_TOOL[tool], self.base)
+        (self.base / "made").touch()
 
     @contextlib.contextmanager
     def begun(
@@ -125,14 +127,14 @@ class Place:
         shutil.rmtree(self.case, ignore_errors=True)
         _begin(folder)
         for part in parts:
-            shutil.copytree(self._base / part, folder / part, ignore=self._later)
+            shutil.copytree(self.base / part, folder / part, ignore=self._later)
         yield folder
         shutil.rmtree(self.case, ignore_errors=True)
 
     def _later(self, folder: str, names: list[str]) -> list[str]:
         """What in the folder of a run comes after training, and is copied by its own name."""
         del names
-        return ["search"] if pathlib.Path(folder) == self._base / "run" else []
+        return ["search"] if pathlib.Path(folder) == self.base / "run" else []
 
 
 def _begin(folder: pathlib.Path) -> None:
@@ -143,60 +145,6 @@ def _begin(folder: pathlib.Path) -> None:
     experiment = digits.EXPERIMENT | {"trainer": trainer}
     (folder / "space.yaml").write_text(yaml.safe_dump(digits.SPACE))
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
-
-
-class Undisturbed:
-    """What commands leave where nothing disturbs them, by two tries.
-
-    Args:
-      place: of the tries.
-      parts: of the finished run, to begin with.
-      commands: run one after another.
-      right_from: the trees after the command of this number, from 0, and after each later one
-        are right.
-
-    Attributes:
-      seconds: that each command took.
-      lines: how many each printed.
-      added: bytes that the first command added.
-    """
-
-    def __init__(
-        self, place: Place, parts: Sequence[str], commands: Sequence[Command], right_from: int
-    ) -> None:
-        self.seconds: list[float] = []
-        self.lines: list[int] = []
-        self.added = 0
-        tries = [self._try(place, parts, commands) for _ in range(2)]
-        agreed = [trees.agreeing(*pair) for pair in zip(*tries, strict=True)]
-        self._right = agreed[right_from:]
-
-    def _try(self, place: Place, parts: Sequence[str], commands: Sequence[Command]) -> list[Tree]:
-        left: list[Tree] = []
-        self.seconds, self.lines = [], []
-        with place.begun(parts) as folder:
-            before = trees.size(folder)
-            for command in commands:
-                began = time.monotonic()
-                self.lines.append(end(command, folder))
-                self.seconds.append(time.monotonic() - began)
-                self.added = self.added if left else trees.size(folder) - before
-                left.append(trees.tree(folder))
-        return left
-
-    def difference(self, found: Tree) -> str:
-        """How a tree differs from all that are right, in a line; empty if it is right."""
-        different = [trees.difference(right, found) for right in self._right]
-        return "" if "" in different else different[0]
-
-
-def once_or_twice(command: Command, place: Place) -> Undisturbed:
-    """What a tool leaves.
-
-    One that was disturbed when its work was done already does it once more, so the trees after one
-    run and after two are both right.
-    """
-    return Undisturbed(place, command.begins_with, [command, command], right_from=0)
 
 
 def started(
@@ -213,7 +161,7 @@ def started(
       argument: the folder as the command line spells it; as it is if empty.
       environment: variables beside those of this process.
     """
-    variables = {"TMPDIR": str(folder / "tmp"), **(environment or {})}
+    variables = {**strays.variables(folder), **(environment or {})}
     return Process(*command.arguments(argument or folder), environment=variables)
 
 

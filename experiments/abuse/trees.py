@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import html
 import json
 import os
 import pathlib
 
+import tensorflow as tf
+from google.protobuf import message
+
 from bignas_tf import errors
 
 # TensorBoard's files, one for each start of a run, and TensorFlow's temporary ones.
 _NOT_OURS = ("events.out.tfevents.", "__autograph_generated_file")
+_FRAME_BYTES = 16  # around each record: its length and two checksums
 Tree = dict[str, str]  # the digest of each file by its path; "" where only its presence is asked
 
 
@@ -26,7 +31,7 @@ def tree(folder: pathlib.Path, part: str = "") -> Tree:
     found: Tree = {}
     for path in sorted((folder / part).rglob("*")):
         if not path.name.startswith(_NOT_OURS):
-            content = b"" if path.is_dir() else _placeless(path.read_bytes(), folder)
+            content = b"" if path.is_dir() else _placeless(_read(path), folder)
             found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
     return found
 
@@ -61,6 +66,19 @@ def lost(before: Tree, after: Tree) -> str:
         return f"missing: {', '.join(sorted(missing))[:200]}"
     changed = [path for path, digest in before.items() if digest and after[path] != digest]
     return f"other bytes: {', '.join(sorted(changed))[:200]}" if changed else ""
+
+
+def _read(path: pathlib.Path) -> bytes:
+    """A file; one of examples with their features in order, which protobuf draws by process."""
+    content = path.read_bytes()
+    if ".tfrecord" in path.name:
+        with contextlib.suppress(tf.errors.DataLossError, message.DecodeError):
+            records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+            # TensorFlow reads a file that is cut off within a record's head as if it ended there.
+            if len(content) == sum(len(record) + _FRAME_BYTES for record in records):
+                examples = map(tf.train.Example.FromString, records)
+                return b"".join(each.SerializeToString(deterministic=True) for each in examples)
+    return content
 
 
 def _placeless(content: bytes, folder: pathlib.Path) -> bytes:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
+import tensorflow as tf
 
 from bignas_tf import errors
-from experiments.abuse import kills, lacks, machine, neighbours, small_run, trees
+from bignas_tf.selection import result
+from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, trees
 from experiments.abuse.neighbours import Meeting
 from experiments.journal import Journal
+from tests.selection import made_up_searches
 
 COST = small_run.Command("cost", (), "--search_space={folder}/space.yaml --architecture=smallest")
 REFUSED = "error: run/journal.jsonl belongs to a search that is running; wait until it ends"
@@ -73,6 +79,14 @@ def test_how_two_tools_may_end(ends: list[tuple[int, str]], problem: str) -> Non
     assert bool(found) == bool(problem)
 
 
+def test_a_search_is_compared_with_one_of_the_same_step(tmp_path: pathlib.Path) -> None:
+    assert neighbours.found_by(tmp_path) is None
+    made_up = made_up_searches.result()
+    result.write(tmp_path, made_up)
+    text = (tmp_path / "search.json").read_text()
+    assert neighbours.found_by(tmp_path) == (made_up.source.step, text)
+
+
 @pytest.mark.parametrize(
     ("code", "said", "ended"),
     [
@@ -112,6 +126,17 @@ def test_what_a_tool_leaves_is_compared() -> None:
         trees.agreeing({"a": "1"}, {"b": "1"})
 
 
+def test_what_a_tool_left_running_is_found(tmp_path: pathlib.Path) -> None:
+    assert strays.left(tmp_path) == ""
+    waits = [sys.executable, "-S", "-c", "input()"]
+    variables = os.environ | strays.variables(tmp_path)
+    with subprocess.Popen(waits, env=variables, stdin=subprocess.PIPE) as process:
+        assert strays.left(tmp_path, 0).endswith("-S -c input()")
+        assert strays.left(tmp_path / "other", 0) == ""
+        process.kill()
+    assert strays.left(tmp_path) == ""
+
+
 def test_files_in_different_folders_are_compared_without_their_paths(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -122,6 +147,31 @@ def test_files_in_different_folders_are_compared_without_their_paths(
         (folder / "file").write_text(f"{folder}/run {json.dumps(str(folder))}")
         found.append(trees.tree(folder))
     assert found[0] == found[1]
+
+
+def test_examples_are_compared_whatever_the_order_of_their_features(
+    tmp_path: pathlib.Path,
+) -> None:
+    image, label, other = (
+        tf.train.Features(feature={name: tf.train.Feature(int64_list={"value": [value]})})
+        for name, value in (("image", 1), ("label", 2), ("label", 3))
+    )
+    found = []
+    for number, features in enumerate([(image, label), (label, image), (image, other)]):
+        packed = b"".join(each.SerializeToString() for each in features)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with tf.io.TFRecordWriter(str(folder / "x.tfrecord-00000-of-00001")) as writer:
+            writer.write(b"\n" + bytes([len(packed)]) + packed)  # field 1 of tf.train.Example
+        found.append(trees.tree(folder))
+    assert found[0] == found[1] != found[2]
+
+
+def test_half_a_file_of_examples_is_compared_as_it_is(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x.tfrecord").write_bytes(b"half")
+    half = trees.tree(tmp_path)
+    (tmp_path / "x.tfrecord").write_bytes(b"hall")
+    assert trees.difference(half, trees.tree(tmp_path)) == "other bytes: x.tfrecord"
 
 
 def test_a_command_line_takes_a_folder_with_a_space() -> None:

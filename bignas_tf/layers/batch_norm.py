@@ -50,6 +50,7 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         Raises:
           ValueError: `width` is an int outside 1 to the widest.
         """
+        elastic.check_width(width, self.width)
         gamma, beta = self._scale_and_offset(width, forward.masked)
         if forward.statistics is not None:
             mean, variance = self._given(width, forward)

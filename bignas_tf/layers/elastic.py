@@ -58,11 +58,7 @@ def mask(width: Width, widest: int, dtype: tf.DType) -> tf.Tensor:
 
     Returns:
       [widest].
-
-    Raises:
-      ValueError: `width` is an int outside 1 to `widest`.
     """
-    check_width(width, widest)
     return tf.sequence_mask(width, widest, dtype=dtype)
 
 
@@ -113,8 +109,9 @@ def fit(x: tf.Tensor, width: Width, widest: int, forward: Pass) -> tf.Tensor:
       [N, H, W, width], or with masks [N, H, W, widest] with zeros past `width`.
 
     Raises:
-      ValueError: `width` is an int outside 1 to `widest`, in a masked pass.
+      ValueError: `width` is an int outside 1 to `widest`.
     """
+    check_width(width, widest)
     if not forward.masked:
         return fit_channels(x, width)
     return fit_channels(x, widest) * mask(width, widest, x.dtype)

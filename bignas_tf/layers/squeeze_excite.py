@@ -47,8 +47,7 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
         In a masked pass input and output have the widest channels, with zeros past `width`.
 
         Raises:
-          ValueError: a width is an int outside 1 to the widest, in a sliced pass (for `units`,
-            in a masked one, too).
+          ValueError: a width is an int outside 1 to the widest, in a sliced pass.
         """
         weights = (self.reduce_kernel, self.reduce_bias, self.expand_kernel, self.expand_bias)
         reduce_kernel, reduce_bias, expand_kernel, expand_bias = (

@@ -54,7 +54,7 @@ def test_every_public_name_is_described(name: str) -> None:
         lambda x, width: layers.ElasticBatchNorm(8, 0)(x, width, layers.Pass(masked=True)),
         lambda x, width: layers.ElasticSqueezeExcite(8, 8)(x, 8, width, layers.Pass()),
         lambda x, width: layers.ElasticClassifier(8, 2)(x[:, 0, 0], width, layers.Pass()),
-        lambda x, width: layers.mask(width, 8, tf.float32),
+        lambda x, width: layers.fit(x, width, 8, layers.Pass()),
         lambda x, width: layers.fit(x, width, 8, layers.Pass(masked=True)),
     ],
 )

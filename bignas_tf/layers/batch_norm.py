@@ -44,7 +44,15 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         self.beta = self.add_weight("beta", (width,), initializer="zeros")
 
     def call(self, x: tf.Tensor, width: elastic.Width, forward: elastic.Pass) -> tf.Tensor:
-        """Normalises [N, H, W, width] over all but the last axis."""
+        """Normalises [N, H, W, width] over all but the last axis, in the type of its input.
+
+        In a masked pass input and output have the widest channels; the output's are zero past
+        `width`, whatever the input's.
+
+        Raises:
+          ValueError: `width` is an int outside 1 to the widest.
+        """
+        elastic.check_width(width, self.width)
         gamma, beta = self._scale_and_offset(width, forward.masked)
         if forward.statistics is not None:
             mean, variance = self._given(width, forward)

@@ -28,6 +28,12 @@ class ElasticClassifier(tf_keras.layers.Layer):
         self.bias = self.add_weight("bias", (num_classes,), initializer="zeros")
 
     def call(self, x: tf.Tensor, in_width: elastic.Width, forward: elastic.Pass) -> tf.Tensor:
-        """Maps features [N, in], which Keras casts, to float32 logits [N, num_classes]."""
+        """Maps features [N, in], which Keras casts, to float32 logits [N, num_classes].
+
+        In a masked pass the features have the widest channels, with zeros past `in_width`.
+
+        Raises:
+          ValueError: `in_width` is an int outside 1 to the widest, in a sliced pass.
+        """
         kernel = self.kernel if forward.masked else elastic.leading(self.kernel, in_width)
         return tf.matmul(x, kernel) + self.bias

@@ -51,10 +51,17 @@ class ElasticDepthwise(tf_keras.layers.Layer):
     def call(
         self, x: tf.Tensor, kernel_size: elastic.Width, width: elastic.Width, forward: elastic.Pass
     ) -> tf.Tensor:
-        """Filters [N, H, W, width] into [N, H / stride, W / stride, width]."""
+        """Filters [N, H, W, width] into [N, H / stride, W / stride, width], rounded up.
+
+        In a masked pass both have the widest channels, with zeros past `width`.
+
+        Raises:
+          ValueError: `width` is an int outside 1 to the widest, in a sliced pass.
+        """
         kernel = tf.cast(self._transformed(kernel_size), x.dtype)
         margin = (self.kernel_size - kernel_size) // 2
         if not forward.masked:
+            elastic.check_width(width, self.kernel.shape[2])
             kernel = self._cut(kernel, margin, width)
             y = depthwise_conv2d(x, kernel, self.stride, self.kernel_size, self.symmetric)
         else:

@@ -51,7 +51,16 @@ class Pass:
 
 
 def mask(width: Width, widest: int, dtype: tf.DType) -> tf.Tensor:
-    """Ones for the first `width` of `widest` channels, then zeros; shape [widest]."""
+    """Ones for the first `width` of `widest` channels, then zeros.
+
+    Args:
+      width: channels in use, an int or an int32 scalar.
+      widest: all channels.
+      dtype: of the result.
+
+    Returns:
+      [widest].
+    """
     return tf.sequence_mask(width, widest, dtype=dtype)
 
 
@@ -60,18 +69,54 @@ def leading(weight: tf.Tensor | tf.Variable, *widths: Width) -> tf.Tensor:
 
     A weight in full is not sliced: the biggest child would pay for slices and their
     gradients, which change nothing.
+
+    Raises:
+      ValueError: a width is an int outside 1 to the weight's size on that axis.
     """
     weight = tf.convert_to_tensor(weight)
+    for width, widest in zip(widths, weight.shape, strict=False):
+        check_width(width, widest)
     if all(isinstance(width, int) for width in widths) and weight.shape[: len(widths)] == widths:
         return weight
     # weight[:width, ...] is the same, and takes three times as long to trace.
     return tf.strided_slice(weight, [0] * len(widths), widths, [1] * len(widths))
 
 
+def check_width(width: Width, widest: int | None) -> None:
+    """Refuses what a slice would silently cut; a tensor's value is not known yet.
+
+    Raises:
+      ValueError: `width` is an int outside 1 to `widest`.
+    """
+    if isinstance(width, int) and widest is not None and not 0 < width <= widest:
+        raise ValueError(f"width is {width}; this layer takes 1 to {widest}")
+
+
 def symmetric_padding(kernel_size: Width) -> list[list[Width]]:
     """Zeros around [N, H, W, C] that centre an odd kernel on the first pixel of each row."""
     margin = kernel_size // 2
     return [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+
+
+def fit(x: tf.Tensor, width: Width, widest: int, forward: Pass) -> tf.Tensor:
+    """Features cut, or padded with zeros, to another width: a skip without weights.
+
+    Args:
+      x: [N, H, W, channels].
+      width: channels of the result that are in use.
+      widest: channels of the result in a masked pass.
+      forward: slices or masks.
+
+    Returns:
+      [N, H, W, width], or with masks [N, H, W, widest] with zeros past `width`.
+
+    Raises:
+      ValueError: `width` is an int outside 1 to `widest`.
+    """
+    check_width(width, widest)
+    if not forward.masked:
+        return fit_channels(x, width)
+    return fit_channels(x, widest) * mask(width, widest, x.dtype)
 
 
 def fit_channels(x: tf.Tensor, width: Width) -> tf.Tensor:

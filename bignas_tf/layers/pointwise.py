@@ -32,7 +32,13 @@ class ElasticPointwise(tf_keras.layers.Layer):
     def call(
         self, x: tf.Tensor, in_width: elastic.Width, out_width: elastic.Width, forward: elastic.Pass
     ) -> tf.Tensor:
-        """Convolves [N, H, W, in] into [N, H, W, out]."""
+        """Convolves [N, H, W, in] into [N, H, W, out].
+
+        In a masked pass both have the widest channels, and the input zeros past `in_width`.
+
+        Raises:
+          ValueError: a width is an int outside 1 to the widest, in a sliced pass.
+        """
         kernel = tf.reshape(tf.cast(self.kernel, x.dtype), self.kernel.shape[2:])
         if not forward.masked:
             kernel = elastic.leading(kernel, in_width, out_width)

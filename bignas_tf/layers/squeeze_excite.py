@@ -16,6 +16,9 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
       units: most hidden units.
       activation_name: of the units.
       gate_name: of the gates; see `style.SqueezeExcite`.
+
+    Raises:
+      KeyError: there is no activation or gate of that name.
     """
 
     def __init__(
@@ -39,7 +42,13 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
     def call(
         self, x: tf.Tensor, width: elastic.Width, units: elastic.Width, forward: elastic.Pass
     ) -> tf.Tensor:
-        """Scales the channels of [N, H, W, width] by gates from 0 to 1."""
+        """Scales the channels of [N, H, W, width] by gates from 0 to 1.
+
+        In a masked pass input and output have the widest channels, with zeros past `width`.
+
+        Raises:
+          ValueError: a width is an int outside 1 to the widest, in a sliced pass.
+        """
         weights = (self.reduce_kernel, self.reduce_bias, self.expand_kernel, self.expand_bias)
         reduce_kernel, reduce_bias, expand_kernel, expand_bias = (
             tf.cast(weight, x.dtype) for weight in weights

@@ -102,12 +102,7 @@ class ElasticMBConv(tf_keras.layers.Layer):
         return self.skip_norm(x, block.out_width, forward)
 
     def _fitted(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
-        """The input cut, or padded with zeros, to the width of the output."""
-        if not forward.masked:
-            return elastic.fit_channels(x, block.out_width)
-        widest = self.widest.out_width
-        fitted = elastic.fit_channels(x, widest)
-        return fitted * elastic.mask(block.out_width, widest, x.dtype)
+        return elastic.fit(x, block.out_width, self.widest.out_width, forward)
 
     def _matched(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:
         """The input where it has the width of the output, else through a convolution."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.graphs import ChildGraphs
 from bignas_tf.selection.spread import Batches, Chunks, OneByOne, Room, Spread
@@ -32,7 +32,7 @@ class Evaluator:
         the space's `base_resolution`.
     """
 
-    def __init__(self, supernet: Supernet, calibration: Batches) -> None:
+    def __init__(self, supernet: ElasticModel, calibration: Batches) -> None:
         self._supernet = supernet
         self._masked = supernet.execution == "mask"
         replicas = supernet.distribute_strategy.num_replicas_in_sync

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bignas_tf import errors, workers
 from bignas_tf.data import resize
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import space as space_lib
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import calibration, spread
@@ -32,7 +32,7 @@ class ChildGraphs:
         serve them all. Otherwise each size of batch is traced.
     """
 
-    def __init__(self, supernet: Supernet, side: int | None, one_by_one: bool) -> None:
+    def __init__(self, supernet: ElasticModel, side: int | None, one_by_one: bool) -> None:
         self._supernet = supernet
         self._space = supernet.space
         self._side = side

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.training import sandwich
 from bignas_tf.training.configs import BigNASConfig
 from bignas_tf.training.sandwich import StepResult
@@ -46,7 +46,12 @@ def count_parts(images: int, at_once: int) -> int:
 
 
 def compute_gradients(
-    supernet: Supernet, *, patches: tf.Tensor, labels: tf.Tensor, config: BigNASConfig, **given: Any
+    supernet: ElasticModel,
+    *,
+    patches: tf.Tensor,
+    labels: tf.Tensor,
+    config: BigNASConfig,
+    **given: Any,
 ) -> StepResult:
     """The mean of `sandwich.compute_gradients` over the parts of a replica's batch.
 

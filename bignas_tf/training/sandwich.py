@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from bignas_tf.data import resize
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.training import children as children_lib
 from bignas_tf.training import losses
@@ -39,7 +39,7 @@ class StepResult:
 
 
 def compute_gradients(
-    supernet: Supernet,
+    supernet: ElasticModel,
     *,
     patches: tf.Tensor,
     labels: tf.Tensor,
@@ -93,7 +93,7 @@ class _Lesson:
 
     def __init__(
         self,
-        supernet: Supernet,
+        supernet: ElasticModel,
         labels: tf.Tensor,
         step: tf.Tensor,
         config: BigNASConfig,

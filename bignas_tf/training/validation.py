@@ -8,7 +8,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors
 from bignas_tf.data import config as data_config
-from bignas_tf.modeling import supernet
+from bignas_tf.modeling import elastic_model
 from bignas_tf.search_space import presets
 from bignas_tf.selection import config as selection_config
 from bignas_tf.training import optimisation
@@ -20,7 +20,7 @@ from bignas_tf.training.configs import (
     SandwichConfig,
 )
 
-EXECUTIONS = ("auto", *supernet.EXECUTIONS)
+EXECUTIONS = ("auto", *elastic_model.EXECUTIONS)
 REGULARISED = ("biggest", "all")
 RESOLUTIONS = ("paired", "any")
 DIVERGENCES = ("kl", "alpha")

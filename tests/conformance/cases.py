@@ -12,9 +12,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf.layers import batch_norm, classifier, depthwise, elastic, pointwise
+from bignas_tf.layers import batch_norm, classifier, convolution, depthwise, elastic, pointwise
 from bignas_tf.layers import squeeze_excite as squeeze_excite_lib
-from bignas_tf.layers import stem as stem_lib
 
 Choice = dict[str, Any]  # "in" and "out" channels, and what else the layer takes
 Slices = list[tuple[slice, ...]]
@@ -50,6 +49,7 @@ class Case:
 
 # SAME pads an even and an odd side differently at a stride of 2, and a kernel of 7 exceeds 5.
 ODD_AND_EVEN = (5, 8)
+IN_AND_OUT = ({"in": 2, "out": 3}, {"in": 3, "out": 8}, {"in": 6, "out": 5}, {"in": 6, "out": 8})
 
 
 def first(*sizes: int) -> tuple[slice, ...]:
@@ -80,33 +80,33 @@ def stock_padding(kernel: int, symmetric: bool) -> tuple[Layers, str]:
     return ([tf_keras.layers.ZeroPadding2D(kernel // 2)], "valid") if symmetric else ([], "same")
 
 
-def _stem(symmetric: bool) -> Case:
+def _convolution(kernel: int, stride: int, symmetric: bool) -> Case:
     def build() -> Layers:
-        return [stem_lib.ElasticStem(3, 8, 2, symmetric), batch_norm.ElasticBatchNorm(8, 0)]
-
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
-        return layers[1](layers[0](x, choice["out"], forward), choice["out"], forward)
+        layer = convolution.ElasticConvolution(6, 8, kernel, stride, symmetric)
+        return [layer, batch_norm.ElasticBatchNorm(8, 0)]
 
     def stock(choice: Choice) -> Layers:
-        before, padding = stock_padding(3, symmetric)
-        convolution = tf_keras.layers.Conv2D(choice["out"], 3, 2, padding, use_bias=False)
-        return [*before, convolution, stock_norm()]
+        before, padding = stock_padding(kernel, symmetric)
+        layer = tf_keras.layers.Conv2D(choice["out"], kernel, stride, padding, use_bias=False)
+        return [*before, layer, stock_norm()]
 
     def slices(choice: Choice) -> Slices:
-        return [first(3, 3, 3, choice["out"]), first(choice["out"]), first(choice["out"])]
+        out = choice["out"]
+        return [first(kernel, kernel, choice["in"], out), first(out), first(out)]
 
-    choices = tuple({"in": 3, "out": out} for out in (4, 5, 8))
-    name = f"stem, {'symmetric' if symmetric else 'same'}"
-    return Case(name, build, run, stock, stock_chain, slices, choices, sides=ODD_AND_EVEN)
+    name = f"convolution {kernel}, stride {stride}, {'symmetric' if symmetric else 'same'}"
+    return Case(name, build, _convolve, stock, stock_chain, slices, IN_AND_OUT, sides=ODD_AND_EVEN)
+
+
+def _convolve(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
+    """A convolution that is elastic on both sides, and the batch norm behind it."""
+    y = layers[0](x, choice["in"], choice["out"], forward)
+    return layers[1](y, choice["out"], forward)
 
 
 def _pointwise() -> Case:
     def build() -> Layers:
         return [pointwise.ElasticPointwise(6, 8), batch_norm.ElasticBatchNorm(8, 0)]
-
-    def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
-        y = layers[0](x, choice["in"], choice["out"], forward)
-        return layers[1](y, choice["out"], forward)
 
     def stock(choice: Choice) -> Layers:
         return [tf_keras.layers.Conv2D(choice["out"], 1, use_bias=False), stock_norm()]
@@ -115,8 +115,7 @@ def _pointwise() -> Case:
         out = choice["out"]
         return [first(1, 1, choice["in"], out), first(out), first(out)]
 
-    choices = ({"in": 2, "out": 3}, {"in": 3, "out": 8}, {"in": 6, "out": 5}, {"in": 6, "out": 8})
-    return Case("pointwise", build, run, stock, stock_chain, slices, choices)
+    return Case("pointwise", build, _convolve, stock, stock_chain, slices, IN_AND_OUT)
 
 
 def _depthwise(stride: int, symmetric: bool) -> Case:
@@ -220,7 +219,8 @@ def _classifier() -> Case:
 def layer_cases() -> list[Case]:
     """All but the block, which `mbconv_cases` has."""
     return [
-        _stem(False), _stem(True), _pointwise(), _depthwise(1, False), _depthwise(2, False),
-        _depthwise(2, True), _batch_norm(), _squeeze_excite("swish", "sigmoid"),
+        _convolution(3, 2, False), _convolution(3, 2, True), _convolution(5, 1, False),
+        _pointwise(), _depthwise(1, False), _depthwise(2, False), _depthwise(2, True),
+        _batch_norm(), _squeeze_excite("swish", "sigmoid"),
         _squeeze_excite("hard_swish", "hard_sigmoid"), _classifier(),
     ]  # fmt: skip

@@ -71,13 +71,21 @@ def _stock_run(widest: Block, layers: Layers, x: tf.Tensor, choice: Choice) -> t
     if widest.skip == "equal" and choice["in"] != choice["out"]:
         return y
     if widest.stride == 2:
-        x = tf_keras.layers.AveragePooling2D(2, padding="same")(x)
+        x = _stock_pooled(widest, x)
     if widest.skip == "projected":
         return convolve_and_norm(x) + y
     if widest.skip == "matched":
         return next(rest)(x) + y
     kept = x[..., : choice["out"]]
     return tf.pad(kept, [[0, 0]] * 3 + [[0, choice["out"] - kept.shape[-1]]]) + y
+
+
+def _stock_pooled(widest: Block, x: tf.Tensor) -> tf.Tensor:
+    """A matched skip has zeros around an odd side, which count; SAME's do not."""
+    if widest.skip == "matched":
+        x = tf_keras.layers.ZeroPadding2D(x.shape[1] % 2)(x)
+        return tf_keras.layers.AveragePooling2D(2)(x)
+    return tf_keras.layers.AveragePooling2D(2, padding="same")(x)
 
 
 def _slices(widest: Block, choice: Choice) -> Slices:

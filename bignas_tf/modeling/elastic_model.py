@@ -1,0 +1,138 @@
+"""What training, calibration and evaluation ask of a supernet, whatever its family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from bignas_tf.layers import elastic
+from bignas_tf.search_space import blocks as blocks_lib
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
+
+EXECUTIONS = ("slice", "mask")
+
+
+class ElasticModel(tf_keras.Model):
+    """Shared weights of a search space; the child to run is an argument of the call.
+
+    A family of networks is a subclass with elastic layers that `logits` calls, and with a
+    `statistics_width`: the channels of all its batch norms together.
+
+    Args:
+      space: what may be chosen.
+      num_classes: outputs of the classifier.
+      input_channels: channels of the images.
+      execution: how a child given as a tensor runs: "slice" (CPU, GPU; never
+        under XLA, which would compile for every child) or "mask" (static
+        shapes, TPU). A child given as an `Architecture` is always sliced.
+      norm_replicas: how many replicas share a batch's moments; see `elastic.Pass`.
+      name: of the model.
+
+    Raises:
+      ValueError: the execution is neither.
+    """
+
+    statistics_width: int
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        num_classes: int,
+        input_channels: int = 3,
+        execution: str = "slice",
+        norm_replicas: int = 0,
+        name: str | None = None,
+    ) -> None:
+        # Its layers apply the compute policy; inputs must not be cast here.
+        super().__init__(name=name, dtype="float32", autocast=False)
+        if execution not in EXECUTIONS:
+            raise ValueError(f"execution is {execution!r}; choose from {EXECUTIONS}")
+        self.space = space
+        self.num_classes = num_classes
+        self.input_channels = input_channels
+        self.execution = execution
+        self.norm_replicas = norm_replicas
+        self.compute_dtype_of_layers = tf_keras.mixed_precision.global_policy().compute_dtype
+        # Carried by every checkpoint, so that one of another space is refused.
+        self.fingerprint = tf.Variable(
+            space.fingerprint(), trainable=False, dtype=tf.int64, name="fingerprint"
+        )
+
+    def logits(
+        self,
+        images: tf.Tensor,
+        table: blocks_lib.BlockTable,
+        forward: elastic.Pass,
+        dropout_seed: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """Runs one child; a subclass says how.
+
+        Args:
+          images: float [N, R, R, input_channels] in [-1, 1].
+          table: the child's widths, as integers or int32 tensors.
+          forward: for every elastic layer.
+          dropout_seed: integer [2]; None for no dropout.
+
+        Returns:
+          float32 [N, num_classes].
+        """
+        raise NotImplementedError
+
+    def call(
+        self,
+        images: tf.Tensor,
+        choice: Architecture | tf.Tensor,
+        training: bool = False,
+        statistics: tf.Tensor | None = None,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Runs one child.
+
+        Args:
+          images: float [N, R, R, input_channels] in [-1, 1], at the child's resolution.
+          choice: an `Architecture`, or its code as an int32 [code_length] tensor.
+          training: whether dropout may act.
+          statistics: float32 [2, statistics_width] calibrated means and
+            variances; None to normalise with the batch's own moments.
+          dropout_seed: integer [2], equal on all replicas; no dropout without it.
+
+        Returns:
+          float32 logits, [N, num_classes].
+        """
+        forward = self._pass(choice, statistics=statistics, norm_replicas=self.norm_replicas)
+        return self.logits(images, self._table(choice), forward, dropout_seed if training else None)
+
+    def moments(self, images: tf.Tensor, choice: Architecture | tf.Tensor) -> tf.Tensor:
+        """Means and variances that `images` give in each batch norm of a child.
+
+        On several replicas they are of each one's own images.
+
+        Returns:
+          float32 [2, statistics_width]. Past a layer's width, and in blocks left out,
+          are values that no pass of this child reads.
+        """
+        recorded: dict[int, tf.Tensor] = {}
+        forward = self._pass(choice, recorded=recorded, norm_replicas=1)
+        self.logits(images, self._table(choice), forward, None)
+        return self._assemble(recorded)
+
+    def _assemble(self, recorded: dict[int, tf.Tensor]) -> tf.Tensor:
+        """Puts recorded moments side by side, zeros where a block was left out."""
+        pieces, position = [], 0
+        for offset, moments in sorted(recorded.items()):
+            pieces += [tf.zeros([2, offset - position]), moments]
+            position = offset + moments.shape[1]
+        return tf.concat([*pieces, tf.zeros([2, self.statistics_width - position])], 1)
+
+    def _pass(self, choice: Architecture | tf.Tensor, **what: Any) -> elastic.Pass:
+        compiled = self.execution == "mask"
+        masked = compiled and not isinstance(choice, Architecture)
+        return elastic.Pass(masked=masked, compiled=compiled, **what)
+
+    def _table(self, choice: Architecture | tf.Tensor) -> blocks_lib.BlockTable:
+        if isinstance(choice, Architecture):
+            return blocks_lib.resolve_child(self.space, choice)
+        return blocks_lib.resolve(self.space, choice)

@@ -1,0 +1,70 @@
+"""The layers as users see them: docs/layers.md runs, and a width that no child has is refused."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bignas_tf import layers
+
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "layers.md"
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return PAGE.read_text(encoding="utf-8")
+
+
+def test_the_python_of_the_page_runs(page: str) -> None:
+    (source,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(compile(source, str(PAGE), "exec"), names)
+    y, z = names["y"], names["z"]
+    assert y.shape == (2, 8, 8, 12)
+    assert z.shape == (2, 8, 8, 16)
+    assert not z[..., 12:].numpy().any()
+    # Of the batch's own moments, of masks, and of the moments that a pass has recorded.
+    np.testing.assert_allclose(z[..., :12], y, atol=1e-5)
+    np.testing.assert_allclose(names["same"], y, atol=1e-5)
+
+
+def test_the_page_has_every_public_name(page: str) -> None:
+    assert not {name for name in layers.__all__ if name != "Width"} - set(re.findall(r"\w+", page))
+
+
+@pytest.mark.parametrize("name", [name for name in layers.__all__ if name != "Width"])
+def test_every_public_name_is_described(name: str) -> None:
+    assert getattr(layers, name).__doc__
+
+
+@pytest.mark.parametrize("width", [0, 9])
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda x, width: layers.ElasticConvolution(8, 8, 3)(x, 8, width, layers.Pass()),
+        lambda x, width: layers.ElasticPointwise(8, 8)(x, width, 8, layers.Pass()),
+        lambda x, width: layers.ElasticDepthwise(8, 5, 1, False)(x, 3, width, layers.Pass()),
+        lambda x, width: layers.ElasticBatchNorm(8, 0)(x, width, layers.Pass()),
+        lambda x, width: layers.ElasticBatchNorm(8, 0)(x, width, layers.Pass(masked=True)),
+        lambda x, width: layers.ElasticSqueezeExcite(8, 8)(x, 8, width, layers.Pass()),
+        lambda x, width: layers.ElasticClassifier(8, 2)(x[:, 0, 0], width, layers.Pass()),
+        lambda x, width: layers.fit(x, width, 8, layers.Pass()),
+        lambda x, width: layers.fit(x, width, 8, layers.Pass(masked=True)),
+    ],
+)
+def test_a_width_that_no_child_has_is_refused(
+    run: Callable[[tf.Tensor, int], tf.Tensor], width: int
+) -> None:
+    with pytest.raises(ValueError, match=f"width is {width}; this layer takes 1 to 8"):
+        run(tf.ones([2, 4, 4, 8]), width)
+
+
+def test_an_even_kernel_is_refused() -> None:
+    with pytest.raises(ValueError, match="kernel_size is 4; it must be odd"):
+        layers.ElasticConvolution(1, 1, 4)

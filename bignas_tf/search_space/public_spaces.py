@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from bignas_tf.search_space.space import SearchSpace, Stage
 from bignas_tf.search_space.style import SqueezeExcite, Style
 
-# Of ImageNet's pixels, from 0 to 255; the usual ones of PyTorch's models.
-_MEAN = (123.675, 116.28, 103.53)
-_DEVIATION = (58.395, 57.12, 57.375)
-_SQUEEZE_EXCITE = SqueezeExcite("expanded", 8, "relu", "hard_sigmoid")
+# What both families took from MobileNetV3, and the usual pixels of PyTorch's models.
+_MOBILENET_V3 = Style(
+    skips="equal",
+    head="mixed",
+    epsilon=1e-5,
+    squeeze_excite=SqueezeExcite("expanded", 8, "relu", "hard_sigmoid"),
+    pixel_mean=(123.675, 116.28, 103.53),
+    pixel_deviation=(58.395, 57.12, 57.375),
+)
 
 
 def attentive_nas() -> SearchSpace:
@@ -43,14 +50,7 @@ def attentive_nas() -> SearchSpace:
         train_resolutions=(192, 224, 256, 288),
         eval_resolutions=(192, 224, 256, 288),
         base_resolution=224,
-        style=Style(
-            skips="matched",
-            head="mixed",
-            epsilon=1e-5,
-            squeeze_excite=_SQUEEZE_EXCITE,
-            pixel_mean=_MEAN,
-            pixel_deviation=_DEVIATION,
-        ),
+        style=dataclasses.replace(_MOBILENET_V3, skips="matched"),
     )
 
 
@@ -91,15 +91,10 @@ def _ofa_mbv3(name: str, widths: tuple[int, ...], sides: range) -> SearchSpace:
         train_resolutions=(sides[0], 192, 224),
         eval_resolutions=tuple(sides),
         base_resolution=224,
-        style=Style(
-            skips="equal",
-            head="mixed",
+        style=dataclasses.replace(
+            _MOBILENET_V3,
             kernels="matrix",
             stem_activation="hard_swish",
             head_activation="hard_swish",
-            epsilon=1e-5,
-            squeeze_excite=_SQUEEZE_EXCITE,
-            pixel_mean=_MEAN,
-            pixel_deviation=_DEVIATION,
         ),
     )

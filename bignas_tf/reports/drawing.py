@@ -70,7 +70,8 @@ def _child(
             yield _box(left, top, width, block, side)
             if block.layer == 0:
                 yield _side(left, top + 15, side)
-    yield _text(left, bottom + 14, f"head 1x1, {table.head_width}")
+    mixed = f", mean, {table.head_width}" if space.style.head == "mixed" else ""
+    yield _text(left, bottom + 14, f"head 1x1, {table.head_conv_width}{mixed}")
 
 
 def _box(left: int, top: int, width: float, block: blocks.Block, side: int) -> str:

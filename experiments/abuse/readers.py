@@ -172,7 +172,7 @@ def _journal(folder: pathlib.Path) -> object:
 
 
 def _origin(folder: pathlib.Path) -> dict[str, Any]:
-    kept = folder / "origin.json"
+    kept = folder / "journal_origin.json"
     if not kept.exists():
         head = (folder / "search" / journal.FILE).read_text().splitlines()[0]
         kept.write_text(head)

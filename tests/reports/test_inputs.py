@@ -178,10 +178,11 @@ def test_drawing_leaves_the_backend_of_a_notebook_alone(tmp_path: pathlib.Path) 
     run = _read(made_up_searches.run(tmp_path, search=made_up_searches.result()))
     before = matplotlib.get_backend()
     matplotlib.use("svg")
+    figures = pyplot.get_fignums()  # what other tests of this process have left open
     try:
         render.to_png(next(iter(page.compose(run).figures)), tmp_path / "plot.png")
         assert matplotlib.get_backend() == "svg"
-        assert not pyplot.get_fignums()
+        assert pyplot.get_fignums() == figures
     finally:
         matplotlib.use(before)
 

@@ -206,7 +206,9 @@ class _ParameterMaker:
         return data
 
 
-class _Unpickler(pickle.Unpickler):
+# The one written in Python: that in C makes a table as long as the largest number that a file has
+# for an object, which a flipped bit turns into gigabytes.
+class _Unpickler(pickle._Unpickler):
     """Builds data and `_Tensor`s, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:

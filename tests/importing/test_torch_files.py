@@ -133,6 +133,13 @@ def test_a_file_changes_nothing_of_the_reader(tmp_path: pathlib.Path) -> None:
         torch_files.read(path)
 
 
+def test_an_object_with_a_large_number_takes_no_memory(tmp_path: pathlib.Path) -> None:
+    # LONG_BINPUT: an empty list is object 4,294,967,295 of the file, a table of 34 GB.
+    attack = b"\x80\x02]r\xff\xff\xff\xff."
+    path = _archive(tmp_path / "a.pth", False, data__pkl=attack)
+    assert torch_files.read(path) == []
+
+
 @both_formats
 def test_a_cut_file_is_refused(name: str, tmp_path: pathlib.Path) -> None:
     whole, path = (FILES / name).read_bytes(), tmp_path / "cut.pth"

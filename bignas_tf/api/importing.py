@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import pathlib
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -12,6 +12,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import console, errors, files
 from bignas_tf.api import runs
 from bignas_tf.console import Show
+from bignas_tf.exports import runtimes
 from bignas_tf.importing import torch_files, weights
 from bignas_tf.importing.sources import SOURCES, Source
 from bignas_tf.importing.weights import Taken
@@ -91,33 +92,28 @@ def _import(
         )
     space = presets.get(config.task.model.search_space)
     supernet = models.build_supernet(config.task, space)
-    taken = weights.assign(supernet, state, beside, source.naming, checkpoint)
+    taken = weights.assign(supernet, state, source.naming, checkpoint)
     origin.Origin(
         supernet=source.title,
         licence=source.licence,
         address=source.address,
         file=os.path.basename(checkpoint),
-        sha256=_sha256(checkpoint),
+        sha256=runtimes.sha256(pathlib.Path(checkpoint)),
     ).save(model_dir)
     run_files.save(supernet, 0, config, space, model_dir)
-    for line in _summary(source, taken, model_dir):
+    for line in _summary(source, taken, beside, model_dir):
         show(line)
 
 
-def _summary(source: Source, taken: Taken, model_dir: str) -> list[str]:
+def _summary(source: Source, taken: Taken, beside: list[str], model_dir: str) -> list[str]:
     """What was read and what was left, in words."""
     left = [f"{taken.statistics} statistics of batch norms (children are calibrated here)"]
     if taken.unused:
         left.append(f"{taken.unused} convolutions that no child runs")
-    left += taken.other
+    left += beside
     return [
         f"took {taken.parameters:,} parameters in {taken.tensors} tensors of {source.title}",
         f"left {', '.join(left)}",
         f"licence: {source.licence}; it holds for every child, see {source.address}",
         f"the run is in {model_dir}",
     ]
-
-
-def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

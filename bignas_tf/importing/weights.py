@@ -30,14 +30,12 @@ class Taken:
       parameters: how many numbers they have.
       statistics: tensors of batch norms' statistics, left.
       unused: convolutions that no child runs, left.
-      other: what else the file held besides the weights, left.
     """
 
     tensors: int
     parameters: int
     statistics: int
     unused: int
-    other: tuple[str, ...]
 
 
 def state_of(content: Any, naming: Naming, name: str) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -82,19 +80,12 @@ def classes(state: Mapping[str, np.ndarray], name: str) -> int:
     return len(kernels[0])
 
 
-def assign(
-    supernet: Supernet,
-    state: Mapping[str, np.ndarray],
-    beside: list[str],
-    naming: Naming,
-    name: str,
-) -> Taken:
+def assign(supernet: Supernet, state: Mapping[str, np.ndarray], naming: Naming, name: str) -> Taken:
     """Sets every weight of a supernet, after all of them were checked.
 
     Args:
       supernet: of the space that was trained.
       state: from `state_of`.
-      beside: from `state_of`.
       naming: of the family.
       name: of the file, for messages.
 
@@ -120,7 +111,7 @@ def assign(
     for weight, value in zip(pairs, values, strict=True):
         weight.variable.assign(value)
     parameters = sum(value.size for value in values)
-    return Taken(len(pairs), parameters, len(statistics), len(unused), tuple(beside))
+    return Taken(len(pairs), parameters, len(statistics), len(unused))
 
 
 def _converted(weight: Weight, value: np.ndarray, name: str) -> np.ndarray:

@@ -131,9 +131,6 @@ class ElasticMBConv(tf_keras.layers.Layer):
 def _halved(x: tf.Tensor) -> tf.Tensor:
     """The means of 2x2 pixels; an odd side has zeros around it, which count, as in PyTorch."""
     odd = (x.shape[1] if x.shape[1] is not None else tf.shape(x)[1]) % 2
-    padded = (
-        x
-        if isinstance(odd, int) and odd == 0
-        else tf.pad(x, [[0, 0], [odd, odd], [odd, odd], [0, 0]])
-    )
-    return tf.nn.avg_pool2d(padded, 2, 2, "VALID")
+    if not isinstance(odd, int) or odd:
+        x = tf.pad(x, [[0, 0], [odd, odd], [odd, odd], [0, 0]])
+    return tf.nn.avg_pool2d(x, 2, 2, "VALID")

@@ -116,9 +116,9 @@ class _Tally:
     def alive(self, elements: Count) -> None:
         self.peak = np.maximum(self.peak, elements)
 
-    def add_if(self, active: Count, other: _Tally) -> None:
+    def add_if(self, active: np.ndarray, other: _Tally) -> None:
         """Adds what another tally counted, for the children where `active` is true."""
-        factor = np.int64(active)
+        factor = active.astype(np.int64)
         self.macs += factor * other.macs
         self.params += factor * other.params
         self.alive(factor * other.peak)
@@ -127,8 +127,8 @@ class _Tally:
 def _count_block(block: blocks_lib.Block, in_area: Count, out_area: Count) -> _Tally:
     """Counts a block that reads maps of `in_area` pixels and writes `out_area`."""
     tally = _Tally()
-    waiting = in_area * block.in_width * _waits(block)
     entering, expanded = in_area * block.in_width, in_area * block.mid_width
+    waiting = entering * _waits(block)
     filtered, leaving = out_area * block.mid_width, out_area * block.out_width
     if block.expands:
         tally.convolution(in_area, block.in_width * block.mid_width, block.mid_width)
@@ -148,20 +148,20 @@ def _count_block(block: blocks_lib.Block, in_area: Count, out_area: Count) -> _T
 def _waits(block: blocks_lib.Block) -> Count:
     """Whether a block's input waits for its residual."""
     if block.skip == "equal":
-        return block.stride == 1 and block.in_width == block.out_width
+        return block.in_width == block.out_width
     return block.skip != "none"
 
 
 def _count_skip(tally: _Tally, block: blocks_lib.Block, area: Count) -> None:
     """Counts the 1x1 convolution of a skip, if it has one."""
-    if block.skip not in ("projected", "matched"):
-        return
-    skip, weights = _Tally(), block.in_width * block.out_width
+    weights = block.in_width * block.out_width
     # The residual's output waits while the skip is convolved.
-    skip.alive(area * block.in_width + 2 * area * block.out_width)
-    if block.skip == "matched":
+    alive = area * block.in_width + 2 * area * block.out_width
+    if block.skip == "projected":
+        tally.convolution(area, weights, block.out_width)
+        tally.alive(alive)
+    elif block.skip == "matched":
+        skip = _Tally()
         skip.product(weights, area)
+        skip.alive(alive)
         tally.add_if(block.in_width != block.out_width, skip)
-    else:
-        skip.convolution(area, weights, block.out_width)
-        tally.add_if(True, skip)

@@ -31,9 +31,7 @@ def from_dict(value: object, source: str) -> Style:
     Raises:
       UsageError: a key is unknown, or a value is not allowed.
     """
-    fields = check_keys(Style, value, source)
-    checked = {name: _field(source, name, item) for name, item in fields.items()}
-    made = Style(**checked)
+    made: Style = _made(Style, value, source)
     if len(made.pixel_mean) != len(made.pixel_deviation):
         raise errors.UsageError(
             f"{source}: pixel_mean has {len(made.pixel_mean)} channels, pixel_deviation "
@@ -42,14 +40,15 @@ def from_dict(value: object, source: str) -> Style:
     return made
 
 
-def _squeeze_excite(value: object, source: str) -> SqueezeExcite:
-    fields = check_keys(SqueezeExcite, value, source)
-    return SqueezeExcite(**{name: _field(source, name, item) for name, item in fields.items()})
+def _made(cls: type, value: object, source: str) -> Any:
+    """A style, or a part of one, of the fields in a mapping."""
+    fields = check_keys(cls, value, source)
+    return cls(**{name: _field(source, name, item) for name, item in fields.items()})
 
 
 def _field(source: str, name: str, value: Any) -> Any:
     if name == "squeeze_excite":
-        return _squeeze_excite(value, f"{source}: squeeze_excite")
+        return _made(SqueezeExcite, value, f"{source}: squeeze_excite")
     given = f"{source}: {name} is {errors.shown(value)}"
     if name in _NAMED:
         if value not in _NAMED[name]:

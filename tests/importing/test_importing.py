@@ -110,7 +110,7 @@ def test_once_for_all_becomes_a_run(tmp_path: pathlib.Path) -> None:
     )
     state = goldens.once_for_all_state(golden["tensors"])
     supernet = Supernet(golden["space"], 10)
-    weights.assign(supernet, state, [], naming.ONCE_FOR_ALL, "file")
+    weights.assign(supernet, state, naming.ONCE_FOR_ALL, "file")
     run_files.save(supernet, 0, config, golden["space"], str(tmp_path))
     run = bignas.load(tmp_path)
     assert config.trainer.optimizer_config.ema is not None
@@ -212,7 +212,7 @@ def test_weights_are_taken_whole_or_not_at_all(kind: str, message: str) -> None:
     supernet = Supernet(goldens.golden("attentive_nas")["space"], _CLASSES)
     before = supernet.get_weights()
     with pytest.raises(bignas.UsageError, match=message):
-        weights.assign(supernet, _changed(state, kind), [], family, "file")
+        weights.assign(supernet, _changed(state, kind), family, "file")
     for one, other in zip(before, supernet.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -34,7 +34,7 @@ def test_children_give_the_logits_of_their_authors_code(name: str) -> None:
     golden, state = goldens.golden(name), _state(name, family)
     space = golden["space"]
     supernet = Supernet(space, classes)
-    taken = weights.assign(supernet, state, [], family, name)
+    taken = weights.assign(supernet, state, family, name)
     assert taken.parameters == sum(int(np.prod(w.shape)) for w in supernet.trainable_weights)
     statistics = goldens.statistics(supernet, family, state)
     for index, child in enumerate(golden["children"]):

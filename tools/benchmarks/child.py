@@ -81,7 +81,7 @@ def _nearest() -> tuple[str, int]:
     space = presets.get(_SPACE)
     macs = {
         name: cost.count(space, published.published(name), _CLASSES).macs
-        for name in published.published_names("bignas_imagenet")
+        for name in published.published_names(_SPACE)
     }
     name = min(macs, key=lambda each: abs(macs[each] - _EFFICIENTNET_MACS))
     return name, macs[name]

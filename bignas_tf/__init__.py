@@ -21,6 +21,7 @@ from bignas_tf.errors import RunError, UsageError
 if TYPE_CHECKING:
     from bignas_tf.accuracy import Accuracy
     from bignas_tf.api.baseline import baseline
+    from bignas_tf.api.cascades import export_cascade
     from bignas_tf.api.counting import cost
     from bignas_tf.api.devices import evaluation_strategy, training_strategy
     from bignas_tf.api.examples import save_images
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from bignas_tf.search_space.space import SearchSpace
     from bignas_tf.selection.budgets import Budget
     from bignas_tf.selection.budgets import parse as budget
+    from bignas_tf.selection.cascading import Cascade
     from bignas_tf.selection.judged import Judgement
     from bignas_tf.selection.result import SearchResult
     from bignas_tf.selection.result import read as read_search
@@ -57,6 +59,7 @@ _HOMES = {
     "Accuracy": "accuracy.Accuracy",
     "Architecture": "search_space.architecture.Architecture",
     "Budget": "selection.budgets.Budget",
+    "Cascade": "selection.cascading.Cascade",
     "Judgement": "selection.judged.Judgement",
     "Recipe": "training.recipe.Recipe",
     "Run": "training.checkpoints.Run",
@@ -71,6 +74,7 @@ _HOMES = {
     "evaluate": "api.judging.evaluate",
     "evaluation_strategy": "api.devices.evaluation_strategy",
     "export": "api.exporting.export",
+    "export_cascade": "api.cascades.export_cascade",
     "export_family": "api.exporting.export_family",
     "finetune": "api.finetuning.finetune",
     "import_supernet": "api.importing.import_supernet",
@@ -100,6 +104,7 @@ __all__ = [
     "Accuracy",
     "Architecture",
     "Budget",
+    "Cascade",
     "Judgement",
     "Recipe",
     "Run",
@@ -116,6 +121,7 @@ __all__ = [
     "evaluate",
     "evaluation_strategy",
     "export",
+    "export_cascade",
     "export_family",
     "finetune",
     "finish_exports",

@@ -23,6 +23,7 @@ NAMES = (
     "report",
     "plain_keras",
     "export",
+    "export_cascade",
     "predict",
     "serve",
     "load_test",

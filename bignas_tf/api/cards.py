@@ -62,6 +62,13 @@ def card(
         "architecture": architecture.to_json(),
         **cost._asdict(),
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
+        **provenance(run, task, licence),
+    }
+
+
+def provenance(run: Run, task: BigNASConfig, licence: str) -> dict[str, Any]:
+    """What every card says of where its weights come from; see `card`."""
+    return {
         "data": config_lib.images_name(task.train_data),
         "licence": licence or (run.origin.licence if run.origin else ""),
         "source": run.source,

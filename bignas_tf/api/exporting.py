@@ -15,7 +15,7 @@ from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import runtimes, saved_model, versions
+from bignas_tf.exports import cascade, runtimes, saved_model, versions
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -75,7 +75,7 @@ def export(
       RunError: the written model does not load or gives other logits.
     """
     children = {"": presets.child(run.space, architecture)}
-    names = _names(run.config.task.train_data, labels)
+    names = class_names(run.config.task.train_data, labels)
     # Before the work: otherwise these mistakes would show only after it.
     saved_model.ensure_base(output_dir)
     ((_, servable),) = _servables(run, children, names, licence, console.or_silent(show))
@@ -111,7 +111,7 @@ def export_family(
     """
     selected = result_lib.read(search_dir, run.space).selected
     children = {result_lib.child_name(each): each.architecture for each in selected}
-    names = _names(run.config.task.train_data, labels)
+    names = class_names(run.config.task.train_data, labels)
     saved_model.ensure_base(output_dir)
     servables = _servables(run, children, names, licence, console.or_silent(show))
     return saved_model.export_family(servables, os.fspath(output_dir), runtimes.MANDATORY)
@@ -190,10 +190,14 @@ def verify(
     return outcomes
 
 
-def _names(
+def class_names(
     data: DataConfig, labels: Sequence[str] | str | os.PathLike[str] | None
 ) -> Sequence[str]:
-    """The names of the classes, as given or from the data set."""
+    """The names of the classes, as given or from the data set.
+
+    Raises:
+      UsageError: they are as many as another number of classes has, or are no texts.
+    """
     if labels is None:
         return sources.class_names(data)
     if isinstance(labels, str | os.PathLike):
@@ -244,9 +248,15 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
     """The architecture and the labels of an export of this run.
 
     Raises:
-      UsageError: it is of another run, was fine-tuned since, or a file of it is damaged.
+      UsageError: it is of another run or of a cascade, was fine-tuned since, or a file of it is
+        damaged.
     """
     path = folder / saved_model.CHILD_FILE
+    if files.is_file(folder / cascade.CASCADE_FILE):
+        raise errors.UsageError(
+            f"{folder} is a cascade, which cannot be converted; export its children alone "
+            "(--search_dir of tools.export) and convert those"
+        )
     if not files.is_file(path):
         raise versions.no_version(folder)
     plain = files.read_json(path)

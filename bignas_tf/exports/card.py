@@ -43,6 +43,47 @@ def render(card: Mapping[str, Any], child: tf_keras.Model, labels: Sequence[str]
     return "\n\n".join(parts) + "\n"
 
 
+def render_cascade(card: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """Writes the card of a cascade in Markdown.
+
+    Args:
+      card: what becomes `cascade.json`.
+      labels: of the classes, in their order.
+    """
+    parts = [
+        "# Model card\n\nAn image classifier: a cascade of children cut out of one supernet "
+        "(BigNAS). A child whose best class reaches its threshold answers; otherwise the next is "
+        "asked. The cascade is not part of the paper.",
+        "## Figures\n\n" + "\n".join(f"- {line}" for line in _figures(card)),
+        "## Children\n\n" + "\n".join(_children(card)),
+        f"## Classes\n\n```\n{_classes(labels)}\n```",
+        "## How to call it\n\n" + _CALL + "\n\nThe signature of a child's name asks that child "
+        "alone, with `images`; its name with `_bytes` takes `image_bytes`.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _children(card: Mapping[str, Any]) -> Iterator[str]:
+    """A table of the children, those of the cascade first and in their order."""
+    cascade, children = card["cascade"], card["children"]
+    cost = " ".join(_text(card["objective"][key]) for key in ("unit", "title"))
+    asked = cascade["children"]
+    thresholds = [f"from {threshold:.4f} on" for threshold in cascade["thresholds"]]
+    roles = dict(zip(asked, [*thresholds, "always"], strict=True))
+    shares = dict(zip(asked, card["shares"], strict=True))
+    yield f"| child | answers | of the images | alone, top-1 | {cost} |"
+    yield "|---|---|---|---|---|"
+    for name in [*asked, *(name for name in children if name not in roles)]:
+        alone = Accuracy.from_json(children[name]["accuracy"])
+        share = f"{100 * shares[name]:.1f}%" if name in shares else "-"
+        yield (
+            f"| {name} | {roles.get(name, 'by its own signature')} | {share} "
+            f"| {100 * alone.top1:.2f} ± {100 * alone.error:.2f}% "
+            f"| {children[name]['cost']:.4g} |"
+        )
+    yield f"\nOn average an image takes {card['mean_cost']:.4g} {cost}."
+
+
 def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     accuracy, source = card.get("accuracy"), card.get("source", {})
     if accuracy:

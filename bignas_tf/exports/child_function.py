@@ -38,4 +38,4 @@ class ChildFunction(tf.Module):
             logits = self.folded(resize.resize_patches(patches, side), training=False)
             return {verify.LOGITS: logits, "probabilities": tf.nn.softmax(logits)}
 
-        self.serve = tf.function(serve, input_signature=[spec])
+        self.serve = tf.function(serve, input_signature=[spec], autograph=False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pathlib
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,12 @@ from bignas_tf.exports import card as card_lib
 from bignas_tf.exports import configs, publishing, requests, runtimes, signatures, verify
 from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.intake import MOST_PIXELS, Intake
+from bignas_tf.exports.signatures import Answer
 
 CHILD_FILE, LABELS_FILE = "child.json", "labels.json"
 _MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
+# Fills the folder of a version, which is not there yet, and verifies it.
+Write = Callable[[pathlib.Path], None]
 _GRAPH = "batch norms folded into the convolutions, weights as constants; params counts them apart"
 
 
@@ -86,7 +90,7 @@ def export(
       UsageError: the folder is not writable.
       RunError: the written model does not load or gives other outputs.
     """
-    (version,) = _export([(configs.ONLY_MODEL, servable)], output_dir, through)
+    (version,) = publish([(configs.ONLY_MODEL, _writer(servable, through))], output_dir)
     return version
 
 
@@ -102,7 +106,8 @@ def export_family(
     Raises:
       UsageError: a name is duplicated, is invalid, or is taken by a file.
     """
-    return _export(_checked(servables, pathlib.Path(output_dir)), output_dir, through)
+    checked = _checked(servables, pathlib.Path(output_dir))
+    return publish(((name, _writer(each, through)) for name, each in checked), output_dir)
 
 
 def ensure_base(output_dir: str | os.PathLike[str]) -> pathlib.Path:
@@ -144,33 +149,43 @@ def _check_model(name: str, base: pathlib.Path, others: Container[str]) -> None:
         raise errors.UsageError(f"{base / name} is in the way of a model's folder; move it")
 
 
-def _export(
-    servables: Iterable[tuple[str, Servable]],
-    output_dir: str,
-    through: Sequence[runtimes.Runtime],
-) -> list[pathlib.Path]:
-    """Verifies all in a hidden folder, then publishes them; returns their versions' folders."""
+def publish(models: Iterable[tuple[str, Write]], output_dir: str) -> list[pathlib.Path]:
+    """Lets models be written and verified in a hidden folder, then publishes all of them.
+
+    Args:
+      models: the name of each, and what makes and fills the folder of a version.
+      output_dir: base folder of the models' versions.
+
+    Returns:
+      The versions' folders.
+    """
     base = ensure_base(output_dir)
     with full_disk.explained(base), scratch.folder(base) as staged:
         publishing.finish(base)
         names = []
-        for name, servable in servables:
-            _write(servable, staged / name, through)
+        for name, write in models:
+            write(staged / name)
+            (staged / name).chmod(0o755)
             names.append(name)
         versions = publishing.publish_versions(staged)
     return [versions[name] for name in names]
 
 
+def save_graph(folder: pathlib.Path, functions: Mapping[str, Callable[..., Answer]]) -> None:
+    """Makes a version's folder and writes the graph of these signatures, which are frozen."""
+    folder.mkdir()
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(tf.Module(), str(folder), signatures=functions, options=options)
+
+
+def _writer(servable: Servable, through: Sequence[runtimes.Runtime]) -> Write:
+    return functools.partial(_write, servable, through=through)
+
+
 def _write(servable: Servable, folder: pathlib.Path, through: Sequence[runtimes.Runtime]) -> None:
     """Fills a folder with all that a version contains, and verifies it."""
-    folder.mkdir()
+    save_graph(folder, signatures.build(servable.child, servable.intake, servable.names))
     feeds = requests.feeds(servable.patches, servable.centre)
-    tf.saved_model.save(
-        tf.Module(),
-        str(folder),
-        signatures=signatures.build(servable.child, servable.intake, servable.names),
-        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
-    )
     requests.write_warmup(folder, feeds)
     proof = proof_lib.Proof(servable.patches, servable.expected_logits)
     proof.write(folder)
@@ -182,17 +197,15 @@ def _write(servable: Servable, folder: pathlib.Path, through: Sequence[runtimes.
         "tolerance": proof.tolerance,
     }
     files.write_json(folder / LABELS_FILE, servable.names)
-    card = servable.card | {"graph": _GRAPH, "input": _input_card(servable)}
+    card = servable.card | {"graph": _GRAPH, "input": input_card(servable.intake)}
     files.write_json(folder / CHILD_FILE, card | {"verified": verified})
     text = card_lib.render(card, servable.child, servable.names)
     files.write_text(folder / card_lib.CARD_FILE, text)
     runtimes.require(folder, through)
-    os.chmod(folder, 0o755)
 
 
-def _input_card(servable: Servable) -> dict[str, Any]:
+def input_card(intake: Intake) -> dict[str, Any]:
     """How to call the model, for readers who have only its folder."""
-    intake = servable.intake
     return {
         "patch_size": intake.size,
         "channels": intake.channels,

@@ -34,7 +34,13 @@ def build(
       intake: what becomes of images before the child sees them.
       labels: the classes' names, in their order.
     """
-    numbers = _frozen(child, intake)
+    return around(frozen(child, intake), intake, labels)
+
+
+def around(
+    numbers: Callable[[tf.Tensor], Answer], intake: Intake, labels: Sequence[str]
+) -> dict[str, Callable[[tf.Tensor], Answer]]:
+    """The signatures of `build`, around any function of patches to numbers."""
     texts = [label.encode("utf-8", "replace") for label in labels]
 
     def named(patches: tf.Tensor) -> Answer:
@@ -54,7 +60,7 @@ def build(
 
 def build_light(child: tf_keras.Model, intake: Intake) -> dict[str, Callable[[tf.Tensor], Answer]]:
     """'patches' alone; see `build`."""
-    return {"patches": _patches(_frozen(child, intake), intake)}
+    return {"patches": _patches(frozen(child, intake), intake)}
 
 
 def _patches(
@@ -72,10 +78,10 @@ def _function(
     name: str,
 ) -> Callable[[tf.Tensor], Answer]:
     spec = tf.TensorSpec(shape, dtype, name)
-    return tf.function(lambda given: answer(read(given)), input_signature=[spec])
+    return tf.function(lambda given: answer(read(given)), input_signature=[spec], autograph=False)
 
 
-def _frozen(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
+def frozen(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
     """Patches to logits and probabilities, by a graph of constants."""
     # Graphs hold their variables weakly: what owns them must outlive the conversion.
     owner = ChildFunction(child, intake.size)

@@ -1,0 +1,83 @@
+"""A cascade of a search's children, as a user makes it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from bignas_tf.exports import verify
+from tests.selection import digits
+from tests.tools import commands
+from tests.tools.commands import BUDGETS
+from tests.tools.forks import Forks
+
+pytestmark = pytest.mark.slow
+
+SMALL, LARGE = (f"child_{budget}" for budget in BUDGETS)
+
+
+def test_its_figures_are_those_of_what_is_served(
+    forks: Forks,
+    run_dir: pathlib.Path,
+    search_dir: pathlib.Path,
+    family_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+) -> None:
+    ((patches, labels),) = digits.batches("test", 360)
+    request = ("serving_default", {"images": patches.numpy()})
+    (alone,) = verify.session_answers(family_dir / SMALL / "1", [request])
+    assert isinstance(alone, dict), alone
+    threshold = float(np.median(alone["top_probabilities"][:, 0]))
+    flags = {"model_dir": run_dir, "search_dir": search_dir, "output_dir": tmp_path / "models"}
+    cascade = f"{SMALL}:{threshold},{LARGE}"
+    printed = commands.run(forks, "export_cascade", cascade=cascade, **flags)
+    version = tmp_path / "models" / "1"
+    assert printed == f"{version}\n"
+    card = json.loads((version / "cascade.json").read_text())
+    assert card["cascade"] == {"children": [SMALL, LARGE], "thresholds": [threshold]}
+    (answer,) = verify.session_answers(version, [request])
+    assert isinstance(answer, dict), answer
+    right = answer["logits"].argmax(-1) == labels.numpy()
+    assert card["accuracy"] == {"split": "test", "top1": right.mean(), "images": 360}
+    assert 0.4 < card["shares"][0] < 0.6
+    shares = np.bincount(answer["answered_by"], minlength=2) / 360
+    assert card["shares"] == shares.tolist()
+    small, large = (card["children"][name] for name in (SMALL, LARGE))
+    mean = small["cost"] + shares[1] * large["cost"]
+    assert card["mean_cost"] == pytest.approx(mean, rel=1e-12)
+    for name, child in ((SMALL, small), (LARGE, large)):
+        found = json.loads((search_dir / f"{name}.json").read_text())
+        assert child["architecture"] == found["architecture"]
+        assert child["cost"] == found["costs"]["mflops"]
+        assert child["accuracy"]["top1"] == found["reporting_top1"]
+    error = commands.refuse(
+        forks, "convert", model_dir=run_dir, export_dir=version, formats="float32"
+    )
+    assert "is a cascade, which cannot be converted" in error
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"cascade": "child_9:0.5,child_0.08"}, "no child 'child_9' in the search; it has child_"),
+        ({"cascade": "child_0.02,child_0.08"}, "'child_0.02' has no threshold; write child_1:0.8"),
+        ({"cascade": "child_0.02:1.5,child_0.08"}, "each is a probability between 0 and 1"),
+        ({"objective": "litert_ms"}, "objective 'litert_ms': the search knows mflops"),
+        ({"accuracy": 1.5}, "accuracy 1.5: give a fraction above 0, up to 1"),
+        ({"accuracy": 0.9, "mean_cost": 1}, "At most one of (accuracy, mean_cost, cascade)"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_children_are_scored(
+    forks: Forks,
+    run_dir: pathlib.Path,
+    search_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+    flags: dict[str, object],
+    message: str,
+) -> None:
+    given = {"model_dir": run_dir, "search_dir": search_dir, "output_dir": tmp_path / "models"}
+    assert message in commands.refuse(forks, "export_cascade", **given, **flags)
+    assert not (tmp_path / "models").exists()

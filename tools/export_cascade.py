@@ -1,0 +1,69 @@
+"""Exports the children of a search as one model, which asks bigger ones only where it must.
+
+  python -m tools.export_cascade --model_dir=runs/fashion_mnist \\
+      --search_dir=runs/fashion_mnist/search --output_dir=runs/fashion_mnist/cascade
+
+A small child answers where the probability of its best class reaches a threshold; the others see
+only the images of which those before them are not sure. Of all cascades of up to three children,
+the cheapest is taken that is as accurate as the best child alone, or as --accuracy says, or the
+most accurate one within --mean_cost. Thresholds are chosen on the images that ranked the search,
+and the accuracy is reported on others. Each child answers to its own name as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+import bignas_tf as bignas
+
+from .cli import launch, no_chatter
+
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
+_SEARCH_DIR = flags.DEFINE_string("search_dir", None, "Folder of a search of it.", required=True)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Base folder of versions.", required=True)
+_ACCURACY = flags.DEFINE_float("accuracy", None, "Wanted of the cascade, such as 0.92.")
+_MEAN_COST = flags.DEFINE_float(
+    "mean_cost", None, "The most that an image may take on average, in the unit of --objective."
+)
+_OBJECTIVE = flags.DEFINE_string("objective", "mflops", "Which cost of the search is to be saved.")
+_CASCADE = flags.DEFINE_string(
+    "cascade",
+    None,
+    "Children and thresholds to be taken as they are: child_1:0.8,child_4.",
+)
+_LABELS = flags.DEFINE_string(
+    "labels", None, "JSON list of the classes' names; by default the data set's own."
+)
+_LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its card.")
+flags.mark_flags_as_mutual_exclusive(["accuracy", "mean_cost", "cascade"])
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    no_chatter()
+    cascade = None if _CASCADE.value is None else bignas.Cascade.parse(_CASCADE.value)
+    version = bignas.export_cascade(
+        bignas.load(_MODEL_DIR.value),
+        _SEARCH_DIR.value,
+        _OUTPUT_DIR.value,
+        accuracy=_ACCURACY.value,
+        mean_cost=_MEAN_COST.value,
+        objective=_OBJECTIVE.value,
+        cascade=cascade,
+        labels=_LABELS.value,
+        licence=_LICENCE.value,
+        show=_show,
+    )
+    print(version)
+
+
+def _show(line: str) -> None:
+    """Keeps stdout for the folder of the version, which scripts read."""
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    launch(main)

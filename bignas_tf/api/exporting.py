@@ -15,7 +15,7 @@ from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import cascade, runtimes, saved_model, versions
+from bignas_tf.exports import runtimes, saved_model, versions
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -252,7 +252,7 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
         damaged.
     """
     path = folder / saved_model.CHILD_FILE
-    if files.is_file(folder / cascade.CASCADE_FILE):
+    if files.is_file(folder / versions.CASCADE_FILE):
         raise errors.UsageError(
             f"{folder} is a cascade, which cannot be converted; export its children alone "
             "(--search_dir of tools.export) and convert those"

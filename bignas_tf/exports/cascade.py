@@ -18,12 +18,11 @@ import tf_keras
 from bignas_tf import files
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
-from bignas_tf.exports import configs, requests, runtimes, saved_model, signatures, verify
+from bignas_tf.exports import configs, requests, runtimes, saved_model, signatures, verify, versions
 from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.intake import Intake
 from bignas_tf.exports.signatures import Answer
 
-CASCADE_FILE = "cascade.json"
 ANSWERED_BY = "answered_by"
 _GRAPH = "batch norms folded into the convolutions, weights as constants"
 
@@ -94,7 +93,7 @@ def _write(
     inputs = saved_model.input_card(servable.intake)
     inputs["signatures"] |= dict.fromkeys(servable.children, "as serving_default, of this child")
     card = {**servable.card, "graph": _GRAPH, "input": inputs}
-    files.write_json(folder / CASCADE_FILE, card | {"verified": checked})
+    files.write_json(folder / versions.CASCADE_FILE, card | {"verified": checked})
     text = card_lib.render_cascade(card, servable.labels)
     files.write_text(folder / card_lib.CARD_FILE, text)
     runtimes.require(folder, through)

@@ -7,6 +7,8 @@ import pathlib
 
 from bignas_tf import errors
 
+CASCADE_FILE = "cascade.json"
+
 
 def numbers(folder: pathlib.Path) -> list[int]:
     """The versions in a model's folder, ascending; none if there is no such folder.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from bignas_tf.reports import words
+from bignas_tf.reports.cascades import ReportedCascade, Scored
 from bignas_tf.reports.curves import Curves
 from bignas_tf.reports.inputs import ReportedRun, ReportedSearch
 from bignas_tf.selection.candidates import Candidate
@@ -158,6 +160,34 @@ def of_search(search: ReportedSearch) -> Iterator[Figure]:
             ],
             log_x=True,
         )
+
+
+def of_cascade(cascade: ReportedCascade) -> Figure:
+    """Accuracy of cascades and of their children against the mean cost of an image."""
+    objective = cascade.objective
+    return Figure(
+        f"cascade_{re.sub('[^a-zA-Z0-9]+', '_', cascade.name)}",
+        f"Cascades of {cascade.name}",
+        "Higher is more accurate, further left is cheaper. The line is of the cascades that no "
+        "cheaper one matched on the images that chose them; their accuracy is shown on others, "
+        "so it may fall. The ring is the one that was exported. Point at one to see its "
+        "thresholds.",
+        f"{objective.title} of an image, mean ({objective.unit})",
+        "top-1 accuracy (%)",
+        [
+            _scored("cascades", LINE, cascade.front),
+            _scored("children alone", POINTS, cascade.children),
+            _scored("exported", RINGS, [cascade.taken]),
+        ],
+        log_x=True,
+    )
+
+
+def _scored(name: str, style: str, scored: Sequence[Scored]) -> Series:
+    costs = [each.cost for each in scored]
+    top1 = [100 * each.accuracy.top1 for each in scored]
+    hover = [[each.what, f"top-1 {words.accuracy(each.accuracy)}"] for each in scored]
+    return Series(name, style, costs, top1, hover)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bignas_tf import errors, files
 from bignas_tf.plain import Value
-from bignas_tf.reports import curves, exports
+from bignas_tf.reports import cascades, curves, exports
 from bignas_tf.reports.exports import Listed
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
@@ -64,6 +64,7 @@ class ReportedRun:
       judgement: what `judgement.json` holds; None without one.
       searches: of the run.
       exports: below its folder.
+      cascades: below its folder.
       files: of the run and its searches, with their bytes.
     """
 
@@ -76,6 +77,7 @@ class ReportedRun:
     judgement: Judgement | None
     searches: Sequence[ReportedSearch]
     exports: Sequence[exports.Export]
+    cascades: Sequence[cascades.ReportedCascade]
     files: Sequence[tuple[str, int]]
 
 
@@ -108,6 +110,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
         judgement=_judgement(os.path.join(model_dir, judged.FILE), space),
         searches=list(_searches(model_dir, folders, space)),
         exports=list(exports.below(model_dir, listed)),
+        cascades=list(cascades.below(model_dir, listed)),
         files=list(_files(model_dir, listed, folders)),
     )
 

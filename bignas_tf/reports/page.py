@@ -77,6 +77,10 @@ def compose(run: ReportedRun) -> Page:
     if not run.searches:
         body += sections.not_searched(run)
     body += sections.exports(run.exports)
+    for cascade in run.cascades:
+        plot = figures.of_cascade(cascade)
+        shown.append(plot)
+        body += sections.cascade(cascade, plot)
     body += sections.files(run.files)
     content = {
         "title": html.escape(f"{run.name}: report"),

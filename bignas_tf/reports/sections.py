@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bignas_tf import commands
 from bignas_tf.reports import drawing, markup, render, words
+from bignas_tf.reports.cascades import ReportedCascade
 from bignas_tf.reports.exports import Export
 from bignas_tf.reports.figures import Figure
 from bignas_tf.reports.inputs import Command, ReportedRun, ReportedSearch
@@ -157,6 +158,24 @@ def _formats(export: Export) -> Iterator[list[str]]:
         size = f"{row['bytes'] / 1000:.0f}" if "bytes" in row else ""
         top1 = words.percent(row["top1"], row["top1_standard_error"])
         yield [export.name, name, top1, f"{100 * row['agreement']:.2f}%", size, times]
+
+
+def cascade(reported: ReportedCascade, shown: Figure) -> Iterator[str]:
+    yield markup.heading(2, f"Cascade {reported.name}")
+    yield _figure(shown)
+    objective = reported.objective
+    heads = ["", "answers", "top-1", f"{objective.unit} {objective.title}"]
+    shares = {name: words.percent(share) for name, share in reported.shares.items()}
+    shares[reported.taken.what] = "all"
+    rows = [
+        [each.what, shares.get(each.what, ""), words.accuracy(each.accuracy), f"{each.cost:.4g}"]
+        for each in [reported.taken, *reported.children]
+    ]
+    yield markup.table(heads, rows)
+    yield markup.paragraph(
+        "A child answers from that probability of its best class on; `answers` is its share of the "
+        "images. Each child alone answers to its own name."
+    )
 
 
 def files(sizes: Sequence[tuple[str, int]]) -> Iterator[str]:

@@ -86,6 +86,13 @@ class Cascade:
                 f"thresholds {list(self.thresholds)}: each is a probability between 0 and 1"
             )
 
+    @property
+    def words(self) -> str:
+        """In one line, for people."""
+        steps = zip(self.children, self.thresholds, strict=False)
+        asked = [f"{name} from {threshold:.3f} on, then" for name, threshold in steps]
+        return " ".join([*asked, self.children[-1]])
+
     @classmethod
     def parse(cls, text: str) -> Cascade:
         """Reads 'child_1:0.8,child_4': children, and the thresholds of all but the last.

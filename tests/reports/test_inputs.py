@@ -75,6 +75,63 @@ def test_the_page_tells_limits_failures_exports_and_files(tmp_path: pathlib.Path
     )
 
 
+CASCADE = {
+    "cascade": {"children": ["child_1", "child_4"], "thresholds": [0.875]},
+    "objective": {"name": "mflops", "title": "multiply-adds", "unit": "M"},
+    "accuracy": {"split": "test", "top1": 0.75, "images": 300},
+    "mean_cost": 1.5,
+    "shares": [0.625, 0.375],
+    "children": {
+        "child_1": {"cost": 1, "accuracy": {"top1": 0.5, "images": 300}},
+        "child_4": {"cost": 4, "accuracy": {"top1": 0.75, "images": 300}},
+    },
+    "front": [
+        {
+            "children": ["child_1"],
+            "thresholds": [],
+            "reporting": {"top1": 0.5, "images": 300, "cost": 1},
+        },
+        {
+            "children": ["child_1", "child_4"],
+            "thresholds": [0.875],
+            "reporting": {"top1": 0.75, "images": 300, "cost": 1.5},
+        },
+    ],
+}
+
+
+def test_a_cascade_is_plotted_and_told(tmp_path: pathlib.Path) -> None:
+    folder = made_up_searches.run(tmp_path)
+    files.write_json(folder / "cascade" / "1" / "cascade.json", CASCADE)
+    report = page.compose(_read(folder))
+    plot = next(each for each in report.figures if each.name == "cascade_cascade_1")
+    shown = {series.name: (list(series.x), list(series.y)) for series in plot.series}
+    assert shown == {
+        "cascades": ([1, 1.5], [50, 75]),
+        "children alone": ([1, 4], [50, 75]),
+        "exported": ([1.5], [75]),
+    }
+    assert "<td>child_1</td><td>62.50%</td><td>50.00 ± 2.89%</td><td>1</td>" in report.text
+    assert "<td>child_1 from 0.875 on, then child_4</td><td>all</td>" in report.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"shares": [1]}, "the cascade has 2 children"),
+        ({"cascade": {"children": ["a"], "thresholds": [0.5]}}, "all but the last need a thr"),
+        ({"mean_cost": -1}, "mean_cost"),
+    ],
+)
+def test_a_damaged_cascade_is_refused(
+    tmp_path: pathlib.Path, changed: dict[str, Any], message: str
+) -> None:
+    folder = made_up_searches.run(tmp_path)
+    files.write_json(folder / "cascade" / "1" / "cascade.json", CASCADE | changed)
+    with pytest.raises(errors.UsageError, match=message):
+        _read(folder)
+
+
 def test_a_family_whose_export_was_killed_is_whole_in_the_report(tmp_path: pathlib.Path) -> None:
     run, names = made_up_searches.run(tmp_path), ["child_1", "child_2"]
     # The whole has its name, and the first of the two its version.

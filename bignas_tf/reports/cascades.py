@@ -1,0 +1,94 @@
+"""The exported cascades of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from bignas_tf import files
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.exports.versions import CASCADE_FILE
+from bignas_tf.plain import Value
+from bignas_tf.reports.exports import Listed
+from bignas_tf.selection.cascading import Cascade
+from bignas_tf.selection.objectives import Quantity
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What answers images, and what that gave on those that an accuracy is reported on.
+
+    Attributes:
+      what: a child's name, or a cascade in words.
+      cost: mean for an image.
+      accuracy: of its answers.
+    """
+
+    what: str
+    cost: float
+    accuracy: Accuracy
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportedCascade:
+    """A version of an exported cascade.
+
+    Attributes:
+      name: its folder, below the run's.
+      objective: the cost that it saves.
+      taken: the cascade that answers.
+      shares: of the images that each of its children answers, by name.
+      children: each alone.
+      front: the cascades that no cheaper one matched on the images that chose.
+    """
+
+    name: str
+    objective: Quantity
+    taken: Scored
+    shares: Mapping[str, float]
+    children: Sequence[Scored]
+    front: Sequence[Scored]
+
+
+def below(folder: str, listed: Listed) -> Iterator[ReportedCascade]:
+    """The cascades below a run's folder.
+
+    Args:
+      folder: of the run.
+      listed: its files, from `files.below`.
+
+    Raises:
+      UsageError: a file of one is damaged.
+    """
+    for name in (path for path, _ in listed if path.endswith(f"/{CASCADE_FILE}")):
+        path = os.path.join(folder, name)
+        plain = files.read_json(path)
+        with files.written_by("tools.export_cascade", path):
+            yield _read(os.path.dirname(name), Value(plain))
+
+
+def _read(name: str, card: Value) -> ReportedCascade:
+    cascade = Cascade.from_json(card["cascade"])
+    shares = [each.fraction() for each in card["shares"].elements()]
+    if len(shares) != len(cascade.children):
+        raise card["shares"].wrong(f"the cascade has {len(cascade.children)} children")
+    return ReportedCascade(
+        name=name,
+        objective=Quantity.from_json(card["objective"]),
+        taken=Scored(
+            cascade.words, card["mean_cost"].number(0), Accuracy.from_json(card["accuracy"])
+        ),
+        shares=dict(zip(cascade.children, shares, strict=True)),
+        children=[
+            Scored(child, value["cost"].number(0), Accuracy.from_json(value["accuracy"]))
+            for child, value in card["children"].fields().items()
+        ],
+        front=[_of_front(each) for each in card["front"].elements()],
+    )
+
+
+def _of_front(value: Value) -> Scored:
+    found = value["reporting"]
+    what = Cascade.from_json(value).words
+    return Scored(what, found["cost"].number(0), Accuracy.from_json(found))

@@ -12,6 +12,7 @@ import tensorflow as tf
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import faults
+from bignas_tf.exports import trainable
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.selection import splits
@@ -60,6 +61,7 @@ def card(
     """
     return {
         "architecture": architecture.to_json(),
+        trainable.SPACE_FIELD: run.space.content(),
         **cost._asdict(),
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
         **provenance(run, task, licence),

@@ -251,7 +251,7 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
       UsageError: it is of another run or of a cascade, was fine-tuned since, or a file of it is
         damaged.
     """
-    path = folder / saved_model.CHILD_FILE
+    path = folder / versions.CHILD_FILE
     if files.is_file(folder / versions.CASCADE_FILE):
         raise errors.UsageError(
             f"{folder} is a cascade, which cannot be converted; export its children alone "

@@ -22,6 +22,10 @@ model = tf.saved_model.load("the folder of this file").signatures["image_bytes"]
 answer = model(image_bytes=tf.constant([open("image.png", "rb").read()]))
 print(answer["top_labels"][0, 0].numpy().decode(), answer["top_probabilities"][0, 0].numpy())
 ```"""
+_TRAIN = """\
+The graph is frozen. `weights.npz` has the same weights, batch norms apart, by the names of stock
+Keras layers. `bignas_tf.backbone("the folder of this file")` loads them as a Keras model that gives
+features at several strides, and the Model Garden takes them as the backbone `bignas_child`."""
 
 
 def render(card: Mapping[str, Any], child: tf_keras.Model, labels: Sequence[str]) -> str:
@@ -39,6 +43,7 @@ def render(card: Mapping[str, Any], child: tf_keras.Model, labels: Sequence[str]
         f"## Classes\n\n```\n{_classes(labels)}\n```",
         "## Architecture\n\n```\n" + "\n".join(_drawing(child)) + "\n```",
         "## How to call it\n\n" + _CALL,
+        "## How to train it further\n\n" + _TRAIN,
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -13,7 +13,8 @@ class ChildFunction(tf.Module):
     """A folded child that resizes and normalises by itself; call `serve`.
 
     `serve` takes patches [batch, S, S, C] with pixels from 0 to 255, as evaluation cuts them, and
-    gives float32 logits and probabilities [batch, classes] by name.
+    gives float32 logits and probabilities [batch, classes] by name. `embed` takes the same, and
+    adds the features [batch, width] that the classifier reads.
 
     Args:
       child: what `build_child` made, weights set.
@@ -34,8 +35,19 @@ class ChildFunction(tf.Module):
         side, channels = child.input_shape[1], child.input_shape[3]
         spec = tf.TensorSpec([batch, patch_size, patch_size, channels], dtype, "patches")
 
-        def serve(patches: tf.Tensor) -> dict[str, tf.Tensor]:
-            logits = self.folded(resize.resize_patches(patches, side), training=False)
-            return {verify.LOGITS: logits, "probabilities": tf.nn.softmax(logits)}
+        read = self.folded.get_layer("classifier").input
+        whole = tf_keras.Model(self.folded.input, [read, self.folded.output])
 
+        def embed(patches: tf.Tensor) -> dict[str, tf.Tensor]:
+            features, logits = whole(resize.resize_patches(patches, side), training=False)
+            return {verify.FEATURES: features} | _answer(logits)
+
+        def serve(patches: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _answer(self.folded(resize.resize_patches(patches, side), training=False))
+
+        self.embed = tf.function(embed, input_signature=[spec], autograph=False)
         self.serve = tf.function(serve, input_signature=[spec], autograph=False)
+
+
+def _answer(logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {verify.LOGITS: logits, "probabilities": tf.nn.softmax(logits)}

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import zipfile
-import zlib
 
 import numpy as np
 
 from bignas_tf import errors, files
-from bignas_tf.exports import versions
+from bignas_tf.exports import arrays, versions
 
 PROOF_FILE = "proof.npz"
 # The graph sums in another order than the supernet's, and the batch norms have scaled its
 # kernels: they differ by float32 rounding, about 1e-6 of the largest logit.
 RELATIVE_TOLERANCE = 1e-4
-# Whatever NumPy may raise for a missing, cut, damaged or foreign file.
-_UNREADABLE = (
-    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +52,10 @@ def read(folder: pathlib.Path) -> Proof:
     path = folder / PROOF_FILE
     if not files.is_file(path):
         raise versions.no_version(folder)
-    try:
-        # Opened here, because NumPy leaves a file open that it cannot read.
-        with path.open("rb") as stream, np.load(stream) as arrays:
-            proof = Proof(arrays["patches"], arrays["logits"])
-    except _UNREADABLE as error:
-        raise errors.UsageError(
-            f"{path} cannot be read; give the folder of one version that tools.export wrote"
-        ) from error
+    held = arrays.read(path)
+    if missing := {"patches", "logits"} - held.keys():
+        raise errors.UsageError(f"{path} has no {sorted(missing)}: export again")
+    proof = Proof(held["patches"], held["logits"])
     images, logits = proof.patches.shape, proof.logits.shape
     if (len(images), len(logits)) != (4, 2) or images[0] != logits[0] or not proof.logits.size:
         raise errors.UsageError(

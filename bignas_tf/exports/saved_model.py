@@ -17,16 +17,21 @@ import tf_keras
 from bignas_tf import errors, files, full_disk, scratch
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
-from bignas_tf.exports import configs, publishing, requests, runtimes, signatures, verify
+from bignas_tf.exports import configs, publishing, requests, runtimes, signatures, trainable
 from bignas_tf.exports import proof as proof_lib
+from bignas_tf.exports import verify, versions
 from bignas_tf.exports.intake import MOST_PIXELS, Intake
 from bignas_tf.exports.signatures import Answer
 
-CHILD_FILE, LABELS_FILE = "child.json", "labels.json"
+LABELS_FILE = "labels.json"
 _MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 # Fills the folder of a version, which is not there yet, and verifies it.
 Write = Callable[[pathlib.Path], None]
-_GRAPH = "batch norms folded into the convolutions, weights as constants; params counts them apart"
+_GRAPH = (
+    "batch norms folded into the convolutions, weights as constants; params counts them apart, as "
+    "weights.npz has them"
+)
+_FEATURES = "images: uint8 [N, H, W, channels]; answers with what the classifier reads"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,10 +191,13 @@ def _write(servable: Servable, folder: pathlib.Path, through: Sequence[runtimes.
     """Fills a folder with all that a version contains, and verifies it."""
     save_graph(folder, signatures.build(servable.child, servable.intake, servable.names))
     feeds = requests.feeds(servable.patches, servable.centre)
+    feeds[verify.FEATURES] = feeds["serving_default"]
     requests.write_warmup(folder, feeds)
     proof = proof_lib.Proof(servable.patches, servable.expected_logits)
     proof.write(folder)
-    difference = verify.verify_export(folder, feeds, proof.logits, proof.tolerance)
+    trainable.write(folder, servable.child)
+    classifier = servable.child.get_layer("classifier").get_weights()
+    difference = verify.verify_export(folder, feeds, proof.logits, proof.tolerance, classifier)
     verified = {
         "images": len(proof.logits),
         "signatures": sorted(feeds),
@@ -197,8 +205,10 @@ def _write(servable: Servable, folder: pathlib.Path, through: Sequence[runtimes.
         "tolerance": proof.tolerance,
     }
     files.write_json(folder / LABELS_FILE, servable.names)
-    card = servable.card | {"graph": _GRAPH, "input": input_card(servable.intake)}
-    files.write_json(folder / CHILD_FILE, card | {"verified": verified})
+    inputs = input_card(servable.intake)
+    inputs["signatures"][verify.FEATURES] = _FEATURES
+    card = servable.card | {"graph": _GRAPH, "input": inputs}
+    files.write_json(folder / versions.CHILD_FILE, card | {"verified": verified})
     text = card_lib.render(card, servable.child, servable.names)
     files.write_text(folder / card_lib.CARD_FILE, text)
     runtimes.require(folder, through)

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 from tensorflow.python.framework import convert_to_constants
 
+from bignas_tf.exports import verify
 from bignas_tf.exports.child_function import ChildFunction
 from bignas_tf.exports.intake import Intake
 
@@ -24,7 +25,8 @@ def build(
     'serving_default' takes uint8 images of any size, 'float_images' the same pixels as float32,
     'image_bytes' JPEG and PNG files. They answer with logits, probabilities and the best classes
     by number, name and probability. 'patches' takes squares that are cut already, and answers
-    with the first two alone: it is for runtimes without strings.
+    with the first two alone: it is for runtimes without strings. 'features' takes images as
+    'serving_default' does, and answers with what the classifier reads, float32 [N, width].
 
     Batch norms are folded into the convolutions, and the weights are constants of the graph, so
     that the kernels lay them out only once. It cannot be trained further.
@@ -34,13 +36,20 @@ def build(
       intake: what becomes of images before the child sees them.
       labels: the classes' names, in their order.
     """
-    return around(frozen(child, intake), intake, labels)
+    whole = _whole(child, intake)
+
+    def features(patches: tf.Tensor) -> Answer:
+        return {verify.FEATURES: whole(patches)[verify.FEATURES]}
+
+    images = [None, None, None, intake.channels]
+    embedding = _function(intake.from_pixels, features, images, tf.uint8, "images")
+    return around(_without_features(whole), intake, labels) | {verify.FEATURES: embedding}
 
 
 def around(
     numbers: Callable[[tf.Tensor], Answer], intake: Intake, labels: Sequence[str]
 ) -> dict[str, Callable[[tf.Tensor], Answer]]:
-    """The signatures of `build`, around any function of patches to numbers."""
+    """The signatures of `build` but 'features', around any function of patches to numbers."""
     texts = [label.encode("utf-8", "replace") for label in labels]
 
     def named(patches: tf.Tensor) -> Answer:
@@ -83,8 +92,19 @@ def _function(
 
 def frozen(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
     """Patches to logits and probabilities, by a graph of constants."""
+    return _without_features(_whole(child, intake))
+
+
+def _without_features(whole: Callable[[tf.Tensor], Answer]) -> Callable[[tf.Tensor], Answer]:
+    return lambda patches: {
+        key: value for key, value in whole(patches).items() if key != verify.FEATURES
+    }
+
+
+def _whole(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
+    """Patches to features, logits and probabilities, by a graph of constants."""
     # Graphs hold their variables weakly: what owns them must outlive the conversion.
     owner = ChildFunction(child, intake.size)
-    serve = owner.serve.get_concrete_function()
-    frozen = convert_to_constants.convert_variables_to_constants_v2(serve)
-    return lambda patches: dict(zip(serve.structured_outputs, frozen(patches), strict=True))
+    embed = owner.embed.get_concrete_function()
+    frozen = convert_to_constants.convert_variables_to_constants_v2(embed)
+    return lambda patches: dict(zip(embed.structured_outputs, frozen(patches), strict=True))

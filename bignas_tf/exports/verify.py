@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from google.protobuf import message as protobuf
@@ -23,7 +23,7 @@ Feeds = Mapping[str, np.ndarray]
 # The tensor names of inputs and of outputs, by their names in the signature.
 Signature = tuple[dict[str, str], dict[str, str]]
 
-LOGITS = "logits"
+LOGITS, FEATURES = "logits", "features"
 _SESSION = pathlib.Path(__file__).resolve().with_name("session.py")
 
 
@@ -32,6 +32,7 @@ def verify_export(
     requests: Mapping[str, Feeds],
     expected_logits: np.ndarray,
     atol: float,
+    classifier: Sequence[np.ndarray] = (),
 ) -> float:
     """Checks that the SavedModel, loaded by the C++ session loader, gives these logits.
 
@@ -41,6 +42,8 @@ def verify_export(
         another form. A signature has one output, or one named 'logits'.
       expected_logits: float [N, num_classes].
       atol: the largest absolute difference allowed.
+      classifier: kernel and bias, if a signature answers with 'features': those are right if the
+        classifier makes the same logits of them.
 
     Returns:
       The largest absolute difference.
@@ -50,7 +53,7 @@ def verify_export(
     """
     answers = session_answers(export_dir, requests.items())
     return max(
-        _difference(export_dir, key, answer, expected_logits, atol)
+        _difference(export_dir, key, _classified(answer, classifier), expected_logits, atol)
         for key, answer in zip(requests, answers, strict=True)
     )
 
@@ -92,6 +95,16 @@ def session_answers(
         answer if isinstance(answer, str) else dict(zip(known[key][1], answer, strict=True))
         for (key, _), answer in zip(requests, answers, strict=True)
     ]
+
+
+def _classified(
+    answer: dict[str, np.ndarray] | str, classifier: Sequence[np.ndarray]
+) -> dict[str, np.ndarray] | str:
+    """The answer; of one with features alone, the logits that they give."""
+    if not classifier or isinstance(answer, str) or FEATURES not in answer:
+        return answer
+    kernel, bias = classifier
+    return {LOGITS: answer[FEATURES] @ kernel + bias}
 
 
 def _difference(

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
+from bignas_tf import errors
 from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
@@ -36,14 +37,37 @@ def build_child(
     table = blocks_lib.resolve_child(space, architecture)
     side = architecture.resolution
     images = layers.Input((side, side, input_channels), name="images")
-    symmetric = blocks_lib.pads_alike(space, space.stem_stride)
-    style = space.style
-    x = add_stem(images, table.stem_width, space.stem_stride, symmetric, style)
+    *_, x = add_features(images, space, table).values()
+    logits = add_head(x, table.head_conv_width, table.head_width, num_classes, space.style)
+    return tf_keras.Model(images, logits, name=name)
+
+
+def add_features(
+    images: tf.Tensor, space: SearchSpace, table: blocks_lib.BlockTable
+) -> dict[int, tf.Tensor]:
+    """Images [N, H, W, C] in [-1, 1] to the last features of each stride.
+
+    Args:
+      images: of any size, which need not be the child's resolution.
+      space: of the child.
+      table: of the child.
+
+    Returns:
+      The features [N, ceil(H / stride), ceil(W / stride), width] by stride, ascending; those of
+      the last stride are what the head reads.
+
+    Raises:
+      UsageError: the sides are not known, and a skip's padding depends on them.
+    """
+    stride = space.stem_stride
+    symmetric = blocks_lib.pads_alike(space, stride)
+    x = add_stem(images, table.stem_width, stride, symmetric, space.style)
+    features = {stride: x}
     for block in table.blocks:
         if block.active:
-            x = add_block(x, block)
-    logits = add_head(x, table.head_conv_width, table.head_width, num_classes, style)
-    return tf_keras.Model(images, logits, name=name)
+            stride *= block.stride
+            features[stride] = x = add_block(x, block)
+    return features
 
 
 def set_momentum(model: tf_keras.Model, momentum: float = _MOMENTUM) -> None:
@@ -128,9 +152,9 @@ def _skip(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor | None:
     if block.skip == "none" or (block.skip == "equal" and not same):
         return None
     if block.skip in ("projected", "matched") and block.stride == 2:
-        if block.skip == "matched" and x.shape[1] % 2:
-            # Zeros on every side, which count; Keras' own padding would not count them.
-            x = layers.ZeroPadding2D(1, name=_flat(f"{name}/skip_pad"))(x)
+        if block.skip == "matched" and any(odd := _odd_sides(x)):
+            # Zeros on both ends, which count; Keras' own padding would not count them.
+            x = layers.ZeroPadding2D(odd, name=_flat(f"{name}/skip_pad"))(x)
         padding = "same" if block.skip == "projected" else "valid"
         x = layers.AveragePooling2D(2, padding=padding, name=_flat(f"{name}/skip_pool"))(x)
     if convolves_skip(block):
@@ -141,6 +165,17 @@ def _skip(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor | None:
     if block.in_width < block.out_width:
         return tf.pad(x, [[0, 0]] * 3 + [[0, block.out_width - block.in_width]])
     return x
+
+
+def _odd_sides(x: tf.Tensor) -> tuple[int, int]:
+    """1 for each of height and width that is odd, else 0."""
+    _, height, width, _ = x.shape
+    if height is None or width is None:
+        raise errors.UsageError(
+            "the average pooling of this child's skips needs images of a fixed size; give "
+            "the height and the width of the input"
+        )
+    return height % 2, width % 2
 
 
 def _squeeze_excite(x: tf.Tensor, block: blocks_lib.Block) -> tf.Tensor:

@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bignas_tf import errors
 from bignas_tf.data import decode, resize
-from bignas_tf.exports import requests, saved_model, verify
+from bignas_tf.exports import requests, saved_model, verify, versions
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
@@ -143,7 +143,7 @@ def test_the_card_lies_beside_the_graph(exported: pathlib.Path) -> None:
     assert names == {"1", "models.config", "batching.config"}
     assert {"child.json", "labels.json", "saved_model.pb"} <= {p.name for p in exported.iterdir()}
     assert json.loads((exported / saved_model.LABELS_FILE).read_text()) == LABELS
-    card = json.loads((exported / saved_model.CHILD_FILE).read_text())
+    card = json.loads((exported / versions.CHILD_FILE).read_text())
     verified = card.pop("verified")
     assert card.pop("graph").startswith("batch norms folded")
     assert card.pop("input")["signatures"].keys() == set(verified["signatures"])

@@ -1,0 +1,173 @@
+"""The Model Garden's detectors and segmenters, trained and exported on a child."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+from official.core import task_factory, train_lib, train_utils
+from official.modeling import performance
+from official.vision.serving import export_saved_model_lib
+
+from bignas_tf import console, errors, files, scratch
+from bignas_tf.api import devices
+from bignas_tf.console import Show
+from bignas_tf.exports import configs, publishing, saved_model
+from bignas_tf.garden import experiments
+from bignas_tf.training import parsing, writer
+
+MODES = ("train", "train_and_eval", "eval")
+INPUTS = ("image_tensor", "image_bytes")
+
+
+def configure_garden(
+    experiment: str,
+    config_files: Sequence[str | os.PathLike[str]] = (),
+    params_override: str = "",
+) -> cfg.ExperimentConfig:
+    """Builds the configuration of an experiment of the Model Garden on a child.
+
+    Args:
+      experiment: "retinanet_bignas", "semantic_segmentation_bignas", or any of the Garden's own
+        whose model has a backbone.
+      config_files: YAML files that override it; later ones win.
+      params_override: overrides on top, as in
+        "task.model.backbone.bignas_child.export_dir=runs/demo/export/1", or YAML.
+
+    Raises:
+      UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
+        together.
+    """
+    if isinstance(config_files, str | os.PathLike):
+        config_files = [config_files]
+    config = experiments.on_child(experiment)
+    for source in [*map(os.fspath, config_files), params_override]:
+        if source:
+            parsing.override(config, source)
+    try:
+        config.validate()
+    except (KeyError, ValueError) as error:
+        raise errors.UsageError(f"{experiment}: {errors.one_line(error)}") from error
+    return config
+
+
+def train_garden(
+    config: cfg.ExperimentConfig,
+    model_dir: str | os.PathLike[str],
+    mode: str = "train_and_eval",
+    *,
+    show: Show | None = console.print_line,
+) -> dict[str, float]:
+    """Trains a detector or segmenter by the Garden's own loop, or evaluates it.
+
+    Args:
+      config: from `configure_garden`.
+      model_dir: folder of checkpoints, summaries and `params.yaml`; a run that is there continues.
+      mode: "train", "train_and_eval" or "eval".
+      show: takes a line if the folder cannot be locked; None for silence. The Garden's loop prints
+        by itself.
+
+    Returns:
+      The metrics of the validation images at the end, by the Garden's names.
+
+    Raises:
+      UsageError: an unknown mode, no images, a backbone that does not fit, nothing to evaluate, or
+        another training in the folder.
+    """
+    if mode not in MODES:
+        raise errors.UsageError(f"mode is {errors.shown(mode)}; choose from {list(MODES)}")
+    model_dir, task = os.fspath(model_dir), config.task
+    _check_images(task.validation_data, "task.validation_data")
+    if mode == "eval":
+        _checkpoint(model_dir)
+    else:
+        _check_images(task.train_data, "task.train_data")
+    files.make_folder(model_dir)
+    strategy = devices.training_strategy(config)
+    with writer.sole(model_dir, strategy, console.or_silent(show)):
+        return _run(config, model_dir, mode, strategy)
+
+
+def export_garden(
+    config: cfg.ExperimentConfig,
+    model_dir: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    *,
+    input_type: str = "image_tensor",
+) -> pathlib.Path:
+    """Exports a trained detector or segmenter by the Garden's own exporter.
+
+    Args:
+      config: what it was trained with.
+      model_dir: of the training; its latest checkpoint is exported.
+      output_dir: base folder of versions, as TensorFlow Serving takes it; local.
+      input_type: "image_tensor" for uint8 [N, H, W, 3], or "image_bytes" for JPEG and PNG files.
+
+    Returns:
+      The version's folder.
+
+    Raises:
+      UsageError: an unknown input, no checkpoint, or a folder that cannot be written.
+    """
+    if input_type not in INPUTS:
+        raise errors.UsageError(
+            f"input_type is {errors.shown(input_type)}; choose from {list(INPUTS)}"
+        )
+    checkpoint = _checkpoint(os.fspath(model_dir))
+    height, width, _ = config.task.model.input_size
+    base = saved_model.ensure_base(output_dir)
+    with scratch.folder(base) as staged:
+        export_saved_model_lib.export_inference_graph(
+            input_type=input_type,
+            batch_size=None,
+            input_image_size=[height, width],
+            params=config,
+            checkpoint_path=checkpoint,
+            export_dir=str(staged / configs.ONLY_MODEL),
+        )
+        return publishing.publish_versions(staged)[configs.ONLY_MODEL]
+
+
+def _run(
+    config: cfg.ExperimentConfig, model_dir: str, mode: str, strategy: tf.distribute.Strategy
+) -> dict[str, float]:
+    """The Garden's `official.vision.train`, with a final evaluation."""
+    if config.runtime.mixed_precision_dtype:
+        performance.set_mixed_precision_policy(config.runtime.mixed_precision_dtype)
+    with strategy.scope():
+        task = task_factory.get_task(config.task, logging_dir=model_dir)
+    if mode != "eval":
+        train_utils.serialize_config(config, model_dir)
+    _, metrics = train_lib.run_experiment(
+        distribution_strategy=strategy,
+        task=task,
+        mode=mode,
+        params=config,
+        model_dir=model_dir,
+        run_post_eval=True,
+    )
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _checkpoint(model_dir: str) -> str:
+    found = tf.train.latest_checkpoint(model_dir)
+    if found is None:
+        raise errors.UsageError(f"{model_dir} holds no checkpoint; train first")
+    return found
+
+
+def _check_images(data: cfg.DataConfig, field: str) -> None:
+    """Refuses patterns without files, which the Garden would meet after building the model."""
+    if data.tfds_name:
+        return
+    given = data.input_path
+    patterns = given.split(",") if isinstance(given, str) else list(given or [])
+    for pattern in patterns or [""]:
+        if not pattern or not tf.io.gfile.glob(pattern):
+            raise errors.UsageError(
+                f"{field}.input_path is {errors.shown(given)}; no such file: give TFRecords of the "
+                "Model Garden's format"
+            )

@@ -1,0 +1,42 @@
+"""What a configuration of the Model Garden says of a child that is its backbone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from official.modeling import hyperparams
+from official.vision.configs import backbones
+from official.vision.ops import preprocess_ops
+
+NAME = "bignas_child"
+
+
+@dataclasses.dataclass
+class BignasChild(hyperparams.Config):
+    """An exported child.
+
+    Attributes:
+      export_dir: folder of one version, which `export` wrote.
+      pretrained: start from the child's weights; false for random ones, to compare with.
+      mean: what the data pipeline takes off each channel of the pixels, from 0 to 255. The default
+        is what the Garden's pipelines do; a segmentation's `image_feature` may say otherwise.
+      stddev: what it divides them by.
+    """
+
+    export_dir: str = ""
+    pretrained: bool = True
+    mean: list[float] = dataclasses.field(default_factory=lambda: list(preprocess_ops.MEAN_RGB))
+    stddev: list[float] = dataclasses.field(default_factory=lambda: list(preprocess_ops.STDDEV_RGB))
+
+
+@dataclasses.dataclass
+class Backbone(backbones.Backbone):
+    """The Garden's backbones, and a child.
+
+    Attributes:
+      type: "bignas_child", or one of the Garden's.
+      bignas_child: see `BignasChild`.
+    """
+
+    type: str | None = NAME
+    bignas_child: BignasChild = dataclasses.field(default_factory=BignasChild)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bignas_tf.api.examples import save_images
     from bignas_tf.api.exporting import child, convert, export, export_family, verify
     from bignas_tf.api.finetuning import finetune
+    from bignas_tf.api.garden import configure_garden, export_garden, train_garden
     from bignas_tf.api.importing import import_supernet
     from bignas_tf.api.judging import evaluate, judge
     from bignas_tf.api.latency import latency_table
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from bignas_tf.api.selecting import select
     from bignas_tf.data.prepare import prepare as prepare_data
     from bignas_tf.exports.publishing import finish as finish_exports
+    from bignas_tf.exports.trainable import backbone
     from bignas_tf.packaged import unpack_demo
     from bignas_tf.search_space.architecture import Architecture
     from bignas_tf.search_space.presets import get as search_space_of
@@ -65,10 +67,12 @@ _HOMES = {
     "Run": "training.checkpoints.Run",
     "SearchResult": "selection.result.SearchResult",
     "SearchSpace": "search_space.space.SearchSpace",
+    "backbone": "exports.trainable.backbone",
     "baseline": "api.baseline.baseline",
     "budget": "selection.budgets.parse",
     "child": "api.exporting.child",
     "configure": "api.runs.configure",
+    "configure_garden": "api.garden.configure_garden",
     "convert": "api.exporting.convert",
     "cost": "api.counting.cost",
     "evaluate": "api.judging.evaluate",
@@ -76,6 +80,7 @@ _HOMES = {
     "export": "api.exporting.export",
     "export_cascade": "api.cascades.export_cascade",
     "export_family": "api.exporting.export_family",
+    "export_garden": "api.garden.export_garden",
     "finetune": "api.finetuning.finetune",
     "import_supernet": "api.importing.import_supernet",
     "finish_exports": "exports.publishing.finish",
@@ -95,6 +100,7 @@ _HOMES = {
     "search_space_of": "search_space.presets.get",
     "select": "api.selecting.select",
     "train": "api.runs.train",
+    "train_garden": "api.garden.train_garden",
     "training_strategy": "api.devices.training_strategy",
     "unpack_demo": "packaged.unpack_demo",
     "verify": "api.exporting.verify",
@@ -112,10 +118,12 @@ __all__ = [
     "SearchResult",
     "SearchSpace",
     "UsageError",
+    "backbone",
     "baseline",
     "budget",
     "child",
     "configure",
+    "configure_garden",
     "convert",
     "cost",
     "evaluate",
@@ -123,6 +131,7 @@ __all__ = [
     "export",
     "export_cascade",
     "export_family",
+    "export_garden",
     "finetune",
     "finish_exports",
     "fit",
@@ -142,6 +151,7 @@ __all__ = [
     "search_space_of",
     "select",
     "train",
+    "train_garden",
     "training_strategy",
     "unpack_demo",
     "verify",

@@ -30,6 +30,7 @@ NAMES = (
     "convert",
     "verify_export",
     "finetune",
+    "garden",
     "import_supernet",
     "cost",
     "latency_table",

@@ -28,9 +28,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "reports": frozenset(
         {"search_space", "selection", "exports"} | {"training.checkpoints", "training.curve_file"}
     ),
+    "garden": frozenset({"exports"}),
     "importing": frozenset({"search_space", "layers", "modeling"}),
     "api": frozenset(
-        {"search_space", "modeling", "data", "training", "selection", "importing"}
+        {"search_space", "modeling", "data", "training", "selection", "importing", "garden"}
         | {"exports", "conversion", "latency", "reports"}
     ),
 }

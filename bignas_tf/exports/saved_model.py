@@ -17,9 +17,17 @@ import tf_keras
 from bignas_tf import errors, files, full_disk, scratch
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
-from bignas_tf.exports import configs, publishing, requests, runtimes, signatures, trainable
+from bignas_tf.exports import (
+    configs,
+    publishing,
+    requests,
+    runtimes,
+    signatures,
+    trainable,
+    verify,
+    versions,
+)
 from bignas_tf.exports import proof as proof_lib
-from bignas_tf.exports import verify, versions
 from bignas_tf.exports.intake import MOST_PIXELS, Intake
 from bignas_tf.exports.signatures import Answer
 

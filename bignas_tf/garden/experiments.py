@@ -6,12 +6,17 @@ own driver, work as the Garden documents them.
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from official.core import config_definitions as cfg
 from official.core import exp_factory
+from official.modeling import hyperparams
 from official.vision import registry_imports  # noqa: F401  the Garden's models, tasks and experiments
+from official.vision.configs import retinanet as configs
 
 from bignas_tf import errors
-from bignas_tf.garden import backbone  # noqa: F401  registers its builder
+from bignas_tf.garden import backbone, tasks  # noqa: F401  the first registers its builder
 from bignas_tf.garden.config import Backbone
 
 RETINANET, SEGMENTATION = "retinanet_bignas", "semantic_segmentation_bignas"
@@ -47,4 +52,10 @@ def on_child(name: str) -> cfg.ExperimentConfig:
         raise errors.UsageError(f"the model of {name!r} has no backbone that could be a child")
     if not isinstance(model.backbone, Backbone):
         model.backbone = Backbone()
+    if type(experiment.task) is configs.RetinaNetTask:
+        experiment.task = tasks.RetinaNetConfig(**_fields(experiment.task))
     return experiment
+
+
+def _fields(config: hyperparams.Config) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}

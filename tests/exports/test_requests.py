@@ -110,9 +110,12 @@ def test_the_warm_up_is_answered_by_the_session_loader(family: pathlib.Path) -> 
     servable = servables.servable(servables.SPACE.biggest())
     warmup = _warmup(family / NAMES[0] / "1")
     assert [key for key, _ in warmup] == [
-        "serving_default", "float_images", "image_bytes", "patches"
+        "serving_default", "float_images", "image_bytes", "patches", "features"
     ]  # fmt: skip
-    for answer in verify.session_answers(family / NAMES[0] / "1", warmup):
+    *answers, embedded = verify.session_answers(family / NAMES[0] / "1", warmup)
+    assert not isinstance(embedded, str), embedded
+    assert embedded["features"].shape == (1, servables.SPACE.biggest().head_width)
+    for answer in answers:
         assert not isinstance(answer, str), answer
         np.testing.assert_allclose(answer["logits"], servable.expected_logits[:1], atol=1e-4)
 

@@ -239,6 +239,9 @@ def test_every_signature_gives_the_same_answer_and_names_the_best(
     answers = verify.session_answers(exported, feeds.items())
     texts = np.array([label.encode() for label in LABELS], object)
     for key, answer in zip(feeds, answers, strict=True):
+        if key == "features":
+            assert set(answer) == {"features"}
+            continue
         np.testing.assert_allclose(answer["logits"], case.logits, atol=TOLERANCE)
         probabilities = answer["probabilities"]
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=TOLERANCE)
@@ -264,4 +267,13 @@ def test_signatures_take_any_number_of_images(exported: pathlib.Path) -> None:
         "float_images": [tf.TensorSpec([None, None, None, 1], tf.float32, "images")],
         "image_bytes": [tf.TensorSpec([None], tf.string, "image_bytes")],
         "patches": [tf.TensorSpec([None, 8, 8, 1], tf.uint8, "patches")],
+        "features": [tf.TensorSpec([None, None, None, 1], tf.uint8, "images")],
     }
+
+
+def test_features_are_what_the_trained_classifier_reads(case: Case, exported: pathlib.Path) -> None:
+    (answer,) = verify.session_answers(exported, [("features", {"images": case.patches})])
+    assert isinstance(answer, dict), answer
+    images = resize.resize_patches(case.patches, case.architecture.resolution)
+    reads = tf_keras.Model(case.child.input, case.child.get_layer("classifier").input)
+    np.testing.assert_allclose(answer["features"], reads(images), atol=TOLERANCE)

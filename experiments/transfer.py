@@ -1,0 +1,89 @@
+"""Do a child's weights help detection and segmentation? Against random ones of the same child.
+
+  python -m experiments.scenes --data_dir=runs/data --output_dir=runs/data/scenes
+  python -m tools.demo --model_dir=runs/demo
+  python -m tools.export --model_dir=runs/demo --architecture=smallest --output_dir=runs/demo/export
+  python -m experiments.transfer --export_dir=runs/demo/export/1 --seeds=3
+
+Trains experiments/scenes_retinanet.yaml and experiments/scenes_deeplab.yaml with each, for equally
+many steps on the same images in the same order. A seed also draws the decoder and the heads, equal
+in both. Result: experiments/results/transfer.json; what is in it already is not trained again.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+import bignas_tf as bignas
+from bignas_tf import files
+from tools.cli import launch, no_chatter
+
+_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Version of the child.", required=True)
+_SCENES = flags.DEFINE_string("scenes", "runs/data/scenes", "Folder of experiments.scenes.")
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Trainings of each kind.")
+_RUNS = flags.DEFINE_string("runs", "runs/transfer", "Folder of the trainings.")
+_OUTPUT = flags.DEFINE_string("output", "experiments/results/transfer.json", "Result file.")
+
+# The experiment, its file, and the metric in which the two are compared.
+TASKS = {
+    "detection": ("retinanet_bignas", "experiments/scenes_retinanet.yaml", "AP"),
+    "segmentation": ("semantic_segmentation_bignas", "experiments/scenes_deeplab.yaml", "mean_iou"),
+}
+WEIGHTS = ("child", "random")
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    no_chatter()
+    path = pathlib.Path(_OUTPUT.value)
+    done = files.read_json(path)["runs"] if path.exists() else {}
+    for seed in range(_SEEDS.value):
+        for task in TASKS:
+            for weights in WEIGHTS:
+                name = f"{task}/{weights}/{seed}"
+                if name not in done:
+                    done[name] = _train(task, weights, seed)
+                    files.write_json(path, {"summary": summary(done), "runs": done})
+                    print(name, done[name], flush=True)
+    print(files.read_text(path))
+
+
+def _train(task: str, weights: str, seed: int) -> dict[str, float]:
+    import tf_keras
+
+    experiment, config_file, _ = TASKS[task]
+    settings: dict[str, Any] = {
+        "task.train_data.input_path": f"{_SCENES.value}/train.tfrecord",
+        "task.validation_data.input_path": f"{_SCENES.value}/validation.tfrecord",
+        "task.train_data.seed": seed,
+        "task.model.backbone.bignas_child.export_dir": _EXPORT_DIR.value,
+        "task.model.backbone.bignas_child.pretrained": "true" if weights == "child" else "false",
+    }
+    overrides = ",".join(f"{key}={value}" for key, value in settings.items())
+    config = bignas.configure_garden(experiment, [config_file], overrides)
+    tf_keras.backend.clear_session()
+    tf_keras.utils.set_random_seed(seed)
+    return bignas.train_garden(config, f"{_RUNS.value}/{task}_{weights}_{seed}", "train")
+
+
+def summary(runs: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The mean and its standard error of each kind of training of which there are two or more."""
+    found = {}
+    for task, (_, _, metric) in TASKS.items():
+        for weights in WEIGHTS:
+            kind = f"{task}/{weights}"
+            values = [each[metric] for name, each in runs.items() if name.startswith(f"{kind}/")]
+            if len(values) > 1:
+                error = statistics.stdev(values) / len(values) ** 0.5
+                mean = statistics.fmean(values)
+                found[kind] = {"metric": metric, "mean": mean, "error": error, "seeds": len(values)}
+    return found
+
+
+if __name__ == "__main__":
+    launch(main)

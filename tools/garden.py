@@ -1,0 +1,73 @@
+"""Trains and exports detectors and segmenters of the TensorFlow Model Garden on a child.
+
+  python -m tools.garden --experiment=retinanet_bignas \\
+      --config_file=experiments/scenes_retinanet.yaml --model_dir=runs/retinanet \\
+      --params_override=task.model.backbone.bignas_child.export_dir=runs/demo/export/1
+  python -m tools.garden --mode=export --experiment=retinanet_bignas \\
+      --config_file=runs/retinanet/params.yaml --model_dir=runs/retinanet \\
+      --output_dir=runs/retinanet/export
+
+A training is continued from its latest checkpoint if there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from absl import flags
+
+import bignas_tf as bignas
+
+from .cli import launch, no_chatter, note_command
+
+_EXPERIMENT = flags.DEFINE_string(
+    "experiment",
+    None,
+    "'retinanet_bignas', 'semantic_segmentation_bignas', or any experiment of the Model Garden "
+    "whose model has a backbone.",
+    required=True,
+)
+_MODE = flags.DEFINE_enum(
+    "mode", "train_and_eval", ["train", "train_and_eval", "eval", "export"], "What to do."
+)
+_CONFIG_FILES = flags.DEFINE_multi_string(
+    "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
+)
+_PARAMS_OVERRIDE = flags.DEFINE_string(
+    "params_override",
+    "",
+    "Overrides on top of the files, such as "
+    "'task.model.backbone.bignas_child.export_dir=runs/photos/export/1', or a YAML file.",
+)
+_MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "Folder of checkpoints, summaries and the configuration.", required=True
+)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Base folder of versions, for export.")
+_INPUT_TYPE = flags.DEFINE_enum(
+    "input_type", "image_tensor", ["image_tensor", "image_bytes"], "What an export takes."
+)
+
+
+@flags.multi_flags_validator(
+    ["mode", "output_dir"], message="--mode=export needs --output_dir, and no other mode takes it"
+)
+def _names_output(values: dict[str, str | None]) -> bool:
+    return (values["mode"] == "export") == (values["output_dir"] is not None)
+
+
+def main(argv: Sequence[str]) -> None:
+    del argv
+    no_chatter()
+    config = bignas.configure_garden(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    if _MODE.value == "export":
+        kind = _INPUT_TYPE.value
+        print(bignas.export_garden(config, _MODEL_DIR.value, _OUTPUT_DIR.value, input_type=kind))
+        return
+    metrics = bignas.train_garden(config, _MODEL_DIR.value, _MODE.value)
+    note_command(_MODEL_DIR.value)
+    for name, value in sorted(metrics.items()):
+        print(f"{name}: {value:.4f}")
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -1,6 +1,6 @@
 """Draws scenes with known boxes and masks, for detectors and segmenters: garments on a background.
 
-  python -m experiments.scenes --data_dir=runs/data --output_dir=runs/data/scenes
+  python -m experiments.scenes
 
 Each scene has up to three garments of Fashion-MNIST in random colours, 18 to 36 pixels wide, none
 on another, on a background of random blotches and stripes. Scenes for training show garments of
@@ -23,7 +23,9 @@ from PIL import Image
 
 from tools.cli import launch, no_chatter
 
-_DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps Fashion-MNIST.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "Where TFDS keeps Fashion-MNIST; its own folder by default."
+)
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "runs/data/scenes", "Folder of the TFRecords.")
 _TRAIN = flags.DEFINE_integer("train", 1600, "Scenes for training.")
 _VALIDATION = flags.DEFINE_integer("validation", 200, "Scenes for validation.")
@@ -102,7 +104,7 @@ def _garments(split: str) -> tuple[np.ndarray, np.ndarray]:
     import bignas_tf as bignas
     from bignas_tf.selection import splits
 
-    override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}"
+    override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}" if _DATA_DIR.value else ""
     config = bignas.configure("bignas_small", ["experiments/fashion_mnist.yaml"], override)
     batches = list(splits.open_split(config.task.train_data, split, _IMAGES).dataset)
     patches, labels = (

@@ -1,6 +1,6 @@
 """Do a child's weights help detection and segmentation? Against random ones of the same child.
 
-  python -m experiments.scenes --data_dir=runs/data --output_dir=runs/data/scenes
+  python -m experiments.scenes
   python -m tools.demo --model_dir=runs/demo
   python -m tools.export --model_dir=runs/demo --architecture=smallest --output_dir=runs/demo/export
   python -m experiments.transfer --export_dir=runs/demo/export/1 --seeds=3

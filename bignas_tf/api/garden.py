@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory, train_lib, train_utils
-from official.modeling import performance
+from official.modeling import hyperparams, performance
 from official.vision.serving import export_saved_model_lib
 
-from bignas_tf import console, errors, files, scratch
+from bignas_tf import console, errors, files, full_disk, scratch
 from bignas_tf.api import devices
 from bignas_tf.console import Show
 from bignas_tf.exports import configs, publishing, saved_model
@@ -44,7 +44,7 @@ def configure_garden(
     if isinstance(config_files, str | os.PathLike):
         config_files = [config_files]
     config = experiments.on_child(experiment)
-    for source in [*map(os.fspath, config_files), params_override]:
+    for source in [*(os.fspath(file) for file in config_files), params_override]:
         if source:
             parsing.override(config, source)
     try:
@@ -110,7 +110,9 @@ def export_garden(
       The version's folder.
 
     Raises:
-      UsageError: an unknown input, no checkpoint, or a folder that cannot be written.
+      UsageError: an unknown input, no checkpoint, images of no fixed size, or a folder that cannot
+        be written.
+      RunError: there is no room.
     """
     if input_type not in INPUTS:
         raise errors.UsageError(
@@ -118,8 +120,11 @@ def export_garden(
         )
     checkpoint = _checkpoint(os.fspath(model_dir))
     height, width, _ = config.task.model.input_size
+    if height is None or width is None:
+        raise errors.UsageError("an export needs a height and a width in task.model.input_size")
     base = saved_model.ensure_base(output_dir)
-    with scratch.folder(base) as staged:
+    with full_disk.explained(base), scratch.folder(base) as staged:
+        publishing.finish(base)
         export_saved_model_lib.export_inference_graph(
             input_type=input_type,
             batch_size=None,
@@ -161,9 +166,9 @@ def _checkpoint(model_dir: str) -> str:
 
 def _check_images(data: cfg.DataConfig, field: str) -> None:
     """Refuses patterns without files, which the Garden would meet after building the model."""
-    if data.tfds_name:
-        return
     given = data.input_path
+    if data.tfds_name or isinstance(given, hyperparams.Config):  # several, with weights
+        return
     patterns = given.split(",") if isinstance(given, str) else list(given or [])
     for pattern in patterns or [""]:
         if not pattern or not tf.io.gfile.glob(pattern):

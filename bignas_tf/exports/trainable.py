@@ -36,7 +36,7 @@ def write(folder: pathlib.Path, child: tf_keras.Model) -> None:
       RunError: other weights are read back.
     """
     path, weights = folder / WEIGHTS_FILE, _weights_of(child)
-    np.savez(path, **weights)
+    np.savez(path, allow_pickle=False, **weights)
     held = arrays.read(path)
     if held.keys() != weights.keys() or any(
         held[name].tobytes() != array.tobytes() for name, array in weights.items()

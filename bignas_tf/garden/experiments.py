@@ -48,7 +48,7 @@ def on_child(name: str) -> cfg.ExperimentConfig:
             f"{SEGMENTATION}, and any of the Model Garden's with a backbone can be named"
         ) from None
     model = getattr(experiment.task, "model", None)
-    if not hasattr(model, "backbone"):
+    if model is None or not hasattr(model, "backbone"):
         raise errors.UsageError(f"the model of {name!r} has no backbone that could be a child")
     if not isinstance(model.backbone, Backbone):
         model.backbone = Backbone()

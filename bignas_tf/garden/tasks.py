@@ -28,10 +28,11 @@ class RetinaNetTask(retinanet.RetinaNetTask):
         self, params: configs.DataConfig, input_context: tf.distribute.InputContext | None = None
     ) -> tf.data.Dataset:
         dataset = super().build_inputs(params, input_context)
-        return dataset if params.is_training else dataset.map(_count_by_numbers)
+        return dataset if params.is_training else dataset.map(count_by_numbers)
 
 
-def _count_by_numbers(images: tf.Tensor, labels: dict[str, Any]) -> tuple[tf.Tensor, Any]:
+def count_by_numbers(images: tf.Tensor, labels: dict[str, Any]) -> tuple[tf.Tensor, Any]:
+    """A batch for evaluation, its numbers of boxes int32 [N] instead of [N, 1]."""
     truths = labels["groundtruths"]
     counted = truths | {"num_detections": tf.reshape(truths["num_detections"], [-1])}
     return images, labels | {"groundtruths": counted}

@@ -56,16 +56,22 @@ def check(known: hyperparams.Config, values: object, source: str, path: str = ""
 def _blank(known: hyperparams.Config, key: str) -> hyperparams.Config | None:
     """Returns the defaults of a group of fields that is absent by default, such as `ema`."""
     (kind,) = (field.type for field in dataclasses.fields(known) if field.name == key)
-    groups = [each for each in typing.get_args(kind) if each is not type(None)]
-    for each in groups:
-        if isinstance(each, type) and issubclass(each, hyperparams.Config):
-            return each()
-    return None
+    kinds = [each for each in typing.get_args(kind) if each is not type(None)]
+    return kinds[0]() if len(kinds) == 1 and _is_group(kinds[0]) else None
+
+
+def _is_group(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, hyperparams.Config)
 
 
 def _is_listed(kind: object, value: object) -> bool:
-    """Whether a field takes one value or several, as `input_path` does, and has several."""
+    """Whether a field takes one value or several, as `input_path` does, and has several.
+
+    Several may have names, as the Model Garden's weighted sources do.
+    """
     for each in typing.get_args(kind):
+        if isinstance(value, dict) and _is_group(each):
+            return True
         if typing.get_origin(each) is collections.abc.Sequence:
             (item,) = typing.get_args(each)
             return isinstance(value, list | tuple) and all(isinstance(one, item) for one in value)

@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 import tensorflow as tf
+from official.vision.configs import retinanet, semantic_segmentation
 
 from bignas_tf import errors
 from bignas_tf.training import configs, field_types, parsing
@@ -238,6 +239,13 @@ def test_several_patterns_of_records_are_read_as_they_were_set() -> None:
     values = {"task": {"train_data": {"tfds_split": ["train"]}}}
     with pytest.raises(errors.UsageError, match=r"tfds_split is .*; expected str"):
         field_types.check(known, values, "file")
+
+
+@pytest.mark.parametrize("path", ["a", ["a", "b"], {"near": "a", "far": "b"}])
+def test_one_pattern_several_and_named_ones_are_read_as_the_garden_does(path: object) -> None:
+    """Of detectors' images and of segmenters', whose pattern is absent by default."""
+    for data in (retinanet.DataConfig(), semantic_segmentation.DataConfig()):
+        field_types.check(data, {"input_path": path}, "a test")
 
 
 def test_a_split_is_given_as_yaml() -> None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from bignas_tf.search_space.space import SearchSpace
     from bignas_tf.selection.budgets import Budget
     from bignas_tf.selection.budgets import parse as budget
-    from bignas_tf.selection.cascading import Cascade
+    from bignas_tf.selection.cascades import Cascade
     from bignas_tf.selection.judged import Judgement
     from bignas_tf.selection.result import SearchResult
     from bignas_tf.selection.result import read as read_search
@@ -61,7 +61,7 @@ _HOMES = {
     "Accuracy": "accuracy.Accuracy",
     "Architecture": "search_space.architecture.Architecture",
     "Budget": "selection.budgets.Budget",
-    "Cascade": "selection.cascading.Cascade",
+    "Cascade": "selection.cascades.Cascade",
     "Judgement": "selection.judged.Judgement",
     "Recipe": "training.recipe.Recipe",
     "Run": "training.checkpoints.Run",

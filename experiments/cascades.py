@@ -59,7 +59,10 @@ def main(argv: Sequence[str]) -> None:
 
 def _versions() -> dict[str, pathlib.Path]:
     """Children by their names and cascades by their folders, in the order of their cost."""
-    family = {path.parent.name: path for path in pathlib.Path(_FAMILY_DIR.value).glob("*/1")}
+    latest = {
+        path.parent: path for path in sorted(pathlib.Path(_FAMILY_DIR.value).glob("*/[0-9]*"))
+    }
+    family = {folder.name: path for folder, path in latest.items()}
     if not family:
         raise bignas.UsageError(f"{_FAMILY_DIR.value} holds no exported family")
     cascades = {f"cascade {folder}": pathlib.Path(folder) for folder in _CASCADE_DIRS.value}

@@ -8,47 +8,21 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import tf_keras
-
 from bignas_tf import console, errors
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import cards, evaluators, exporting
+from bignas_tf.api import answering, cards, evaluators, exporting
+from bignas_tf.api.answering import AnsweringChild
 from bignas_tf.console import Show
-from bignas_tf.data import decode
 from bignas_tf.exports import cascade as cascade_lib
 from bignas_tf.exports import runtimes, saved_model
 from bignas_tf.exports.cascade import ServableCascade
-from bignas_tf.modeling import slicing
-from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import cascading, splits
+from bignas_tf.selection import cascade_front, cascades, splits
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection.cascading import Answers, Cascade
+from bignas_tf.selection.cascades import Cascade
 from bignas_tf.selection.result import SearchResult
-from bignas_tf.selection.splits import Batch, Split
+from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
-
-# The graph's confidences differ from the supernet's by float32 rounding, about 1e-6.
-_CLEAR = 1e-4
-
-
-@dataclasses.dataclass(frozen=True)
-class _Child:
-    """A child of the search, ready to be asked.
-
-    Attributes:
-      architecture: its choices.
-      model: with calibrated batch norms.
-      ranking: its answers to the images that choose thresholds.
-      reporting: its answers to those that the cascade is reported on.
-      logits: float32 [N, classes], for the images that the export is verified on.
-    """
-
-    architecture: Architecture
-    model: tf_keras.Model
-    ranking: Answers
-    reporting: Answers
-    logits: np.ndarray
+from bignas_tf.training.configs import BigNASConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,19 +31,23 @@ class _Chosen:
 
     Attributes:
       run: that was searched.
+      task: of the run, with the images of the search.
       found: by the search.
       objective: the cost that is saved.
-      children: by name, the cheapest first.
+      children: by the names of their exports, those of one architecture several times.
       front: the cascades that no cheaper one matches.
       cascade: the one that is exported.
+      given: whether the user gave it.
     """
 
     run: Run
+    task: BigNASConfig
     found: SearchResult
     objective: str
-    children: Mapping[str, _Child]
+    children: Mapping[str, AnsweringChild]
     front: Sequence[Cascade]
     cascade: Cascade
+    given: bool
 
 
 def export_cascade(
@@ -117,46 +95,45 @@ def export_cascade(
     """
     show = console.or_silent(show)
     found = result_lib.read(search_dir, run.space)
-    costs = _costs(run, found, objective, search_dir)
-    names = exporting.class_names(run.config.task.train_data, labels)
+    task = answering.task_of(run, found, search_dir)
+    costs = _costs(found, objective, search_dir)
+    names = exporting.class_names(task.train_data, labels)
     _check_wanted(accuracy, mean_cost, cascade, costs)
     saved_model.ensure_base(output_dir)
-    reporting = cards.reporting_images(run.config.task)
-    children = _children(run, found, costs, reporting, show)
-    ranking = {name: child.ranking for name, child in children.items()}
-    front = cascading.front(ranking)
-    taken = cascade or cascading.chosen(front, ranking, accuracy, mean_cost)
-    cascading.check_used(taken, cascading.outcome(taken, ranking))
-    chosen = _Chosen(run, found, objective, children, front, taken)
-    card = _card(chosen) | cards.provenance(run, run.config.task, licence)
+    ranking, reporting = answering.images_of(task, found, show)
+    children = answering.score(run, task, found, costs, ranking, reporting, show)
+    answers = {name: child.ranking for name, child in children.items()}
+    front = cascade_front.front({name: answers[name] for name in _first_names(found)})
+    if cascade:
+        cascade_front.check_used(cascade, answers)
+    taken = cascade or cascade_front.chosen(front, answers, accuracy, mean_cost)
+    chosen = _Chosen(run, task, found, objective, children, front, taken, cascade is not None)
+    card = _card(chosen, ranking) | cards.provenance(run, task, licence)
     for line in _lines(card):
         show(line)
-    servable = _servable(chosen, card, names, cards.verified_images(reporting))
+    servable = _servable(chosen, card, names, reporting)
     return cascade_lib.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
 
 
-def _costs(
-    run: Run, found: SearchResult, objective: str, folder: str | os.PathLike[str]
-) -> dict[str, float]:
-    """What each different child of a search costs, by the names of their exports."""
-    if found.source.index_sha256 != run.index_sha256:
-        raise errors.UsageError(
-            f"{os.fspath(folder)} searched {found.source.checkpoint}; {run.model_dir} now holds "
-            "another checkpoint: search again"
-        )
+def _costs(found: SearchResult, objective: str, folder: str | os.PathLike[str]) -> dict[str, float]:
+    """What the selected children cost, by the names of their exports, from the cheapest on."""
     if objective not in found.objectives:
         raise errors.UsageError(
             f"objective {objective!r}: the search knows {', '.join(found.objectives)}"
         )
-    # A child that is best for two budgets is there once, by the smaller one's name.
-    first = {each.architecture: each for each in reversed(found.selected)}
-    ordered = sorted(first.values(), key=lambda each: each.costs[objective])
-    if len(ordered) < 2:
+    if len(_first_names(found)) < 2:
         raise errors.UsageError(
             f"{os.fspath(folder)} has one child for all its budgets, and a cascade needs two; "
             "select children for further budgets (--select of tools.search)"
         )
-    return {result_lib.child_name(each): each.costs[objective] for each in ordered}
+    costs = {result_lib.child_name(each): each.costs[objective] for each in found.selected}
+    return dict(sorted(costs.items(), key=lambda item: item[1]))
+
+
+def _first_names(found: SearchResult) -> list[str]:
+    """A name for each different child: a child that is best for two budgets has two."""
+    first = {each.architecture: result_lib.child_name(each) for each in reversed(found.selected)}
+    return list(first.values())
 
 
 def _check_wanted(
@@ -170,76 +147,64 @@ def _check_wanted(
         raise errors.UsageError("give an accuracy, a mean cost or a cascade, only one of them")
     if accuracy is not None and not 0 < accuracy <= 1:
         raise errors.UsageError(f"accuracy {accuracy:g}: give a fraction above 0, up to 1")
+    if mean_cost is not None and not mean_cost >= min(costs.values()):
+        raise errors.UsageError(
+            f"mean cost {mean_cost:g}: the cheapest child alone takes {min(costs.values()):g}"
+        )
     for name in cascade.children if cascade else ():
         if name not in costs:
             raise errors.UsageError(f"no child {name!r} in the search; it has {', '.join(costs)}")
 
 
-def _children(
-    run: Run, found: SearchResult, costs: Mapping[str, float], reporting: Split, show: Show
-) -> dict[str, _Child]:
-    """Calibrates and slices the children, and asks each all images."""
-    task, evaluator = run.config.task, evaluators.evaluator_of(run)
-    ranking = splits.open_split(task.train_data, found.ranking.split, task.selection.batch_size)
-    verified = cards.verified_images(reporting)
-    architectures = {result_lib.child_name(each): each.architecture for each in found.selected}
-    children = {}
-    for name, cost in costs.items():
-        architecture = architectures[name]
-        statistics = evaluator.statistics(architecture)
-        ranked, reported = (
-            Answers.together(
-                Answers.of(cost, *batch)
-                for batch in evaluator.logits(architecture, statistics, images)
-            )
-            for images in (ranking, reporting)
-        )
-        ((logits, _),) = evaluator.logits(architecture, statistics, [verified])
-        model = slicing.sliced_child(run.supernet, architecture, statistics)
-        children[name] = _Child(architecture, model, ranked, reported, logits)
-        split = task.selection.reporting_split
-        show(f"{name}: calibrated, top-1 {reported.accuracy.top1:.4f} on {split}")
-    return children
-
-
 def _servable(
-    chosen: _Chosen, card: Mapping[str, Any], names: Sequence[str], verified: Batch
+    chosen: _Chosen, card: Mapping[str, Any], names: Sequence[str], reporting: Split
 ) -> ServableCascade:
-    cascade, patches, labels = chosen.cascade, *(each.numpy() for each in verified)
-    logits = {name: child.logits for name, child in chosen.children.items()}
-    answers = {name: Answers.of(0, values, labels) for name, values in logits.items()}
-    clearance = cascading.clearance(cascade, answers)
-    # Of images near a threshold, rounding might ask another child.
-    clear = clearance >= min(_CLEAR, clearance.max())
+    children, cascade = chosen.children, chosen.cascade
+    answers = {name: child.reporting for name, child in children.items()}
+    by = cascades.answered_by(cascade, answers)
+    places = answering.verified_places(by, cascades.clearance(cascade, answers))
+    patches, labels = answering.gathered(reporting, places)
+    evaluator = evaluators.evaluator_of(chosen.run, chosen.task)
+    logits = {}
+    for name, child in children.items():
+        ((logits[name], _),) = evaluator.logits(
+            child.architecture, child.statistics, [(patches, labels)]
+        )
     return ServableCascade(
-        children={name: child.model for name, child in chosen.children.items()},
+        children={name: child.numbers for name, child in children.items()},
         asked=cascade.children,
         thresholds=cascade.thresholds,
         card=card,
-        patches=patches[clear],
-        logits={name: values[clear] for name, values in logits.items()},
-        answered_by=cascading.answered_by(cascade, answers)[clear],
+        patches=patches.numpy(),
+        logits=logits,
+        answered_by=by[places],
         labels=names,
-        centre=decode.evaluation_centre(chosen.run.config.task.train_data.crop),
+        centre=answering.intake_of(chosen.run, chosen.task).centre,
     )
 
 
-def _card(chosen: _Chosen) -> dict[str, Any]:
+def _card(chosen: _Chosen, ranking: Split) -> dict[str, Any]:
     """What the cascade, its children and the other cascades gave, as plain data."""
     found, children = chosen.found, chosen.children
-    ranking = {name: child.ranking for name, child in children.items()}
-    reporting = {name: child.reporting for name, child in children.items()}
-    own = cascading.outcome(chosen.cascade, reporting)
-    split = chosen.run.config.task.selection.reporting_split
+    selection = chosen.task.selection
+    ranked = {name: child.ranking for name, child in children.items()}
+    reported = {name: child.reporting for name, child in children.items()}
+    own = cascades.outcome(chosen.cascade, reported)
+    split = selection.reporting_split
     return {
         "cascade": chosen.cascade.to_json(),
+        "given": chosen.given,
         "objective": {"name": chosen.objective, **found.objectives[chosen.objective].to_json()},
         "accuracy": {"split": split, **own.accuracy.to_json()},
         "mean_cost": own.cost,
         "shares": list(own.shares),
         "chosen_on": {
-            "split": found.ranking.split,
-            **cascading.outcome(chosen.cascade, ranking).to_json(),
+            "split": ranking.config.tfds_split,
+            **cascades.outcome(chosen.cascade, ranked).to_json(),
+        },
+        "calibration": {
+            "split": selection.calibration_split,
+            "images": splits.calibration_batches(chosen.task.train_data, selection).images,
         },
         "children": {
             name: {
@@ -252,8 +217,8 @@ def _card(chosen: _Chosen) -> dict[str, Any]:
         "front": [
             {
                 **each.to_json(),
-                "ranking": cascading.outcome(each, ranking).to_json(),
-                "reporting": cascading.outcome(each, reporting).to_json(),
+                "ranking": cascades.outcome(each, ranked).to_json(),
+                "reporting": cascades.outcome(each, reported).to_json(),
             }
             for each in chosen.front
         ],
@@ -262,20 +227,13 @@ def _card(chosen: _Chosen) -> dict[str, Any]:
 
 def _lines(card: Mapping[str, Any]) -> list[str]:
     """What was chosen, for people."""
-    cascade, unit = card["cascade"], card["objective"]["unit"]
-    steps = [
-        f"{name} answers {100 * share:.1f}%"
-        + (f", from a probability of {threshold:.4f} on" if threshold is not None else "")
-        for name, share, threshold in zip(
-            cascade["children"], card["shares"], [*cascade["thresholds"], None], strict=True
-        )
-    ]
+    cascade, objective = Cascade.from_json(card["cascade"]), card["objective"]
+    shares = zip(cascade.children, card["shares"], strict=True)
+    answers = ", ".join(f"{name} answers {100 * share:.1f}%" for name, share in shares)
     accuracy = Accuracy.from_json(card["accuracy"])
-    alone = ["no cascade of several children does better"] if len(steps) == 1 else []
     return [
-        *steps,
-        *alone,
-        f"cascade: top-1 {accuracy.top1:.4f} ± {accuracy.error:.4f} on "
-        f"{card['accuracy']['split']}, {card['mean_cost']:.4g} {unit} "
-        f"{card['objective']['title']} on average; writing and verifying it",
+        f"cascade {cascade.text}: {answers}",
+        f"top-1 {accuracy.top1:.4f} ± {accuracy.error:.4f} on {card['accuracy']['split']}, "
+        f"{card['mean_cost']:.4g} {objective['unit']} {objective['title']} on average; writing and "
+        "verifying it",
     ]

@@ -196,7 +196,7 @@ def class_names(
     """The names of the classes, as given or from the data set.
 
     Raises:
-      UsageError: they are as many as another number of classes has, or are no texts.
+      UsageError: their number is not that of the classes, or one of them is no text.
     """
     if labels is None:
         return sources.class_names(data)

@@ -57,8 +57,8 @@ def render_cascade(card: Mapping[str, Any], labels: Sequence[str]) -> str:
     """
     parts = [
         "# Model card\n\nAn image classifier: a cascade of children cut out of one supernet "
-        "(BigNAS). A child whose best class reaches its threshold answers; otherwise the next is "
-        "asked. The cascade is not part of the paper.",
+        "(BigNAS). A child answers if the probability of its best class reaches its threshold; "
+        "otherwise the next is asked. The cascade is not part of the paper.",
         "## Figures\n\n" + "\n".join(f"- {line}" for line in _figures(card)),
         "## Children\n\n" + "\n".join(_children(card)),
         f"## Classes\n\n```\n{_classes(labels)}\n```",
@@ -73,7 +73,7 @@ def _children(card: Mapping[str, Any]) -> Iterator[str]:
     cascade, children = card["cascade"], card["children"]
     cost = " ".join(_text(card["objective"][key]) for key in ("unit", "title"))
     asked = cascade["children"]
-    thresholds = [f"from {threshold:.4f} on" for threshold in cascade["thresholds"]]
+    thresholds = [f"from {threshold:.9g} on" for threshold in cascade["thresholds"]]
     roles = dict(zip(asked, [*thresholds, "always"], strict=True))
     shares = dict(zip(asked, card["shares"], strict=True))
     yield f"| child | answers | of the images | alone, top-1 | {cost} |"

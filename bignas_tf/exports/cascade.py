@@ -1,7 +1,7 @@
 """Several children in one SavedModel: as a cascade, and each by its own name.
 
 A cascade asks a small child first, and a bigger one where that is not sure. It answers behind the
-signatures of a single child, so that clients need not know; see `selection.cascading`.
+signatures of a single child, so that clients need not know; see `selection.cascades`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
-from bignas_tf import files
+from bignas_tf import errors, files
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
-from bignas_tf.exports import configs, requests, runtimes, saved_model, signatures, verify, versions
+from bignas_tf.exports import (
+    configs,
+    requests,
+    runtimes,
+    saved_model,
+    signatures,
+    verify,
+    versions,
+)
 from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.intake import Intake
 from bignas_tf.exports.signatures import Answer
@@ -26,25 +33,28 @@ from bignas_tf.exports.signatures import Answer
 ANSWERED_BY = "answered_by"
 _GRAPH = "batch norms folded into the convolutions, weights as constants"
 
+Numbers = Callable[[tf.Tensor], Answer]  # what `signatures.frozen` makes of a child
+
 
 @dataclasses.dataclass(frozen=True)
 class ServableCascade:
     """Children, which of them are asked in turn, and all that their export says and proves.
 
     Attributes:
-      children: from `slicing.sliced_child`, by names that are valid for signatures.
+      children: from `signatures.frozen`, by names that are valid for signatures.
       asked: those of the cascade, the first to be asked first.
       thresholds: of all but the last: the probability of its best class from which on a child's
         answer stands.
       card: written as `cascade.json`.
-      patches: uint8 [N, S, S, C], real images to verify on, none of which is near a threshold.
+      patches: uint8 [N, S, S, C], real images to verify on, none of which is near a threshold; the
+        first ones are answered by one child each.
       logits: float32 [N, classes], the calibrated supernet's for them, by the child's name.
       answered_by: int32 [N], which of those asked answers each of them.
       labels: the classes' names, in their order.
       centre: what evaluation takes of an image.
     """
 
-    children: Mapping[str, tf_keras.Model]
+    children: Mapping[str, Numbers]
     asked: Sequence[str]
     thresholds: Sequence[float]
     card: Mapping[str, Any]
@@ -65,6 +75,12 @@ class ServableCascade:
         asked = np.stack([self.logits[name] for name in self.asked])
         return asked[self.answered_by, np.arange(len(self.answered_by))]
 
+    @property
+    def proofs(self) -> dict[str, proof_lib.Proof]:
+        """What is to be expected, by the name of the child; "" for the cascade."""
+        expected = {"": self.expected_logits, **self.logits}
+        return {name: proof_lib.Proof(self.patches, logits) for name, logits in expected.items()}
+
 
 def export(
     servable: ServableCascade, output_dir: str, through: Sequence[runtimes.Runtime] = ()
@@ -82,13 +98,16 @@ def _write(
     servable: ServableCascade, folder: pathlib.Path, through: Sequence[runtimes.Runtime]
 ) -> None:
     """Fills a folder with all that a version contains, and verifies it."""
-    functions = build(
-        servable.children, servable.asked, servable.thresholds, servable.intake, servable.labels
-    )
-    saved_model.save_graph(folder, functions)
-    requests.write_warmup(folder, requests.feeds(servable.patches, servable.centre))
-    proof_lib.Proof(servable.patches, servable.expected_logits).write(folder)
-    checked = {"images": len(servable.patches), **verified(servable, folder)}
+    saved_model.save_graph(folder, build(servable))
+    every = {key: feed for feeds in _feeds(servable).values() for key, feed in feeds.items()}
+    requests.write_warmup(folder, every, images=len(servable.asked))
+    servable.proofs[""].write(folder)
+    checked = {
+        "images": len(servable.patches),
+        "signatures": sorted(every),
+        "max_difference": verified(servable, folder),
+        "tolerance": max(proof.tolerance for proof in servable.proofs.values()),
+    }
     files.write_json(folder / saved_model.LABELS_FILE, servable.labels)
     inputs = saved_model.input_card(servable.intake)
     inputs["signatures"] |= dict.fromkeys(servable.children, "as serving_default, of this child")
@@ -99,24 +118,43 @@ def _write(
     runtimes.require(folder, through)
 
 
-def verified(servable: ServableCascade, folder: pathlib.Path) -> dict[str, float]:
-    """The largest difference and the tolerance, of the cascade and of each child.
+def _feeds(servable: ServableCascade) -> dict[str, Mapping[str, verify.Feeds]]:
+    """The images for each signature, by whose it is, as in `ServableCascade.proofs`."""
+    feeds = requests.feeds(servable.patches, servable.centre)
+    alone = {
+        name: {name: feeds["serving_default"], _bytes_of(name): feeds["image_bytes"]}
+        for name in servable.children
+    }
+    return {"": feeds, **alone}
+
+
+def verified(servable: ServableCascade, folder: pathlib.Path) -> float:
+    """The largest difference of logits, of the cascade and of each child.
 
     Raises:
-      RunError: the folder's graph does not load, or gives other logits.
+      RunError: the folder's graph does not load, gives other logits, or asks another child.
     """
-    feeds = requests.feeds(servable.patches, servable.centre)
-    checks: list[tuple[Mapping[str, verify.Feeds], np.ndarray]]
-    checks = [(feeds, servable.expected_logits)]
-    for name, logits in servable.logits.items():
-        alone = {name: feeds["serving_default"], _bytes_of(name): feeds["image_bytes"]}
-        checks.append((alone, logits))
-    proofs = [(each, proof_lib.Proof(servable.patches, logits)) for each, logits in checks]
-    differences = [
-        verify.verify_export(folder, each, proof.logits, proof.tolerance) for each, proof in proofs
-    ]
-    tolerance = max(proof.tolerance for _, proof in proofs)
-    return {"max_difference": max(differences), "tolerance": tolerance}
+    proofs, feeds = servable.proofs, _feeds(servable)
+    asked = [(name, key, feed) for name in proofs for key, feed in feeds[name].items()]
+    answers = verify.session_answers(folder, [(key, feed) for _, key, feed in asked])
+    differences = []
+    for (name, key, _), answer in zip(asked, answers, strict=True):
+        proof = proofs[name]
+        differences.append(verify.difference(folder, key, answer, proof.logits, proof.tolerance))
+        if isinstance(answer, dict) and not name:
+            _check_asked(servable, folder, key, answer)
+    return max(differences)
+
+
+def _check_asked(
+    servable: ServableCascade, folder: pathlib.Path, key: str, answer: Mapping[str, np.ndarray]
+) -> None:
+    wrong = np.flatnonzero(answer[ANSWERED_BY] != servable.answered_by)
+    if len(wrong):
+        raise errors.RunError(
+            f"the export {folder} failed verification: {key!r} asks other children than expected, "
+            f"first for image {wrong[0]} of {len(servable.answered_by)}"
+        )
 
 
 def _bytes_of(child: str) -> str:
@@ -124,38 +162,23 @@ def _bytes_of(child: str) -> str:
     return f"{child}_bytes"
 
 
-def build(
-    children: Mapping[str, tf_keras.Model],
-    asked: Sequence[str],
-    thresholds: Sequence[float],
-    intake: Intake,
-    labels: Sequence[str],
-) -> dict[str, Callable[[tf.Tensor], Answer]]:
+def build(servable: ServableCascade) -> dict[str, Callable[[tf.Tensor], Answer]]:
     """The functions to save, by the keys of their signatures.
 
-    Those of `signatures.build` answer as the cascade, with the number of the child whose answer
+    Those of `signatures.around` answer as the cascade, with the number of the child whose answer
     stands as well, int32 [N]. Each child alone answers to its name ('serving_default' of its own
     export) and to its name with '_bytes' ('image_bytes').
-
-    Args:
-      children: what `build_child` made, weights set, by name.
-      asked: those of the cascade, the first to be asked first.
-      thresholds: of all but the last; see `selection.cascading.Cascade`.
-      intake: what becomes of images before a child sees them.
-      labels: the classes' names, in their order.
     """
-    numbers = {name: signatures.frozen(child, intake) for name, child in children.items()}
-    cascade = _cascade([numbers[name] for name in asked], thresholds)
+    intake, labels = servable.intake, servable.labels
+    cascade = _cascade([servable.children[name] for name in servable.asked], servable.thresholds)
     built = signatures.around(cascade, intake, labels)
-    for name, answer in numbers.items():
+    for name, answer in servable.children.items():
         alone = signatures.around(answer, intake, labels)
         built |= {name: alone["serving_default"], _bytes_of(name): alone["image_bytes"]}
     return built
 
 
-def _cascade(
-    children: Sequence[Callable[[tf.Tensor], Answer]], thresholds: Sequence[float]
-) -> Callable[[tf.Tensor], Answer]:
+def _cascade(children: Sequence[Numbers], thresholds: Sequence[float]) -> Numbers:
     """Patches to the answers that stand."""
 
     def answered(patches: tf.Tensor) -> Answer:
@@ -171,13 +194,12 @@ def _cascade(
 
 
 def _replaced(
-    answer: Answer,
-    patches: tf.Tensor,
-    places: tf.Tensor,
-    number: int,
-    child: Callable[[tf.Tensor], Answer],
+    answer: Answer, patches: tf.Tensor, places: tf.Tensor, number: int, child: Numbers
 ) -> Answer:
-    """An answer with another child's for the images at `places`, int64 [n, 1]; 0 cost nothing."""
+    """An answer with another child's for the images at `places`, int64 [n, 1].
+
+    The child does not run where there are none.
+    """
 
     def asked() -> Answer:
         better = child(tf.gather_nd(patches, places))

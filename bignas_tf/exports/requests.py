@@ -39,8 +39,10 @@ def feeds(patches: np.ndarray, centre: decode.Centre) -> dict[str, dict[str, np.
     }
 
 
-def write_warmup(folder: pathlib.Path, feeds: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Writes a version's warm-up file: the first image of each of the `requests`."""
+def write_warmup(
+    folder: pathlib.Path, feeds: Mapping[str, Mapping[str, np.ndarray]], images: int = 1
+) -> None:
+    """Writes a version's warm-up file: a request of the first images for each signature."""
     path = folder / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -48,6 +50,6 @@ def write_warmup(folder: pathlib.Path, feeds: Mapping[str, Mapping[str, np.ndarr
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = key
             for name, array in arrays.items():
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(array[:1]))
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(array[:images]))
             log = prediction_log_pb2.PredictLog(request=request)
             writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())

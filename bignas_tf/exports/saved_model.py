@@ -171,6 +171,10 @@ def publish(models: Iterable[tuple[str, Write]], output_dir: str) -> list[pathli
 
     Returns:
       The versions' folders.
+
+    Raises:
+      UsageError: the folder is not writable.
+      RunError: there is no room, or what a model's writer raises.
     """
     base = ensure_base(output_dir)
     with full_disk.explained(base), scratch.folder(base) as staged:

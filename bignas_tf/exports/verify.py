@@ -53,7 +53,7 @@ def verify_export(
     """
     answers = session_answers(export_dir, requests.items())
     return max(
-        _difference(export_dir, key, _classified(answer, classifier), expected_logits, atol)
+        difference(export_dir, key, _classified(answer, classifier), expected_logits, atol)
         for key, answer in zip(requests, answers, strict=True)
     )
 
@@ -107,14 +107,25 @@ def _classified(
     return {LOGITS: answer[FEATURES] @ kernel + bias}
 
 
-def _difference(
+def difference(
     folder: str | os.PathLike[str],
     key: str,
     answer: dict[str, np.ndarray] | str,
     expected_logits: np.ndarray,
     atol: float,
 ) -> float:
-    """How far a signature's logits are from those expected; more than `atol` is refused."""
+    """How far a signature's logits are from those expected.
+
+    Args:
+      folder: of the export, for messages.
+      key: of the signature.
+      answer: of `session_answers`.
+      expected_logits: float [N, num_classes].
+      atol: the largest absolute difference allowed.
+
+    Raises:
+      RunError: they differ by more, or there are none.
+    """
     if isinstance(answer, str):
         raise _failure(folder, f"{key!r}: the session loader says: {answer}")
     if len(answer) != 1 and LOGITS not in answer:
@@ -123,12 +134,12 @@ def _difference(
     if logits.shape != expected_logits.shape:
         shapes = f"{list(logits.shape)}, not {list(expected_logits.shape)}"
         raise _failure(folder, f"the logits of {key!r} have the shape {shapes}")
-    difference = float(np.max(np.abs(logits - expected_logits), initial=0.0))
+    largest = float(np.max(np.abs(logits - expected_logits), initial=0.0))
     # Written so that NaN, which is neither above nor below `atol`, fails.
-    if not difference <= atol:
+    if not largest <= atol:
         allowed = f"{atol:.3g} is allowed"
-        raise _failure(folder, f"the logits of {key!r} differ by up to {difference:.3g}; {allowed}")
-    return difference
+        raise _failure(folder, f"the logits of {key!r} differ by up to {largest:.3g}; {allowed}")
+    return largest
 
 
 def signatures(folder: pathlib.Path, keys: Iterable[str]) -> dict[str, Signature]:

@@ -7,7 +7,10 @@ import pathlib
 
 from bignas_tf import errors
 
-CHILD_FILE, CASCADE_FILE = "child.json", "cascade.json"  # of a version: what it holds, and how to call it
+CHILD_FILE, CASCADE_FILE = (
+    "child.json",
+    "cascade.json",
+)  # of a version: what it holds, and how to call it
 
 
 def numbers(folder: pathlib.Path) -> list[int]:

@@ -11,7 +11,7 @@ from bignas_tf.accuracy import Accuracy
 from bignas_tf.exports.versions import CASCADE_FILE
 from bignas_tf.plain import Value
 from bignas_tf.reports.exports import Listed
-from bignas_tf.selection.cascading import Cascade
+from bignas_tf.selection.cascades import Cascade
 from bignas_tf.selection.objectives import Quantity
 
 
@@ -20,14 +20,16 @@ class Scored:
     """What answers images, and what that gave on those that an accuracy is reported on.
 
     Attributes:
-      what: a child's name, or a cascade in words.
+      what: a child's name, or a cascade as tools.export_cascade takes it.
       cost: mean for an image.
       accuracy: of its answers.
+      chosen_by: its accuracy on the images that choose a cascade; None if unknown.
     """
 
     what: str
     cost: float
     accuracy: Accuracy
+    chosen_by: Accuracy | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _read(name: str, card: Value) -> ReportedCascade:
         name=name,
         objective=Quantity.from_json(card["objective"]),
         taken=Scored(
-            cascade.words, card["mean_cost"].number(0), Accuracy.from_json(card["accuracy"])
+            cascade.text, card["mean_cost"].number(0), Accuracy.from_json(card["accuracy"])
         ),
         shares=dict(zip(cascade.children, shares, strict=True)),
         children=[
@@ -90,5 +92,6 @@ def _read(name: str, card: Value) -> ReportedCascade:
 
 def _of_front(value: Value) -> Scored:
     found = value["reporting"]
-    what = Cascade.from_json(value).words
-    return Scored(what, found["cost"].number(0), Accuracy.from_json(found))
+    what = Cascade.from_json(value).text
+    ranked = Accuracy.from_json(value["ranking"])
+    return Scored(what, found["cost"].number(0), Accuracy.from_json(found), ranked)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from bignas_tf.reports import words
@@ -162,16 +161,22 @@ def of_search(search: ReportedSearch) -> Iterator[Figure]:
         )
 
 
-def of_cascade(cascade: ReportedCascade) -> Figure:
-    """Accuracy of cascades and of their children against the mean cost of an image."""
+def of_cascade(cascade: ReportedCascade, number: int) -> Figure:
+    """Accuracy of cascades and of their children against the mean cost of an image.
+
+    Args:
+      cascade: which.
+      number: of the cascade among those of the report.
+    """
     objective = cascade.objective
     return Figure(
-        f"cascade_{re.sub('[^a-zA-Z0-9]+', '_', cascade.name)}",
+        f"cascade_{number}",
         f"Cascades of {cascade.name}",
         "Higher is more accurate, further left is cheaper. The line is of the cascades that no "
         "cheaper one matched on the images that chose them; their accuracy is shown on others, "
         "so it may fall. The ring is the one that was exported. Point at one to see its "
-        "thresholds.",
+        "thresholds, as tools.export_cascade takes them; choose by the accuracy on the images "
+        "that choose, or the other is no longer a fair judge.",
         f"{objective.title} of an image, mean ({objective.unit})",
         "top-1 accuracy (%)",
         [
@@ -186,8 +191,15 @@ def of_cascade(cascade: ReportedCascade) -> Figure:
 def _scored(name: str, style: str, scored: Sequence[Scored]) -> Series:
     costs = [each.cost for each in scored]
     top1 = [100 * each.accuracy.top1 for each in scored]
-    hover = [[each.what, f"top-1 {words.accuracy(each.accuracy)}"] for each in scored]
+    hover = [list(_told(each)) for each in scored]
     return Series(name, style, costs, top1, hover)
+
+
+def _told(scored: Scored) -> Iterator[str]:
+    yield scored.what
+    if scored.chosen_by:
+        yield f"top-1 {words.accuracy(scored.chosen_by)} on the images that choose"
+    yield f"top-1 {words.accuracy(scored.accuracy)} on others"
 
 
 @dataclasses.dataclass(frozen=True)

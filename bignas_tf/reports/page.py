@@ -77,8 +77,8 @@ def compose(run: ReportedRun) -> Page:
     if not run.searches:
         body += sections.not_searched(run)
     body += sections.exports(run.exports)
-    for cascade in run.cascades:
-        plot = figures.of_cascade(cascade)
+    for number, cascade in enumerate(run.cascades, 1):
+        plot = figures.of_cascade(cascade, number)
         shown.append(plot)
         body += sections.cascade(cascade, plot)
     body += sections.files(run.files)

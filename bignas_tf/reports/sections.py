@@ -173,8 +173,8 @@ def cascade(reported: ReportedCascade, shown: Figure) -> Iterator[str]:
     ]
     yield markup.table(heads, rows)
     yield markup.paragraph(
-        "A child answers from that probability of its best class on; `answers` is its share of the "
-        "images. Each child alone answers to its own name."
+        "Answers: a child's share of the images. A number behind a name is the probability of the "
+        "best class from which on that child's answer stands. Each child alone answers to its name."
     )
 
 

@@ -8,14 +8,15 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
+from tensorflow_serving.apis import prediction_log_pb2
 
 from bignas_tf import errors
-from bignas_tf.data import resize
-from bignas_tf.exports import cascade, verify
+from bignas_tf.data import decode, resize
+from bignas_tf.exports import cascade, signatures, verify
 from bignas_tf.exports.cascade import ServableCascade
-from bignas_tf.selection import cascading
-from bignas_tf.selection.cascading import Answers, Cascade
+from bignas_tf.exports.intake import Intake
 from tests.exports import servables
 from tests.exports.servables import LABELS, SPACE
 from tests.modeling import helpers
@@ -49,11 +50,14 @@ def servable() -> ServableCascade:
         for name, architecture in zip(CHILDREN, architectures, strict=True)
     }
     logits = {name: _logits(child, patches) for name, child in children.items()}
-    answers = _answers(logits)
-    thresholds = [_middle(answers[name].confidence) for name in CHILDREN[:2]]
-    by = cascading.answered_by(Cascade(CHILDREN, tuple(thresholds)), answers)
+    confidences = [tf.nn.softmax(logits[name]).numpy().max(-1) for name in CHILDREN[:2]]
+    thresholds = [_middle(each) for each in confidences]
+    first, second = (each < limit for each, limit in zip(confidences, thresholds, strict=True))
+    by = (first.astype(np.int32) + (first & second)).astype(np.int32)
     assert set(by) == {0, 1, 2}
-    return ServableCascade(children, CHILDREN, thresholds, CARD, patches, logits, by, LABELS)
+    intake = Intake(side, 3, decode.WHOLE)
+    numbers = {name: signatures.frozen(child, intake) for name, child in children.items()}
+    return ServableCascade(numbers, CHILDREN, thresholds, CARD, patches, logits, by, LABELS)
 
 
 def _logits(child: tf_keras.Model, patches: np.ndarray) -> np.ndarray:
@@ -61,24 +65,13 @@ def _logits(child: tf_keras.Model, patches: np.ndarray) -> np.ndarray:
     return child(images, training=False).numpy()
 
 
-def _answers(logits: dict[str, np.ndarray]) -> dict[str, Answers]:
-    labels = np.zeros(IMAGES, np.int32)
-    return {name: Answers.of(1, values, labels) for name, values in logits.items()}
-
-
 def _middle(confidence: np.ndarray) -> float:
     ordered = np.sort(confidence)
     return float(ordered[IMAGES // 2 - 1 : IMAGES // 2 + 1].mean())
 
 
-def _built(servable: ServableCascade) -> dict:
-    return cascade.build(
-        servable.children, servable.asked, servable.thresholds, servable.intake, servable.labels
-    )
-
-
 def test_the_graph_answers_as_the_rule_does(servable: ServableCascade) -> None:
-    patches = _built(servable)["patches"]
+    patches = cascade.build(servable)["patches"]
     answer = patches(servable.patches)
     np.testing.assert_array_equal(answer["answered_by"], servable.answered_by)
     # Folding batch norms into convolutions moves logits by float32 rounding.
@@ -111,8 +104,15 @@ def test_files_say_what_was_exported(version: pathlib.Path) -> None:
     assert card["verified"]["images"] == IMAGES
     assert card["verified"]["max_difference"] <= card["verified"]["tolerance"]
     assert {*CHILDREN, "patches"} < set(card["input"]["signatures"])
+    warmup = version / "assets.extra" / "tf_serving_warmup_requests"
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        for record in tf.data.TFRecordDataset(str(warmup))
+    ]
+    keys = {log.predict_log.request.model_spec.signature_name for log in logs}
+    assert keys == set(card["verified"]["signatures"])
     text = (version / "card.md").read_text()
-    assert "| child_2.5 | from 0.5000 on | 25.0% | 50.00 ± 2.50% | 1 |" in text
+    assert "| child_2.5 | from 0.5 on | 25.0% | 50.00 ± 2.50% | 1 |" in text
 
 
 @pytest.mark.slow
@@ -120,14 +120,24 @@ def test_wrong_answers_are_found(servable: ServableCascade, version: pathlib.Pat
     other = dataclasses.replace(servable, answered_by=(servable.answered_by + 1) % 3)
     with pytest.raises(errors.RunError, match="the logits of 'serving_default' differ by"):
         cascade.verified(other, version)
-    # Of the last child as the one that is asked for the fewest images.
-    shifted = servable.logits | {CHILDREN[2]: servable.logits[CHILDREN[2]] + 0.01}
-    unseen = servable.answered_by < 2
+    # Two children with the same logits: only who answered tells them apart.
+    alike = dict.fromkeys(servable.logits, servable.logits[CHILDREN[0]])
+    first = servable.answered_by == 0
+    unseen = dataclasses.replace(
+        servable,
+        patches=servable.patches[first],
+        logits={name: logits[first] for name, logits in alike.items()},
+        answered_by=np.ones(first.sum(), np.int32),
+    )
+    with pytest.raises(errors.RunError, match="'serving_default' asks other children"):
+        cascade.verified(unseen, version)
+    # The cascade is right, and a child that it does not ask about these images is not.
+    logits = servable.logits | {CHILDREN[2]: servable.logits[CHILDREN[2]] + 0.01}
     alone = dataclasses.replace(
         servable,
-        logits={name: values[unseen] for name, values in shifted.items()},
-        patches=servable.patches[unseen],
-        answered_by=servable.answered_by[unseen],
+        patches=servable.patches[first],
+        logits={name: values[first] for name, values in logits.items()},
+        answered_by=servable.answered_by[first],
     )
     with pytest.raises(errors.RunError, match=f"the logits of '{CHILDREN[2]}' differ by"):
         cascade.verified(alone, version)

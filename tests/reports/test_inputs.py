@@ -89,11 +89,13 @@ CASCADE = {
         {
             "children": ["child_1"],
             "thresholds": [],
+            "ranking": {"top1": 0.5, "images": 400},
             "reporting": {"top1": 0.5, "images": 300, "cost": 1},
         },
         {
             "children": ["child_1", "child_4"],
             "thresholds": [0.875],
+            "ranking": {"top1": 0.8, "images": 400},
             "reporting": {"top1": 0.75, "images": 300, "cost": 1.5},
         },
     ],
@@ -104,7 +106,12 @@ def test_a_cascade_is_plotted_and_told(tmp_path: pathlib.Path) -> None:
     folder = made_up_searches.run(tmp_path)
     files.write_json(folder / "cascade" / "1" / "cascade.json", CASCADE)
     report = page.compose(_read(folder))
-    plot = next(each for each in report.figures if each.name == "cascade_cascade_1")
+    plot = next(each for each in report.figures if each.name == "cascade_1")
+    assert plot.series[0].hover[1] == [
+        "child_1:0.875,child_4",
+        "top-1 80.00 ± 2.00% on the images that choose",
+        "top-1 75.00 ± 2.50% on others",
+    ]
     shown = {series.name: (list(series.x), list(series.y)) for series in plot.series}
     assert shown == {
         "cascades": ([1, 1.5], [50, 75]),
@@ -112,14 +119,14 @@ def test_a_cascade_is_plotted_and_told(tmp_path: pathlib.Path) -> None:
         "exported": ([1.5], [75]),
     }
     assert "<td>child_1</td><td>62.50%</td><td>50.00 ± 2.89%</td><td>1</td>" in report.text
-    assert "<td>child_1 from 0.875 on, then child_4</td><td>all</td>" in report.text
+    assert "<td>child_1:0.875,child_4</td><td>all</td>" in report.text
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"shares": [1]}, "the cascade has 2 children"),
-        ({"cascade": {"children": ["a"], "thresholds": [0.5]}}, "all but the last need a thr"),
+        ({"cascade": {"children": ["a"], "thresholds": [0.5]}}, "a threshold for all but the last"),
         ({"mean_cost": -1}, "mean_cost"),
     ],
 )

@@ -30,13 +30,14 @@ def test_its_figures_are_those_of_what_is_served(
     request = ("serving_default", {"images": patches.numpy()})
     (alone,) = verify.session_answers(family_dir / SMALL / "1", [request])
     assert isinstance(alone, dict), alone
-    threshold = float(np.median(alone["top_probabilities"][:, 0]))
+    threshold = round(float(np.median(alone["top_probabilities"][:, 0])), 5)
     flags = {"model_dir": run_dir, "search_dir": search_dir, "output_dir": tmp_path / "models"}
     cascade = f"{SMALL}:{threshold},{LARGE}"
     printed = commands.run(forks, "export_cascade", cascade=cascade, **flags)
     version = tmp_path / "models" / "1"
     assert printed == f"{version}\n"
     card = json.loads((version / "cascade.json").read_text())
+    assert card["given"]
     assert card["cascade"] == {"children": [SMALL, LARGE], "thresholds": [threshold]}
     (answer,) = verify.session_answers(version, [request])
     assert isinstance(answer, dict), answer
@@ -59,12 +60,23 @@ def test_its_figures_are_those_of_what_is_served(
     assert "is a cascade, which cannot be converted" in error
 
 
+def test_images_that_choose_and_judge_are_refused(
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    result = json.loads((search_dir / "search.json").read_text())
+    result["settings"]["selection"]["ranking_split"] = "test[:50%]"
+    (tmp_path / "search.json").write_text(json.dumps(result))
+    given = {"model_dir": run_dir, "search_dir": tmp_path, "output_dir": tmp_path / "models"}
+    error = commands.refuse(forks, "export_cascade", **given)
+    assert "an accuracy that chose a child cannot judge it" in error
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         ({"cascade": "child_9:0.5,child_0.08"}, "no child 'child_9' in the search; it has child_"),
-        ({"cascade": "child_0.02,child_0.08"}, "'child_0.02' has no threshold; write child_1:0.8"),
-        ({"cascade": "child_0.02:1.5,child_0.08"}, "each is a probability between 0 and 1"),
+        ({"cascade": "child_0.02,child_0.08"}, "write child_1:0.8,child_4"),
+        ({"mean_cost": 0.001}, "mean cost 0.001: the cheapest child alone takes 0.0"),
         ({"objective": "litert_ms"}, "objective 'litert_ms': the search knows mflops"),
         ({"accuracy": 1.5}, "accuracy 1.5: give a fraction above 0, up to 1"),
         ({"accuracy": 0.9, "mean_cost": 1}, "At most one of (accuracy, mean_cost, cascade)"),

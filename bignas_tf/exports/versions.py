@@ -7,10 +7,8 @@ import pathlib
 
 from bignas_tf import errors
 
-CHILD_FILE, CASCADE_FILE = (
-    "child.json",
-    "cascade.json",
-)  # of a version: what it holds, and how to call it
+# Of a version: what it holds, and how to call it.
+CHILD_FILE, CASCADE_FILE = "child.json", "cascade.json"
 
 
 def numbers(folder: pathlib.Path) -> list[int]:

@@ -7,9 +7,11 @@ ranking:   does the supernet rank children as training each alone does?
 ablations: what does each rule of training give (experiments/ablations/small)?
 search:    which strategy finds better children with equally many evaluations?
 uniform:   are searched children better than uniformly scaled ones of equal cost?
+adaptation: does a supernet of other classes save training? (only if --parts names it)
 
 The ablations are laid on the paper's rules: give that part
---config_file=experiments/fashion_mnist_paper.yaml.
+--config_file=experiments/fashion_mnist_paper.yaml. Adaptation halves the classes of a folder of
+images: give it --config_file=experiments/adaptation.yaml.
 
 The parts share their supernets. Each finished unit of work (a training run and its
 measurements) is in --work_dir/journal.jsonl at once: after a kill the same command
@@ -28,10 +30,11 @@ from absl import flags
 from bignas_tf import errors
 from tools.cli import launch, no_chatter
 
-PARTS = ("alone", "ranking", "ablations", "search", "uniform")
-_BUDGETED = {"alone", "search", "uniform"}
+_OF_ANY_IMAGES = ("alone", "ranking", "ablations", "search", "uniform")
+PARTS = (*_OF_ANY_IMAGES, "adaptation")
+_BUDGETED = {"alone", "search", "uniform", "adaptation"}
 
-_PARTS = flags.DEFINE_list("parts", list(PARTS), f"Any of {', '.join(PARTS)}.")
+_PARTS = flags.DEFINE_list("parts", list(_OF_ANY_IMAGES), f"Any of {', '.join(PARTS)}.")
 _WORK_DIR = flags.DEFINE_string("work_dir", "runs/claims", "Journal, supernets, unfinished runs.")
 _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results/claims", "Of the results.")
 _REPORT_ONLY = flags.DEFINE_bool("report_only", False, "Write results from the journal, run none.")
@@ -58,6 +61,9 @@ _RANKING_STEPS = flags.DEFINE_integer(
 )
 _ABLATIONS = flags.DEFINE_list("ablations", [], "Names of YAML files; all if empty.")
 _EVALUATIONS = flags.DEFINE_integer("evaluations", 200, "Of each search.", lower_bound=1)
+_ADAPTATION_STEPS = flags.DEFINE_list(
+    "adaptation_steps", ["60", "240"], "Lengths of adaptation; settings are chosen at the first."
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -65,7 +71,7 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     _choose("--parts", _PARTS.value, PARTS)
     from bignas_tf import files
-    from experiments.claim_parts import runs, worker
+    from experiments.claim_parts import halves, runs, worker
     from experiments.claim_parts.campaign import Campaign, Plan
     from experiments.journal import Journal
 
@@ -78,6 +84,8 @@ def main(argv: Sequence[str]) -> None:
         campaign = Campaign(settings, work_dir, journal, description, plan, _REPORT_ONLY.value)
         if _BUDGETED & set(parts):
             campaign.check_budgets()
+        if "adaptation" in parts:
+            halves.check(description["task"]["train_data"])
         for name, part in parts.items():
             _write(name, part, _conditions(campaign) | part.measure(campaign))
 
@@ -99,6 +107,7 @@ def _settings() -> Any:
         ranking_steps=_RANKING_STEPS.value,
         ablations=tuple(_ABLATIONS.value or ablations.names()),
         evaluations=_EVALUATIONS.value,
+        adaptation_steps=_adaptation_steps(),
     )
 
 
@@ -115,6 +124,15 @@ def _budgets() -> tuple[float, ...]:
     if not parsed:
         raise errors.UsageError("--budgets_mflops is empty; give one or more, as in 1,2.5,4")
     return tuple(b.limits[budgets.MULTIPLY_ADDS] for b in budgets.ordered(parsed))
+
+
+def _adaptation_steps() -> tuple[int, ...]:
+    given = _ADAPTATION_STEPS.value
+    if not given or not all(steps.isdecimal() and int(steps) for steps in given):
+        raise errors.UsageError(
+            f"--adaptation_steps is {','.join(given)!r}; it takes one or more lengths, as in 60,240"
+        )
+    return tuple(map(int, given))
 
 
 def _part(name: str) -> Any:

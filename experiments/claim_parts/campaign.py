@@ -37,6 +37,7 @@ class Settings:
       ranking_steps: of each of them trained alone; 0 for as many as the supernet.
       ablations: names, each a file of experiments/ablations/small.
       evaluations: of each search of the part `search`.
+      adaptation_steps: lengths that the part `adaptation` compares.
     """
 
     base: Recipe
@@ -46,6 +47,7 @@ class Settings:
     ranking_steps: int
     ablations: tuple[str, ...]
     evaluations: int
+    adaptation_steps: tuple[int, ...] = ()
 
 
 class Campaign:

@@ -20,6 +20,14 @@ ALONE = {
 }
 # Of the many children of the part `ranking`: images as the supernet sees them.
 ALONE_UNTUNED = ("task.regularisation.dropout_rate=0.0",)
+# Of the part `adaptation`: the learning rate as a part of the configuration's, and whether it warms
+# up. What starts from good weights may need less of both.
+ADAPTING = {
+    "rate x 2": (2.0, True),
+    "rate x 1": (1.0, True),
+    "rate x 0.3": (0.3, True),
+    "rate x 1, no warm-up": (1.0, False),
+}
 _END_WITH_THE_RUN = ("cosine", "polynomial")
 CROP = ("task.train_data.crop=pad",)
 
@@ -64,21 +72,43 @@ def alone(path: str) -> str:
     return json.dumps({"task": {"sandwich": {"alone": path}}})
 
 
+def started_from(model_dir: str) -> str:
+    """The override that starts from the weights of another run."""
+    return json.dumps({"task": {"init_checkpoint": model_dir}})
+
+
+def adapting(config: cfg.ExperimentConfig, setting: str) -> str:
+    """The override for a setting of `ADAPTING`.
+
+    Raises:
+      UsageError: the run's schedule has no initial learning rate.
+    """
+    part, warms_up = ADAPTING[setting]
+    kind = config.trainer.optimizer_config.learning_rate.type
+    rate = {kind: {"initial_learning_rate": part * _initial_rate(config)}}
+    warmup = {} if warms_up else {"warmup": {"type": None}}
+    return json.dumps({"trainer": {"optimizer_config": {"learning_rate": rate} | warmup}})
+
+
 def fine_tuning(config: cfg.ExperimentConfig, rate: float) -> str:
     """The override for a cosine decay from `rate` times a run's initial learning rate.
 
     Raises:
       UsageError: the run's schedule does not have one.
     """
+    cosine = {"initial_learning_rate": rate * _initial_rate(config)}
+    optimizer = {"learning_rate": {"type": "cosine", "cosine": cosine}, "warmup": {"type": None}}
+    return json.dumps({"trainer": {"optimizer_config": optimizer}})
+
+
+def _initial_rate(config: cfg.ExperimentConfig) -> float:
     schedule = config.trainer.optimizer_config.learning_rate
     if not hasattr(schedule.get(), "initial_learning_rate"):
         raise errors.UsageError(
-            f"trainer.optimizer_config.learning_rate.type is {schedule.type!r}; fine-tuning needs "
+            f"trainer.optimizer_config.learning_rate.type is {schedule.type!r}; this part needs "
             "a schedule with an initial_learning_rate"
         )
-    cosine = {"initial_learning_rate": rate * schedule.get().initial_learning_rate}
-    optimizer = {"learning_rate": {"type": "cosine", "cosine": cosine}, "warmup": {"type": None}}
-    return json.dumps({"trainer": {"optimizer_config": optimizer}})
+    return float(schedule.get().initial_learning_rate)
 
 
 def _set_length(config: cfg.ExperimentConfig, steps: int, stretch: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -59,6 +60,19 @@ def alone(folder: str, recipe: Recipe, architecture: Plain) -> Plain:
     _train(recipe.changed(recipes.alone(str(path))).config(), folder)
     (score,) = score_slices(folder, folder, [architecture])
     return score
+
+
+def train_and_score(folder: str, recipe: Recipe, architectures: Sequence[Plain]) -> Plain:
+    """Trains a supernet, and scores children of it.
+
+    Returns:
+      "scores": see `score_slices`; "seconds": of the training, with building and tracing, since
+      the last interruption.
+    """
+    began = time.monotonic()
+    _train(recipe.config(), folder)
+    seconds = round(time.monotonic() - began, 1)
+    return {"scores": score_slices(folder, folder, architectures), "seconds": seconds}
 
 
 def train_and_judge(folder: str, recipe: Recipe) -> Plain:

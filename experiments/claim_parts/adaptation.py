@@ -2,10 +2,11 @@
 
 The classes of a folder of images are halved, and a supernet of each seed is trained on the first
 half. Supernets of the second half then start from its weights, or from scratch, and train equally
-long, so that both take the same time: a step costs the same. Compared are the children that grow
-uniformly, of each budget the biggest within it. The learning rate and warm-up of either way are
-the best of a few by the ranking split, with seed 0 at the first length; all accuracies reported
-are of the reporting split. Both splits have images of the second half's classes alone.
+long, so that both take the same time: a step costs the same. Compared are children that grow
+uniformly, all at the space's base resolution, of each budget the biggest within it. The learning
+rate of either way is the best of a few by the ranking split, with seed 0 at the first length; all
+accuracies reported are of the reporting split. Both splits have images of the second half's
+classes alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bignas_tf import errors
+from bignas_tf.search_space.architecture import Architecture
 from experiments.claim_parts import drawing, halves, recipes, runs, summaries, uniform
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
 from experiments.claim_parts.halves import Half
@@ -44,8 +47,9 @@ def measure(campaign: Campaign) -> dict[str, Any]:
     settings = campaign.settings
     root = campaign.description["task"]["train_data"]["input_path"]
     first, second = halves.link(root, campaign.folder("halves", {"root": root}))
+    compared = children(campaign)  # before anything is trained, as it may refuse
     sources = [_source(campaign, first, seed) for seed in range(settings.seeds)]
-    task = _Task(second, children(campaign), sources)
+    task = _Task(second, compared, sources)
     tried = {kind: _tried(campaign, task, kind) for kind in KINDS}
     best = {kind: max(found, key=lambda name: found[name]) for kind, found in tried.items()}
     return {
@@ -58,12 +62,24 @@ def measure(campaign: Campaign) -> dict[str, Any]:
 
 def children(campaign: Campaign) -> list[dict[str, Any]]:
     """The biggest uniformly grown child within each budget, plain."""
-    grown = uniform.children(campaign.space)
-    return [
-        max((child for child in grown if campaign.mflops(child) <= budget), key=campaign.mflops)
-        .to_json()
-        for budget in campaign.settings.budgets_mflops
-    ]  # fmt: skip
+    space = campaign.space
+    # Of one resolution, because evaluation traces its graphs for each: minutes of every unit.
+    grown = [
+        space.with_resolution(child, space.base_resolution) for child in uniform.children(space)
+    ]
+    return [_biggest_within(campaign, grown, budget) for budget in campaign.settings.budgets_mflops]
+
+
+def _biggest_within(
+    campaign: Campaign, grown: Sequence[Architecture], budget: float
+) -> dict[str, Any]:
+    within = [child for child in grown if campaign.mflops(child) <= budget]
+    if not within:
+        raise errors.UsageError(
+            f"--budgets_mflops has {budget:g}, which no uniformly grown child keeps at "
+            f"{campaign.space.base_resolution} px: the cheapest has {campaign.mflops(grown[0]):.2f}"
+        )
+    return max(within, key=campaign.mflops).to_json()
 
 
 def _source(campaign: Campaign, half: Half, seed: int) -> str:

@@ -20,14 +20,9 @@ ALONE = {
 }
 # Of the many children of the part `ranking`: images as the supernet sees them.
 ALONE_UNTUNED = ("task.regularisation.dropout_rate=0.0",)
-# Of the part `adaptation`: the learning rate as a part of the configuration's, and whether it warms
-# up. What starts from good weights may need less of both.
-ADAPTING = {
-    "rate x 2": (2.0, True),
-    "rate x 1": (1.0, True),
-    "rate x 0.3": (0.3, True),
-    "rate x 1, no warm-up": (1.0, False),
-}
+# Of the part `adaptation`: the learning rate as a part of the configuration's. A short run may need
+# a higher one, and what starts from good weights a lower one.
+ADAPTING = {"rate x 2": 2.0, "rate x 1": 1.0, "rate x 0.3": 0.3}
 _END_WITH_THE_RUN = ("cosine", "polynomial")
 CROP = ("task.train_data.crop=pad",)
 
@@ -83,11 +78,9 @@ def adapting(config: cfg.ExperimentConfig, setting: str) -> str:
     Raises:
       UsageError: the run's schedule has no initial learning rate.
     """
-    part, warms_up = ADAPTING[setting]
     kind = config.trainer.optimizer_config.learning_rate.type
-    rate = {kind: {"initial_learning_rate": part * _initial_rate(config)}}
-    warmup = {} if warms_up else {"warmup": {"type": None}}
-    return json.dumps({"trainer": {"optimizer_config": {"learning_rate": rate} | warmup}})
+    rate = {kind: {"initial_learning_rate": ADAPTING[setting] * _initial_rate(config)}}
+    return json.dumps({"trainer": {"optimizer_config": {"learning_rate": rate}}})
 
 
 def fine_tuning(config: cfg.ExperimentConfig, rate: float) -> str:

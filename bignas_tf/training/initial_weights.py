@@ -5,6 +5,8 @@ from __future__ import annotations
 import tf_keras
 
 from bignas_tf import errors
+from bignas_tf.data import sources
+from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import averaging, checkpoints
@@ -44,13 +46,21 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
     return run
 
 
-def assign(run: Run, supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer) -> None:
-    """Gives a supernet the run's weights, all but a classifier for another number of classes.
+def assign(
+    run: Run, data: DataConfig, supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer
+) -> None:
+    """Gives a supernet the run's weights, all but a classifier for other classes.
 
     The optimiser starts fresh. Averages of the weights, if it keeps them, start from these.
+
+    Args:
+      run: from `load`.
+      data: the images that the supernet will be trained on.
+      supernet: gets the weights.
+      optimizer: of the supernet.
     """
     kept = set()
-    if run.supernet.num_classes != supernet.num_classes:
+    if _other_classes(run, data):
         kept = {variable.ref() for variable in supernet.classifier.trainable_variables}
     pairs = zip(supernet.trainable_variables, run.supernet.trainable_variables, strict=True)
     for ours, theirs in pairs:
@@ -63,11 +73,36 @@ def assign(run: Run, supernet: Supernet, optimizer: tf_keras.optimizers.Optimize
 def summary(run: Run, config: BigNASConfig) -> str:
     """Returns a line that says what `assign` takes over for a run of `config`, and what not."""
     kind = "averaged weights" if run.config.trainer.optimizer_config.ema else "weights"
-    there, here = run.supernet.num_classes, config.train_data.num_classes
-    classifier = f"with the classifier, as both runs have {here} classes"
-    if there != here:
-        classifier = f"except the classifier, which is new: {here} classes here, {there} there"
+    classifier = f"with the classifier, as both runs have {run.supernet.num_classes} classes"
+    if other := _other_classes(run, config.train_data):
+        classifier = f"except the classifier, which is new: {other}"
     return (
         f"starting from the {kind} of {run.checkpoint} (step {run.step}), {classifier}; the "
         "optimiser and the learning rate start from the beginning"
     )
+
+
+def _other_classes(run: Run, data: DataConfig) -> str:
+    """How the classes of the run differ from those of `data`; empty if they do not.
+
+    Names count, where both have them: a classifier of as many other classes begins with a loss
+    far above that of guessing.
+    """
+    there, here = run.supernet.num_classes, data.num_classes
+    if there != here:
+        return f"{here} classes here, {there} there"
+    ours, theirs = _names(data), _names(run.config.task.train_data)
+    pairs = enumerate(zip(ours, theirs, strict=False))  # without names there are no pairs
+    different = ((label, *pair) for label, pair in pairs if pair[0] != pair[1])
+    for label, one, other in different:
+        return f"class {label} is {errors.shown(one)} here, {errors.shown(other)} there"
+    return ""
+
+
+def _names(data: DataConfig) -> list[str]:
+    """Of the classes; none if the data set has only numbers, or is no longer there."""
+    try:
+        names = sources.class_names(data)
+    except errors.UsageError:
+        return []
+    return [] if names == list(map(str, range(data.num_classes))) else names

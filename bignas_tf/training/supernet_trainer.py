@@ -63,7 +63,8 @@ class SupernetTrainer(base_trainer.Trainer):
     def initialize(self) -> None:
         """Sets the weights of `start`; called if the folder of the run has no checkpoint."""
         if self._start is not None:
-            initial_weights.assign(self._start, self.model, self.optimizer)
+            data = self.task.task_config.train_data
+            initial_weights.assign(self._start, data, self.model, self.optimizer)
 
     @functools.cached_property
     def evaluated(self) -> Supernet:

@@ -12,7 +12,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors
 from bignas_tf.search_space import presets
-from bignas_tf.training import checkpoints, initial_weights, trainer, writer
+from bignas_tf.training import checkpoints, initial_weights, models, run_files, trainer, writer
 from bignas_tf.training.task import BigNASTask
 from tests.data import samples
 from tests.modeling import replicas
@@ -115,6 +115,41 @@ def test_the_classifier_is_new_where_the_classes_are_not_as_many(
         "the beginning"
     )
     assert [line.split("  ")[0] for line in rest] == ["step 3/6", "step 6/6"]
+
+
+def test_the_classifier_is_new_where_as_many_classes_have_other_names(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    shutil.copy(folder / "space.yaml", tmp_path)
+    config = _photos(tmp_path, folder / "plain")
+    space = presets.get(config.task.model.search_space)
+    photos = tmp_path / "run"
+    supernet = models.build_supernet(config.task, space)
+    run_files.save(supernet, 0, config, space, str(photos))
+    config.task.init_checkpoint = str(photos)
+    same = _started(config, runs.on_one_cpu())
+    assert _equal(_weights(same.model), _weights(supernet))
+    assert "with the classifier, as both runs have 4 classes" in _summary(config)
+
+    root = pathlib.Path(config.task.train_data.input_path)
+    moved = shutil.copytree(root, tmp_path / "moved")
+    for path in list(moved.glob("*/*")):
+        path.rename(path.with_name(f"new_{path.name}"))
+    config.task.train_data.input_path = str(moved)
+    other = _started(config, runs.on_one_cpu())
+    assert _equal(_weights(other.model, True), _weights(supernet, True))
+    assert not _equal(_weights(other.model), _weights(supernet))
+    name = sorted(path.name for path in root.glob("*/*"))[0]
+    expected = f"except the classifier, which is new: class 0 is 'new_{name}' here, '{name}' there"
+    assert expected in _summary(config)
+
+    shutil.rmtree(root)  # as many classes, and nothing more is known of them
+    assert "with the classifier" in _summary(config)
+
+
+def _summary(config: cfg.ExperimentConfig) -> str:
+    space = presets.get(config.task.model.search_space)
+    return initial_weights.summary(initial_weights.load(config.task, space), config.task)
 
 
 def test_a_resumed_run_is_bit_equal_and_no_longer_needs_the_other(

@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> None:
     work_dir = files.ensure_writable(_WORK_DIR.value)
     with Journal(work_dir / "journal.jsonl", {"campaign": "abuse"}) as journal:
         found = {part: _MEASURES[part](work_dir, journal) for part in PARTS if part in _PARTS.value}
-    path = pathlib.Path(_RESULTS_DIR.value, "abuse.json")
+    path = _results()
     files.write_json(path, _earlier(path) | found)
     failures = {part: outcome["failures"] for part, outcome in found.items() if outcome["failures"]}
     if failures:
@@ -91,6 +91,10 @@ def _check_run() -> None:
     from experiments.abuse import readers
 
     readers.check_run(pathlib.Path(_MODEL_DIR.value))
+
+
+def _results() -> pathlib.Path:
+    return pathlib.Path(_RESULTS_DIR.value, "abuse.json")
 
 
 def _earlier(path: pathlib.Path) -> dict[str, Any]:
@@ -122,6 +126,7 @@ def _input(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
         journal,
         work_dir,
     )
+    outcomes = _with_others(outcomes, list(by_file))
     return {
         "seed": _SEED.value,
         "cases": sum(outcome["cases"] for outcome in outcomes),
@@ -129,6 +134,14 @@ def _input(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
         "peak_mb": max(outcome["peak_mb"] for outcome in outcomes),
         "files": outcomes,
     }
+
+
+def _with_others(outcomes: _Outcomes, order: Sequence[str]) -> _Outcomes:
+    """These outcomes, and earlier ones of the files that --files left out, if of this seed."""
+    earlier = _earlier(_results()).get("input", {})
+    kept = earlier.get("files", []) if earlier.get("seed") == _SEED.value else []
+    by_file = {outcome["file"]: outcome for outcome in [*kept, *outcomes]}
+    return [by_file[name] for name in order if name in by_file]
 
 
 def _kills(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:

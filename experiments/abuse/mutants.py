@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,6 +73,27 @@ def of_lines(valid: bytes) -> Mutants:
         return (of_json(lines[number]).map(lambda line: line + b"\n") | twice).map(put)
 
     return st.integers(0, len(lines) - 1).flatmap(replaced) | of_bytes(valid)
+
+
+def of_archive(valid: bytes) -> Mutants:
+    """A zip archive of which one file is damaged and its checksum right; or damaged as bytes."""
+    with zipfile.ZipFile(io.BytesIO(valid)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+
+    def replaced(name: str) -> Mutants:
+        def put(content: bytes) -> bytes:
+            written = io.BytesIO()
+            with zipfile.ZipFile(written, "w") as archive:
+                for member, whole in members.items():
+                    archive.writestr(member, content if member == name else whole)
+            return written.getvalue()
+
+        return of_bytes(members[name]).map(put)
+
+    # Half of them in the longest, which says what the others are.
+    longest = max(members, key=lambda name: len(members[name]))
+    damaged = st.one_of(st.just(longest), st.sampled_from(list(members))).flatmap(replaced)
+    return damaged | of_bytes(valid)
 
 
 def of_yaml(valid: bytes) -> Mutants:

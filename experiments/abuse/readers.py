@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -16,14 +17,17 @@ import tensorflow as tf
 from bignas_tf import errors, files
 from bignas_tf.data import config as data_config
 from bignas_tf.data import description, faults, sources
+from bignas_tf.importing import naming, torch_files, weights
 from bignas_tf.latency.table import LatencyTable
+from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.reports import inputs as reported
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets, journal, judged, result
-from bignas_tf.training import checkpoints, curve_file, parsing
+from bignas_tf.training import checkpoints, curve_file, origin, parsing
 from experiments.abuse import mutants
+from tests.importing import goldens
 
 _RUN = ("search_space.yaml", "params.yaml", "checkpoint", "command.json", "judgement.json")
 # Each comes from another step of a quickstart. Where it had to take scikit-learn's digits, it
@@ -87,6 +91,10 @@ def make_others(folder: pathlib.Path) -> None:
     timed = ModelSpace(space, 10, 1).all_parts(space.eval_resolutions[:1])
     LatencyTable(str(folder / "table.json"), "a device", 0.5, dict.fromkeys(timed, 0.25)).save()
     _make_images(folder)
+    shutil.copytree(goldens.FILES, folder / "imported")
+    origin.Origin("Theirs", "non-commercial", "https://example.org", "a.pth", "0" * 64).save(
+        str(folder)
+    )
 
 
 _EXPERIMENT = """
@@ -220,6 +228,27 @@ def _text(path: pathlib.Path) -> str:
     return os.fsdecode(path.read_bytes())
 
 
+def _torch(name: str) -> Callable[[pathlib.Path], object]:
+    return lambda folder: torch_files.read(folder / "imported" / name)
+
+
+@functools.cache
+def _importing() -> Supernet:
+    """Takes the weights of a checkpoint, as often as there are any."""
+    return Supernet(goldens.golden("attentive_nas")["space"], num_classes=5)
+
+
+def _imported(folder: pathlib.Path) -> object:
+    content = _torch(goldens.ATTENTIVE_NAS.name)(folder)
+    state, _ = weights.state_of(content, naming.ATTENTIVE_NAS, "checkpoint")
+    weights.classes(state, "checkpoint")
+    return weights.assign(_importing(), state, naming.ATTENTIVE_NAS, "checkpoint")
+
+
+def _origin_of_weights(folder: pathlib.Path) -> object:
+    return origin.read(str(folder))
+
+
 READERS = (
     Reader("search_space.yaml", _space, mutants.of_yaml),
     Reader("experiment.yaml", _experiment, mutants.of_yaml),
@@ -240,4 +269,8 @@ READERS = (
     Reader("images/class_0/0.png", _images, mutants.of_bytes),
     Reader("images/class_1/0.jpg", _images, mutants.of_bytes),
     Reader("images.tfrecord", _records, mutants.of_bytes),
+    Reader("imported/zip.pth", _torch("zip.pth"), mutants.of_archive),
+    Reader("imported/legacy.pth", _torch("legacy.pth"), mutants.of_bytes),
+    Reader(f"imported/{goldens.ATTENTIVE_NAS.name}", _imported, mutants.of_bytes),
+    Reader(origin.FILE, _origin_of_weights, mutants.of_json),
 )

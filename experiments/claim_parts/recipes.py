@@ -22,7 +22,7 @@ ALONE = {
 ALONE_UNTUNED = ("task.regularisation.dropout_rate=0.0",)
 # Of the part `adaptation`: the learning rate as a part of the configuration's. A short run may need
 # a higher one, and what starts from good weights a lower one.
-ADAPTING = {"rate x 2": 2.0, "rate x 1": 1.0}
+ADAPTING = {"rate x 1": 1.0}
 _END_WITH_THE_RUN = ("cosine", "polynomial")
 CROP = ("task.train_data.crop=pad",)
 
@@ -89,7 +89,7 @@ def fine_tuning(config: cfg.ExperimentConfig, rate: float) -> str:
     Raises:
       UsageError: the run's schedule does not have one.
     """
-    cosine = {"initial_learning_rate": rate * _initial_rate(config)}
+    cosine = {"initial_learning_rate": rate * _initial_rate(config), "decay_steps": 0}
     optimizer = {"learning_rate": {"type": "cosine", "cosine": cosine}, "warmup": {"type": None}}
     return json.dumps({"trainer": {"optimizer_config": optimizer}})
 
@@ -106,10 +106,13 @@ def _initial_rate(config: cfg.ExperimentConfig) -> float:
 
 def _set_length(config: cfg.ExperimentConfig, steps: int, stretch: int) -> None:
     """Sets the steps of a run, and lets the decay of its learning rate follow."""
-    rate = config.trainer.optimizer_config.learning_rate
+    schedule = config.trainer.optimizer_config.learning_rate
+    rate = schedule.get()
     ratio = steps / config.trainer.train_steps
     config.trainer.train_steps = steps * stretch
-    if rate.type in _END_WITH_THE_RUN:
-        rate.get().decay_steps = config.trainer.train_steps
-    elif getattr(rate.get(), "decay_steps", 0):  # 0 follows the run by itself
-        rate.get().decay_steps = max(1, round(rate.get().decay_steps * ratio))
+    if not getattr(rate, "decay_steps", 0):
+        return  # it follows the run by itself, and so does the warm-up
+    if schedule.type in _END_WITH_THE_RUN:
+        rate.decay_steps = config.trainer.train_steps
+    else:
+        rate.decay_steps = max(1, round(rate.decay_steps * ratio))

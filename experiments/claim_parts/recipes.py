@@ -22,7 +22,7 @@ ALONE = {
 ALONE_UNTUNED = ("task.regularisation.dropout_rate=0.0",)
 # Of the part `adaptation`: the learning rate as a part of the configuration's. A short run may need
 # a higher one, and what starts from good weights a lower one.
-ADAPTING = {"rate x 1": 1.0}
+ADAPTING = {"rate x 2": 2.0, "rate x 1": 1.0, "rate x 0.3": 0.3}
 _END_WITH_THE_RUN = ("cosine", "polynomial")
 CROP = ("task.train_data.crop=pad",)
 

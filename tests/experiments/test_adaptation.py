@@ -81,11 +81,11 @@ def campaign(tmp_path: pathlib.Path, journal: Journal) -> Campaign:
         journal.add({"kind": adaptation.SOURCE, **what}, Entry({"step": 100}, 1.0))
         for kind in adaptation.KINDS:
             for number, setting in enumerate(recipes.ADAPTING):
-                # The second setting is best by ranking, the first by reporting.
+                # The second rate is best by ranking, the first by reporting.
                 better = 0.3 if kind == adaptation.ADAPTED else 0.2
                 scores = [
                     {
-                        "ranking_top1": 0.5 + 0.1 * number,
+                        "ranking_top1": (0.5, 0.6, 0.4)[number],
                         "reporting_top1": better + 0.1 * child + 0.02 * seed - 0.1 * number,
                         "mflops": 2.0 + child,
                     }
@@ -104,9 +104,9 @@ def campaign(tmp_path: pathlib.Path, journal: Journal) -> Campaign:
 
 
 def test_the_table_of_adaptation(campaign: Campaign, tmp_path: pathlib.Path) -> None:
-    # A supernet of each seed; of either way one of each seed and one more setting.
+    # A supernet of each seed; of either way one of each seed and two of other rates.
     assert adaptation.plan(campaign.settings) == Plan(
-        {adaptation.SOURCE: 2, adaptation.ADAPTED: 3, adaptation.SCRATCH: 3}
+        {adaptation.SOURCE: 2, adaptation.ADAPTED: 4, adaptation.SCRATCH: 4}
     )
     result = adaptation.measure(campaign)
     assert set(result["setting"].values()) == {"rate x 1"}
@@ -118,7 +118,10 @@ def test_the_table_of_adaptation(campaign: Campaign, tmp_path: pathlib.Path) -> 
         "| 20 | all |  | 26.00 ± 1.00 | 16.00 ± 1.00 | +10.00 ± 0.00 |",
     ]
     assert table[6] == "- From a supernet of 3 other classes to 3 classes."
-    assert "rate x 1, the best by the ranking split (rate x 2 50.00, rate x 1 60.00)" in table[7]
+    assert (
+        "rate x 1, the best by the ranking split (rate x 2 50.00, rate x 1 60.00, rate x 0.3 40.00)"
+        in table[7]
+    )
     assert "1.5 minutes for 20 steps" in table[7]
     adaptation.plot(result, tmp_path / "adaptation.png")
     assert (tmp_path / "adaptation.png").read_bytes().startswith(b"\x89PNG")

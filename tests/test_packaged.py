@@ -44,8 +44,8 @@ def test_another_is_refused_with_the_names_that_there_are(path: str) -> None:
         packaged.experiment_file(path)
     message = str(refusal.value)
     assert message.startswith(f"{path} does not exist; ")
-    assert "comes with adaptation.yaml, attentive_nas.yaml, digits.yaml, fashion_mnist.yaml, " in message
-    assert message.endswith("w1.2.yaml, ablations/imagenet/*.yaml, ablations/small/*.yaml")
+    assert "comes with adaptation.yaml, attentive_nas.yaml, digits.yaml, " in message
+    assert message.endswith(".yaml, ablations/imagenet/*.yaml, ablations/small/*.yaml")
     assert ("did you mean digits.yaml?" in message) == ("digit" in path)
 
 

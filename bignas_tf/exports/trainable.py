@@ -111,11 +111,13 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
       version: folder of one version.
 
     Raises:
-      UsageError: it is not a version's folder, is one of before exports had weights, or a file is
+      UsageError: it is not the folder of a child, is one of before exports had weights, or a file is
         damaged.
     """
     folder = pathlib.Path(version)
     path, card_path = folder / WEIGHTS_FILE, folder / versions.CHILD_FILE
+    if files.is_file(folder / versions.CASCADE_FILE):
+        raise errors.UsageError(f"{folder} is a cascade; give the version of one child")
     if not files.is_file(card_path):
         raise versions.no_version(folder)
     content = files.read_json(card_path)

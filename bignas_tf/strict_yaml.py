@@ -116,3 +116,11 @@ def _refuse(problem: str, place: Any) -> None:
 
 def _error(problem: str, mark: yaml.Mark) -> yaml.YAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _sequence(loader: Loader, node: yaml.SequenceNode) -> list[object]:
+    return loader.construct_sequence(node, deep=True)
+
+
+# The Model Garden writes tuples into params.yaml, such as the means of a segmenter's pixels.
+Loader.add_constructor("tag:yaml.org,2002:python/tuple", _sequence)

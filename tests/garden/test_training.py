@@ -22,7 +22,8 @@ SIDE = 32
 TINY = (
     "task.model.input_size=[32,32,3],task.train_data.output_size=[32,32],"
     "task.validation_data.output_size=[32,32],task.model.decoder.type=identity,"
-    "task.model.head={level: 2, num_filters: 4, num_convs: 1, feature_fusion: null},"
+    "task.model.head.level=2,task.model.head.num_filters=4,task.model.head.num_convs=1,"
+    "task.model.head.feature_fusion=null,"
     "task.train_data.global_batch_size=2,task.validation_data.global_batch_size=2,"
     "trainer.train_steps=1,trainer.steps_per_loop=1,"
     "trainer.train_tf_while_loop=false,trainer.train_tf_function=false,"

@@ -111,8 +111,8 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
       version: folder of one version.
 
     Raises:
-      UsageError: it is not the folder of a child, is one of before exports had weights, or a file is
-        damaged.
+      UsageError: it is not the folder of a child, is one of before exports had weights, or a file
+        is damaged.
     """
     folder = pathlib.Path(version)
     path, card_path = folder / WEIGHTS_FILE, folder / versions.CHILD_FILE

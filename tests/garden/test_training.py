@@ -66,7 +66,7 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_asked(
     assert version == tmp_path / "served" / "1"
     served = tf.saved_model.load(str(version)).signatures["serving_default"]
     answer = served(tf.zeros([1, 40, 30, 3], tf.uint8))
-    assert answer["logits"].shape == (1, SIDE // 4, SIDE // 4, 11)
+    assert answer["logits"].shape == (1, SIDE, SIDE, 11)
 
 
 @pytest.mark.slow

@@ -10,13 +10,11 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory, train_lib, train_utils
 from official.modeling import hyperparams, performance
-from official.vision.serving import export_saved_model_lib
 
 from bignas_tf import console, errors, files, full_disk, scratch
 from bignas_tf.api import devices
 from bignas_tf.console import Show
 from bignas_tf.exports import configs, publishing, saved_model
-from bignas_tf.garden import experiments
 from bignas_tf.training import parsing, writer
 
 MODES = ("train", "train_and_eval", "eval")
@@ -41,6 +39,8 @@ def configure_garden(
       UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
         together.
     """
+    from bignas_tf.garden import experiments  # official.vision changes the backend of plots
+
     if isinstance(config_files, str | os.PathLike):
         config_files = [config_files]
     config = experiments.on_child(experiment)
@@ -114,6 +114,8 @@ def export_garden(
         be written.
       RunError: there is no room.
     """
+    from official.vision.serving import export_saved_model_lib  # as above
+
     if input_type not in INPUTS:
         raise errors.UsageError(
             f"input_type is {errors.shown(input_type)}; choose from {list(INPUTS)}"

@@ -10,7 +10,7 @@ from official.modeling import hyperparams
 from bignas_tf import errors
 from bignas_tf.selection import candidates
 
-STRATEGIES = ("coarse_to_fine", "evolution", "random")
+STRATEGIES = ("coarse_to_fine", "evolution", "predictor", "random")
 KERNEL_PATTERNS = ("smallest", "largest", "largest_early", "largest_late")
 _SPLITS = ("calibration_split", "ranking_split", "reporting_split")
 _LEAST = {
@@ -35,18 +35,22 @@ class SelectionConfig(hyperparams.Config):
       ranking_split: images that rank candidates; never the reporting ones.
       reporting_split: images on which a selected child's accuracy is reported.
       batch_size: of calibration and scoring.
-      strategy: how children are found: "coarse_to_fine", "evolution" or "random".
+      strategy: how children are found: "coarse_to_fine", "evolution", "predictor" (ours) or
+        "random".
       evaluations: how many children are scored at most; 0 for as many as the rounds of
-        coarse_to_fine take. The other two need it.
+        coarse_to_fine take. The others need it.
       resolutions: input sides of the coarse grid; empty for all of the space.
       depth_multipliers: 0 (shallowest) to 1 (deepest).
       width_multipliers: 0 (narrowest) to 1 (widest).
       kernel_patterns: of "smallest", "largest", "largest_early", "largest_late".
       rounds: generations of mutants for each budget.
-      mutants: children a generation; of evolution, for each budget.
+      mutants: children a generation; of evolution, for each budget. Of predictor, the children
+        that it proposes before it is fitted again.
       mutation_rate: probability that one choice is drawn again.
-      population: random children that evolution begins with.
-      parents: how many of a budget's best evolution mutates and crosses.
+      population: random children that evolution begins with. The predictor begins with as many
+        that are far apart, but at most a third of its evaluations.
+      parents: how many of a budget's best evolution and predictor mutate and cross.
+      trusted_tau: Kendall's tau, on children left out, from which on the predictor is believed.
       seed: of all that is drawn.
       prefer: the child that a budget gets: "best", the most accurate on the ranking split, or
         "cheapest" (ours), the cheapest within one standard error of it.
@@ -68,6 +72,7 @@ class SelectionConfig(hyperparams.Config):
     mutation_rate: float = 0.1
     population: int = 64
     parents: int = 8
+    trusted_tau: float = 0.5
     seed: int = 0
     prefer: str = candidates.BEST
 
@@ -88,6 +93,9 @@ def validate(config: SelectionConfig) -> None:
     rate = config.mutation_rate
     if not (_is_number(rate) and 0 < rate <= 1):
         raise _wrong("mutation_rate", rate, "it is above 0, at most 1")
+    tau = config.trusted_tau
+    if not (_is_number(tau) and 0 <= tau <= 1):
+        raise _wrong("trusted_tau", tau, "it runs from 0 (no better than chance) to 1")
     _check_grid(config)
     _check_strategy(config)
 

@@ -29,6 +29,9 @@ class Watcher(Protocol):
     def finished(self, candidate: Candidate, pool: Pool) -> None:
         """A candidate was scored, or failed."""
 
+    def noted(self, line: str) -> None:
+        """A strategy says how it goes about it."""
+
 
 class Pool:
     """Scores children, each once, and compares them.
@@ -69,6 +72,30 @@ class Pool:
     def plan(self, evaluations: int) -> None:
         """Announces how many children the strategy will score at most."""
         self._watcher.planned(min(evaluations, self.evaluations or evaluations))
+
+    @property
+    def limited(self) -> list[str]:
+        """The objectives that budgets limit, by their names."""
+        return list(dict.fromkeys(name for each in self.budgets for name in each.limits))
+
+    def note(self, line: str) -> None:
+        """Tells whoever watches how the strategy goes about it."""
+        self._watcher.noted(line)
+
+    def counted_costs(self, child: Architecture) -> dict[str, float]:
+        """Those costs of a child that budgets limit and that are counted; all, if none is."""
+        counted = [n for n, each in self._figures.objectives.items() if each.counted]
+        names = [name for name in counted if name in self.limited] or counted
+        costs = ((name, self._figures.cost(name, child).value) for name in names)
+        return {name: value for name, value in costs if value is not None}
+
+    def has(self, child: Architecture) -> bool:
+        """Whether a child is among the candidates."""
+        return child in self._candidates
+
+    def measured_within(self, child: Architecture, budget: Budget) -> bool:
+        """Measures a child, and says whether it meets the limits on those costs."""
+        return self._within(child, budget, counted=False)
 
     def best(self, budget: Budget, count: int = 1) -> list[Candidate]:
         """The most accurate candidates within a budget; see `candidates.best`."""

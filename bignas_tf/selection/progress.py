@@ -99,6 +99,10 @@ class SearchProgress:
             f"({self._pace() if new else 'known'})  best {self._best(pool)}"
         )
 
+    def noted(self, line: str) -> None:
+        """A strategy says how it goes about it."""
+        self._show(line)
+
     def _warn_once(self, candidate: Candidate) -> None:
         """Warns of too few images as soon as the first accuracy says how much they scatter."""
         if candidate.ranking is not None and not self._ranked:

@@ -1,4 +1,4 @@
-"""Search strategies: three behind one interface.
+"""Search strategies: four behind one interface.
 
 A strategy is a function `(pool, settings)`: it scores children of the pool until it is done,
 or the pool's evaluations are spent. What it does depends only on the settings and on figures
@@ -15,12 +15,14 @@ import numpy as np
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
-from bignas_tf.selection import config, grid
+from bignas_tf.selection import config, grid, proposals
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.pool import Pool
 
-_EMPTY_ROUNDS = 20  # in which no new child within a budget was drawn, until a search gives up
+# Rounds in which no new child within a budget was drawn, until a search gives up. Hundreds are
+# drawn in one of the predictor's.
+_EMPTY_ROUNDS, _EMPTY_CROWDS = 20, 2
 
 
 def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
@@ -93,16 +95,65 @@ def random(pool: Pool, settings: SelectionConfig) -> None:
     _repeat(pool, pool.evaluations, lambda: _random_round(pool, settings, next(rounds)))
 
 
+def predictor(pool: Pool, settings: SelectionConfig) -> None:
+    """Children far apart first, then those that a predictor of accuracy promises most of.
+
+    The predictor is fitted again to all that is known before each round, as in LINAS
+    (https://arxiv.org/abs/2205.10358). Before a round of which it would not be right about the
+    order of children left out, it is not asked, and a budget's best are bred, as evolution does.
+
+    Args:
+      pool: of the search.
+      settings: how to search.
+
+    Raises:
+      UsageError: a resolution that the space does not have.
+    """
+    pool.plan(pool.evaluations)
+    # As much again as the predictor is to find by itself, at the least.
+    begun = min(settings.population, max(1, pool.evaluations // 3))
+    pool.score(proposals.spread(pool, settings, begun), "spread")
+    rounds = itertools.count()
+    _repeat(
+        pool,
+        pool.evaluations,
+        lambda: _predicted_round(pool, settings, next(rounds)),
+        _EMPTY_CROWDS,
+    )
+
+
+def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool:
+    """Scores what is proposed, or bred without a predictor; returns whether any was new."""
+    if not any(candidate.ranking for candidate in pool.candidates):
+        return _random_round(pool, settings, number)
+    outlook = proposals.Outlook(pool)
+    tau = "unknown" if outlook.tau is None else f"{outlook.tau:.2f}"
+    line = f"predictor, round {number + 1}: Kendall's tau {tau} on {outlook.children} children"
+    if outlook.tau is not None and outlook.tau >= settings.trusted_tau:
+        pool.note(f"{line}, each left out")
+        rng = np.random.default_rng([settings.seed, number])
+        return pool.score(proposals.propose(pool, settings, rng, outlook), "predicted")
+    pool.note(f"{line}, each left out; below {settings.trusted_tau:g}: bred without it")
+    first = number % len(pool.budgets)
+    for index, budget in enumerate(pool.budgets[first:] + pool.budgets[:first]):
+        rng = np.random.default_rng([settings.seed, number, index])
+        if pool.score(_offspring(pool, settings, rng, budget), "evolved"):
+            return True
+    return False
+
+
 def _begin(pool: Pool) -> None:
     """Scores the cheapest child, so that each budget has one."""
     pool.plan(pool.evaluations)
     pool.score([budgets_lib.cheapest(pool.space)], "random")
 
 
-def _repeat(pool: Pool, most: int, score_round: Callable[[], bool]) -> None:
+def _repeat(
+    pool: Pool, most: int, score_round: Callable[[], bool], most_empty: int = _EMPTY_ROUNDS
+) -> None:
     """Scores rounds of children until enough are scored, or no new ones are drawn."""
     empty = 0
-    while len(pool.candidates) < most and not pool.spent and empty < _EMPTY_ROUNDS:
+    while len(pool.candidates) < most and not pool.spent and empty < most_empty:
         empty = 0 if score_round() else empty + 1
 
 
@@ -147,7 +198,7 @@ def _offspring(
 
 Strategy = Callable[[Pool, SelectionConfig], None]
 STRATEGIES: dict[str, Strategy] = dict(
-    zip(config.STRATEGIES, (coarse_to_fine, evolution, random), strict=True)
+    zip(config.STRATEGIES, (coarse_to_fine, evolution, predictor, random), strict=True)
 )
 
 

@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bignas_tf.selection import strategies
+from bignas_tf.selection import hypervolume, strategies
 from experiments.claim_parts import drawing, searches, shared, summaries
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
 
@@ -86,7 +86,7 @@ def _hypervolumes(
     fronts: Sequence[Any], reference: Mapping[str, float], split: str
 ) -> dict[str, Any]:
     point = (reference["mflops"], reference[split])
-    return summaries.over_seeds(summaries.hypervolume(map(tuple, f), point) for f in fronts)
+    return summaries.over_seeds(hypervolume.hypervolume(map(tuple, f), point) for f in fronts)
 
 
 def table(result: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Means, standard errors, hypervolumes, and how they are written."""
+"""Means, standard errors, and how they are written."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-Point = tuple[float, float]  # cost, accuracy
 
 
 def over_seeds(values: Iterable[float]) -> dict[str, Any]:
@@ -47,24 +45,3 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def hypervolume(points: Iterable[Point], reference: Point) -> float:
-    """The area that points dominate: accuracy above the reference's, against log2 of the cost.
-
-    Args:
-      points: cost and accuracy of each child; those no better than the reference in both count
-        for nothing.
-      reference: the highest cost and the lowest accuracy.
-
-    Returns:
-      Accuracy times doublings of the cost. A child that is more accurate by 0.01 over a range of
-      costs in which the highest is four times the lowest adds 0.02.
-    """
-    highest_cost, accuracy = reference
-    area = 0.0
-    for cost, reached in sorted(points):
-        if cost < highest_cost and reached > accuracy:
-            area += (reached - accuracy) * math.log2(highest_cost / cost)
-            accuracy = reached
-    return area

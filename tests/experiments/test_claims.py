@@ -37,21 +37,6 @@ def test_errors_over_seeds_are_of_the_mean() -> None:
     assert summaries.percent(summaries.over_seeds([0.1, 0.3]), "+") == "+20.00 ± 10.00"
 
 
-@pytest.mark.parametrize(
-    ("points", "area"),
-    [
-        ([], 0.0),
-        ([(1.0, 0.5)], 0.2),  # 0.1 above the reference over two doublings, from 1 to 4
-        # The second is 0.1 above the first over the one doubling from 2 to 4.
-        ([(2.0, 0.6), (1.0, 0.5)], 0.3),
-        ([(2.0, 0.6), (1.0, 0.5), (3.0, 0.55)], 0.3),  # the third is beaten
-        ([(1.0, 0.5), (8.0, 0.9), (1.0, 0.3)], 0.2),  # too dear, and below the reference
-    ],
-)
-def test_hypervolume(points: list[tuple[float, float]], area: float) -> None:
-    assert summaries.hypervolume(points, (4.0, 0.4)) == pytest.approx(area)
-
-
 def test_tau_counts_pairs_in_order() -> None:
     figures = [(1.0, 0.1, 0.2), (2.0, 0.2, 0.1), (3.0, 0.3, 0.3), (4.0, 0.4, 0.4)]
     rows = [dict(zip(("mflops", "sliced", "alone"), each, strict=True)) for each in figures]

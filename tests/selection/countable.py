@@ -89,12 +89,16 @@ class Silent:
     def __init__(self) -> None:
         self.total = 0
         self.finishes: list[Candidate] = []
+        self.notes: list[str] = []
 
     def planned(self, evaluations: int) -> None:
         self.total = evaluations
 
     def finished(self, candidate: Candidate, pool: Pool) -> None:
         self.finishes.append(candidate)
+
+    def noted(self, line: str) -> None:
+        self.notes.append(line)
 
 
 def objectives(

@@ -1,0 +1,285 @@
+"""Which children a search should measure next, by what it has measured.
+
+Each round many children are imagined: random ones, and generations of mutants and crossings of the
+best. Some of them are proposed: for each budget in turn the one that promises the highest
+accuracy, and for the fronts the ones that promise to raise their hypervolume most. Promising is
+what is predicted plus one standard deviation, so that a search also looks where it knows little.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection import grid, prediction
+from bignas_tf.selection import hypervolume as hypervolume_lib
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.config import SelectionConfig
+from bignas_tf.selection.hypervolume import Point
+from bignas_tf.selection.pool import Pool
+from bignas_tf.selection.prediction import Predictor
+
+_RANDOM, _BRED = 150, 150  # children imagined at random, and in each generation
+_GENERATIONS = 3
+_MOST_MISSES = 10  # measured children beyond their budget before a round ends
+
+Costs = Mapping[str, float]
+
+
+class Crowd:
+    """Children within at least one budget that are not candidates, as far as that is counted.
+
+    Args:
+      pool: of the search.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._costs: dict[Architecture, Costs] = {}
+
+    def add(self, children: Iterable[Architecture]) -> None:
+        """Takes those that are new."""
+        for child in children:
+            if child not in self._costs and not self._pool.has(child):
+                costs = self._pool.counted_costs(child)
+                if any(_allows(budget, costs) for budget in self._pool.budgets):
+                    self._costs[child] = costs
+
+    @property
+    def children(self) -> list[Architecture]:
+        """In the order in which they came."""
+        return list(self._costs)
+
+    @property
+    def costs(self) -> list[Costs]:
+        """The counted costs of each."""
+        return list(self._costs.values())
+
+    def features(self) -> np.ndarray:
+        """See `prediction.features`."""
+        return prediction.features(self._pool.space, self.children, self.costs)
+
+
+def _allows(budget: Budget, costs: Costs) -> bool:
+    """Whether a budget allows those costs that are known."""
+    return all(value <= budget.limits.get(name, np.inf) for name, value in costs.items())
+
+
+def spread(pool: Pool, settings: SelectionConfig, count: int) -> list[Architecture]:
+    """The children that a search begins with: far from one another in their choices.
+
+    The first is the cheapest, so that each budget has one. Each further one is, of the skeletons of
+    the coarse grid and of random children in turn, the one least like all before it.
+
+    Args:
+      pool: of the search.
+      settings: how to search.
+      count: how many.
+
+    Raises:
+      UsageError: a resolution that the space does not have.
+    """
+    rng = np.random.default_rng(settings.seed)
+    crowds = Crowd(pool), Crowd(pool)
+    crowds[0].add([budgets_lib.cheapest(pool.space), *grid.skeletons(pool.space, settings)])
+    crowds[1].add(pool.space.sample(rng) for _ in range(_RANDOM))
+    crowds = tuple(crowd for crowd in crowds if crowd.children)
+    children = [crowd.children for crowd in crowds]
+    rows = [crowd.features() for crowd in crowds]
+    chosen = dict.fromkeys(children[0][:1])
+    nearest = [np.full(len(each), np.inf) for each in rows]
+    latest = rows[0][0]
+    for turn in range(count - 1):
+        nearest = [
+            np.minimum(near, np.square(each - latest).sum(1))
+            for near, each in zip(nearest, rows, strict=True)
+        ]
+        side = (turn + 1) % len(crowds)
+        place = int(nearest[side].argmax())
+        latest = rows[side][place]
+        chosen[children[side][place]] = None
+    return list(chosen)
+
+
+def propose(
+    pool: Pool, settings: SelectionConfig, rng: np.random.Generator, outlook: Outlook
+) -> list[Architecture]:
+    """Proposes children that are new: `settings.mutants`, or as many as there are.
+
+    Args:
+      pool: of the search.
+      settings: how to search.
+      rng: for what is drawn.
+      outlook: on the pool as it is; afterwards it supposes what it has proposed.
+    """
+    crowd = _imagined(pool, settings, rng, outlook)
+    return list(_picks(pool, crowd, outlook, settings.mutants)) if crowd.children else []
+
+
+def _scored(pool: Pool) -> list[Candidate]:
+    return [each for each in pool.candidates if each.ranking is not None]
+
+
+def _features(pool: Pool, scored: Sequence[Candidate]) -> np.ndarray:
+    children = [each.architecture for each in scored]
+    return prediction.features(pool.space, children, list(map(pool.counted_costs, children)))
+
+
+def _top1(scored: Iterable[Candidate]) -> np.ndarray:
+    return np.array([each.ranking.top1 for each in scored if each.ranking is not None])
+
+
+class Outlook:
+    """What the candidates of a search say of other children.
+
+    Args:
+      pool: with at least one scored candidate.
+
+    Attributes:
+      children: how many candidates were scored.
+      tau: Kendall's tau of what is predicted for children left out; None if it is unknown.
+      fronts: cost and accuracy of scored children, for each objective that budgets limit.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        scored = [each for each in pool.candidates if each.ranking is not None]
+        children = [each.architecture for each in scored]
+        counted = list(map(pool.counted_costs, children))
+        seen = prediction.features(pool.space, children, counted)
+        top1 = [each.ranking.top1 for each in scored if each.ranking is not None]
+        self._budgets = pool.budgets
+        self._highest = hypervolume_lib.highest_costs(pool.budgets)
+        self._accuracy = Predictor(seen, np.array(top1))
+        # Measured costs are predicted, too: hundreds of children a round cannot be measured.
+        self._logarithms = {
+            name: Predictor(seen, np.log([each.costs[name] for each in scored]))
+            for name in pool.limited
+            if name not in counted[0]
+        }
+        self.children = len(scored)
+        self.tau = self._accuracy.unseen_tau()
+        self.fronts: dict[str, list[Point]] = {
+            name: list(zip([each.costs[name] for each in scored], top1, strict=True))
+            for name in pool.limited
+        }
+
+    def view(self, crowd: Crowd) -> _View:
+        """What is known of imagined children before they are measured."""
+        rows, costs = crowd.features(), crowd.costs
+        priced = {
+            name: np.array([each[name] for each in costs])
+            if name in costs[0]
+            else np.exp(self._logarithms[name].predict(rows)[0])
+            for name in self.fronts
+        }
+        allowed = [
+            np.all([priced[name] <= limit for name, limit in budget.limits.items()], axis=0)
+            for budget in self._budgets
+        ]
+        return _View(rows, priced, np.array(allowed))
+
+    def orders(self, view: _View) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """How much each child promises to each budget, and to each front.
+
+        Returns:
+          For each budget accuracies, -inf for children beyond it; for each front what is added to
+          its hypervolume, -inf for nothing. float64 [children] each.
+        """
+        mean, deviation = self._accuracy.predict(view.rows)
+        promise = mean + deviation
+        by_budget = [np.where(allowed, promise, -np.inf) for allowed in view.allowed]
+        by_front = []
+        for name, front in self.fronts.items():
+            points = np.stack([view.costs[name], promise], axis=1)
+            gains = hypervolume_lib.gains(points, front, self._highest[name])
+            useful = view.allowed.any(0) & (gains > 0)
+            by_front.append(np.where(useful, gains, -np.inf))
+        return by_budget, by_front
+
+    def suppose(self, view: _View, place: int) -> None:
+        """Takes what is predicted of a child for measured, so that the next picks differ."""
+        row = view.rows[[place]]
+        mean, _ = self._accuracy.predict(row)
+        self._accuracy.suppose(row)
+        for name, front in self.fronts.items():
+            front.append((view.costs[name][place], mean[0]))
+
+
+@dataclasses.dataclass(frozen=True)
+class _View:
+    """Imagined children as arrays.
+
+    Attributes:
+      rows: their features, float64 [children, features].
+      costs: those that budgets limit, counted or predicted, float64 [children] each.
+      allowed: whether each budget allows them, bool [budgets, children].
+    """
+
+    rows: np.ndarray
+    costs: Mapping[str, np.ndarray]
+    allowed: np.ndarray
+
+
+def _imagined(
+    pool: Pool, settings: SelectionConfig, rng: np.random.Generator, outlook: Outlook
+) -> Crowd:
+    """Random children, then generations bred from the best candidates and the most promising."""
+    crowd = Crowd(pool)
+    crowd.add(pool.space.sample(rng) for _ in range(_RANDOM))
+    best = [c.architecture for b in pool.budgets for c in pool.best(b, settings.parents)]
+    for _ in range(_GENERATIONS):
+        parents = list(dict.fromkeys([*best, *_promising(crowd, outlook, settings.parents)]))
+        crowd.add(_bred(pool, settings, rng, parents))
+    return crowd
+
+
+def _promising(crowd: Crowd, outlook: Outlook, count: int) -> Iterator[Architecture]:
+    """The most promising children for each budget and each front."""
+    if not (children := crowd.children):
+        return
+    by_budget, by_front = outlook.orders(outlook.view(crowd))
+    for order in by_budget + by_front:
+        for place in np.argsort(-order, kind="stable")[:count]:
+            yield children[place]
+
+
+def _bred(
+    pool: Pool,
+    settings: SelectionConfig,
+    rng: np.random.Generator,
+    parents: Sequence[Architecture],
+) -> Iterator[Architecture]:
+    """Children of parents: one half crossed, the other mutated."""
+    for number in range(_BRED if parents else 0):
+        one, other = (parents[rng.integers(len(parents))] for _ in range(2))
+        if number % 2:
+            yield pool.space.cross(one, other, rng)
+        else:
+            yield pool.space.mutate(one, rng, settings.mutation_rate)
+
+
+def _picks(pool: Pool, crowd: Crowd, outlook: Outlook, count: int) -> Iterator[Architecture]:
+    """Yields children, for a budget and for a front in turn; measures costs that are limited."""
+    children, view = crowd.children, outlook.view(crowd)
+    left = np.ones(len(children), bool)
+    found = misses = 0
+    while found < count and misses < _MOST_MISSES:
+        turn = found + misses
+        orders = outlook.orders(view)[turn % 2]
+        number = turn // 2 % len(orders)
+        order = np.where(left, orders[number], -np.inf)
+        place = int(order.argmax())
+        budgets = pool.budgets if turn % 2 else pool.budgets[number : number + 1]
+        if order[place] == -np.inf or not any(
+            pool.measured_within(children[place], each) for each in budgets
+        ):
+            misses += 1
+        else:
+            found += 1
+            outlook.suppose(view, place)
+            yield children[place]
+        left[place] = False

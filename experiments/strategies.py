@@ -2,18 +2,21 @@
 
   python -m experiments.strategies --model_dir=runs/fashion_mnist_long \
       --output_dir=runs/strategies
+  python -m experiments.strategies --model_dir=runs/quickstart --name=strategies_predictor \
+      --strategies=coarse_to_fine,predictor:100 --budgets_mflops=1,2,4,6,9 \
+      --selection='{"ranking_split": "train[-2000:]", "calibration_images": 500}'
 
-Three strategies, three seeds, 200 evaluations each, five budgets of multiply-adds, on
-one trained supernet (experiments/fashion_mnist_long.yaml). A search that was finished
-or interrupted continues from its journal in --output_dir. Result:
-experiments/results/strategies.json and strategies.png: for each budget the mean
-accuracy over the seeds, and their spread over the seeds.
+Every strategy (or those named), three seeds, 200 evaluations each, five budgets of
+multiply-adds, on one trained supernet. The searches share the journal in --output_dir, so
+that no child is scored twice, and the same command continues. Result: a JSON file and a
+plot of that --name in experiments/results: for each budget the mean accuracy over the seeds
+and their spread, and the hypervolume of each search after each evaluation.
 """
 
 from __future__ import annotations
 
+import json
 import pathlib
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +35,13 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", "runs/strategies", "Folder of th
 _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Folder of the result.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "1.5", "2.5", "4", "7"], "Millions.")
 _EVALUATIONS = flags.DEFINE_integer("evaluations", 200, "Of each search.", lower_bound=1)
+_STRATEGIES = flags.DEFINE_list(
+    "strategies",
+    [],
+    "Which, as in predictor or predictor:100, with other evaluations; all if empty.",
+)
+_SELECTION = flags.DEFINE_string("selection", "{}", "Other settings of task.selection, as JSON.")
+_NAME = flags.DEFINE_string("name", "strategies", "Of the result's files.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Searches of each strategy.", lower_bound=1)
 
 # The grid takes 72 evaluations, the first population 64; what is left is bred in rounds.
@@ -44,6 +54,7 @@ _SETTINGS = {
     "population": 64,
     "parents": 8,
 }
+_COUNTS = (50, 100, 150, 200)  # evaluations, after which hypervolumes are shown
 
 
 def main(argv: Sequence[str]) -> None:
@@ -53,45 +64,57 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.selection import strategies
 
     run = bignas.load(_MODEL_DIR.value)
+    settings = _SETTINGS | json.loads(_SELECTION.value)
     searches: dict[str, list[SearchResult]] = {}
-    for name in strategies.STRATEGIES:
-        searches[name] = [_search(run, name, seed) for seed in range(_SEEDS.value)]
+    for given in _STRATEGIES.value or strategies.STRATEGIES:
+        name, _, evaluations = given.partition(":")
+        changes = {"strategy": name, "evaluations": int(evaluations or _EVALUATIONS.value)}
+        searches[name] = [
+            _search(run, settings | changes | {"seed": seed}) for seed in range(_SEEDS.value)
+        ]
     result = {
         "source": run.source,
         "evaluations": _EVALUATIONS.value,
-        "settings": _SETTINGS,
+        "settings": settings,
         "budgets_mflops": [float(budget) for budget in _BUDGETS.value],
         "strategies": {name: _summary(found) for name, found in searches.items()},
     }
     folder = pathlib.Path(_RESULTS_DIR.value)
-    files.write_json(folder / "strategies.json", result)
-    _plot(result, folder / "strategies.png")
+    files.write_json(folder / f"{_NAME.value}.json", result)
+    _plot(result, folder / f"{_NAME.value}.png")
     print(_table(result))
 
 
-def _search(run: bignas.Run, name: str, seed: int) -> SearchResult:
-    """One search; prints how many candidates a minute it made."""
+def _search(run: bignas.Run, selection: Mapping[str, Any]) -> SearchResult:
     from experiments.claim_parts import searches
 
-    changes = {"strategy": name, "seed": seed, "evaluations": _EVALUATIONS.value}
-    folder = f"{_OUTPUT_DIR.value}/{name}_{seed}"
-    began = time.monotonic()
+    print(f"{selection['strategy']}, seed {selection['seed']}", flush=True)
     budgets = [float(budget) for budget in _BUDGETS.value]
-    result = searches.search(run, budgets, folder, **_SETTINGS, **changes)
-    minutes = (time.monotonic() - began) / 60
-    print(f"{folder}: {len(result.candidates) / minutes:.0f} candidates a minute")
-    return result
+    return searches.search(run, budgets, _OUTPUT_DIR.value, **selection)
 
 
 def _summary(found: Sequence[SearchResult]) -> dict[str, Any]:
-    """Accuracies [seeds][budgets] on both splits."""
+    """Accuracies [seeds][budgets] on both splits, hypervolumes [seeds][evaluations]."""
     return {
         "evaluated": [len(result.candidates) for result in found],
+        "hypervolume": [result.hypervolumes()["mflops"] for result in found],
         **{
             split: [[child.to_json()[split] for child in result.selected] for result in found]
             for split in ("ranking_top1", "reporting_top1")
         },
     }
+
+
+def _hypervolumes(found: Mapping[str, Any]) -> str:
+    """Means of the hypervolume after some evaluations, and their standard errors, in percent."""
+    from experiments.claim_parts import summaries
+
+    counts = [count for count in _COUNTS if count <= min(found["evaluated"])]
+    reached = {
+        count: summaries.over_seeds(curve[count - 1] for curve in found["hypervolume"])
+        for count in counts
+    }
+    return ", ".join(f"{count}: {summaries.percent(each)}" for count, each in reached.items())
 
 
 def _mean_and_spread(accuracies: Sequence[Sequence[float]]) -> tuple[Any, Any]:
@@ -111,6 +134,8 @@ def _table(result: Mapping[str, Any]) -> str:
             columns = zip(*_mean_and_spread(found[split]), strict=True)
             cells = (f"{mean:.2f} ± {spread:.2f}" for mean, spread in columns)
             lines.append(f"{name:<16}" + "".join(f"{cell:>15}" for cell in cells))
+    lines.append("hypervolume (points times doublings) after so many evaluations")
+    lines += [f"{name:<16}{_hypervolumes(found)}" for name, found in result["strategies"].items()]
     return "\n".join(lines)
 
 

@@ -46,6 +46,12 @@ _LATENCY_TABLE = flags.DEFINE_string(
 _LATENCY_COMMAND = flags.DEFINE_string(
     "latency_command", None, "command_ms: called with the folder of a child; prints milliseconds."
 )
+_RERANK = flags.DEFINE_string(
+    "rerank",
+    None,
+    "As in int8:8: each budget's 8 best candidates are converted to int8, and the best file "
+    "on the ranking split is selected.",
+)
 _NUM_GPUS = flags.DEFINE_integer(
     "num_gpus", 1, "GPUs that share the images of each child.", lower_bound=1
 )
@@ -63,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     budgets = _budgets()
     if _SELECT.value is not None:
-        bignas.select(_SELECT.value, budgets, _OUTPUT_DIR.value)
+        bignas.select(_SELECT.value, budgets, _OUTPUT_DIR.value, rerank=_RERANK.value)
         note_command(_OUTPUT_DIR.value)
         return
     strategy = bignas.evaluation_strategy(_NUM_GPUS.value, _TPU.value, _MULTI_WORKER.value)
@@ -75,6 +81,7 @@ def main(argv: Sequence[str]) -> None:
         threads=_THREADS.value,
         latency_table=_LATENCY_TABLE.value,
         latency_command=_LATENCY_COMMAND.value,
+        rerank=_RERANK.value,
     )
     if bignas.is_chief(strategy):
         note_command(_OUTPUT_DIR.value)

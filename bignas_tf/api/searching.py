@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, workers
-from bignas_tf.api import apart, evaluators, objectives, selecting
+from bignas_tf.api import apart, child_files, evaluators, objectives, selecting
 from bignas_tf.console import Show
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
@@ -27,6 +27,7 @@ def search(
     threads: int = 1,
     latency_table: str | os.PathLike[str] | None = None,
     latency_command: str | None = None,
+    rerank: str | None = None,
     show: Show | None = console.print_line,
 ) -> SearchResult:
     """Finds the best child for each budget, with no retraining, and writes what it found.
@@ -34,8 +35,8 @@ def search(
     The folder gets `search.json`, `child_<budget>.json` for each budget, and a journal from which
     a search that was interrupted continues when it is called again.
 
-    Budgets on `litert_ms`, `saved_model_ms` and `command_ms` start processes that import the
-    caller's script, so a script calls this below `if __name__ == "__main__":`.
+    Budgets on `litert_ms`, `saved_model_ms` and `command_ms`, and `rerank`, start processes that
+    import the caller's script, so a script calls this below `if __name__ == "__main__":`.
 
     Args:
       run: from `load` or `train`; of several processes or devices, loaded under their strategy.
@@ -46,6 +47,8 @@ def search(
       latency_table: JSON file of `latency_table`, for `table_ms`.
       latency_command: the user's own, for `command_ms`; it gets the folder of a child as its last
         argument and prints milliseconds.
+      rerank: such as "int8:8": each budget's 8 best candidates are converted to int8, and the one
+        whose file is best on the ranking split is selected; None to select by their own accuracies.
       show: takes lines of progress, then those of the selected children; None for silence.
 
     Raises:
@@ -59,21 +62,23 @@ def search(
     for warning in apart.check_search(run.config.task, task):
         if chief:
             show(f"warning: {warning}")
+    which = None if rerank is None else child_files.checked(rerank)
     names = dict.fromkeys(
         [*objectives.COUNTED, *(name for budget in limits for name in budget.limits)]
     )
     table = None if latency_table is None else os.fspath(latency_table)
     options = objectives.Options(threads, table, latency_command)
     costs = objectives.build(list(names), run, options)
+    evaluator = evaluators.evaluator_of(run, task)
     searching = runner.Search(
-        run.supernet,
-        task.train_data,
-        task.selection,
-        run.source,
-        costs,
-        evaluators.evaluator_of(run, task),
+        run.supernet, task.train_data, task.selection, run.source, costs, evaluator
     )
-    result = searching.run(limits, os.fspath(output_dir), show)
+    folder = os.fspath(output_dir)
+    if which is None:
+        result = searching.run(limits, folder, show)
+    else:
+        with child_files.scorer(run, task, evaluator, which.form) as score:
+            result = searching.run(limits, folder, show, (which, score))
     if chief:
         selecting.show_selected(result, show)
     return result

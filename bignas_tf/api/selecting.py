@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from bignas_tf import console, errors, files
 from bignas_tf.console import Show
 from bignas_tf.selection import budgets as budgets_lib
-from bignas_tf.selection import journal, selecting
+from bignas_tf.selection import journal, reranking, selecting
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.objectives import Quantity
-from bignas_tf.selection.result import SearchResult, Selected
+from bignas_tf.selection.result import SearchResult
+from bignas_tf.selection.selected import Selected
 
 
 def select(
@@ -20,6 +21,7 @@ def select(
     budgets: Sequence[Budget | str],
     output_dir: str | os.PathLike[str],
     *,
+    rerank: str | None = None,
     show: Show | None = console.print_line,
 ) -> SearchResult:
     """Selects from the candidates of a finished search under other budgets, in seconds.
@@ -28,18 +30,21 @@ def select(
       search_dir: folder of the search.
       budgets: one for each child wanted; see `search`.
       output_dir: another folder, for the results.
+      rerank: such as "int8:4", to compare the files of each budget's 4 best candidates, which the
+        search has made; None to compare their own accuracies.
       show: takes the lines of the selected children; None for silence.
 
     Raises:
       UsageError: a folder without a search, the same folder twice, the output folder of a search
-        that is running, or a budget outside what was searched.
+        that is running, a budget outside what was searched, or files that were not made.
     """
     limits = read_budgets(budgets)
+    which = None if rerank is None else reranking.parse(rerank)
     files.make_folder(output_dir)
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
         raise errors.UsageError("--output_dir is the folder of --select; choose another")
     found = result_lib.read(search_dir)
-    selected = selecting.select_again(found, budgets_lib.ordered(limits))
+    selected = selecting.select_again(found, budgets_lib.ordered(limits), which)
     with journal.no_search(output_dir):
         result_lib.write(output_dir, selected)
     show_selected(selected, console.or_silent(show))
@@ -84,4 +89,5 @@ def _line(child: Selected, objectives: Mapping[str, Quantity]) -> str:
         for split, accuracy in (("ranking", child.ranking), ("reporting", child.reporting))
         if accuracy is not None
     ]
-    return f"{child.name}: {', '.join([*costs, *accuracies])}"
+    file = [f"its file on the ranking split {child.converted}"] if child.converted else []
+    return f"{child.name}: {', '.join([*costs, *accuracies, *file])}"

@@ -40,7 +40,7 @@ def formats(
     """
     reference = _reference(folder)
     runs = {name: _load(name, path) for name, path in paths.items()}
-    scores = {name: _Score() for name in (_SAVED_MODEL, *paths)}
+    scores = {name: Score() for name in (_SAVED_MODEL, *paths)}
     largest, patches = 1.0, np.empty(0)
     for batch, labels in batches:
         patches, expected = batch.numpy(), reference(batch.numpy())
@@ -111,8 +111,8 @@ def _check(name: str, difference: float, largest: float) -> None:
 
 
 @dataclasses.dataclass
-class _Score:
-    """Sums over the images seen so far."""
+class Score:
+    """Sums over the images seen so far, of a format and of what it was made from."""
 
     images: int = 0
     right: int = 0

@@ -11,7 +11,7 @@ from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.judged import JudgedChild, Judgement
 from bignas_tf.selection.objectives import Quantity
-from bignas_tf.selection.result import Selected
+from bignas_tf.selection.selected import Selected
 
 
 def limits(budget: Budget, objectives: Mapping[str, Quantity]) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import converted
 from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.converted import Converted
 
 # Which child a budget gets; see `chosen`.
 BEST, CHEAPEST = PREFERENCES = ("best", "cheapest")
@@ -26,6 +28,7 @@ class Candidate:
       spreads: of the repeats of measured costs.
       ranking: its accuracy on the ranking split; None if it failed.
       failure: why it failed; None if it did not.
+      converted: what its file in another format reaches; None if it was not converted.
     """
 
     architecture: Architecture
@@ -34,6 +37,7 @@ class Candidate:
     spreads: Mapping[str, float]
     ranking: Accuracy | None
     failure: str | None = None
+    converted: Converted | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain form without the number of images; `from_json` reads it back."""
@@ -44,6 +48,7 @@ class Candidate:
             "spreads": dict(self.spreads),
             "ranking_top1": self.ranking.top1 if self.ranking else None,
             "failure": self.failure,
+            **converted.plain(self.converted),
         }
 
     @classmethod
@@ -69,6 +74,7 @@ class Candidate:
             spreads=numbers(value["spreads"]),
             ranking=None if top1 is None else Accuracy(top1, images),
             failure=failure,
+            converted=converted.read(value, images),
         )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.selection import candidates
-from bignas_tf.selection.result import SearchResult, Selected
+from bignas_tf.selection.result import SearchResult
+from bignas_tf.selection.selected import Selected
 
 # Within this many standard errors of their difference two accuracies cannot be told apart (95%).
 _APART = 1.96

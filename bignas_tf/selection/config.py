@@ -72,7 +72,7 @@ class SelectionConfig(hyperparams.Config):
     mutation_rate: float = 0.1
     population: int = 64
     parents: int = 8
-    trusted_tau: float = 0.5
+    trusted_tau: float = 0.3
     seed: int = 0
     prefer: str = candidates.BEST
 

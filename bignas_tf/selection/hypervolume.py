@@ -54,10 +54,8 @@ def gains(points: np.ndarray, front: Iterable[Point], highest_cost: float) -> np
             highest = reached
     starts, heights = np.array(steps).T
     ends = np.append(starts[1:], highest_cost)
-    cost, reached = points[:, :1], points[:, 1:]
-    begin = np.minimum(np.maximum(cost, starts), ends)  # where a point is inside each step
-    widths = np.log2(ends / begin)
-    return (np.maximum(reached - heights, 0.0) * widths).sum(1)
+    begins = np.clip(points[:, :1], starts, ends)  # where a point is inside each step
+    return (np.maximum(points[:, 1:] - heights, 0.0) * np.log2(ends / begins)).sum(1)
 
 
 def highest_costs(budgets: Iterable[Budget]) -> dict[str, float]:
@@ -78,10 +76,13 @@ def by_evaluation(
       objective: the name of the cost.
       highest_cost: of the reference.
     """
-    reference, reached = (highest_cost, 0.0), []
     front: list[Point] = []
+    area, areas = 0.0, []
     for each in candidates:
         if each.ranking is not None:
-            front.append((each.costs[objective], each.ranking.top1))
-        reached.append(round(hypervolume(front, reference), _DECIMALS))
-    return reached
+            cost, top1 = each.costs[objective], each.ranking.top1
+            if not any(other <= cost and reached >= top1 for other, reached in front):
+                front.append((cost, top1))
+                area = round(hypervolume(front, (highest_cost, 0.0)), _DECIMALS)
+        areas.append(area)
+    return areas

@@ -16,7 +16,8 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import line_files
 
 FILE = "journal.jsonl"
-ACCURACIES = RANKING, REPORTING = ("ranking_top1", "reporting_top1")
+RANKING, REPORTING = ("ranking_top1", "reporting_top1")
+_ACCURACY = "_top1"  # how the names of all accuracies end, those of files in other formats, too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Record:
       what: an objective's name, or the kind of accuracy.
       architecture: of the child.
       value: the figure; None if it failed.
-      spread: of repeats, in the same unit; None if there is none.
+      spread: of repeats, in the same unit; of a file's accuracy the standard error of what it
+        loses. None if there is none.
       failure: why it failed; None if it did not.
     """
 
@@ -162,7 +164,7 @@ def _from_line(line: str) -> Record:
     record = Record(
         what=what,
         architecture=value["architecture"].parsed(Architecture.from_json),
-        value=value["value"].optional(Value.fraction if what in ACCURACIES else _cost),
+        value=value["value"].optional(Value.fraction if what.endswith(_ACCURACY) else _cost),
         spread=value["spread"].optional(_cost),
         failure=value["failure"].optional(Value.text),
     )

@@ -75,7 +75,7 @@ class Predictor:
         return scaled[0].round(_DECIMALS), scaled[1].round(_DECIMALS)
 
     def unseen_tau(self) -> float | None:
-        """Kendall's tau of what the others predict for each child, which is left out, in five parts.
+        """Kendall's tau of what is predicted for children left out, a fifth at a time.
 
         Only the kernel, three numbers, is that of all children.
 

@@ -23,7 +23,7 @@ from bignas_tf.selection.hypervolume import Point
 from bignas_tf.selection.pool import Pool
 from bignas_tf.selection.prediction import Predictor
 
-_RANDOM, _BRED = 150, 150  # children imagined at random, and in each generation
+_RANDOM, _BRED = 100, 100  # children imagined at random, and in each generation
 _GENERATIONS = 3
 _MOST_MISSES = 10  # measured children beyond their budget before a round ends
 
@@ -40,14 +40,21 @@ class Crowd:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._costs: dict[Architecture, Costs] = {}
+        self._rows: list[np.ndarray] = []
 
     def add(self, children: Iterable[Architecture]) -> None:
         """Takes those that are new."""
+        added: dict[Architecture, Costs] = {}
         for child in children:
-            if child not in self._costs and not self._pool.has(child):
+            if child not in self._costs and child not in added and not self._pool.has(child):
                 costs = self._pool.counted_costs(child)
                 if any(_allows(budget, costs) for budget in self._pool.budgets):
-                    self._costs[child] = costs
+                    added[child] = costs
+        self._costs |= added
+        if added:
+            self._rows.append(
+                prediction.features(self._pool.space, list(added), list(added.values()))
+            )
 
     @property
     def children(self) -> list[Architecture]:
@@ -61,7 +68,7 @@ class Crowd:
 
     def features(self) -> np.ndarray:
         """See `prediction.features`."""
-        return prediction.features(self._pool.space, self.children, self.costs)
+        return np.concatenate(self._rows)
 
 
 def _allows(budget: Budget, costs: Costs) -> bool:
@@ -84,10 +91,10 @@ def spread(pool: Pool, settings: SelectionConfig, count: int) -> list[Architectu
       UsageError: a resolution that the space does not have.
     """
     rng = np.random.default_rng(settings.seed)
-    crowds = Crowd(pool), Crowd(pool)
-    crowds[0].add([budgets_lib.cheapest(pool.space), *grid.skeletons(pool.space, settings)])
-    crowds[1].add(pool.space.sample(rng) for _ in range(_RANDOM))
-    crowds = tuple(crowd for crowd in crowds if crowd.children)
+    skeletons, randoms = Crowd(pool), Crowd(pool)
+    skeletons.add([budgets_lib.cheapest(pool.space), *grid.skeletons(pool.space, settings)])
+    randoms.add(pool.space.sample(rng) for _ in range(_RANDOM))
+    crowds = [crowd for crowd in (skeletons, randoms) if crowd.children]
     children = [crowd.children for crowd in crowds]
     rows = [crowd.features() for crowd in crowds]
     chosen = dict.fromkeys(children[0][:1])
@@ -118,19 +125,6 @@ def propose(
     """
     crowd = _imagined(pool, settings, rng, outlook)
     return list(_picks(pool, crowd, outlook, settings.mutants)) if crowd.children else []
-
-
-def _scored(pool: Pool) -> list[Candidate]:
-    return [each for each in pool.candidates if each.ranking is not None]
-
-
-def _features(pool: Pool, scored: Sequence[Candidate]) -> np.ndarray:
-    children = [each.architecture for each in scored]
-    return prediction.features(pool.space, children, list(map(pool.counted_costs, children)))
-
-
-def _top1(scored: Iterable[Candidate]) -> np.ndarray:
-    return np.array([each.ranking.top1 for each in scored if each.ranking is not None])
 
 
 class Outlook:
@@ -255,7 +249,7 @@ def _bred(
 ) -> Iterator[Architecture]:
     """Children of parents: one half crossed, the other mutated."""
     for number in range(_BRED if parents else 0):
-        one, other = (parents[rng.integers(len(parents))] for _ in range(2))
+        one, other = (parents[int(rng.integers(len(parents)))] for _ in range(2))
         if number % 2:
             yield pool.space.cross(one, other, rng)
         else:

@@ -3,111 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bignas_tf import files
-from bignas_tf.accuracy import Accuracy
 from bignas_tf.plain import Value
-from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import candidates as candidates_lib
+from bignas_tf.selection import hypervolume, reranking
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.objectives import Quantity
 from bignas_tf.selection.provenance import ImageSet, Source
+from bignas_tf.selection.reranking import Reranking
+from bignas_tf.selection.selected import Selected
 
 FILE = "search.json"
 _TOOL = "tools.search"
 _PREFER = "prefer"
-
-
-@dataclasses.dataclass(frozen=True)
-class Selected:
-    """The child selected for a budget.
-
-    Attributes:
-      budget: its limits.
-      architecture: its choices.
-      costs: by the names of objectives, in their units.
-      spreads: of the repeats of measured costs.
-      ranking: its accuracy on the split that chose it.
-      reporting: its accuracy on images that took no part in the choice; None if unknown.
-    """
-
-    budget: Budget
-    architecture: Architecture
-    costs: Mapping[str, float]
-    spreads: Mapping[str, float]
-    ranking: Accuracy
-    reporting: Accuracy | None
-
-    @property
-    def name(self) -> str:
-        """Of its budget, in files and tables."""
-        return self.budget.name
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain form with standard errors; `from_json` reads it back."""
-        reporting = self.reporting
-        return {
-            "name": self.name,
-            "budget": dict(self.budget.limits),
-            "architecture": self.architecture.to_json(),
-            "costs": dict(self.costs),
-            "spreads": dict(self.spreads),
-            "ranking_top1": self.ranking.top1,
-            "ranking_error": self.ranking.error,
-            "reporting_top1": reporting.top1 if reporting else None,
-            "reporting_error": reporting.error if reporting else None,
-        }
-
-    @classmethod
-    def from_json(cls, value: object, ranking_images: int, reporting_images: int) -> Selected:
-        """Reads `to_json`'s form.
-
-        Args:
-          value: plain.
-          ranking_images: of the ranking split.
-          reporting_images: of the reporting split.
-
-        Raises:
-          UsageError: it is something else, or it contradicts itself.
-        """
-        value = Value.of(value)
-        name, budget = value["name"].text(), Budget(candidates_lib.numbers(value["budget"]))
-        if name != budget.name:
-            raise value["name"].wrong(f"its budget makes that {budget.name!r}")
-        ranking = _accuracy(value, "ranking", ranking_images)
-        if ranking is None:
-            raise value["ranking_top1"].wrong("a selected child was ranked")
-        return cls(
-            budget=budget,
-            architecture=value["architecture"].parsed(Architecture.from_json),
-            costs=candidates_lib.numbers(value["costs"]),
-            spreads=candidates_lib.numbers(value["spreads"]),
-            ranking=ranking,
-            reporting=_accuracy(value, "reporting", reporting_images),
-        )
-
-
-def _accuracy(value: Value, split: str, images: int) -> Accuracy | None:
-    """An accuracy, whose standard error must follow from it; None if neither is known."""
-    top1 = value[f"{split}_top1"].optional(Value.fraction)
-    error = value[f"{split}_error"].optional(Value.number)
-    accuracy = None if top1 is None else Accuracy(top1, images)
-    expected = None if accuracy is None else accuracy.error
-    if expected is None or error is None:
-        agree = expected is error
-    else:
-        agree = math.isclose(error, expected, rel_tol=1e-6, abs_tol=1e-12)
-    if not agree:
-        raise value[f"{split}_error"].wrong(
-            f"{split}_top1 and {images} images make that {expected}"
-        )
-    return accuracy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +37,7 @@ class SearchResult:
       candidates: every child that was tried, in order.
       selected: a child for each budget.
       warnings: limits of the selection, in plain words.
+      rerank: by which files children were selected; None if by their own accuracies.
     """
 
     source: Source
@@ -133,6 +48,7 @@ class SearchResult:
     candidates: tuple[Candidate, ...] = ()
     selected: tuple[Selected, ...] = ()
     warnings: tuple[str, ...] = ()
+    rerank: Reranking | None = None
 
     @property
     def budgets(self) -> list[Budget]:
@@ -158,6 +74,16 @@ class SearchResult:
         """The front of accuracy against an objective; see `candidates.front`."""
         return candidates_lib.front(self.candidates, objective)
 
+    def hypervolumes(self) -> dict[str, list[float]]:
+        """The hypervolume after each evaluation, for each objective that budgets limit.
+
+        Up to the highest limit, above an accuracy of 0; see `hypervolume.by_evaluation`.
+        """
+        return {
+            name: hypervolume.by_evaluation(self.candidates, name, highest)
+            for name, highest in hypervolume.highest_costs(self.budgets).items()
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Plain form; `from_json` reads it back."""
         plain = {
@@ -166,12 +92,14 @@ class SearchResult:
                 "budgets": [dict(budget.limits) for budget in self.budgets],
                 "objectives": list(self.objectives),
                 "selection": dict(self.selection),
+                **({"rerank": str(self.rerank)} if self.rerank else {}),
             },
             "objectives": {name: each.to_json() for name, each in self.objectives.items()},
             "ranking": self.ranking.to_json(),
             "reporting": self.reporting.to_json(),
             "candidates": [each.to_json() for each in self.candidates],
             "fronts": {name: self.front(name) for name in self.objectives},
+            "hypervolumes": self.hypervolumes(),
             "selected": [each.to_json() for each in self.selected],
             "warnings": list(self.warnings),
         }
@@ -205,10 +133,17 @@ class SearchResult:
             candidates=tuple(candidates),
             selected=tuple(selected),
             warnings=tuple(each.text() for each in value["warnings"].elements()),
+            rerank=_rerank(settings),
         )
         _check_costs(result, value)
         _check_derived(result, value)
         return result
+
+
+def _rerank(settings: Value) -> Reranking | None:
+    if "rerank" not in settings.fields():
+        return None
+    return reranking.parse(settings["rerank"].text())
 
 
 def _objectives(value: Value) -> dict[str, Quantity]:
@@ -236,10 +171,13 @@ def _check_costs(result: SearchResult, value: Value) -> None:
 def _check_derived(result: SearchResult, value: Value) -> None:
     """Refuses what does not follow from the rest, such as fronts of other candidates."""
     settings, fronts = value["settings"], value["fronts"]
+    # Files from before the hypervolumes do not have them.
+    areas = [value["hypervolumes"]] if "hypervolumes" in value.fields() else []
     for place, expected in [
         (settings["budgets"], [dict(budget.limits) for budget in result.budgets]),
         (settings["objectives"], list(result.objectives)),
         *((fronts[name], result.front(name)) for name in result.objectives),
+        *((place, result.hypervolumes()) for place in areas),
         *((value["tied"][each.name], result.tied(each)) for each in _choices(result)),
     ]:
         if place.content != expected:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf import console, errors, files, workers
@@ -18,11 +18,12 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import config as selection_config
 from bignas_tf.selection import journal as journal_lib
+from bignas_tf.selection import reranking, selecting, sharing, splits, strategies
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection import selecting, sharing, splits, strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.config import SelectionConfig
+from bignas_tf.selection.converted import Converted
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.figures import Figures, Memory, Scored, Scorer
 from bignas_tf.selection.journal import RANKING, REPORTING, MemoryJournal
@@ -30,6 +31,7 @@ from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.pool import Pool
 from bignas_tf.selection.progress import SearchProgress
 from bignas_tf.selection.provenance import ImageSet, Source
+from bignas_tf.selection.reranking import Reranking
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Split
 
@@ -40,6 +42,9 @@ _SEEN = (
     "reporting_split",
     "batch_size",
 )
+
+# Converts a child and scores its file on a split; raises `RunError` if it cannot.
+FileScorer = Callable[[Split, Architecture], Converted]
 
 
 class Search:
@@ -86,16 +91,30 @@ class Search:
         self._chunks = {what: self._evaluator.chunks(each) for what, each in self._splits.items()}
 
     def run(
-        self, budgets: Sequence[Budget], output_dir: str, show: Show = console.print_line
+        self,
+        budgets: Sequence[Budget],
+        output_dir: str,
+        show: Show = console.print_line,
+        rerank: tuple[Reranking, FileScorer] | None = None,
     ) -> SearchResult:
         """Searches, and writes `search.json` and one `child_<budget>.json` each.
 
         An interrupted search continues where its journal ends. The chief shows progress.
 
+        Args:
+          budgets: one for each child wanted.
+          output_dir: folder for the results.
+          show: takes lines of progress.
+          rerank: which candidates are converted before one is selected, and what converts a child
+            and scores its file on the split that ranks; in one process only.
+
         Raises:
-          UsageError: an infeasible budget, or a folder that another search uses.
-          RunError: no candidate within a budget could be scored.
+          UsageError: an infeasible budget, a folder that another search uses, or several processes
+            and files to rank by.
+          RunError: no candidate within a budget could be scored, or converted.
         """
+        if rerank and workers.many(self._strategy):
+            raise errors.UsageError("--rerank converts children in one process, not in several")
         budgets = budgets_lib.ordered(budgets)
         self._check_counted(budgets)
         files.make_folder(output_dir)
@@ -104,12 +123,18 @@ class Search:
             workers.lost_worker_explained(self._strategy),
             sharing.journal(self._strategy, path, self._origin()) as journal,
         ):
-            result = self._search(budgets, journal, show)
+            result = self._search(budgets, journal, show, rerank)
         if workers.is_chief(self._strategy):
             result_lib.write(output_dir, result)
         return result
 
-    def _search(self, budgets: Sequence[Budget], journal: Memory, show: Show) -> SearchResult:
+    def _search(
+        self,
+        budgets: Sequence[Budget],
+        journal: Memory,
+        show: Show,
+        rerank: tuple[Reranking, FileScorer] | None,
+    ) -> SearchResult:
         chief = workers.is_chief(self._strategy)
         progress = SearchProgress(self._objectives, show if chief else console.silent)
         scorers = {
@@ -122,7 +147,13 @@ class Search:
         budgets_lib.check(space, budgets, measured, figures.known_cost)
         pool = Pool(space, budgets, figures, progress, settings.evaluations)
         self._find(pool, settings)
-        return selecting.select(self._result(pool.candidates), budgets, figures.reported)
+        result = self._result(pool.candidates)
+        if rerank:
+            which, score = rerank
+            convert = functools.partial(score, self._splits[RANKING])
+            found = reranking.rerank(pool.candidates, budgets, which, convert, journal, show)
+            result = dataclasses.replace(result, candidates=tuple(found), rerank=which)
+        return selecting.select(result, budgets, figures.reported)
 
     def _check_counted(self, budgets: Sequence[Budget]) -> None:
         """Refuses what can be refused before anything is measured or written."""

@@ -9,10 +9,12 @@ from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import candidates as candidates_lib
-from bignas_tf.selection import chance
+from bignas_tf.selection import chance, reranking
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.result import SearchResult, Selected
+from bignas_tf.selection.reranking import Reranking
+from bignas_tf.selection.result import SearchResult
+from bignas_tf.selection.selected import Selected
 
 Reporting = Callable[[Sequence[Architecture]], Mapping[Architecture, Accuracy | None]]
 
@@ -21,15 +23,23 @@ def choose(
     candidates: Sequence[Candidate],
     budgets: Iterable[Budget],
     prefer: str = candidates_lib.BEST,
+    rerank: Reranking | None = None,
 ) -> dict[Budget, Candidate]:
-    """The candidate for each budget; see `candidates.chosen`.
+    """The candidate for each budget; see `candidates.chosen`, or `reranking.chosen` for files.
 
     Raises:
-      RunError: no candidate within a budget was scored.
+      RunError: no candidate within a budget was scored, or none of a budget's best converted.
     """
     chosen = {}
     for budget in budgets:
         found = candidates_lib.chosen(candidates, budget, prefer)
+        if found and rerank:
+            found = reranking.chosen(candidates, budget, prefer, rerank)
+            if not found:
+                raise errors.RunError(
+                    f"none of the {rerank.best} best candidates within budget {budget.name} could "
+                    f"be converted to {rerank.form}"
+                )
         if not found:
             failures = [c.failure for c in candidates if c.failure]
             why = f"; {len(failures)} failed, the first: {failures[0]}" if failures else ""
@@ -49,7 +59,7 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     Raises:
       RunError: no candidate within a budget was scored.
     """
-    chosen = choose(result.candidates, budgets, result.prefer)
+    chosen = choose(result.candidates, budgets, result.prefer, result.rerank)
     reported = reporting(list(dict.fromkeys(child.architecture for child in chosen.values())))
     selected = tuple(
         _selected(budget, child, reported[child.architecture]) for budget, child in chosen.items()
@@ -66,8 +76,15 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
 
 def _selected(budget: Budget, candidate: Candidate, reported: Accuracy | None) -> Selected:
     assert candidate.ranking is not None  # `candidates.best` leaves out those that failed
-    costs, spreads = candidate.costs, candidate.spreads
-    return Selected(budget, candidate.architecture, costs, spreads, candidate.ranking, reported)
+    return Selected(
+        budget,
+        candidate.architecture,
+        candidate.costs,
+        candidate.spreads,
+        candidate.ranking,
+        reported,
+        candidate.converted,
+    )
 
 
 def _of_failures(candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -82,16 +99,28 @@ def _of_failures(candidates: Sequence[Candidate]) -> Iterator[str]:
     yield f"{len(failed)} of {len(candidates)} children failed, {where}: {first}{failed[0].failure}"
 
 
-def select_again(result: SearchResult, budgets: Sequence[Budget]) -> SearchResult:
+def select_again(
+    result: SearchResult, budgets: Sequence[Budget], rerank: Reranking | None = None
+) -> SearchResult:
     """Selects from the candidates of a finished search under other budgets.
 
     No child is evaluated: a reporting accuracy is known only of those selected before.
 
+    Args:
+      result: of the search.
+      budgets: one for each child wanted.
+      rerank: by which files children are compared, which the search has made; None for their own
+        accuracies.
+
     Raises:
-      UsageError: a budget that no candidate fits, or on an objective that was not measured.
+      UsageError: a budget that no candidate fits, or on an objective that was not measured, or a
+        candidate whose file is needed and was not made.
     """
     for budget in budgets:
         _check(budget, result)
+        if rerank:
+            _check_converted(budget, result, rerank)
+    result = dataclasses.replace(result, rerank=rerank)
     known = {child.architecture: child.reporting for child in result.selected}
     return select(result, budgets, lambda children: {child: known.get(child) for child in children})
 
@@ -115,3 +144,15 @@ def _check(budget: Budget, result: SearchResult) -> None:
             )
     if not candidates_lib.best(scored, budget):
         raise errors.UsageError(f"no candidate of the search is within budget {budget.name}")
+
+
+def _check_converted(budget: Budget, result: SearchResult, rerank: Reranking) -> None:
+    best = candidates_lib.best(result.candidates, budget, rerank.best)
+    same = result.rerank is not None and result.rerank.form == rerank.form
+    unknown = sum(each.converted is None for each in best) if same else len(best)
+    if unknown:
+        raise errors.UsageError(
+            f"--rerank={rerank}: {unknown} of the {len(best)} best candidates within budget "
+            f"{budget.name} were not converted by this search; search again in its folder with "
+            "these budgets and this --rerank, which evaluates only what is new"
+        )

@@ -117,10 +117,10 @@ def plot(result: Mapping[str, Any], path: pathlib.Path) -> None:
                     color=f"C{index}", label=None if number else label,
                 )  # fmt: skip
             means, errors = summaries.in_percent([row["ranking"], row["reporting"]])
-            places = [index * 0.25, 1 + index * 0.25]
-            bars.bar(places, means, width=0.25, yerr=errors, capsize=3, label=label)
+            places = [index * 0.2, 1 + index * 0.2]
+            bars.bar(places, means, width=0.2, yerr=errors, capsize=3, label=label)
         drawing.over_cost(fronts)
         fronts.set(ylabel="top-1 on the ranking split (%)")
         fronts.legend()
-        bars.set(ylabel="hypervolume (points times doublings)", xticks=[0.25, 1.25])
+        bars.set(ylabel="hypervolume (points times doublings)", xticks=[0.3, 1.3])
         bars.set_xticklabels(["ranking", "reporting"])

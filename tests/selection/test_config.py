@@ -31,6 +31,9 @@ WRONG_TYPES: list[Any] = [None, True, "many", [1], float("nan")]
         ({"calibration_images": 0}, "calibration_images is 0; it takes 1 or more"),
         ({"mutation_rate": 0.0}, "mutation_rate is 0.0; it is above 0, at most 1"),
         ({"mutation_rate": 1.5}, "mutation_rate is 1.5; it is above 0, at most 1"),
+        ({"strategy": "predictor"}, r"'predictor' does not end by itself; set task\.selection"),
+        ({"trusted_tau": 1.5}, r"trusted_tau is 1\.5; it runs from 0 .no better than chance. to 1"),
+        ({"trusted_tau": -0.1}, r"trusted_tau is -0\.1; it runs from 0"),
         ({"reporting_split": " "}, "reporting_split is ' '; it names images, such as"),
         ({"kernel_patterns": ("largest_erly",)}, "largest_erly.*largest_early"),
         ({"kernel_patterns": ()}, r"kernel_patterns is \(\); it takes a list of 1 or more"),
@@ -69,7 +72,7 @@ def test_a_training_run_checks_its_selection_too() -> None:
         parsing.parse("bignas_small", ["experiments/digits.yaml"], override)
 
 
-@pytest.mark.parametrize("name", ["evolution", "random"])
+@pytest.mark.parametrize("name", ["evolution", "predictor", "random"])
 def test_another_strategy_is_a_setting(name: str) -> None:
     override = f"task.selection.strategy={name},task.selection.evaluations=5"
     selection = parsing.parse("bignas_small", [], override).task.selection

@@ -1,0 +1,102 @@
+"""Children converted during a search, and their files scored on the images that rank."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from bignas_tf import errors, scratch
+from bignas_tf.api import cards
+from bignas_tf.conversion import converter, measure, metadata, tflite
+from bignas_tf.exports import probe
+from bignas_tf.latency.disposable import Disposable
+from bignas_tf.modeling import child as child_lib
+from bignas_tf.modeling import slicing
+from bignas_tf.modeling.slicing import NamedWeights
+from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.parts import ModelSpace
+from bignas_tf.selection import reranking
+from bignas_tf.selection.converted import Converted
+from bignas_tf.selection.evaluator import Evaluator
+from bignas_tf.selection.reranking import Reranking
+from bignas_tf.selection.splits import Split
+from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
+
+CALIBRATION_IMAGES = 500
+
+
+def checked(rerank: str) -> Reranking:
+    """Reads text such as "int8:8".
+
+    Raises:
+      UsageError: it is malformed, the format is not one of LiteRT's, or LiteRT is not installed.
+    """
+    which = reranking.parse(rerank)
+    if which.form not in tflite.KINDS:
+        raise errors.UsageError(
+            f"--rerank has the format {which.form!r}; choose from {list(tflite.KINDS)}"
+        )
+    converter.check([which.form])
+    return which
+
+
+@contextlib.contextmanager
+def scorer(
+    run: Run, task: BigNASConfig, evaluator: Evaluator, form: str
+) -> Iterator[Callable[[Split, Architecture], Converted]]:
+    """Gives a function that converts a child and scores its file; see `runner.FileScorer`.
+
+    Args:
+      run: whose children they are.
+      task: of the search: its images.
+      evaluator: of the search.
+      form: of the files, one of `tflite.KINDS`.
+    """
+    net = run.supernet
+    models = ModelSpace(run.space, net.num_classes, net.input_channels)
+    calibration: list[np.ndarray] = []
+    # TensorFlow frees no graph, so each conversion is in a process that is replaced.
+    elsewhere = Disposable()
+
+    def score(split: Split, child: Architecture) -> Converted:
+        if not calibration:
+            calibration.append(cards.calibration_patches(task, CALIBRATION_IMAGES))
+        statistics = evaluator.statistics(child)
+        weights = list(slicing.slices(net, child, statistics))
+        made = elsewhere(_convert, models, child, weights, calibration[0], form)
+        found = measure.Score()
+        with scratch.temporary() as temporary:
+            path = temporary / "child.tflite"
+            path.write_bytes(made)
+            answer = probe.litert(str(path))
+            logits = evaluator.logits(child, statistics, split)
+            for (patches, labels), (expected, _) in zip(split, logits, strict=True):
+                found.add(answer(patches.numpy()), expected, labels.numpy())
+        figures = found.figures({})
+        return Converted(figures.accuracy, figures.lost, figures.lost_error)
+
+    try:
+        yield score
+    finally:
+        elsewhere.close()
+
+
+def _convert(
+    models: ModelSpace,
+    architecture: Architecture,
+    weights: Sequence[NamedWeights],
+    calibration: np.ndarray,
+    form: str,
+) -> bytes:
+    """Converts a child; runs in the other process."""
+    child = child_lib.build_child(
+        models.space, architecture, models.num_classes, models.input_channels
+    )
+    for name, values in weights:
+        child.get_layer(name).set_weights(values)
+    numbers = tuple(map(str, range(models.num_classes)))
+    description = metadata.FileDescription("child", "Made to be compared.", numbers)
+    return tflite.convert(child, form, calibration, description)

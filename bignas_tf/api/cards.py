@@ -16,6 +16,7 @@ from bignas_tf.exports import trainable
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.selection import splits
+from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
@@ -76,4 +77,16 @@ def provenance(run: Run, task: BigNASConfig, licence: str) -> dict[str, Any]:
         "source": run.source,
         **({"origin": dataclasses.asdict(run.origin)} if run.origin else {}),
         "tensorflow": importlib.metadata.version("tensorflow"),
+    }
+
+
+def converted(found: SearchResult) -> dict[Architecture, dict[str, Any]]:
+    """What the cards of selected children say of the files by which they were selected."""
+    if found.rerank is None:
+        return {}
+    ranked = {"format": found.rerank.form, "split": found.ranking.split}
+    return {
+        each.architecture: ranked | each.converted.to_json() | each.converted.accuracy.to_json()
+        for each in found.selected
+        if each.converted is not None
     }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pathlib
+import types
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import tf_keras
 
@@ -109,11 +111,13 @@ def export_family(
         written.
       RunError: a written model does not load or gives other logits.
     """
-    selected = result_lib.read(search_dir, run.space).selected
-    children = {result_lib.child_name(each): each.architecture for each in selected}
+    found = result_lib.read(search_dir, run.space)
+    children = {result_lib.child_name(each): each.architecture for each in found.selected}
     names = class_names(run.config.task.train_data, labels)
     saved_model.ensure_base(output_dir)
-    servables = _servables(run, children, names, licence, console.or_silent(show))
+    servables = _servables(
+        run, children, names, licence, console.or_silent(show), cards.converted(found)
+    )
     return saved_model.export_family(servables, os.fspath(output_dir), runtimes.MANDATORY)
 
 
@@ -218,7 +222,12 @@ def _checked(given: str, names: object) -> Sequence[str]:
 
 
 def _servables(
-    run: Run, children: Mapping[str, Architecture], names: Sequence[str], licence: str, show: Show
+    run: Run,
+    children: Mapping[str, Architecture],
+    names: Sequence[str],
+    licence: str,
+    show: Show,
+    converted: Mapping[Architecture, Mapping[str, Any]] = types.MappingProxyType({}),
 ) -> Iterator[tuple[str, Servable]]:
     """Calibrates, scores and slices children, one after the other."""
     task, net, evaluator = run.config.task, run.supernet, evaluators.evaluator_of(run)
@@ -237,6 +246,8 @@ def _servables(
         cost = net.cost_of(architecture)
         card = cards.card(run, task, architecture, cost, accuracy, licence)
         card["calibration"] = calibration
+        if architecture in converted:
+            card["converted"] = dict(converted[architecture])
         show(
             f"{name or 'child'}: calibrated, top-1 {accuracy.top1:.4f} on "
             f"{selection.reporting_split}; writing and verifying it"

@@ -95,6 +95,13 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
         measured, split = Accuracy.from_json(accuracy), _code(accuracy["split"])
         figures = f"{100 * measured.top1:.2f} ± {100 * measured.error:.2f}% (standard error)"
         yield f"top-1 accuracy: {figures} on {measured.images:,} images of {split}"
+    if file := card.get("converted"):
+        measured, lost = Accuracy.from_json(file), file["top1_lost"]
+        yield (
+            f"as {_code(file['format'])}: {100 * measured.top1:.2f} ± {100 * measured.error:.2f}% "
+            f"on {measured.images:,} images of {_code(file['split'])}, which chose it; "
+            f"{100 * lost:.2f} ± {100 * file['top1_lost_standard_error']:.2f} points lost"
+        )
     for key, what in [
         ("macs", "multiply-adds"),
         ("params", "parameters"),

@@ -9,6 +9,7 @@ from bignas_tf.reports import words
 from bignas_tf.reports.cascades import ReportedCascade, Scored
 from bignas_tf.reports.curves import Curves
 from bignas_tf.reports.inputs import ReportedRun, ReportedSearch
+from bignas_tf.selection import hypervolume
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.judged import Judgement
 from bignas_tf.selection.selected import Selected
@@ -134,7 +135,7 @@ def of_judgement(judgement: Judgement) -> Figure:
 
 
 def of_search(search: ReportedSearch) -> Iterator[Figure]:
-    """Accuracy against each objective: candidates, their front, and the selected ones."""
+    """Accuracy against each objective: candidates, front and selected ones; what was found when."""
     result = search.result
     scored = [each for each in result.candidates if each.ranking is not None]
     phases = {
@@ -159,6 +160,32 @@ def of_search(search: ReportedSearch) -> Iterator[Figure]:
             ],
             log_x=True,
         )
+    yield _of_hypervolumes(search)
+
+
+def _of_hypervolumes(search: ReportedSearch) -> Figure:
+    """How much a search had found after each evaluation."""
+    result = search.result
+    highest = hypervolume.highest_costs(result.budgets)
+    reference = " or ".join(
+        f"{highest[name]:g} {result.objectives[name].unit} {result.objectives[name].title}"
+        for name in highest
+    )
+    series = []
+    for name, areas in result.hypervolumes().items():
+        evaluations = list(range(1, len(areas) + 1))
+        percent = [100 * area for area in areas]
+        series.append(Series(result.objectives[name].title, LINE, evaluations, percent))
+    return Figure(
+        f"{search.key}_hypervolume",
+        f"What the search had found after each evaluation ({result.strategy})",
+        "The hypervolume: the area below the front, accuracy in points times doublings of the "
+        f"cost. It counts what is above an accuracy of 0 and cheaper than {reference}, the highest "
+        "budget, so that searches of the same budgets can be compared. Does it still rise?",
+        "evaluations",
+        "hypervolume (points x doublings)",
+        series,
+    )
 
 
 def of_cascade(cascade: ReportedCascade, number: int) -> Figure:

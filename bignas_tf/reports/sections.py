@@ -81,6 +81,12 @@ def search(
         "After ± is the standard error, or the spread of repeated measurements."
     )
     yield _selected(result)
+    if result.rerank:
+        yield markup.paragraph(
+            f"The {result.rerank.best} most accurate children of each budget were converted to "
+            f"{result.rerank.form}; the one whose file is best was selected. After 'lost' are the "
+            "points below the child itself, with the standard error of the paired answers."
+        )
     for warning in result.warnings:
         yield markup.paragraph(f"Note: {warning}.", strong=True)
     yield markup.heading(3, "The selected children side by side")
@@ -109,12 +115,15 @@ def drawing_of(run: ReportedRun, reported: ReportedSearch) -> str:
 def _selected(result: SearchResult) -> str:
     heads = ["budget", *(f"{each.title} ({each.unit})" for each in result.objectives.values())]
     heads += [f"top-1 on {images.split}" for images in (result.ranking, result.reporting)]
+    if result.rerank:
+        heads.append(f"{result.rerank.form} on {result.ranking.split}")
     rows = [
         [
             words.limits(child.budget, result.objectives),
             *(words.cost(child, name) for name in result.objectives),
             words.accuracy(child.ranking),
             words.accuracy(child.reporting),
+            *([words.converted(child.converted)] if result.rerank else []),
             f"{result_lib.child_name(child)}.json",
         ]
         for child in result.selected

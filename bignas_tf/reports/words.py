@@ -9,6 +9,7 @@ from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
+from bignas_tf.selection.converted import Converted
 from bignas_tf.selection.judged import JudgedChild, Judgement
 from bignas_tf.selection.objectives import Quantity
 from bignas_tf.selection.selected import Selected
@@ -31,6 +32,13 @@ def cost(child: Candidate | Selected, name: str) -> str:
 def accuracy(measured: Accuracy | None) -> str:
     """An accuracy and its standard error, in percent."""
     return "unknown" if measured is None else percent(measured.top1, measured.error)
+
+
+def converted(file: Converted | None) -> str:
+    """The accuracy of a file, and what it loses, in percent."""
+    if file is None:
+        return "unknown"
+    return f"{accuracy(file.accuracy)}, lost {percent(file.lost, file.lost_error)}"
 
 
 def percent(fraction: float, error: float | None = None) -> str:

@@ -21,7 +21,7 @@ from bignas_tf.selection.selected import Selected
 
 FILE = "search.json"
 _TOOL = "tools.search"
-_PREFER = "prefer"
+_PREFER, _TRUSTED_TAU = "prefer", "trusted_tau"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,13 +99,14 @@ class SearchResult:
             "reporting": self.reporting.to_json(),
             "candidates": [each.to_json() for each in self.candidates],
             "fronts": {name: self.front(name) for name in self.objectives},
-            "hypervolumes": self.hypervolumes(),
             "selected": [each.to_json() for each in self.selected],
             "warnings": list(self.warnings),
         }
-        # Files from before `prefer` do not have what it chooses from.
+        # Files from before these settings do not have what came with them.
         if _PREFER in self.selection:
             plain["tied"] = {budget.name: self.tied(budget) for budget in self.budgets}
+        if _TRUSTED_TAU in self.selection:
+            plain["hypervolumes"] = self.hypervolumes()
         return plain
 
     @classmethod
@@ -171,8 +172,7 @@ def _check_costs(result: SearchResult, value: Value) -> None:
 def _check_derived(result: SearchResult, value: Value) -> None:
     """Refuses what does not follow from the rest, such as fronts of other candidates."""
     settings, fronts = value["settings"], value["fronts"]
-    # Files from before the hypervolumes do not have them.
-    areas = [value["hypervolumes"]] if "hypervolumes" in value.fields() else []
+    areas = [value["hypervolumes"]] if _TRUSTED_TAU in result.selection else []
     for place, expected in [
         (settings["budgets"], [dict(budget.limits) for budget in result.budgets]),
         (settings["objectives"], list(result.objectives)),

@@ -31,7 +31,10 @@ def _read(folder: pathlib.Path) -> inputs.ReportedRun:
 def test_points_and_what_is_told_of_them_are_those_of_the_search(tmp_path: pathlib.Path) -> None:
     result = made_up_searches.result()
     run = _read(made_up_searches.run(tmp_path, search=result))
-    mflops, params = figures.of_search(run.searches[0])
+    mflops, params, area = figures.of_search(run.searches[0])
+    assert area.name == "search_hypervolume"
+    assert "cheaper than 0.1 M multiply-adds or 0.005 M parameters" in area.reading
+    assert [len(each.x) for each in area.series] == [len(run.searches[0].result.candidates)] * 2
     for figure, name in ((mflops, "mflops"), (params, "params_m")):
         shown = {series.name: series for series in figure.series}
         candidates = [c for c in result.candidates if c.ranking]
@@ -220,7 +223,7 @@ def test_a_run_in_a_bucket_is_reported_as_the_same_run_here(
 
 def test_a_plot_without_room_leaves_the_old_one_alone(tmp_path: pathlib.Path) -> None:
     run = _read(made_up_searches.run(tmp_path, search=made_up_searches.result()))
-    figure, _ = figures.of_search(run.searches[0])
+    figure, *_ = figures.of_search(run.searches[0])
     path = tmp_path / "plot.png"
     path.write_text("old")
     with limits.file_size(1000), pytest.raises(OSError, match=limits.WHY):
@@ -233,8 +236,11 @@ def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) ->
     run = made_up_searches.run(tmp_path, **{"a/search": result, "a_search": result})
     report = page.compose(inputs.read(str(run), [str(run / "a/search"), str(run / "a_search")]))
     names = [figure.name for figure in report.figures]
-    assert names == ["a_search_mflops", "a_search_params_m", "a_search_2_mflops",
-                     "a_search_2_params_m"]  # fmt: skip
+    assert names == [
+        f"{key}_{plot}"
+        for key in ("a_search", "a_search_2")
+        for plot in ("mflops", "params_m", "hypervolume")
+    ]
     assert list(report.drawings) == ["a_search_children", "a_search_2_children"]
 
 
@@ -255,7 +261,7 @@ def test_a_name_with_dollars_is_no_formula(tmp_path: pathlib.Path) -> None:
     ranking = ImageSet(r"a$\frac$b[90%:]", made_up_searches.IMAGES)
     result = dataclasses.replace(made_up_searches.result(), ranking=ranking)
     run = _read(made_up_searches.run(tmp_path, search=result))
-    (figure, _) = page.compose(run).figures
+    figure, *_ = page.compose(run).figures
     render.to_png(figure, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 0
 

@@ -48,7 +48,7 @@ def result(count: int = 20) -> SearchResult:
     """What a search of that many candidates finds."""
     found = SearchResult(
         source=Source("digits", "run/ckpt-20", "5eed", 20),
-        selection={"strategy": "coarse_to_fine", "prefer": "best"},
+        selection={"strategy": "coarse_to_fine", "prefer": "best", "trusted_tau": 0.3},
         objectives=OBJECTIVES,
         ranking=ImageSet("train[90%:]", IMAGES),
         reporting=ImageSet("test", 100),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,9 +111,46 @@ def test_selecting_again_takes_no_tensorflow(
     assert entry["ranking_top1"] == max(within)
 
 
+def test_the_file_that_ships_chooses_among_the_best_children(
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    folder = tmp_path / "search"
+    folder.mkdir()
+    shutil.copy(search_dir / "journal.jsonl", folder)
+    flags = _flags(run_dir, folder) | {"budgets_mflops": 0.05, "rerank": "int8:2"}
+    done = forks.run("tools.search", *commands.arguments(flags))
+    assert done.code == 0, done.stderr
+    assert " int8 2/2: top-1 0." in done.stdout.replace("\n", " ")
+    result = json.loads((folder / "search.json").read_text())
+    files = [c["converted"] for c in result["candidates"] if "converted" in c]
+    assert len(files) == 2
+    (selected,) = result["selected"]
+    assert selected["converted"]["top1"] == max(each["top1"] for each in files)
+    lost = selected["ranking_top1"] - selected["converted"]["top1"]
+    assert selected["converted"]["top1_lost"] == pytest.approx(lost)
+    assert json.loads((folder / "child_0.05.json").read_text()) == selected
+    again = flags | {"output_dir": tmp_path / "again", "select": folder}
+    del again["model_dir"]
+    assert forks.run("tools.search", *commands.arguments(again)).code == 0
+    assert json.loads((tmp_path / "again" / "child_0.05.json").read_text()) == selected
+
+
+@pytest.mark.parametrize(
+    ("rerank", "words"),
+    [("int8", "as in int8:8"), ("onnx:4", "the format 'onnx'; choose from ['float32'")],
+)
+def test_files_that_cannot_be_compared_are_refused(
+    forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, rerank: str, words: str
+) -> None:
+    error = commands.refuse(forks, "search", **_flags(run_dir, tmp_path / "s"), rerank=rerank)
+    assert words in error
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
+        ({"budgets_mflops": 0.05, "rerank": "int8:2"}, "search again in its folder with"),
         ({"budgets_mflops": 90}, "outside what was searched"),
         ({"budget": "litert_ms=1"}, "no objective 'litert_ms'"),
         ({"budgets_mflops": 0.05, "model_dir": "runs/a"}, "Exactly one of (model_dir, select)"),

@@ -30,8 +30,8 @@ def hypervolume(points: Iterable[Point], reference: Point) -> float:
     highest_cost, accuracy = reference
     area = 0.0
     for cost, reached in sorted(points):
-        if cost < highest_cost and reached > accuracy:
-            area += (reached - accuracy) * math.log2(highest_cost / cost)
+        if 0 < cost < highest_cost and reached > accuracy:
+            area += (reached - accuracy) * (math.log2(highest_cost) - math.log2(cost))
             accuracy = reached
     return area
 

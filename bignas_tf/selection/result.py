@@ -121,6 +121,8 @@ class SearchResult:
         settings["selection"]["strategy"].text()
         if _PREFER in settings["selection"].fields():
             settings["selection"][_PREFER].one_of(candidates_lib.PREFERENCES)
+        if _TRUSTED_TAU in settings["selection"].fields():
+            settings["selection"][_TRUSTED_TAU].fraction()
         ranking, reporting = (ImageSet.from_json(value[name]) for name in ("ranking", "reporting"))
         images = ranking.images, reporting.images
         candidates = [Candidate.from_json(v, images[0]) for v in value["candidates"].elements()]

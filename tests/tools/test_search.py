@@ -119,7 +119,7 @@ def test_the_file_that_ships_chooses_among_the_best_children(
     shutil.copy(search_dir / "journal.jsonl", folder)
     flags = _flags(run_dir, folder) | {"budgets_mflops": 0.05, "rerank": "int8:2"}
     done = forks.run("tools.search", *commands.arguments(flags))
-    assert done.code == 0, done.stderr
+    assert done.returncode == 0, done.stderr
     assert " int8 2/2: top-1 0." in done.stdout.replace("\n", " ")
     result = json.loads((folder / "search.json").read_text())
     files = [c["converted"] for c in result["candidates"] if "converted" in c]
@@ -131,7 +131,7 @@ def test_the_file_that_ships_chooses_among_the_best_children(
     assert json.loads((folder / "child_0.05.json").read_text()) == selected
     again = flags | {"output_dir": tmp_path / "again", "select": folder}
     del again["model_dir"]
-    assert forks.run("tools.search", *commands.arguments(again)).code == 0
+    assert forks.run("tools.search", *commands.arguments(again)).returncode == 0
     assert json.loads((tmp_path / "again" / "child_0.05.json").read_text()) == selected
 
 

@@ -25,6 +25,7 @@ from tools.cli import launch, no_chatter
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Version of the child.", required=True)
 _SCENES = flags.DEFINE_string("scenes", "runs/data/scenes", "Folder of experiments.scenes.")
+_TASKS = flags.DEFINE_list("tasks", ["detection", "segmentation"], "Which of the two, or both.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Trainings of each kind.")
 _RUNS = flags.DEFINE_string("runs", "runs/transfer", "Folder of the trainings.")
 _OUTPUT = flags.DEFINE_string("output", "experiments/results/transfer.json", "Result file.")
@@ -43,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
     path = pathlib.Path(_OUTPUT.value)
     done = files.read_json(path)["runs"] if path.exists() else {}
     for seed in range(_SEEDS.value):
-        for task in TASKS:
+        for task in _TASKS.value:
             for weights in WEIGHTS:
                 name = f"{task}/{weights}/{seed}"
                 if name not in done:

@@ -83,6 +83,8 @@ class Predictor:
           From -1, the wrong order, through 0, no better than chance, to 1, the right order. None if
           there are too few children, or they are all alike.
         """
+        from scipy import stats  # slow import; it comes with scikit-learn
+
         if len(self._values) < _FEWEST:
             return None
         predicted = np.empty_like(self._values)
@@ -91,7 +93,8 @@ class Predictor:
             rest = self._seen[~unseen], self._values[~unseen]
             others = _fitted(self._process.kernel_, *rest, optimizer=None)
             predicted[unseen] = others.predict(self._seen[unseen])
-        return kendall_tau(predicted.round(_DECIMALS), self._values)
+        tau = stats.kendalltau(predicted.round(_DECIMALS), self._values).statistic
+        return None if np.isnan(tau) else float(tau)
 
     def suppose(self, unseen: np.ndarray) -> None:
         """Takes its own predictions for measured, so that children alike become less uncertain."""
@@ -123,10 +126,3 @@ def _fitted(
         # A parameter at the end of its range is as good a choice as another.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         return process.fit(rows, values)
-
-
-def kendall_tau(one: np.ndarray, other: np.ndarray) -> float | None:
-    """Kendall's tau-b of two orders, float64 [n] each; None if all of one are equal."""
-    first, second = (np.sign(each[:, None] - each) for each in (one, other))
-    pairs = np.sqrt(np.square(first).sum() * np.square(second).sum())
-    return float((first * second).sum() / pairs) if pairs else None

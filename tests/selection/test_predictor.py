@@ -165,15 +165,6 @@ def test_predictions_follow_what_was_seen_and_say_how_sure_they_are() -> None:
     assert Predictor(rows[:9], values[:9]).unseen_tau() is None  # too few
 
 
-def test_tau() -> None:
-    ascending = np.arange(4.0)
-    # Five of six pairs are in order, one is not; of equal ones none counts.
-    assert prediction.kendall_tau(ascending, np.array([1.0, 0.0, 2.0, 3.0])) == pytest.approx(4 / 6)
-    tied = prediction.kendall_tau(ascending, np.array([0.0, 0.0, 1.0, 2.0]))
-    assert tied == pytest.approx(5 / np.sqrt(6 * 5))
-    assert prediction.kendall_tau(ascending, np.zeros(4)) is None
-
-
 def test_features_hold_the_choices_the_resolution_and_the_costs() -> None:
     children = [SPACE.smallest(), SPACE.biggest()]
     rows = prediction.features(SPACE, children, [{"mflops": 1.0}, {"mflops": 2.0}])

@@ -64,7 +64,8 @@ def main(argv: Sequence[str]) -> None:
         print(bignas.export_garden(config, _MODEL_DIR.value, _OUTPUT_DIR.value, input_type=kind))
         return
     metrics = bignas.train_garden(config, _MODEL_DIR.value, _MODE.value)
-    note_command(_MODEL_DIR.value)
+    if _MODE.value != "eval":
+        note_command(_MODEL_DIR.value)
     for name, value in sorted(metrics.items()):
         print(f"{name}: {value:.4f}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -75,6 +76,8 @@ def scorer(
             logits = evaluator.logits(child, statistics, split)
             for (patches, labels), (expected, _) in zip(split, logits, strict=True):
                 found.add(answer(patches.numpy()), expected, labels.numpy())
+        if not math.isfinite(found.difference):
+            raise errors.RunError(f"LiteRT {form}: its logits are not finite")
         figures = found.figures({})
         return Converted(figures.accuracy, figures.lost, figures.lost_error)
 

@@ -263,12 +263,12 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
         damaged.
     """
     path = folder / versions.CHILD_FILE
-    if files.is_file(folder / versions.CASCADE_FILE):
-        raise errors.UsageError(
-            f"{folder} is a cascade, which cannot be converted; export its children alone "
-            "(--search_dir of tools.export) and convert those"
-        )
     if not files.is_file(path):
+        if files.is_file(folder / versions.CASCADE_FILE):
+            raise errors.UsageError(
+                f"{folder} is a cascade, which cannot be converted; export its children alone "
+                "(--search_dir of tools.export) and convert those"
+            )
         raise versions.no_version(folder)
     plain = files.read_json(path)
     with files.written_by("tools.export", path):

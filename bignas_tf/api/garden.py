@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory, train_lib, train_utils
-from official.modeling import hyperparams, performance
+from official.modeling import hyperparams
 
 from bignas_tf import console, errors, files, full_disk, scratch
-from bignas_tf.api import devices
+from bignas_tf.api import devices, runs
 from bignas_tf.console import Show
 from bignas_tf.exports import configs, publishing, saved_model
 from bignas_tf.training import parsing, writer
@@ -142,20 +142,19 @@ def _run(
     config: cfg.ExperimentConfig, model_dir: str, mode: str, strategy: tf.distribute.Strategy
 ) -> dict[str, float]:
     """The Garden's `official.vision.train`, with a final evaluation."""
-    if config.runtime.mixed_precision_dtype:
-        performance.set_mixed_precision_policy(config.runtime.mixed_precision_dtype)
-    with strategy.scope():
-        task = task_factory.get_task(config.task, logging_dir=model_dir)
-    if mode != "eval":
-        train_utils.serialize_config(config, model_dir)
-    _, metrics = train_lib.run_experiment(
-        distribution_strategy=strategy,
-        task=task,
-        mode=mode,
-        params=config,
-        model_dir=model_dir,
-        run_post_eval=True,
-    )
+    with runs.precision(config.runtime.mixed_precision_dtype):
+        with strategy.scope():
+            task = task_factory.get_task(config.task, logging_dir=model_dir)
+        if mode != "eval":
+            train_utils.serialize_config(config, model_dir)
+        _, metrics = train_lib.run_experiment(
+            distribution_strategy=strategy,
+            task=task,
+            mode=mode,
+            params=config,
+            model_dir=model_dir,
+            run_post_eval=True,
+        )
     return {name: float(value) for name, value in metrics.items()}
 
 

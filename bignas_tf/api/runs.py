@@ -115,7 +115,7 @@ def fit(
     if strategy is None:
         strategy = devices.training_strategy(config)
     task, show = config.task, console.or_silent(show)
-    with _precision(config.runtime.mixed_precision_dtype):
+    with precision(config.runtime.mixed_precision_dtype):
         # Before training: otherwise these mistakes would show only after it.
         for warning in apart.check_training(task):
             if workers.is_chief(strategy):
@@ -126,7 +126,7 @@ def fit(
 
 
 @contextlib.contextmanager
-def _precision(dtype: str | None) -> Iterator[None]:
+def precision(dtype: str | None) -> Iterator[None]:
     """Builds with a mixed-precision type and restores the previous one for this process."""
     before = tf_keras.mixed_precision.global_policy()
     performance.set_mixed_precision_policy(dtype or "float32")
@@ -157,5 +157,5 @@ def load(
             context.enter_context(strategy.scope())
         if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
             dtype = checkpoints.read_config(folder).runtime.mixed_precision_dtype
-            context.enter_context(_precision(dtype))
+            context.enter_context(precision(dtype))
         return checkpoints.load_run(folder)

@@ -111,8 +111,8 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
       version: folder of one version.
 
     Raises:
-      UsageError: it is not the folder of a child, is one of before exports had weights, or a file
-        is damaged.
+      UsageError: it is not the folder of a child, was exported before exports had weights, or
+        a file is damaged.
     """
     folder = pathlib.Path(version)
     path, card_path = folder / WEIGHTS_FILE, folder / versions.CHILD_FILE
@@ -121,7 +121,9 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
     if not files.is_file(card_path):
         raise versions.no_version(folder)
     content = files.read_json(card_path)
-    if not files.is_file(path) or SPACE_FIELD not in content:
+    with files.written_by("tools.export", card_path):
+        known = Value(content).fields()
+    if not files.is_file(path) or SPACE_FIELD not in known:
         raise errors.UsageError(
             f"{folder} was exported before exports had trainable weights ({WEIGHTS_FILE}); export "
             "the child again with tools.export"

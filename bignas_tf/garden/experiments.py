@@ -1,6 +1,6 @@
 """Experiments of the Model Garden whose backbone is a child.
 
-Each is the Garden's own with one kind of backbone more, so that its every setting, and the Garden's
+Each is the Garden's own with one more kind of backbone, so that its every setting, and the Garden's
 own driver, work as the Garden documents them.
 """
 
@@ -52,6 +52,8 @@ def on_child(name: str) -> cfg.ExperimentConfig:
         raise errors.UsageError(f"the model of {name!r} has no backbone that could be a child")
     if not isinstance(model.backbone, Backbone):
         model.backbone = Backbone()
+        if hasattr(experiment.task, "init_checkpoint"):
+            experiment.task.init_checkpoint = None  # of the backbone that was replaced
     if type(experiment.task) is configs.RetinaNetTask:
         experiment.task = tasks.RetinaNetConfig(**_fields(experiment.task))
     return experiment

@@ -202,7 +202,7 @@ def of_cascade(cascade: ReportedCascade, number: int) -> Figure:
         "Higher is more accurate, further left is cheaper. The line is of the cascades that no "
         "cheaper one matched on the images that chose them; their accuracy is shown on others, "
         "so it may fall. The ring is the one that was exported. Point at one to see its "
-        "thresholds, as tools.export_cascade takes them; choose by the accuracy on the images "
+        "thresholds, as --cascade takes them; choose by the accuracy on the images "
         "that choose, or the other is no longer a fair judge.",
         f"{objective.title} of an image, mean ({objective.unit})",
         "top-1 accuracy (%)",

@@ -90,6 +90,8 @@ def _flattering(child: Selected, reporting: Accuracy) -> Iterator[str]:
 
 
 def _cheaper(child: Selected, result: SearchResult) -> Iterator[str]:
+    if result.rerank:  # files chose, and their accuracies are others
+        return
     tied = candidates.tied(result.candidates, child.budget)
     if tied[0].architecture == child.architecture:
         return

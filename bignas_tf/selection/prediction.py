@@ -57,7 +57,7 @@ class Predictor:
         from sklearn.gaussian_process import kernels  # slow import: only this strategy needs it
 
         self._centre, self._width = seen.mean(0), _widths(seen)
-        self._mean, self._deviation = values.mean(), values.std() or 1.0
+        self._mean, self._deviation = values.mean(), values.std() if np.ptp(values) else 1.0
         self._seen, self._values = self._scaled(seen), (values - self._mean) / self._deviation
         similarity = kernels.ConstantKernel() * kernels.RBF(5.0, (0.1, 1e3))
         kernel = similarity + kernels.WhiteKernel(0.1, (1e-4, 10.0))
@@ -109,8 +109,8 @@ class Predictor:
 
 
 def _widths(rows: np.ndarray) -> np.ndarray:
-    deviations = rows.std(0)
-    return np.where(deviations > 0, deviations, 1.0)
+    # Rounding gives equal numbers a deviation.
+    return np.where(np.ptp(rows, axis=0) > 0, rows.std(0), 1.0)
 
 
 def _fitted(

@@ -268,12 +268,13 @@ def _picks(pool: Pool, crowd: Crowd, outlook: Outlook, count: int) -> Iterator[A
         order = np.where(left, orders[number], -np.inf)
         place = int(order.argmax())
         budgets = pool.budgets if turn % 2 else pool.budgets[number : number + 1]
-        if order[place] == -np.inf or not any(
-            pool.measured_within(children[place], each) for each in budgets
-        ):
+        if order[place] == -np.inf:  # nothing is left for this turn
             misses += 1
-        else:
+            continue
+        left[place] = False
+        if any(pool.measured_within(children[place], each) for each in budgets):
             found += 1
             outlook.suppose(view, place)
             yield children[place]
-        left[place] = False
+        else:
+            misses += 1

@@ -45,7 +45,7 @@ def parse(text: str) -> Reranking:
       UsageError: it is not of this form.
     """
     form, colon, best = text.partition(":")
-    if not (form.isidentifier() and colon and best.isdecimal() and int(best)):
+    if not (form.isidentifier() and colon and best.isdecimal() and len(best) < 10 and int(best)):
         raise errors.UsageError(
             f"--rerank is {errors.shown(text)}; it takes a format and how many of each budget's "
             "best candidates are converted to it, as in int8:8"
@@ -111,6 +111,8 @@ def _recorded(
         try:
             made = convert(child)
             known = Record(reranking.figure, child, made.accuracy.top1, made.lost_error)
+        except errors.OutOfMemoryError as error:  # not for ever: a later search tries again
+            return Record(reranking.figure, child, None, failure=str(error))
         except errors.RunError as error:
             known = Record(reranking.figure, child, None, failure=str(error))
         memory.add(known)

@@ -115,6 +115,11 @@ class Search:
         """
         if rerank and workers.many(self._strategy):
             raise errors.UsageError("--rerank converts children in one process, not in several")
+        if self._selection.strategy == "predictor" and workers.many(self._strategy):
+            raise errors.UsageError(
+                "the strategy 'predictor' runs in one process: on other processors its arithmetic "
+                "may differ in the last digit, and processes would propose different children"
+            )
         budgets = budgets_lib.ordered(budgets)
         self._check_counted(budgets)
         files.make_folder(output_dir)

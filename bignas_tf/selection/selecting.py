@@ -120,6 +120,9 @@ def select_again(
         _check(budget, result)
         if rerank:
             _check_converted(budget, result, rerank)
+    if rerank is None:  # what no file has chosen says nothing of files
+        bare = tuple(dataclasses.replace(each, converted=None) for each in result.candidates)
+        result = dataclasses.replace(result, candidates=bare)
     result = dataclasses.replace(result, rerank=rerank)
     known = {child.architecture: child.reporting for child in result.selected}
     return select(result, budgets, lambda children: {child: known.get(child) for child in children})

@@ -69,13 +69,18 @@ def _is_listed(kind: object, value: object) -> bool:
 
     Several may have names, as the Model Garden's weighted sources do.
     """
-    for each in typing.get_args(kind):
-        if isinstance(value, dict) and _is_group(each):
-            return True
-        if typing.get_origin(each) is collections.abc.Sequence:
-            (item,) = typing.get_args(each)
-            return isinstance(value, list | tuple) and all(isinstance(one, item) for one in value)
-    return False
+    # `typing` may give the kinds of a union in any order.
+    kinds = typing.get_args(kind)
+    if isinstance(value, dict):
+        return bool(value) and any(map(_is_group, kinds))
+    items = [typing.get_args(each)[0] for each in kinds if _is_sequence(each)]
+    return isinstance(value, list | tuple) and any(
+        all(isinstance(one, item) for one in value) for item in items
+    )
+
+
+def _is_sequence(kind: object) -> bool:
+    return typing.get_origin(kind) is collections.abc.Sequence
 
 
 def _fits(default: object, value: object) -> bool:

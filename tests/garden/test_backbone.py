@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -156,11 +155,3 @@ def test_experiments_of_the_garden_take_a_child(colour: stored.Stored) -> None:
 def test_what_has_no_backbone_is_refused(name: str) -> None:
     with pytest.raises(errors.UsageError, match=r"unknown experiment|has no backbone"):
         experiments.on_child(name)
-
-
-def test_the_garden_s_own_driver_can_register_it(tmp_path: pathlib.Path) -> None:
-    """As docs/detection.md says, by an import in its --gin_params."""
-    import gin
-
-    gin.parse_config_files_and_bindings([], ["import bignas_tf.garden.experiments"])
-    assert "bignas_child" in factory._REGISTERED_BACKBONE_CLS

@@ -27,7 +27,7 @@ from tests.tools.forks import Forks
 pytestmark = pytest.mark.slow
 
 COUNTED = ("mflops", "params_m", "activation_mb")
-PLOTS = 3 + len(COUNTED)
+PLOTS = 4 + len(COUNTED)
 EVIL = '</script><script>alert(1)</script><img src="x" onerror="alert(2)">'
 
 
@@ -63,7 +63,12 @@ def test_the_page_tells_what_there_is(
     assert result.source.index_sha256 in text
     assert "<td>export/child_0.08/1</td><td>saved_model</td>" in text
     names = {path.name for path in (report_dir / "report").iterdir()}
-    plots = ("accuracy", "loss", "judgement", *(f"search_{name}" for name in COUNTED))
+    plots = (
+        "accuracy",
+        "loss",
+        "judgement",
+        *(f"search_{name}" for name in (*COUNTED, "hypervolume")),
+    )
     assert names == {*(f"{name}.png" for name in plots), "search_children.svg"}
 
 
@@ -78,7 +83,8 @@ def test_figures_show_the_numbers_of_the_search(
     assert [series.name for series in loss.series] == ["smallest", "biggest"]
     assert all(len(series.x) == len(series.y) >= 1 for series in loss.series)
     result = result_lib.read(search_dir)
-    for figure, objective in zip(figures.of_search(run.searches[0]), COUNTED, strict=True):
+    *fronts, _ = figures.of_search(run.searches[0])
+    for figure, objective in zip(fronts, COUNTED, strict=True):
         shown = {series.name: series for series in figure.series}
         found = [*shown["coarse"].x, *shown["fine"].x]
         assert sorted(found) == sorted(c.costs[objective] for c in result.candidates)

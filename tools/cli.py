@@ -127,6 +127,11 @@ def no_chatter() -> None:
     logging.set_verbosity(logging.ERROR)
 
 
+def to_stderr(line: str) -> None:
+    """Shows a line of progress, and keeps stdout for results, which scripts read."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def note_command(folder: str) -> None:
     """Writes the command line and the versions of packages to a folder's `command.json`."""
     versions = {"python": platform.python_version()}

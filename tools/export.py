@@ -11,14 +11,13 @@ One child becomes <output_dir>/<version>/; the selected children of a search bec
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter
+from .cli import launch, no_chatter, to_stderr
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _ARCHITECTURE = flags.DEFINE_string(
@@ -41,17 +40,12 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     run = bignas.load(_MODEL_DIR.value)
-    named = {"labels": _LABELS.value, "licence": _LICENCE.value, "show": _show}
+    named = {"labels": _LABELS.value, "licence": _LICENCE.value, "show": to_stderr}
     if _SEARCH_DIR.value is None:
         print(bignas.export(run, _ARCHITECTURE.value, _OUTPUT_DIR.value, **named))
         return
     for version in bignas.export_family(run, _SEARCH_DIR.value, _OUTPUT_DIR.value, **named):
         print(version)
-
-
-def _show(line: str) -> None:
-    """Keeps stdout for the folders of the versions, which scripts read."""
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,13 @@ and the accuracy is reported on others. Each child answers to its own name as we
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter
+from .cli import launch, no_chatter, to_stderr
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _SEARCH_DIR = flags.DEFINE_string("search_dir", None, "Folder of a search of it.", required=True)
@@ -55,14 +54,9 @@ def main(argv: Sequence[str]) -> None:
         cascade=cascade,
         labels=_LABELS.value,
         licence=_LICENCE.value,
-        show=_show,
+        show=to_stderr,
     )
     print(version)
-
-
-def _show(line: str) -> None:
-    """Keeps stdout for the folder of the version, which scripts read."""
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def score(
 
 
 def intake_of(run: Run, task: BigNASConfig) -> Intake:
+    """What becomes of a request's images before a child of the run sees them."""
     centre = decode.evaluation_centre(task.train_data.crop)
     return Intake(run.space.base_resolution, run.supernet.input_channels, centre)
 

@@ -42,6 +42,13 @@ def calibration_patches(task: BigNASConfig, images: int) -> np.ndarray:
     return next(iter(split))[0].numpy()
 
 
+def calibration(task: BigNASConfig) -> dict[str, Any]:
+    """What every card says of the images that calibrated batch norms."""
+    # Full batches alone are taken, so it may be fewer than the configuration says.
+    images = splits.calibration_batches(task.train_data, task.selection).images
+    return {"split": task.selection.calibration_split, "images": images}
+
+
 def card(
     run: Run,
     task: BigNASConfig,

@@ -16,7 +16,7 @@ from bignas_tf.console import Show
 from bignas_tf.exports import cascade as cascade_lib
 from bignas_tf.exports import runtimes, saved_model
 from bignas_tf.exports.cascade import ServableCascade
-from bignas_tf.selection import cascade_front, cascades, splits
+from bignas_tf.selection import cascade_front, cascades
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.cascades import Cascade
 from bignas_tf.selection.result import SearchResult
@@ -186,11 +186,10 @@ def _servable(
 def _card(chosen: _Chosen, ranking: Split) -> dict[str, Any]:
     """What the cascade, its children and the other cascades gave, as plain data."""
     found, children = chosen.found, chosen.children
-    selection = chosen.task.selection
     ranked = {name: child.ranking for name, child in children.items()}
     reported = {name: child.reporting for name, child in children.items()}
     own = cascades.outcome(chosen.cascade, reported)
-    split = selection.reporting_split
+    split = chosen.task.selection.reporting_split
     return {
         "cascade": chosen.cascade.to_json(),
         "given": chosen.given,
@@ -202,10 +201,7 @@ def _card(chosen: _Chosen, ranking: Split) -> dict[str, Any]:
             "split": ranking.config.tfds_split,
             **cascades.outcome(chosen.cascade, ranked).to_json(),
         },
-        "calibration": {
-            "split": selection.calibration_split,
-            "images": splits.calibration_batches(chosen.task.train_data, selection).images,
-        },
+        "calibration": cards.calibration(chosen.task),
         "children": {
             name: {
                 "architecture": child.architecture.to_json(),

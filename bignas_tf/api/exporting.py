@@ -25,7 +25,6 @@ from bignas_tf.plain import Value
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection import splits
 from bignas_tf.training.checkpoints import Run
 
 CALIBRATION_IMAGES = 500
@@ -235,9 +234,7 @@ def _servables(
     reporting = cards.reporting_images(task)
     patches, labels = cards.verified_images(reporting)
     centre = decode.evaluation_centre(data.crop)
-    # Full batches alone are taken, so it may be fewer than the configuration says.
-    images = splits.calibration_batches(data, selection).images
-    calibration = {"split": selection.calibration_split, "images": images}
+    calibration = cards.calibration(task)
     for name, architecture in children.items():
         statistics = evaluator.statistics(architecture)
         accuracy = evaluator.top1(architecture, statistics, reporting)

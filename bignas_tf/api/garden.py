@@ -11,10 +11,10 @@ from official.core import config_definitions as cfg
 from official.core import task_factory, train_lib, train_utils
 from official.modeling import hyperparams
 
-from bignas_tf import console, errors, files, full_disk, scratch
+from bignas_tf import console, errors, files
 from bignas_tf.api import devices, runs
 from bignas_tf.console import Show
-from bignas_tf.exports import configs, publishing, saved_model
+from bignas_tf.exports import configs, saved_model
 from bignas_tf.training import parsing, writer
 
 MODES = ("train", "train_and_eval", "eval")
@@ -39,7 +39,8 @@ def configure_garden(
       UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
         together.
     """
-    from bignas_tf.garden import experiments  # official.vision changes the backend of plots
+    # Here, because official.vision, which it imports, changes the backend of plots.
+    from bignas_tf.garden import experiments
 
     if isinstance(config_files, str | os.PathLike):
         config_files = [config_files]
@@ -114,7 +115,8 @@ def export_garden(
         be written.
       RunError: there is no room.
     """
-    from official.vision.serving import export_saved_model_lib  # as above
+    # Here, because official.vision changes the backend of plots.
+    from official.vision.serving import export_saved_model_lib
 
     if input_type not in INPUTS:
         raise errors.UsageError(
@@ -124,18 +126,19 @@ def export_garden(
     height, width, _ = config.task.model.input_size
     if height is None or width is None:
         raise errors.UsageError("an export needs a height and a width in task.model.input_size")
-    base = saved_model.ensure_base(output_dir)
-    with full_disk.explained(base), scratch.folder(base) as staged:
-        publishing.finish(base)
+
+    def write(folder: pathlib.Path) -> None:
         export_saved_model_lib.export_inference_graph(
             input_type=input_type,
             batch_size=None,
             input_image_size=[height, width],
             params=config,
             checkpoint_path=checkpoint,
-            export_dir=str(staged / configs.ONLY_MODEL),
+            export_dir=str(folder),
         )
-        return publishing.publish_versions(staged)[configs.ONLY_MODEL]
+
+    (version,) = saved_model.publish([(configs.ONLY_MODEL, write)], os.fspath(output_dir))
+    return version
 
 
 def _run(

@@ -10,7 +10,7 @@ from typing import Any
 
 from bignas_tf import files
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.exports import publishing
+from bignas_tf.exports import publishing, versions
 from bignas_tf.plain import Value
 
 Listed = Sequence[tuple[str, int]]  # what `files.below` gives
@@ -50,7 +50,7 @@ def below(folder: str, listed: Listed) -> Iterator[Export]:
       UsageError: a file of one is damaged.
     """
     # Hidden ones are left out: they are not verified yet.
-    for name in (path for path, _ in listed if path.endswith("/child.json")):
+    for name in (path for path, _ in listed if path.endswith(f"/{versions.CHILD_FILE}")):
         path = os.path.join(folder, name)
         version = os.path.dirname(path)
         card = files.read_json(path)

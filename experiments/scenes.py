@@ -23,17 +23,21 @@ from PIL import Image
 
 from tools.cli import launch, no_chatter
 
+_SIDES = 18, 37  # of a garment, from and below, in pixels
+
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "", "Where TFDS keeps Fashion-MNIST; its own folder by default."
 )
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "runs/data/scenes", "Folder of the TFRecords.")
 _TRAIN = flags.DEFINE_integer("train", 1600, "Scenes for training.")
 _VALIDATION = flags.DEFINE_integer("validation", 200, "Scenes for validation.")
-_SIDE = flags.DEFINE_integer("side", 64, "Height and width of a scene in pixels.")
+_SIDE = flags.DEFINE_integer(
+    "side", 64, "Height and width of a scene in pixels.", lower_bound=_SIDES[1] - 1
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Other seeds give other scenes.")
 
 SPLITS = {"train": "train[:10000]", "validation": "test"}
-_MOST_THINGS, _SIDES, _TRIES = 3, (18, 37), 50
+_MOST_THINGS, _TRIES = 3, 50
 _INK = 24  # pixels of a garment are brighter; its surroundings are nearly black
 _IMAGES = 500  # read at a time
 _SMOOTH = Image.Resampling.BILINEAR

@@ -7,7 +7,8 @@
 
 Trains experiments/scenes_retinanet.yaml and experiments/scenes_deeplab.yaml with each, for equally
 many steps on the same images in the same order. A seed also draws the decoder and the heads, equal
-in both. Result: experiments/results/transfer.json; what is in it already is not trained again.
+in both. Result: experiments/results/transfer.json; what is in it already is not trained again, and
+what was trained otherwise (another child, other settings) is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import files
+from bignas_tf import errors, files, strict_yaml
 from tools.cli import launch, no_chatter
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Version of the child.", required=True)
@@ -42,16 +43,43 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     path = pathlib.Path(_OUTPUT.value)
-    done = files.read_json(path)["runs"] if path.exists() else {}
+    settings = {task: _setting(task) for task in _TASKS.value}
+    found = files.read_json(path) if path.exists() else {}
+    done, settings = found.get("runs", {}), _agreed(found.get("settings", {}), settings, path)
     for seed in range(_SEEDS.value):
         for task in _TASKS.value:
             for weights in WEIGHTS:
                 name = f"{task}/{weights}/{seed}"
                 if name not in done:
                     done[name] = _train(task, weights, seed)
-                    files.write_json(path, {"summary": summary(done), "runs": done})
+                    record = {"summary": summary(done), "settings": settings, "runs": done}
+                    files.write_json(path, record)
                     print(name, done[name], flush=True)
     print(files.read_text(path))
+
+
+def _setting(task: str) -> dict[str, Any]:
+    """What its trainings have in common: the child, the images, and the configuration file."""
+    card = files.read_json(pathlib.Path(_EXPORT_DIR.value) / "child.json")
+    return {
+        "child": card["architecture"],
+        "macs": card["macs"],
+        "accuracy": card["accuracy"],
+        "configuration": strict_yaml.load(files.read_text(TASKS[task][1])),
+    }
+
+
+def _agreed(
+    recorded: dict[str, Any], settings: dict[str, Any], path: pathlib.Path
+) -> dict[str, Any]:
+    """Both together; refused where they differ."""
+    for task, setting in settings.items():
+        if recorded.get(task, setting) != setting:
+            raise errors.UsageError(
+                f"{path} has trainings of {task} on another child or with another configuration; "
+                "name another --output"
+            )
+    return recorded | settings
 
 
 def _train(task: str, weights: str, seed: int) -> dict[str, float]:
@@ -69,7 +97,7 @@ def _train(task: str, weights: str, seed: int) -> dict[str, float]:
     config = bignas.configure_garden(experiment, [config_file], overrides)
     tf_keras.backend.clear_session()
     tf_keras.utils.set_random_seed(seed)
-    return bignas.train_garden(config, f"{_RUNS.value}/{task}_{weights}_{seed}", "train")
+    return bignas.train_garden(config, f"{_RUNS.value}/{task}_{weights}_{seed}")
 
 
 def summary(runs: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

@@ -55,6 +55,13 @@ def _names_output(values: dict[str, str | None]) -> bool:
     return (values["mode"] == "export") == (values["output_dir"] is not None)
 
 
+@flags.multi_flags_validator(
+    ["mode", "input_type"], message="--input_type is for --mode=export; no other mode takes it"
+)
+def _exports(values: dict[str, str]) -> bool:
+    return values["mode"] == "export" or not flags.FLAGS["input_type"].present
+
+
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()

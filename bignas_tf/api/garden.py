@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory, train_lib, train_utils
 from official.modeling import hyperparams
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, errors, files, plots
 from bignas_tf.api import devices, runs
 from bignas_tf.console import Show
-from bignas_tf.exports import configs, saved_model
+from bignas_tf.exports import configs, saved_model, trainable
 from bignas_tf.training import parsing, writer
 
 MODES = ("train", "train_and_eval", "eval")
@@ -39,8 +40,8 @@ def configure_garden(
       UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
         together.
     """
-    # Here, because official.vision, which it imports, changes the backend of plots.
-    from bignas_tf.garden import experiments
+    with plots.kept():  # here, because official.vision, which it imports, takes seconds
+        from bignas_tf.garden import experiments
 
     if isinstance(config_files, str | os.PathLike):
         config_files = [config_files]
@@ -72,7 +73,7 @@ def train_garden(
         by itself.
 
     Returns:
-      The metrics of the validation images at the end, by the Garden's names.
+      The metrics of the validation images at the end, by the Garden's names; none for "train".
 
     Raises:
       UsageError: an unknown mode, no images, a backbone that does not fit, nothing to evaluate, or
@@ -81,7 +82,8 @@ def train_garden(
     if mode not in MODES:
         raise errors.UsageError(f"mode is {errors.shown(mode)}; choose from {list(MODES)}")
     model_dir, task = os.fspath(model_dir), config.task
-    _check_images(task.validation_data, "task.validation_data")
+    if mode != "train":
+        _check_images(task.validation_data, "task.validation_data")
     if mode == "eval":
         _checkpoint(model_dir)
     else:
@@ -101,6 +103,8 @@ def export_garden(
 ) -> pathlib.Path:
     """Exports a trained detector or segmenter by the Garden's own exporter.
 
+    It appears only once TensorFlow's C++ session loader, which servers use, has answered with it.
+
     Args:
       config: what it was trained with.
       model_dir: of the training; its latest checkpoint is exported.
@@ -113,10 +117,11 @@ def export_garden(
     Raises:
       UsageError: an unknown input, no checkpoint, images of no fixed size, or a folder that cannot
         be written.
-      RunError: there is no room.
+      RunError: there is no room, or the export does not load or answer.
     """
-    # Here, because official.vision changes the backend of plots.
     from official.vision.serving import export_saved_model_lib
+
+    from bignas_tf.garden import gate
 
     if input_type not in INPUTS:
         raise errors.UsageError(
@@ -136,6 +141,7 @@ def export_garden(
             checkpoint_path=checkpoint,
             export_dir=str(folder),
         )
+        gate.check(folder, height, width, encoded=input_type == "image_bytes")
 
     (version,) = saved_model.publish([(configs.ONLY_MODEL, write)], os.fspath(output_dir))
     return version
@@ -144,21 +150,46 @@ def export_garden(
 def _run(
     config: cfg.ExperimentConfig, model_dir: str, mode: str, strategy: tf.distribute.Strategy
 ) -> dict[str, float]:
-    """The Garden's `official.vision.train`, with a final evaluation."""
+    """The Garden's `official.vision.train`, and the last metrics that it found."""
+    metrics: dict[str, float] = {}
     with runs.precision(config.runtime.mixed_precision_dtype):
         with strategy.scope():
             task = task_factory.get_task(config.task, logging_dir=model_dir)
         if mode != "eval":
             train_utils.serialize_config(config, model_dir)
-        _, metrics = train_lib.run_experiment(
-            distribution_strategy=strategy,
-            task=task,
-            mode=mode,
-            params=config,
-            model_dir=model_dir,
-            run_post_eval=True,
-        )
+        with _explained(config.task.model):
+            runner = train_lib.OrbitExperimentRunner(
+                distribution_strategy=strategy,
+                task=task,
+                mode=mode,
+                params=config,
+                model_dir=model_dir,
+                eval_actions=[metrics.update],
+            )
+        runner.run()
+        if mode == "train_and_eval" and not metrics:  # every step was there already
+            runner.controller.evaluate(config.trainer.validation_steps)
     return {name: float(value) for name, value in metrics.items()}
+
+
+@contextlib.contextmanager
+def _explained(model: hyperparams.Config) -> Iterator[None]:
+    """Turns what the Garden's models raise at levels that the child has not into one line."""
+    try:
+        yield
+    except (errors.UsageError, errors.RunError):
+        raise
+    except (LookupError, ValueError, RuntimeError) as error:
+        export_dir = getattr(model.backbone.get(), "export_dir", None)
+        if export_dir is None:
+            raise
+        child = trainable.read(export_dir)
+        levels = sorted(child.features(*model.input_size[:2]).output)
+        raise errors.UsageError(
+            f"the Model Garden cannot build this model ({type(error).__name__}: "
+            f"{errors.one_line(error)}); check that task.model asks for no other features than the "
+            f"child's, whose levels are {', '.join(levels)}"
+        ) from error
 
 
 def _checkpoint(model_dir: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from bignas_tf import plots
 from bignas_tf.data import config as config_lib
 
 DRAWS = 3  # uniform numbers in [0, 1) a patch: top, left, mirror
@@ -28,9 +29,8 @@ def augment(
         pad = patches.shape[1] // _PAD_FRACTION if config.crop == "pad" else 0
         patches = shift_and_mirror(patches, draws, pad, config.flip)
     if config.autoaugment:
-        # It imports all of official.vision, which takes seconds and switches matplotlib's backend,
-        # so that notebooks would show no more plots.
-        from bignas_tf.data import autoaugment
+        with plots.kept():  # here, because official.vision, which it imports, takes seconds
+            from bignas_tf.data import autoaugment
 
         patches = tf.map_fn(
             lambda each: autoaugment.distort(*each),

@@ -14,6 +14,7 @@ from bignas_tf import errors
 _UNREADABLE = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
+    MemoryError,  # a damaged header that claims a huge array
 )
 
 

@@ -60,6 +60,10 @@ def build(
             "one version that tools.export wrote"
         )
     child = trainable.read(config.export_dir)
+    if len(input_specs.shape) != 4:
+        raise errors.UsageError(
+            f"a child reads images, and this model has inputs of {len(input_specs.shape)} axes"
+        )
     _, height, width, channels = input_specs.shape
     features = _adapted(child.features(height, width), norm_activation_config, l2_regularizer)
     if config.pretrained:
@@ -97,6 +101,11 @@ def _as_trained(images: tf.Tensor, config: BignasChild, channels: int) -> tf.Ten
             "the child, or 3 to a child of grey images, and a mean and a stddev for each"
         )
     mean, stddev = np.array(config.mean), np.array(config.stddev)
+    if not (np.isfinite(mean).all() and np.isfinite(stddev).all() and (stddev > 0).all()):
+        raise errors.UsageError(
+            f"mean is {config.mean} and stddev {config.stddev}; they are finite, and a stddev is "
+            "above 0"
+        )
     scale, offset = stddev / _HALF_RANGE, (mean - _HALF_RANGE) / _HALF_RANGE
     x = layers.Rescaling(scale.tolist(), offset.tolist(), name="as_trained")(images)
     return x if given == channels else tf.image.rgb_to_grayscale(x)

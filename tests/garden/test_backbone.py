@@ -101,6 +101,14 @@ def test_channels_that_do_not_fit_are_refused(colour: stored.Stored, grey: store
         _build(grey, channels=1, stddev=[1.0])
 
 
+@pytest.mark.parametrize("stddev", [[0.0, 1.0, 1.0], [float("nan")] * 3, [-1.0] * 3])
+def test_a_normalisation_that_divides_by_nothing_is_refused(
+    colour: stored.Stored, stddev: list[float]
+) -> None:
+    with pytest.raises(errors.UsageError, match="a stddev is above 0"):
+        _build(colour, stddev=stddev)
+
+
 def test_a_backbone_needs_an_export() -> None:
     with pytest.raises(errors.UsageError, match=r"set task\.model\.backbone\.bignas_child\.export"):
         factory.build_backbone(

@@ -57,8 +57,9 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_asked(
 ) -> None:
     given = f"{TINY},{_scenes(tmp_path)},{_on(child)}"
     config = bignas.configure_garden("semantic_segmentation_bignas", [DEEPLAB], given)
-    metrics = bignas.train_garden(config, tmp_path / "run", "train")
+    metrics = bignas.train_garden(config, tmp_path / "run")
     assert 0 <= metrics["mean_iou"] <= 1
+    assert bignas.train_garden(config, tmp_path / "run") == metrics  # nothing is left to train
     written = [tmp_path / "run" / "params.yaml"]
     again = bignas.configure_garden("semantic_segmentation_bignas", written)
     assert again.task.model.as_dict() == config.task.model.as_dict()
@@ -67,6 +68,26 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_asked(
     served = tf.saved_model.load(str(version)).signatures["serving_default"]
     answer = served(tf.zeros([1, 40, 30, 3], tf.uint8))
     assert answer["logits"].shape == (1, SIDE, SIDE, 11)
+
+
+@pytest.mark.slow
+def test_training_alone_needs_no_images_to_validate_on(
+    child: stored.Stored, tmp_path: pathlib.Path
+) -> None:
+    given = f"{TINY},{_scenes(tmp_path)},{_on(child)},task.validation_data.input_path=''"
+    config = bignas.configure_garden("semantic_segmentation_bignas", [DEEPLAB], given)
+    assert bignas.train_garden(config, tmp_path / "run", "train") == {}
+    assert (tmp_path / "run" / "checkpoint").exists()
+
+
+@pytest.mark.parametrize("level", ["task.model.head.level=4", "task.model.decoder.aspp.level=4"])
+def test_levels_that_the_child_has_not_are_named(
+    child: stored.Stored, tmp_path: pathlib.Path, level: str
+) -> None:
+    given = f"{TINY},{_scenes(tmp_path)},{_on(child)},task.model.decoder.type=aspp,{level}"
+    config = bignas.configure_garden("semantic_segmentation_bignas", [DEEPLAB], given)
+    with pytest.raises(errors.UsageError, match="than the child's, whose levels are 2$"):
+        bignas.train_garden(config, tmp_path / "run")
 
 
 @pytest.mark.slow

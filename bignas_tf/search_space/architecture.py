@@ -9,7 +9,8 @@ from typing import Any
 from bignas_tf import errors, files
 
 LayerChoices = tuple[tuple[int, ...], ...]
-_PER_LAYER = ("kernels", "widths", "expands")
+# The fields with a value for each layer, in the order of their genes.
+PER_LAYER = ("kernels", "widths", "expands")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Architecture:
             "resolution": self.resolution,
             "stem_width": self.stem_width,
             "depths": list(self.depths),
-            **{name: [list(stage) for stage in getattr(self, name)] for name in _PER_LAYER},
+            **{name: [list(stage) for stage in getattr(self, name)] for name in PER_LAYER},
             "head_width": self.head_width,
         }
 
@@ -77,7 +78,7 @@ class Architecture:
             raise errors.UsageError(f"{os.fspath(path)}: {error}") from error
 
 
-_RANK = {"depths": 1} | dict.fromkeys(_PER_LAYER, 2)
+_RANK = {"depths": 1} | dict.fromkeys(PER_LAYER, 2)
 
 
 def _integers(name: str, value: object, rank: int) -> Any:

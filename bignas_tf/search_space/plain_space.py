@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 
 from bignas_tf import errors
 from bignas_tf.search_space import plain_style, style
+from bignas_tf.search_space.architecture import PER_LAYER
 from bignas_tf.search_space.keys import check_keys
 from bignas_tf.search_space.space import PADDINGS, SearchSpace, Stage
 
@@ -118,7 +119,7 @@ def _check_space(space: SearchSpace, source: str) -> None:
     narrowest = min(space.stem_widths)
     for index, stage in enumerate(space.stages):
         where = f"{source}: stages[{index}]"
-        _require_tuples(stage, ("widths", "depths", "kernels", "expands"), where)
+        _require_tuples(stage, ("depths", *PER_LAYER), where)
         _check_stride(f"{where}: stride", stage.stride)
         if any(kernel % 2 == 0 for kernel in stage.kernels):
             raise errors.UsageError(f"{where}: kernels are {stage.kernels}; only odd ones")

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 
 from bignas_tf import errors
-from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.architecture import PER_LAYER, Architecture
 from bignas_tf.search_space.style import PAPER, Style
 
 PADDINGS = ("symmetric", "same")
 RESOLUTION, STEM_WIDTH, HEAD_WIDTH, FIRST_STAGE = range(4)
-GENES_PER_LAYER = 3
-KERNEL, WIDTH, EXPAND = range(GENES_PER_LAYER)
+GENES_PER_LAYER = len(PER_LAYER)
+KERNEL, WIDTH, EXPAND = map(PER_LAYER.index, ("kernels", "widths", "expands"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Stage:
 
     @property
     def layer_choices(self) -> tuple[tuple[int, ...], ...]:
-        """Choices of (kernel, width, expand)."""
-        return self.kernels, self.widths, self.expands
+        """The choices of each gene of a layer."""
+        return tuple(getattr(self, name) for name in PER_LAYER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,7 +216,7 @@ class SearchSpace:
         a = architecture
         code = [a.resolution, a.stem_width, a.head_width]
         for index, stage in enumerate(self.stages):
-            layers = list(zip(a.kernels[index], a.widths[index], a.expands[index], strict=True))
+            layers = list(zip(*(getattr(a, name)[index] for name in PER_LAYER), strict=True))
             layers += layers[-1:] * (stage.max_depth - len(layers))
             layers = layers[: stage.coded_layers]
             code += [a.depths[index], *(gene for layer in layers for gene in layer)]
@@ -225,19 +225,20 @@ class SearchSpace:
     def decode(self, code: Sequence[int] | np.ndarray) -> Architecture:
         """Reads a code; values of layers past the depth are ignored."""
         values = [int(value) for value in code]
-        depths, layers = [], []
+        depths: list[int] = []
+        layers: dict[str, list[tuple[int, ...]]] = {name: [] for name in PER_LAYER}
         for start, stage in self.stage_starts():
-            depth = values[start]
-            genes = [start + stage.gene(layer) for layer in range(depth)]
-            depths.append(depth)
-            layers.append(
-                [tuple(values[gene + i] for gene in genes) for i in range(GENES_PER_LAYER)]
-            )
-        kernels, widths, expands = (tuple(stage) for stage in zip(*layers, strict=True))
+            depths.append(values[start])
+            genes = [start + stage.gene(layer) for layer in range(values[start])]
+            for offset, name in enumerate(PER_LAYER):
+                layers[name].append(tuple(values[gene + offset] for gene in genes))
         architecture = Architecture(
-            values[RESOLUTION], values[STEM_WIDTH], tuple(depths), kernels, widths, expands,
-            values[HEAD_WIDTH],
-        )  # fmt: skip
+            resolution=values[RESOLUTION],
+            stem_width=values[STEM_WIDTH],
+            depths=tuple(depths),
+            head_width=values[HEAD_WIDTH],
+            **{name: tuple(stages) for name, stages in layers.items()},
+        )
         self.validate(architecture)
         return architecture
 
@@ -255,7 +256,7 @@ class SearchSpace:
         _check("resolution", a.resolution, self.eval_resolutions)
         _check("stem_width", a.stem_width, self.stem_widths)
         _check("head_width", a.head_width, self.head_widths)
-        for name in ("depths", "kernels", "widths", "expands"):
+        for name in ("depths", *PER_LAYER):
             if len(getattr(a, name)) != len(self.stages):
                 raise errors.UsageError(
                     f"architecture field {name!r} has {len(getattr(a, name))} stages; "
@@ -263,7 +264,7 @@ class SearchSpace:
                 )
         for index, stage in enumerate(self.stages):
             _check(f"depths[{index}]", a.depths[index], stage.depths)
-            for name in ("kernels", "widths", "expands"):
+            for name in PER_LAYER:
                 values = getattr(a, name)[index]
                 if len(values) != a.depths[index]:
                     raise errors.UsageError(

@@ -33,7 +33,7 @@ def test_what_answers_alike_in_both_loaders_passes(tmp_path: pathlib.Path) -> No
 
 
 def test_what_is_not_finite_fails(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.RunError, match="'pixels' in the session loader .* not finite"):
+    with pytest.raises(errors.RunError, match=r"'pixels' in the session loader .* not finite"):
         gate.check(_saved(tmp_path / "1", 0.0), SIDE, SIDE, encoded=False)
 
 

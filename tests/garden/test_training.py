@@ -86,7 +86,7 @@ def test_levels_that_the_child_has_not_are_named(
 ) -> None:
     given = f"{TINY},{_scenes(tmp_path)},{_on(child)},task.model.decoder.type=aspp,{level}"
     config = bignas.configure_garden("semantic_segmentation_bignas", [DEEPLAB], given)
-    with pytest.raises(errors.UsageError, match="than the child's, whose levels are 2$"):
+    with pytest.raises(errors.UsageError, match=r"than the child's, whose levels are 2$"):
         bignas.train_garden(config, tmp_path / "run")
 
 

@@ -34,6 +34,9 @@ _VALIDATION = flags.DEFINE_integer("validation", 200, "Scenes for validation.")
 _SIDE = flags.DEFINE_integer(
     "side", 64, "Height and width of a scene in pixels.", lower_bound=_SIDES[1] - 1
 )
+_BACKGROUND = flags.DEFINE_float(
+    "background", 1.0, "Brightness of the background; 0 is black.", lower_bound=0, upper_bound=1
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Other seeds give other scenes.")
 
 SPLITS = {"train": "train[:10000]", "validation": "test"}
@@ -97,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
             with tf.io.TFRecordWriter(str(path)) as writer:
                 for number in range(count):
                     rng = np.random.default_rng([_SEED.value, list(SPLITS).index(split), number])
-                    scene = draw(garments, labels, _SIDE.value, rng)
+                    scene = draw(garments, labels, _SIDE.value, rng, _BACKGROUND.value)
                     writer.write(example(scene, number))
             path.replace(folder / path.name)
         print(f"{folder / path.name}: {count} scenes", flush=True)
@@ -117,7 +120,13 @@ def _garments(split: str) -> tuple[np.ndarray, np.ndarray]:
     return patches[..., 0], labels
 
 
-def draw(garments: np.ndarray, labels: np.ndarray, side: int, rng: np.random.Generator) -> Scene:
+def draw(
+    garments: np.ndarray,
+    labels: np.ndarray,
+    side: int,
+    rng: np.random.Generator,
+    background: float = 1.0,
+) -> Scene:
     """Draws one scene.
 
     Args:
@@ -125,8 +134,9 @@ def draw(garments: np.ndarray, labels: np.ndarray, side: int, rng: np.random.Gen
       labels: int [N], from 0.
       side: of the scene, in pixels.
       rng: all that is random about it.
+      background: its brightness.
     """
-    image, classes = _background(side, rng), np.zeros([side, side], np.uint8)
+    image, classes = _background(side, rng, background), np.zeros([side, side], np.uint8)
     things = []
     for _ in range(rng.integers(1, _MOST_THINGS + 1)):
         chosen = rng.integers(len(garments))
@@ -164,7 +174,7 @@ def _free_place(
     return None
 
 
-def _background(side: int, rng: np.random.Generator) -> np.ndarray:
+def _background(side: int, rng: np.random.Generator, brightness: float) -> np.ndarray:
     """Blotches of many sizes and stripes, uint8 [side, side, 3]."""
     pixels = np.zeros([side, side, 3])
     for cells in (3, 9, 27):
@@ -173,7 +183,7 @@ def _background(side: int, rng: np.random.Generator) -> np.ndarray:
     rows, columns = np.mgrid[:side, :side]
     across, down = rng.uniform(-0.6, 0.6, 2)
     pixels += 30 * np.sin(across * columns + down * rows)[..., np.newaxis]
-    return np.clip(rng.uniform(0.3, 1.0) * pixels, 0, 255).astype(np.uint8)
+    return np.clip(brightness * rng.uniform(0.3, 1.0) * pixels, 0, 255).astype(np.uint8)
 
 
 def example(scene: Scene, number: int) -> bytes:

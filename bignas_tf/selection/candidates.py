@@ -29,6 +29,7 @@ class Candidate:
       ranking: its accuracy on the ranking split; None if it failed.
       failure: why it failed; None if it did not.
       converted: what its file in another format reaches; None if it was not converted.
+      unconverted: why it could not be converted; None if it was, or nobody tried.
     """
 
     architecture: Architecture
@@ -38,6 +39,7 @@ class Candidate:
     ranking: Accuracy | None
     failure: str | None = None
     converted: Converted | None = None
+    unconverted: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain form without the number of images; `from_json` reads it back."""
@@ -49,6 +51,7 @@ class Candidate:
             "ranking_top1": self.ranking.top1 if self.ranking else None,
             "failure": self.failure,
             **converted.plain(self.converted),
+            **({} if self.unconverted is None else {"unconverted": self.unconverted}),
         }
 
     @classmethod
@@ -75,6 +78,7 @@ class Candidate:
             ranking=None if top1 is None else Accuracy(top1, images),
             failure=failure,
             converted=converted.read(value, images),
+            unconverted=value["unconverted"].text() if "unconverted" in value.fields() else None,
         )
 
 

@@ -76,19 +76,21 @@ def rerank(
       show: takes a line for each child.
 
     Returns:
-      All candidates; those that were converted know the accuracy of their file.
+      All candidates; those that were converted know the accuracy of their file, or why there is
+      none.
     """
-    found: dict[Architecture, Converted | None] = {}
+    found: dict[Architecture, Candidate] = {}
     chosen = list(_contenders(candidates, budgets, reranking))
     for number, child in enumerate(chosen, 1):
         record = _recorded(child.architecture, reranking, convert, memory)
         converted = _converted(child, record)
-        found[child.architecture] = converted
+        found[child.architecture] = dataclasses.replace(
+            child, converted=converted, unconverted=record.failure
+        )
         outcome = f"failed: {record.failure}" if converted is None else str(converted)
         show(f"{reranking.form} {number}/{len(chosen)}: {outcome}")
-    return [
-        dataclasses.replace(each, converted=found.get(each.architecture)) for each in candidates
-    ]
+    bare = (dataclasses.replace(each, converted=None, unconverted=None) for each in candidates)
+    return [found.get(each.architecture, each) for each in bare]
 
 
 def _contenders(

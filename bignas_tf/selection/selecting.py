@@ -68,6 +68,7 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     warnings = (
         *chance.of_majority(found),
         *_of_failures(found.candidates),
+        *_of_conversions(found),
         *chance.of_choices(found),
         *chance.of_neighbours(selected),
     )
@@ -99,6 +100,17 @@ def _of_failures(candidates: Sequence[Candidate]) -> Iterator[str]:
     yield f"{len(failed)} of {len(candidates)} children failed, {where}: {first}{failed[0].failure}"
 
 
+def _of_conversions(found: SearchResult) -> Iterator[str]:
+    """Warns of children whose file could not be compared."""
+    failures = [each.unconverted for each in found.candidates if each.unconverted is not None]
+    if failures and found.rerank:
+        tried = len(failures) + sum(each.converted is not None for each in found.candidates)
+        yield (
+            f"{len(failures)} of {tried} children could not be converted to {found.rerank.form}, "
+            f"the first: {failures[0]}"
+        )
+
+
 def select_again(
     result: SearchResult, budgets: Sequence[Budget], rerank: Reranking | None = None
 ) -> SearchResult:
@@ -121,8 +133,11 @@ def select_again(
         if rerank:
             _check_converted(budget, result, rerank)
     if rerank is None:  # what no file has chosen says nothing of files
-        bare = tuple(dataclasses.replace(each, converted=None) for each in result.candidates)
-        result = dataclasses.replace(result, candidates=bare)
+        bare = (
+            dataclasses.replace(each, converted=None, unconverted=None)
+            for each in result.candidates
+        )
+        result = dataclasses.replace(result, candidates=tuple(bare))
     result = dataclasses.replace(result, rerank=rerank)
     known = {child.architecture: child.reporting for child in result.selected}
     return select(result, budgets, lambda children: {child: known.get(child) for child in children})
@@ -152,7 +167,8 @@ def _check(budget: Budget, result: SearchResult) -> None:
 def _check_converted(budget: Budget, result: SearchResult, rerank: Reranking) -> None:
     best = candidates_lib.best(result.candidates, budget, rerank.best)
     same = result.rerank is not None and result.rerank.form == rerank.form
-    unknown = sum(each.converted is None for each in best) if same else len(best)
+    untried = [each for each in best if each.converted is None and each.unconverted is None]
+    unknown = len(untried if same else best)
     if unknown:
         raise errors.UsageError(
             f"--rerank={rerank}: {unknown} of the {len(best)} best candidates within budget "

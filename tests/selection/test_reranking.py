@@ -60,6 +60,8 @@ def test_the_child_whose_file_is_best_is_selected() -> None:
     # Both figures are there: the child's own, and that of its file.
     assert selected.ranking.top1 == TOP1[BEST[2]]
     assert selected.converted == _convert(BEST[2])
+    warning = f"1 of {len(lines)} children could not be converted to int8, the first: no int8 kernel"
+    assert warning in _selected(result).warnings
 
 
 def test_files_that_cannot_be_told_apart_are_chosen_among_as_children_are() -> None:
@@ -102,6 +104,8 @@ def test_the_result_is_read_back(tmp_path: pathlib.Path) -> None:
     plain = json.loads(json.dumps(result.to_json()))
     assert plain["settings"]["rerank"] == "int8:3"
     assert plain["selected"][0]["converted"]["top1_lost_standard_error"] == 0.005
+    failures = [each["unconverted"] for each in plain["candidates"] if "unconverted" in each]
+    assert failures == ["no int8 kernel"]
     assert SearchResult.from_json(plain) == result
     assert "rerank" not in FOUND.to_json()["settings"]
 
@@ -120,11 +124,12 @@ def test_a_budget_none_of_whose_best_converts_is_a_failure() -> None:
 
 def test_selecting_again_takes_the_files_that_were_made() -> None:
     result = _selected(_reranked()[0])
-    whole = tuple(each for each in result.candidates if each.architecture != BEST[1])
-    result = dataclasses.replace(result, candidates=whole)
     again = selecting.select_again(result, BUDGETS[:1], Reranking("int8", 1))
     assert again.selected[0].architecture == BEST[0]  # of one file, whatever it loses
     assert again.selected[0].converted == _convert(BEST[0])
+    # The second could not be converted, which is known, and no reason to search again.
+    third = selecting.select_again(result, BUDGETS[:1], INT8)
+    assert third.selected[0].architecture == BEST[2]
     plain = selecting.select_again(result, BUDGETS[:1])
     assert plain.rerank is None
     for rerank, budget in (

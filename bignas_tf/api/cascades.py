@@ -14,7 +14,7 @@ from bignas_tf.api import answering, cards, evaluators, exporting
 from bignas_tf.api.answering import AnsweringChild
 from bignas_tf.console import Show
 from bignas_tf.exports import cascade as cascade_lib
-from bignas_tf.exports import runtimes, saved_model
+from bignas_tf.exports import saved_model, trials
 from bignas_tf.exports.cascade import ServableCascade
 from bignas_tf.selection import cascade_front, cascades
 from bignas_tf.selection import result as result_lib
@@ -112,7 +112,8 @@ def export_cascade(
     for line in _lines(card):
         show(line)
     servable = _servable(chosen, card, names, reporting)
-    return cascade_lib.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
+    with trials.started() as through:
+        return cascade_lib.export(servable, os.fspath(output_dir), through)
 
 
 def _costs(found: SearchResult, objective: str, folder: str | os.PathLike[str]) -> dict[str, float]:

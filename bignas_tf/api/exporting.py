@@ -17,7 +17,7 @@ from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import runtimes, saved_model, versions
+from bignas_tf.exports import runtimes, saved_model, trials, versions
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -79,8 +79,9 @@ def export(
     names = class_names(run.config.task.train_data, labels)
     # Before the work: otherwise these mistakes would show only after it.
     saved_model.ensure_base(output_dir)
-    ((_, servable),) = _servables(run, children, names, licence, console.or_silent(show))
-    return saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
+    with trials.started() as through:
+        ((_, servable),) = _servables(run, children, names, licence, console.or_silent(show))
+        return saved_model.export(servable, os.fspath(output_dir), through)
 
 
 def export_family(
@@ -117,7 +118,8 @@ def export_family(
     servables = _servables(
         run, children, names, licence, console.or_silent(show), cards.converted(found)
     )
-    return saved_model.export_family(servables, os.fspath(output_dir), runtimes.MANDATORY)
+    with trials.started() as through:
+        return saved_model.export_family(servables, os.fspath(output_dir), through)
 
 
 def convert(
@@ -187,7 +189,7 @@ def verify(
     show = console.or_silent(show)
     show(runtimes.HEADER)
     outcomes = []
-    for outcome in runtimes.check(pathlib.Path(version)):
+    for outcome in trials.check(pathlib.Path(version)):
         show(outcome.line())
         outcomes.append(outcome)
     return outcomes

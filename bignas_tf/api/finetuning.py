@@ -21,7 +21,7 @@ from bignas_tf.api import apart, cards, exporting, runs
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter
 from bignas_tf.data import decode, faults, inputs, resize, sources
-from bignas_tf.exports import runtimes, saved_model
+from bignas_tf.exports import saved_model, trials
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
@@ -78,8 +78,9 @@ def finetune(
     child = _adapted(run, chosen, task)
     saved_model.ensure_base(output_dir)
     fit(child, config, verbose)
-    servable = _servable(child, run, chosen, config, reporting, licence)
-    folder = saved_model.export(servable, os.fspath(output_dir), runtimes.MANDATORY)
+    with trials.started() as through:
+        servable = _servable(child, run, chosen, config, reporting, licence)
+        folder = saved_model.export(servable, os.fspath(output_dir), through)
     show(str(folder))
     if patches is not None:
         made = converter.Conversion(

@@ -20,9 +20,9 @@ from bignas_tf.exports import card as card_lib
 from bignas_tf.exports import (
     configs,
     requests,
-    runtimes,
     saved_model,
     signatures,
+    trials,
     verify,
     versions,
 )
@@ -83,7 +83,7 @@ class ServableCascade:
 
 
 def export(
-    servable: ServableCascade, output_dir: str, through: Sequence[runtimes.Runtime] = ()
+    servable: ServableCascade, output_dir: str, through: Sequence[trials.Started] = ()
 ) -> pathlib.Path:
     """Writes `output_dir/<version>/`; see `saved_model.export`."""
 
@@ -95,7 +95,7 @@ def export(
 
 
 def _write(
-    servable: ServableCascade, folder: pathlib.Path, through: Sequence[runtimes.Runtime]
+    servable: ServableCascade, folder: pathlib.Path, through: Sequence[trials.Started]
 ) -> None:
     """Fills a folder with all that a version contains, and verifies it."""
     saved_model.save_graph(folder, build(servable))
@@ -115,7 +115,7 @@ def _write(
     files.write_json(folder / versions.CASCADE_FILE, card | {"verified": checked})
     text = card_lib.render_cascade(card, servable.labels)
     files.write_text(folder / card_lib.CARD_FILE, text)
-    runtimes.require(folder, through)
+    trials.require(folder, through)
 
 
 def _feeds(servable: ServableCascade) -> dict[str, Mapping[str, verify.Feeds]]:

@@ -1,17 +1,19 @@
 """Loads an export in one runtime and runs it; needs NumPy and that runtime alone.
 
-`runtimes` starts this file by its path, in its own process, so that nothing which this
+`trials` starts this file by its path, in its own process, so that nothing which this
 project or another runtime brings can make a file work here that would not work for a user:
 
-  python -P probe.py RUNTIME MODEL PATCHES.npy ANSWER.npz [INPUT OUTPUT]
+  python -P probe.py RUNTIME
 
-PATCHES are uint8 [N, S, S, C]. ANSWER gets `logits`, float32 [N, classes], and `milliseconds`, the
-median time of one image in its own call. INPUT and OUTPUT are names of tensors, which only
-'session' needs.
+Each line of its input is a JSON list, [MODEL, PATCHES.npy, ANSWER.npz] and sometimes INPUT and
+OUTPUT; when it has been dealt with, a line says "done". PATCHES are uint8 [N, S, S, C]. ANSWER gets
+`logits`, float32 [N, classes], and `milliseconds`, the median time of one image in its own call.
+INPUT and OUTPUT are names of tensors, which only 'session' needs.
 """
 
 from __future__ import annotations
 
+import json
 import pathlib
 import runpy
 import statistics
@@ -137,16 +139,24 @@ def milliseconds(run: Infer, patch: np.ndarray) -> float:
 
 def main(arguments: Sequence[str]) -> None:
     """See the module's docstring for the arguments."""
-    runtime, model, patches_path, answer_path, *names = arguments
+    (runtime,) = arguments
     for module in ("bignas_tf", "tf_keras"):
         sys.modules[module] = None  # type: ignore[assignment]  # importing it now fails
+    if runtime == tensorflow.__name__:
+        pass  # takes seconds, in which the model may still be in the making
+    for line in sys.stdin:
+        try:
+            _answer(runtime, *json.loads(line))
+        except Exception as error:  # whatever a runtime may raise, in one line
+            sys.exit(f"error: {' '.join(str(error).split()) or type(error).__name__}")
+        print("done", flush=True)
+
+
+def _answer(runtime: str, model: str, patches_path: str, answer_path: str, *names: str) -> None:
     patches = np.load(patches_path)
-    try:
-        run = _RUNTIMES[runtime](model, *names)
-        logits = run(patches)
-        elapsed = milliseconds(run, patches[:1])
-    except Exception as error:  # whatever a runtime may raise, in one line
-        sys.exit(f"error: {' '.join(str(error).split()) or type(error).__name__}")
+    run = _RUNTIMES[runtime](model, *names)
+    logits = run(patches)
+    elapsed = milliseconds(run, patches[:1])
     np.savez(answer_path, logits=logits, milliseconds=elapsed)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from typing import IO
 
 from bignas_tf import errors
 
@@ -17,6 +21,7 @@ ON_CPU = {
     "TPU_LOAD_LIBRARY": "0",
 }
 _ENVIRONMENT = {**ON_CPU, "TF_CPP_MIN_LOG_LEVEL": "3"}
+DONE = "done\n"
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -25,18 +30,95 @@ def run(arguments: Sequence[str]) -> None:
     Raises:
       RunError: it failed; the message is the last line that it wrote.
     """
-    try:
-        done = subprocess.run(
+    with conversation(arguments) as process:
+        process.finish()
+
+
+@contextlib.contextmanager
+def conversation(arguments: Sequence[str]) -> Iterator[Conversation]:
+    """Starts Python with these arguments; it works beside this process, and ends with the context.
+
+    See `run` for the arguments.
+    """
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
             # -P: neither this folder nor that of the file is a place to import from.
             [sys.executable, "-P", *arguments],
             env=os.environ | _ENVIRONMENT,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
             text=True,
             errors="replace",
-            timeout=_TIMEOUT_S,
         )
-    except subprocess.TimeoutExpired:
-        raise errors.RunError(f"it took over {_TIMEOUT_S} s") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise errors.RunError(lines[-1].removeprefix("error: "))
+        try:
+            yield Conversation(process, complaints)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+class Conversation:
+    """A process that takes lines, and answers each with `DONE`.
+
+    Args:
+      process: whose streams are pipes of text.
+      complaints: the file that its errors go to.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], complaints: IO[bytes]) -> None:
+        self._process = process
+        self._complaints = complaints
+
+    def ask(self, line: str) -> None:
+        """Sends a line, and waits until it has been dealt with.
+
+        Raises:
+          RunError: the process ended instead; the message is the last line that it wrote.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._limited():
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(f"{line}\n")
+                self._process.stdin.flush()
+            if DONE not in iter(self._process.stdout.readline, ""):
+                self._process.wait()
+                raise errors.RunError(self._last_words())
+
+    def finish(self) -> None:
+        """Waits until the process has ended by itself.
+
+        Raises:
+          RunError: it failed; the message is the last line that it wrote.
+        """
+        with self._limited():
+            self._process.communicate()
+        if self._process.returncode:
+            raise errors.RunError(self._last_words())
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Ends the process, and so what waits for it, after `_TIMEOUT_S`."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(_TIMEOUT_S, end)
+        timer.start()
+        try:
+            yield
+        except errors.RunError:
+            if not late.is_set():
+                raise
+        finally:
+            timer.cancel()
+        if late.is_set():
+            raise errors.RunError(f"it took over {_TIMEOUT_S} s")
+
+    def _last_words(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        return (lines or [f"exit status {self._process.returncode}"])[-1].removeprefix("error: ")

@@ -1,18 +1,13 @@
-"""Runs an export through every runtime that is installed, on the images that it contains."""
+"""The runtimes that an export can be run in, and what came of it."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.util
 import math
 import pathlib
-from collections.abc import Iterable, Iterator
 
-import numpy as np
-
-from bignas_tf import commands, errors, files, scratch
-from bignas_tf.exports import processes, publishing, verify
+from bignas_tf import errors, files
 from bignas_tf.exports import proof as proof_lib
 
 # Where `conversion` puts files below an export, what it says of them, and their names by format.
@@ -24,9 +19,6 @@ FILES = {
     "int8": "child_int8.tflite",
     "onnx": "child.onnx",
 }
-_SIGNATURE, _INPUT = "patches", "patches"
-_PROBE = pathlib.Path(__file__).resolve().with_name("probe.py")
-_CLI = ("-m", "tensorflow.python.tools.saved_model_cli")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,60 +106,13 @@ class Outcome:
         return _COLUMNS.format(name, "yes", difference, agreement, time, verdict)
 
 
-def check(folder: pathlib.Path, runtimes: Iterable[Runtime] = RUNTIMES) -> Iterator[Outcome]:
-    """Runs an export's proof through runtimes, each in its own process.
-
-    Args:
-      folder: one version, as `saved_model.export` writes it.
-      runtimes: which.
-
-    Yields:
-      Each runtime's outcome, as it comes.
-
-    Raises:
-      UsageError: the folder holds no proof.
-    """
-    folder = folder.resolve()
-    publishing.finish(folder)
-    proof = proof_lib.read(folder)
-    for runtime in runtimes:
-        model = folder / CONVERTED_DIR / FILES[runtime.format] if runtime.format else folder
-        if not importlib.util.find_spec(runtime.package):
-            yield Outcome(runtime, skipped=f"{runtime.package} is not installed")
-        elif not model.exists():
-            convert = commands.spelling("convert")
-            yield Outcome(runtime, skipped=f"{model.name} was not made; see `{convert}`")
-        elif runtime.format and not _made_of(folder, runtime.format):
-            problem = (
-                f"{model.name} was not made from this export by `{commands.spelling('convert')}`"
-            )
-            yield Outcome(runtime, problem=f"{problem}; convert again")
-        else:
-            yield _outcome(runtime, model, proof)
-
-
-def require(folder: pathlib.Path, runtimes: Iterable[Runtime] = MANDATORY) -> None:
-    """See `check`.
-
-    Raises:
-      RunError: one of the runtimes is not installed, gives no answer or a wrong one.
-    """
-    for outcome in check(folder, runtimes):
-        reason = outcome.skipped or outcome.problem
-        if reason or not outcome.passed:
-            wrong = f"its logits differ by up to {outcome.difference:.3g}"
-            raise errors.RunError(
-                f"the export {folder} failed in {outcome.runtime.name}: {reason or wrong}"
-            )
-
-
 def sha256(path: pathlib.Path) -> str:
     """A file's hash."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _made_of(folder: pathlib.Path, name: str) -> bool:
+def made_of(folder: pathlib.Path, name: str) -> bool:
     """Whether `conversion` made a file in another format from this very export."""
     converted = folder / CONVERTED_DIR
     try:
@@ -176,57 +121,3 @@ def _made_of(folder: pathlib.Path, name: str) -> bool:
     except (errors.UsageError, KeyError, TypeError):
         return False
     return hashes == (sha256(folder / proof_lib.PROOF_FILE), sha256(converted / FILES[name]))
-
-
-def _outcome(runtime: Runtime, model: pathlib.Path, proof: proof_lib.Proof) -> Outcome:
-    with scratch.temporary() as temporary:
-        patches_path, answer_path = (temporary / name for name in ("in.npy", "out.npz"))
-        np.save(patches_path, proof.patches)
-        try:
-            if runtime.probe:
-                logits, milliseconds = _probe(runtime.probe, model, patches_path, answer_path)
-            else:
-                logits, milliseconds = _cli(model, patches_path), math.nan
-        except errors.RunError as error:
-            return Outcome(runtime, problem=str(error))
-    if logits.shape != proof.logits.shape:
-        shapes = f"{list(logits.shape)}, not {list(proof.logits.shape)}"
-        return Outcome(runtime, problem=f"its logits have the shape {shapes}")
-    allowed = proof.tolerance
-    if runtime.relative_tolerance is not None:
-        allowed = runtime.relative_tolerance * proof.largest
-    return Outcome(
-        runtime,
-        difference=float(np.abs(logits - proof.logits).max()),
-        allowed=allowed,
-        agreement=float((logits.argmax(-1) == proof.logits.argmax(-1)).mean()),
-        milliseconds=milliseconds,
-    )
-
-
-def _probe(
-    name: str, model: pathlib.Path, patches: pathlib.Path, answer: pathlib.Path
-) -> tuple[np.ndarray, float]:
-    """Logits and milliseconds of `probe`."""
-    names = []
-    if name == "session":
-        inputs, outputs = verify.signatures(model, [_SIGNATURE])[_SIGNATURE]
-        if _INPUT not in inputs or verify.LOGITS not in outputs:
-            given = f"takes {sorted(inputs)} and gives {sorted(outputs)}"
-            raise errors.RunError(f"{_SIGNATURE!r} {given}, not {_INPUT!r} and {verify.LOGITS!r}")
-        names = [inputs[_INPUT], outputs[verify.LOGITS]]
-    processes.run([str(_PROBE), name, str(model), str(patches), str(answer), *names])
-    with np.load(answer) as arrays:
-        return arrays["logits"], float(arrays["milliseconds"])
-
-
-def _cli(model: pathlib.Path, patches: pathlib.Path) -> np.ndarray:
-    """Logits of `saved_model_cli run`."""
-    output = patches.parent / "answer"
-    given = f"--inputs={_INPUT}={patches}"
-    where = f"--dir={model}", "--tag_set=serve", f"--signature_def={_SIGNATURE}"
-    processes.run([*_CLI, "run", *where, given, f"--outdir={output}"])
-    try:
-        return np.load(output / f"{verify.LOGITS}.npy")
-    except FileNotFoundError:
-        raise errors.RunError(f"{_SIGNATURE!r} gives no {verify.LOGITS!r}") from None

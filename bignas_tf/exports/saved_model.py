@@ -21,9 +21,9 @@ from bignas_tf.exports import (
     configs,
     publishing,
     requests,
-    runtimes,
     signatures,
     trainable,
+    trials,
     verify,
     versions,
 )
@@ -86,7 +86,7 @@ class Servable:
 
 
 def export(
-    servable: Servable, output_dir: str, through: Sequence[runtimes.Runtime] = ()
+    servable: Servable, output_dir: str, through: Sequence[trials.Started] = ()
 ) -> pathlib.Path:
     """Writes `output_dir/<version>/`, which appears only once it is verified.
 
@@ -110,7 +110,7 @@ def export(
 def export_family(
     servables: Iterable[tuple[str, Servable]],
     output_dir: str,
-    through: Sequence[runtimes.Runtime] = (),
+    through: Sequence[trials.Started] = (),
 ) -> list[pathlib.Path]:
     """Writes `output_dir/<name>/<version>/` for each; none appears unless all are verified.
 
@@ -195,11 +195,11 @@ def save_graph(folder: pathlib.Path, functions: Mapping[str, Callable[..., Answe
     tf.saved_model.save(tf.Module(), str(folder), signatures=functions, options=options)
 
 
-def _writer(servable: Servable, through: Sequence[runtimes.Runtime]) -> Write:
+def _writer(servable: Servable, through: Sequence[trials.Started]) -> Write:
     return functools.partial(_write, servable, through=through)
 
 
-def _write(servable: Servable, folder: pathlib.Path, through: Sequence[runtimes.Runtime]) -> None:
+def _write(servable: Servable, folder: pathlib.Path, through: Sequence[trials.Started]) -> None:
     """Fills a folder with all that a version contains, and verifies it."""
     save_graph(folder, signatures.build(servable.child, servable.intake, servable.names))
     feeds = requests.feeds(servable.patches, servable.centre)
@@ -223,7 +223,7 @@ def _write(servable: Servable, folder: pathlib.Path, through: Sequence[runtimes.
     files.write_json(folder / versions.CHILD_FILE, card | {"verified": verified})
     text = card_lib.render(card, servable.child, servable.names)
     files.write_text(folder / card_lib.CARD_FILE, text)
-    runtimes.require(folder, through)
+    trials.require(folder, through)
 
 
 def input_card(intake: Intake) -> dict[str, Any]:

@@ -26,6 +26,31 @@ def test_a_failure_is_an_error_of_one_line(code: str, message: str) -> None:
     assert str(caught.value) == message
 
 
+def test_a_conversation_goes_on_while_the_process_lives() -> None:
+    code = (
+        "import sys\n"
+        "for line in sys.stdin:\n"
+        "    if line == 'bad\\n': sys.exit('error: that was bad')\n"
+        "    print('noise'); print('done', flush=True)"
+    )
+    with processes.conversation(["-c", code]) as process:
+        for line in ("one", "two"):
+            process.ask(line)
+        for _ in range(2):
+            with pytest.raises(errors.RunError, match=r"^that was bad$"):
+                process.ask("bad")
+
+
+def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_TIMEOUT_S", 0.1)
+    code = "import sys; sys.stdin.read()"
+    with (
+        processes.conversation(["-c", code]) as process,
+        pytest.raises(errors.RunError, match="it took over"),
+    ):
+        process.ask("anything")
+
+
 def test_it_sees_no_gpu_no_tpu_and_not_the_folder_it_is_in(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from bignas_tf import errors, scratch
-from bignas_tf.exports import configs, proof, publishing, runtimes
+from bignas_tf.exports import configs, proof, publishing, trials
 from tests import kills
 
 REPLACE = """
@@ -105,7 +105,7 @@ def test_whoever_reads_an_export_finds_its_converted_files(tmp_path: pathlib.Pat
     (tmp_path / "converted" / "old").write_text("")
     assert kills.before_rename(3, REPLACE, tmp_path)
     assert not (tmp_path / "converted").exists()
-    assert list(runtimes.check(tmp_path, [])) == []
+    assert list(trials.check(tmp_path, [])) == []
     assert _tree(tmp_path / "converted") == ["new"]
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.conversion import converter
-from bignas_tf.exports import proof, runtimes, saved_model
+from bignas_tf.exports import proof, runtimes, saved_model, trials
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection.evaluator import Evaluator
@@ -81,12 +81,12 @@ def broken(exported: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def _outcome(folder: pathlib.Path, runtime: runtimes.Runtime) -> runtimes.Outcome:
-    (outcome,) = runtimes.check(folder, [runtime])
+    (outcome,) = trials.check(folder, [runtime])
     return outcome
 
 
 def test_a_good_export_passes_everywhere(exported: pathlib.Path) -> None:
-    outcomes = {outcome.runtime: outcome for outcome in runtimes.check(exported)}
+    outcomes = {outcome.runtime: outcome for outcome in trials.check(exported)}
     assert list(outcomes) == list(runtimes.RUNTIMES)
     for outcome in outcomes.values():
         assert outcome.passed, outcome
@@ -112,8 +112,11 @@ def other(
 
 def test_the_weights_of_another_child_are_caught(broken: pathlib.Path, other: pathlib.Path) -> None:
     shutil.copy(other / "saved_model.pb", broken)
-    with pytest.raises(errors.RunError, match=r"failed in C API session: its logits differ by"):
-        runtimes.require(broken, [SESSION])
+    with (
+        trials.started([SESSION]) as started,
+        pytest.raises(errors.RunError, match=r"failed in C API session: its logits differ by"),
+    ):
+        trials.require(broken, started)
 
 
 @pytest.mark.parametrize("copied", [runtimes.FILES["float32"], "all"])
@@ -126,8 +129,11 @@ def test_the_file_of_another_child_is_caught(
     outcome = _outcome(broken, FLOAT32)
     assert f"{name} was not made from this export by `python -m tools.convert`" in outcome.problem
     assert not outcome.passed
-    with pytest.raises(errors.RunError, match="not made from this export"):
-        runtimes.require(broken, [FLOAT32])
+    with (
+        trials.started([FLOAT32]) as started,
+        pytest.raises(errors.RunError, match="not made from this export"),
+    ):
+        trials.require(broken, started)
 
 
 def test_a_file_of_wrong_logits_is_caught(broken: pathlib.Path, other: pathlib.Path) -> None:
@@ -215,7 +221,7 @@ def test_logits_that_are_no_numbers_fail() -> None:
 
 def test_a_folder_without_a_proof_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.UsageError, match="is not the folder of an exported version"):
-        next(runtimes.check(tmp_path))
+        next(trials.check(tmp_path))
 
 
 def test_the_report_tells_accuracy_and_agreement(

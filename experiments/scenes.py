@@ -35,7 +35,7 @@ _SIDE = flags.DEFINE_integer(
     "side", 64, "Height and width of a scene in pixels.", lower_bound=_SIDES[1] - 1
 )
 _BACKGROUND = flags.DEFINE_float(
-    "background", 1.0, "Brightness of the background; 0 is black.", lower_bound=0, upper_bound=1
+    "background", 0.25, "Brightness of the background; 0 is black.", lower_bound=0, upper_bound=1
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Other seeds give other scenes.")
 
@@ -125,7 +125,7 @@ def draw(
     labels: np.ndarray,
     side: int,
     rng: np.random.Generator,
-    background: float = 1.0,
+    background: float = 0.25,
 ) -> Scene:
     """Draws one scene.
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from bignas_tf import errors, files
 from bignas_tf.data import config as data_config
 from bignas_tf.data import description, faults, sources
+from bignas_tf.exports import trainable, versions
 from bignas_tf.importing import naming, torch_files, weights
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.modeling.supernet import Supernet
@@ -28,14 +29,17 @@ from bignas_tf.selection import budgets, journal, judged, result
 from bignas_tf.training import checkpoints, curve_file, origin, parsing
 from experiments.abuse import mutants
 from tests.importing import goldens
+from tests.selection import made_up_searches
 
 _RUN = ("search_space.yaml", "params.yaml", "checkpoint", "command.json", "judgement.json")
 # Each comes from another step of a quickstart. Where it had to take scikit-learn's digits, it
 # trained fewer steps than the last one says.
 _FINISHED = (
-    "search_space.yaml", "judgement.json", "search/search.json", "export/1/proof.npz",
+    "search_space.yaml", "judgement.json", "search/search.json", "export/1/weights.npz",
     "ckpt-2000.index",
 )  # fmt: skip
+_CASCADE = f"cascade/1/{versions.CASCADE_FILE}"
+_WEIGHTS = f"export/1/{trainable.WEIGHTS_FILE}"
 _IMAGES = 3
 
 
@@ -90,6 +94,9 @@ def make_others(folder: pathlib.Path) -> None:
     space = _space(folder)
     timed = ModelSpace(space, 10, 1).all_parts(space.eval_resolutions[:1])
     LatencyTable(str(folder / "table.json"), "a device", 0.5, dict.fromkeys(timed, 0.25)).save()
+    cascade = folder / _CASCADE
+    cascade.parent.mkdir(parents=True)
+    cascade.write_text(json.dumps(made_up_searches.CASCADE))
     _make_images(folder)
     shutil.copytree(goldens.FILES, folder / "imported")
     origin.Origin("Theirs", "non-commercial", "https://example.org", "a.pth", "0" * 64).save(
@@ -249,6 +256,10 @@ def _origin_of_weights(folder: pathlib.Path) -> object:
     return origin.read(str(folder))
 
 
+def _backbone(folder: pathlib.Path) -> object:
+    return trainable.backbone(folder / "export" / "1")
+
+
 READERS = (
     Reader("search_space.yaml", _space, mutants.of_yaml),
     Reader("experiment.yaml", _experiment, mutants.of_yaml),
@@ -266,6 +277,8 @@ READERS = (
     Reader("command.json", _report, mutants.of_json),
     Reader("export/1/child.json", _report, mutants.of_json),
     Reader("export/1/labels.json", _report, mutants.of_json),
+    Reader(_CASCADE, _report, mutants.of_json),
+    Reader(_WEIGHTS, _backbone, mutants.of_archive),
     Reader("images/class_0/0.png", _images, mutants.of_bytes),
     Reader("images/class_1/0.jpg", _images, mutants.of_bytes),
     Reader("images.tfrecord", _records, mutants.of_bytes),

@@ -78,36 +78,9 @@ def test_the_page_tells_limits_failures_exports_and_files(tmp_path: pathlib.Path
     )
 
 
-CASCADE = {
-    "cascade": {"children": ["child_1", "child_4"], "thresholds": [0.875]},
-    "objective": {"name": "mflops", "title": "multiply-adds", "unit": "M"},
-    "accuracy": {"split": "test", "top1": 0.75, "images": 300},
-    "mean_cost": 1.5,
-    "shares": [0.625, 0.375],
-    "children": {
-        "child_1": {"cost": 1, "accuracy": {"top1": 0.5, "images": 300}},
-        "child_4": {"cost": 4, "accuracy": {"top1": 0.75, "images": 300}},
-    },
-    "front": [
-        {
-            "children": ["child_1"],
-            "thresholds": [],
-            "ranking": {"top1": 0.5, "images": 400},
-            "reporting": {"top1": 0.5, "images": 300, "cost": 1},
-        },
-        {
-            "children": ["child_1", "child_4"],
-            "thresholds": [0.875],
-            "ranking": {"top1": 0.8, "images": 400},
-            "reporting": {"top1": 0.75, "images": 300, "cost": 1.5},
-        },
-    ],
-}
-
-
 def test_a_cascade_is_plotted_and_told(tmp_path: pathlib.Path) -> None:
     folder = made_up_searches.run(tmp_path)
-    files.write_json(folder / "cascade" / "1" / "cascade.json", CASCADE)
+    files.write_json(folder / "cascade" / "1" / "cascade.json", made_up_searches.CASCADE)
     report = page.compose(_read(folder))
     plot = next(each for each in report.figures if each.name == "cascade_1")
     assert plot.series[0].hover[1] == [
@@ -137,7 +110,7 @@ def test_a_damaged_cascade_is_refused(
     tmp_path: pathlib.Path, changed: dict[str, Any], message: str
 ) -> None:
     folder = made_up_searches.run(tmp_path)
-    files.write_json(folder / "cascade" / "1" / "cascade.json", CASCADE | changed)
+    files.write_json(folder / "cascade" / "1" / "cascade.json", made_up_searches.CASCADE | changed)
     with pytest.raises(errors.UsageError, match=message):
         _read(folder)
 

@@ -68,3 +68,31 @@ def run(folder: pathlib.Path, **searches: SearchResult) -> pathlib.Path:
     for name, found in searches.items():
         result_lib.write(folder / name, found)
     return folder
+
+
+# What the card of an exported cascade has for the report.
+CASCADE = {
+    "cascade": {"children": ["child_1", "child_4"], "thresholds": [0.875]},
+    "objective": {"name": "mflops", "title": "multiply-adds", "unit": "M"},
+    "accuracy": {"split": "test", "top1": 0.75, "images": 300},
+    "mean_cost": 1.5,
+    "shares": [0.625, 0.375],
+    "children": {
+        "child_1": {"cost": 1, "accuracy": {"top1": 0.5, "images": 300}},
+        "child_4": {"cost": 4, "accuracy": {"top1": 0.75, "images": 300}},
+    },
+    "front": [
+        {
+            "children": ["child_1"],
+            "thresholds": [],
+            "ranking": {"top1": 0.5, "images": 400},
+            "reporting": {"top1": 0.5, "images": 300, "cost": 1},
+        },
+        {
+            "children": ["child_1", "child_4"],
+            "thresholds": [0.875],
+            "ranking": {"top1": 0.8, "images": 400},
+            "reporting": {"top1": 0.75, "images": 300, "cost": 1.5},
+        },
+    ],
+}

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 import bignas_tf as bignas
+from bignas_tf import errors
 from tools.cli import launch, no_chatter
 
 if TYPE_CHECKING:
@@ -64,12 +65,11 @@ def main(argv: Sequence[str]) -> None:
     from bignas_tf.selection import strategies
 
     run = bignas.load(_MODEL_DIR.value)
-    settings = _SETTINGS | json.loads(_SELECTION.value)
+    settings = _SETTINGS | _other_settings()
     searches: dict[str, list[SearchResult]] = {}
-    for given in _STRATEGIES.value or strategies.STRATEGIES:
-        name, _, evaluations = given.partition(":")
-        changes = {"strategy": name, "evaluations": int(evaluations or _EVALUATIONS.value)}
-        searches[name] = [
+    chosen = {each: _strategy(each) for each in _STRATEGIES.value or strategies.STRATEGIES}
+    for given, changes in chosen.items():
+        searches[given] = [
             _search(run, settings | changes | {"seed": seed}) for seed in range(_SEEDS.value)
         ]
     result = {
@@ -83,6 +83,27 @@ def main(argv: Sequence[str]) -> None:
     files.write_json(folder / f"{_NAME.value}.json", result)
     _plot(result, folder / f"{_NAME.value}.png")
     print(_table(result))
+
+
+def _other_settings() -> dict[str, Any]:
+    """What --selection gives."""
+    try:
+        given = json.loads(_SELECTION.value)
+    except ValueError as error:
+        raise errors.UsageError(f"--selection is not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise errors.UsageError("--selection takes an object of settings of task.selection")
+    return given
+
+
+def _strategy(text: str) -> dict[str, Any]:
+    """The settings of text such as "predictor:100"."""
+    name, colon, evaluations = text.partition(":")
+    if colon and not (evaluations.isdecimal() and int(evaluations)):
+        raise errors.UsageError(
+            f"--strategies has {text!r}; after the colon is a number of evaluations"
+        )
+    return {"strategy": name, "evaluations": int(evaluations or _EVALUATIONS.value)}
 
 
 def _search(run: bignas.Run, selection: Mapping[str, Any]) -> SearchResult:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
-    """Keeps the way that plots are shown: `official.vision` switches it off when it is imported."""
+    """Keeps the backend of plots that was chosen, which importing `official.vision` replaces."""
     import matplotlib
 
     before = matplotlib.get_backend(auto_select=False)

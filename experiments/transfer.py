@@ -22,6 +22,8 @@ from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import errors, files, strict_yaml
+from bignas_tf.exports import runtimes
+from experiments import journal
 from tools.cli import launch, no_chatter
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Version of the child.", required=True)
@@ -37,6 +39,7 @@ TASKS = {
     "segmentation": ("semantic_segmentation_bignas", "experiments/scenes_deeplab.yaml", "mean_iou"),
 }
 WEIGHTS = ("child", "random")
+SCENES = ("train", "validation")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -60,12 +63,16 @@ def main(argv: Sequence[str]) -> None:
 
 def _setting(task: str) -> dict[str, Any]:
     """What its trainings have in common: the child, the images, and the configuration file."""
-    card = files.read_json(pathlib.Path(_EXPORT_DIR.value) / "child.json")
+    version, scenes = pathlib.Path(_EXPORT_DIR.value), pathlib.Path(_SCENES.value)
+    card = files.read_json(version / "child.json")
     return {
         "child": card["architecture"],
         "macs": card["macs"],
-        "accuracy": card["accuracy"],
         "configuration": strict_yaml.load(files.read_text(TASKS[task][1])),
+        "sha256": {
+            path.name: runtimes.sha256(path)
+            for path in (version / "weights.npz", *(scenes / f"{name}.tfrecord" for name in SCENES))
+        },
     }
 
 
@@ -76,8 +83,8 @@ def _agreed(
     for task, setting in settings.items():
         if recorded.get(task, setting) != setting:
             raise errors.UsageError(
-                f"{path} has trainings of {task} on another child or with another configuration; "
-                "name another --output"
+                f"{path} has trainings of {task} on another child, other scenes or with another "
+                "configuration; name another --output and other --runs"
             )
     return recorded | settings
 
@@ -97,7 +104,8 @@ def _train(task: str, weights: str, seed: int) -> dict[str, float]:
     config = bignas.configure_garden(experiment, [config_file], overrides)
     tf_keras.backend.clear_session()
     tf_keras.utils.set_random_seed(seed)
-    return bignas.train_garden(config, f"{_RUNS.value}/{task}_{weights}_{seed}")
+    digest = journal.digest(_setting(task))  # so that no other training is continued
+    return bignas.train_garden(config, f"{_RUNS.value}/{task}_{weights}_{seed}_{digest}")
 
 
 def summary(runs: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

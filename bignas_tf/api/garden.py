@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
+import tf_keras
+from official.core import base_task, task_factory, train_lib, train_utils
 from official.core import config_definitions as cfg
-from official.core import task_factory, train_lib, train_utils
 from official.modeling import hyperparams
 
 from bignas_tf import console, errors, files, plots
@@ -128,7 +128,8 @@ def export_garden(
             f"input_type is {errors.shown(input_type)}; choose from {list(INPUTS)}"
         )
     checkpoint = _checkpoint(os.fspath(model_dir))
-    height, width, _ = config.task.model.input_size
+    gate.check_weights(checkpoint)
+    height, width = _sides(config.task.model)
     if height is None or width is None:
         raise errors.UsageError("an export needs a height and a width in task.model.input_size")
 
@@ -155,41 +156,50 @@ def _run(
     with runs.precision(config.runtime.mixed_precision_dtype):
         with strategy.scope():
             task = task_factory.get_task(config.task, logging_dir=model_dir)
+            model = _built(task, config.task.model)
+        task.build_model = lambda: model
         if mode != "eval":
             train_utils.serialize_config(config, model_dir)
-        with _explained(config.task.model):
-            runner = train_lib.OrbitExperimentRunner(
-                distribution_strategy=strategy,
-                task=task,
-                mode=mode,
-                params=config,
-                model_dir=model_dir,
-                eval_actions=[metrics.update],
-            )
+        runner = train_lib.OrbitExperimentRunner(
+            distribution_strategy=strategy,
+            task=task,
+            mode=mode,
+            params=config,
+            model_dir=model_dir,
+            eval_actions=[metrics.update],
+        )
         runner.run()
         if mode == "train_and_eval" and not metrics:  # every step was there already
             runner.controller.evaluate(config.trainer.validation_steps)
     return {name: float(value) for name, value in metrics.items()}
 
 
-@contextlib.contextmanager
-def _explained(model: hyperparams.Config) -> Iterator[None]:
-    """Turns what the Garden's models raise at levels that the child has not into one line."""
+def _built(task: base_task.Task, model: hyperparams.Config) -> tf_keras.Model:
+    """Builds the Garden's model; what it raises at a level that the child lacks says little."""
     try:
-        yield
+        return task.build_model()
     except (errors.UsageError, errors.RunError):
         raise
     except (LookupError, ValueError, RuntimeError) as error:
         export_dir = getattr(model.backbone.get(), "export_dir", None)
         if export_dir is None:
             raise
-        child = trainable.read(export_dir)
-        levels = sorted(child.features(*model.input_size[:2]).output)
+        levels = sorted(trainable.read(export_dir).features(*_sides(model)).output)
         raise errors.UsageError(
             f"the Model Garden cannot build this model ({type(error).__name__}: "
             f"{errors.one_line(error)}); check that task.model asks for no other features than the "
             f"child's, whose levels are {', '.join(levels)}"
         ) from error
+
+
+def _sides(model: hyperparams.Config) -> tuple[int | None, int | None]:
+    """Height and width of the images."""
+    if len(model.input_size) != 3:
+        raise errors.UsageError(
+            f"task.model.input_size is {model.input_size}; give height, width and channels"
+        )
+    height, width, _ = model.input_size
+    return height, width
 
 
 def _checkpoint(model_dir: str) -> str:

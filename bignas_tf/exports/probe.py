@@ -13,7 +13,9 @@ INPUT and OUTPUT are names of tensors, which only 'session' needs.
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import pathlib
 import runpy
 import statistics
@@ -142,14 +144,17 @@ def main(arguments: Sequence[str]) -> None:
     (runtime,) = arguments
     for module in ("bignas_tf", "tf_keras"):
         sys.modules[module] = None  # type: ignore[assignment]  # importing it now fails
-    if runtime == tensorflow.__name__:
-        pass  # takes seconds, in which the model may still be in the making
+    # Answers have the output for themselves: what libraries print goes where errors go.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    if runtime == tensorflow.__name__:  # takes seconds; the model may still be in the making
+        importlib.import_module("tensorflow")
     for line in sys.stdin:
         try:
             _answer(runtime, *json.loads(line))
         except Exception as error:  # whatever a runtime may raise, in one line
             sys.exit(f"error: {' '.join(str(error).split()) or type(error).__name__}")
-        print("done", flush=True)
+        print("done", file=answers, flush=True)
 
 
 def _answer(runtime: str, model: str, patches_path: str, answer_path: str, *names: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,12 +51,20 @@ def conversation(arguments: Sequence[str]) -> Iterator[Conversation]:
             stderr=complaints,
             text=True,
             errors="replace",
+            start_new_session=True,  # so that its own children end with it
         )
         try:
             yield Conversation(process, complaints)
         finally:
-            process.kill()
+            _end(process)
             process.communicate()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kills it and what it has started, unless its end has been seen."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 class Conversation:
@@ -104,7 +113,7 @@ class Conversation:
 
         def end() -> None:
             late.set()
-            self._process.kill()
+            _end(self._process)
 
         timer = threading.Timer(_TIMEOUT_S, end)
         timer.start()

@@ -19,7 +19,7 @@ from bignas_tf.exports.processes import Conversation
 from bignas_tf.exports.runtimes import Outcome, Runtime
 
 _SIGNATURE, _INPUT = "patches", "patches"
-_PROBE = pathlib.Path(__file__).resolve().with_name("probe.py")
+PROBE = pathlib.Path(__file__).resolve().with_name("probe.py")
 _CLI = ("-m", "tensorflow.python.tools.saved_model_cli")
 
 
@@ -60,7 +60,7 @@ def started(chosen: Iterable[Runtime] = runtimes.MANDATORY) -> Iterator[tuple[St
         yield tuple(
             Started(
                 runtime,
-                stack.enter_context(processes.conversation([str(_PROBE), runtime.probe]))
+                stack.enter_context(processes.conversation([str(PROBE), runtime.probe]))
                 if runtime.probe
                 else None,
             )

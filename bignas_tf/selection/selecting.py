@@ -91,24 +91,28 @@ def _selected(budget: Budget, candidate: Candidate, reported: Accuracy | None) -
 def _of_failures(candidates: Sequence[Candidate]) -> Iterator[str]:
     """Warns of children that no budget could get, because they were not scored."""
     failed = [candidate for candidate in candidates if candidate.failure]
-    if not failed:
-        return
-    sides = sorted({candidate.architecture.resolution for candidate in failed})
-    where = f"{'all ' if len(sides) == 1 else ''}at {', '.join(map(str, sides))} px"
-    reasons = dict.fromkeys(candidate.failure for candidate in failed)
-    first = "" if len(reasons) == 1 else f"{len(reasons)} reasons, the first: "
-    yield f"{len(failed)} of {len(candidates)} children failed, {where}: {first}{failed[0].failure}"
+    if failed:
+        sides = sorted({candidate.architecture.resolution for candidate in failed})
+        where = f"{'all ' if len(sides) == 1 else ''}at {', '.join(map(str, sides))} px"
+        reasons = _reasons(candidate.failure for candidate in failed)
+        yield f"{len(failed)} of {len(candidates)} children failed, {where}: {reasons}"
 
 
 def _of_conversions(found: SearchResult) -> Iterator[str]:
     """Warns of children whose file could not be compared."""
-    failures = [each.unconverted for each in found.candidates if each.unconverted is not None]
-    if failures and found.rerank:
-        tried = len(failures) + sum(each.converted is not None for each in found.candidates)
+    failed = [each for each in found.candidates if each.unconverted]
+    if failed and found.rerank:
+        tried = len(failed) + sum(each.converted is not None for each in found.candidates)
         yield (
-            f"{len(failures)} of {tried} children could not be converted to {found.rerank.form}, "
-            f"the first: {failures[0]}"
+            f"{len(failed)} of {tried} children could not be converted to {found.rerank.form}: "
+            f"{_reasons(each.unconverted for each in failed)}"
         )
+
+
+def _reasons(failures: Iterable[str | None]) -> str:
+    """The first reason, and how many others there are."""
+    first, *others = dict.fromkeys(failures)
+    return f"{len(others) + 1} reasons, the first: {first}" if others else f"{first}"
 
 
 def select_again(

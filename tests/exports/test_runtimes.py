@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -212,6 +214,15 @@ def test_a_model_of_other_names_is_caught(tmp_path: pathlib.Path) -> None:
     proof.Proof(np.zeros([1, 8, 8, 1], np.uint8), np.zeros([1, 2], np.float32)).write(tmp_path)
     outcome = _outcome(tmp_path, SESSION)
     assert "takes ['pixels'] and gives ['classes']" in outcome.problem
+
+
+def test_tensorflow_is_imported_before_there_is_a_model() -> None:
+    code = [sys.executable, "-P", "-X", "importtime", str(trials.PROBE), "tensorflow"]
+    done = subprocess.run(
+        code, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout == ""
+    assert re.search(r"\| +tensorflow\.python\.", done.stderr)
 
 
 def test_logits_that_are_no_numbers_fail() -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import pathlib
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
 from official.core import task_factory
 from official.vision.evaluation import coco_utils
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import bignas_tf as bignas
 from bignas_tf import errors
 from bignas_tf.garden import tasks
 from experiments import scenes
 from tests.exports import stored
+from tests.tools import servers
 
 RETINANET, DEEPLAB = "experiments/scenes_retinanet.yaml", "experiments/scenes_deeplab.yaml"
 SIDE = 32
@@ -52,7 +55,7 @@ def _scenes(folder: pathlib.Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_segmenter_on_a_child_is_trained_exported_and_asked(
+def test_a_segmenter_on_a_child_is_trained_exported_and_served(
     child: stored.Stored, tmp_path: pathlib.Path
 ) -> None:
     given = f"{TINY},{_scenes(tmp_path)},{_on(child)}"
@@ -65,9 +68,24 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_asked(
     assert again.task.model.as_dict() == config.task.model.as_dict()
     version = bignas.export_garden(again, tmp_path / "run", tmp_path / "served")
     assert version == tmp_path / "served" / "1"
-    served = tf.saved_model.load(str(version)).signatures["serving_default"]
-    answer = served(tf.zeros([1, 40, 30, 3], tf.uint8))
+    server = servers.StandIn({"child": version})
+    try:
+        answer = _ask(server.grpc, np.zeros([1, 40, 30, 3], np.uint8))
+    finally:
+        server.close()
     assert answer["logits"].shape == (1, SIDE, SIDE, 11)
+
+
+def _ask(address: str, images: np.ndarray) -> dict[str, np.ndarray]:
+    """As docs/detection.md does."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "child"
+    request.model_spec.signature_name = "serving_default"
+    request.inputs["inputs"].CopyFrom(tf.make_tensor_proto(images))
+    with grpc.insecure_channel(address) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        outputs = stub.Predict(request, timeout=servers.TIMEOUT_S).outputs
+    return {name: tf.make_ndarray(tensor) for name, tensor in outputs.items()}
 
 
 @pytest.mark.slow
@@ -81,7 +99,7 @@ def test_training_alone_needs_no_images_to_validate_on(
 
 
 @pytest.mark.parametrize("level", ["task.model.head.level=4", "task.model.decoder.aspp.level=4"])
-def test_levels_that_the_child_has_not_are_named(
+def test_levels_that_the_child_lacks_are_named(
     child: stored.Stored, tmp_path: pathlib.Path, level: str
 ) -> None:
     given = f"{TINY},{_scenes(tmp_path)},{_on(child)},task.model.decoder.type=aspp,{level}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import pathlib
+
 import pytest
 
 from bignas_tf import errors
@@ -29,6 +32,7 @@ def test_the_published_children_cost_what_the_paper_says(
     assert counted.params == pytest.approx(params, rel=0.01)
 
 
+TABLE = pathlib.Path(__file__).parents[2] / "experiments" / "results" / "published_children.md"
 _SPACES = ("attentive_nas", "ofa_mbv3_w1.0", "ofa_mbv3_w1.2")
 # What the counter of facebookresearch/AttentiveNAS at c4c16f1 prints, in millions: multiply-adds,
 # and parameters less the shortcut convolutions that it counts and never runs.
@@ -99,9 +103,17 @@ def _learnt(space: SearchSpace, child: Architecture) -> int:
 def test_public_supernets_count_the_same(space: str, name: str) -> None:
     child = published.published(name)
     macs, params = (_ATTENTIVE_NAS | _OFA)[name]
+    counted = cost.count(presets.get(space), child, 1000).macs / 1e6
+    learnt = _learnt(presets.get(space), child) / 1e6
     # Printed to three and four digits.
-    assert cost.count(presets.get(space), child, 1000).macs / 1e6 == pytest.approx(macs, abs=6e-4)
-    assert _learnt(presets.get(space), child) / 1e6 == pytest.approx(params, abs=6e-5)
+    assert counted == pytest.approx(macs, abs=6e-4)
+    assert learnt == pytest.approx(params, abs=6e-5)
+    assert f"| {name} | {counted:.3f} | {macs:.3f} | {learnt:.4f} | {params:.4f} |" in _table()
+
+
+@functools.cache
+def _table() -> list[str]:
+    return TABLE.read_text().splitlines()
 
 
 def test_all_published_children_are_tested() -> None:

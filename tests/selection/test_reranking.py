@@ -60,9 +60,7 @@ def test_the_child_whose_file_is_best_is_selected() -> None:
     # Both figures are there: the child's own, and that of its file.
     assert selected.ranking.top1 == TOP1[BEST[2]]
     assert selected.converted == _convert(BEST[2])
-    warning = (
-        f"1 of {len(lines)} children could not be converted to int8, the first: no int8 kernel"
-    )
+    warning = f"1 of {len(lines)} children could not be converted to int8: no int8 kernel"
     assert warning in _selected(result).warnings
 
 

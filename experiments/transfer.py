@@ -2,8 +2,9 @@
 
   python -m experiments.scenes
   python -m tools.demo --model_dir=runs/demo
-  python -m tools.export --model_dir=runs/demo --architecture=smallest --output_dir=runs/demo/export
-  python -m experiments.transfer --export_dir=runs/demo/export/1 --seeds=3
+  python -m tools.export --model_dir=runs/demo --architecture=smallest \\
+      --output_dir=runs/demo/smallest
+  python -m experiments.transfer --export_dir=runs/demo/smallest/1 --seeds=3
 
 Trains experiments/scenes_retinanet.yaml and experiments/scenes_deeplab.yaml with each, for equally
 many steps on the same images in the same order. A seed also draws the decoder and the heads, equal

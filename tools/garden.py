@@ -2,7 +2,7 @@
 
   python -m tools.garden --experiment=retinanet_bignas \\
       --config_file=experiments/scenes_retinanet.yaml --model_dir=runs/retinanet \\
-      --params_override=task.model.backbone.bignas_child.export_dir=runs/demo/export/1
+      --params_override=task.model.backbone.bignas_child.export_dir=runs/demo/smallest/1
   python -m tools.garden --mode=export --experiment=retinanet_bignas \\
       --config_file=runs/retinanet/params.yaml --model_dir=runs/retinanet \\
       --output_dir=runs/retinanet/export

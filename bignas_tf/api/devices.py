@@ -70,6 +70,22 @@ def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distrib
     )
 
 
+def unused_gpus(config: cfg.ExperimentConfig, available: int) -> str:
+    """A line for a run that trains on the CPU though there are GPUs; empty for others.
+
+    Args:
+      config: of the run.
+      available: how many GPUs TensorFlow finds.
+    """
+    runtime = config.runtime
+    if not available or runtime.num_gpus or runtime.distribution_strategy != "one_device":
+        return ""
+    return (
+        f"training on the CPU, though TensorFlow finds {available} GPU{'s' * (available > 1)}; "
+        "runtime.num_gpus=1 trains on one"
+    )
+
+
 def evaluation_strategy(
     num_gpus: int = 1, tpu: str = "", multi_worker: bool = False
 ) -> tf.distribute.Strategy:

@@ -15,6 +15,7 @@ import tf_keras
 from tensorflow.python.distribute import one_device_strategy
 
 import bignas_tf as bignas
+from bignas_tf.api import devices
 from bignas_tf.data import resize
 from bignas_tf.layers import elastic
 from bignas_tf.layers.classifier import ElasticClassifier
@@ -109,3 +110,19 @@ def test_a_run_is_loaded_on_a_tpu_as_it_was_trained(
     assert types(bignas.load(run_dir, strategy=OnTpu())) == {"float32"}
     assert types(bignas.load(run)) == {"float32"}
     assert tf_keras.mixed_precision.global_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("override", "available", "said"),
+    [
+        ("", 0, ""),
+        ("", 1, "though TensorFlow finds 1 GPU; runtime.num_gpus=1"),
+        ("", 2, "though TensorFlow finds 2 GPUs;"),
+        ("runtime.num_gpus=1", 1, ""),
+        ("runtime.distribution_strategy=mirrored", 1, ""),
+    ],
+)
+def test_a_gpu_that_is_not_used_is_mentioned(override: str, available: int, said: str) -> None:
+    line = devices.unused_gpus(bignas.configure("bignas_small", [], override), available)
+    assert said in line
+    assert bool(line) == bool(said)

@@ -56,6 +56,24 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
     return "://" in os.fspath(path)
 
 
+def remove(path: str | os.PathLike[str]) -> None:
+    """Removes a file, if it is there.
+
+    Raises:
+      UsageError: it may not be removed.
+    """
+    if not is_file(path):
+        return
+    if is_remote(path):
+        with _remote(path) as gfile:
+            gfile.remove(os.fspath(path))
+        return
+    try:
+        pathlib.Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise _usage_error(path, f"cannot be removed ({error.strerror})") from error
+
+
 def is_file(path: str | os.PathLike[str]) -> bool:
     """Whether `path` is a file.
 

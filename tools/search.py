@@ -39,6 +39,13 @@ _SELECT = flags.DEFINE_string(
 _PARAMS_OVERRIDE = flags.DEFINE_string(
     "params_override", "", "Overrides of the run, as in task.selection.strategy=random."
 )
+_PREFER = flags.DEFINE_enum(
+    "prefer",
+    None,
+    ["best", "cheapest"],
+    "The child that a budget gets: the most accurate, or the cheapest within one standard error "
+    "of it; as task.selection.prefer by default.",
+)
 _THREADS = flags.DEFINE_integer("threads", 1, "litert_ms: threads of LiteRT.", lower_bound=1)
 _LATENCY_TABLE = flags.DEFINE_string(
     "latency_table", None, "table_ms: JSON file, as tools.latency_table writes it."
@@ -62,6 +69,20 @@ _MULTI_WORKER = flags.DEFINE_bool(
     "multi_worker", False, "One of the processes that TF_CONFIG names, all with this command."
 )
 flags.mark_flags_as_mutual_exclusive(["model_dir", "select"], required=True)
+_OF_A_SEARCH = (
+    *("params_override", "threads", "latency_table", "latency_command"),
+    *("num_gpus", "tpu", "multi_worker"),
+)
+
+
+@flags.multi_flags_validator(
+    ["select", *_OF_A_SEARCH],
+    message="--select takes budgets, --prefer, --rerank and --output_dir alone: what it selects "
+    "from has been measured",
+)
+def _selects_alone(values: dict[str, object]) -> bool:
+    given = any(flags.FLAGS[name].present for name in _OF_A_SEARCH)
+    return values["select"] is None or not given
 
 
 def main(argv: Sequence[str]) -> None:
@@ -69,7 +90,13 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     budgets = _budgets()
     if _SELECT.value is not None:
-        bignas.select(_SELECT.value, budgets, _OUTPUT_DIR.value, rerank=_RERANK.value)
+        bignas.select(
+            _SELECT.value,
+            budgets,
+            _OUTPUT_DIR.value,
+            prefer=_PREFER.value,
+            rerank=_RERANK.value,
+        )
         note_command(_OUTPUT_DIR.value)
         return
     strategy = bignas.evaluation_strategy(_NUM_GPUS.value, _TPU.value, _MULTI_WORKER.value)
@@ -78,6 +105,7 @@ def main(argv: Sequence[str]) -> None:
         budgets,
         _OUTPUT_DIR.value,
         params_override=_PARAMS_OVERRIDE.value,
+        prefer=_PREFER.value,
         threads=_THREADS.value,
         latency_table=_LATENCY_TABLE.value,
         latency_command=_LATENCY_COMMAND.value,

@@ -19,8 +19,8 @@ from bignas_tf.exports.cascade import Numbers
 from bignas_tf.exports.intake import Intake
 from bignas_tf.modeling import slicing
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import config, splits
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection import splits
 from bignas_tf.selection.cascades import Answers
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Batch, Split
@@ -31,14 +31,6 @@ from bignas_tf.training.configs import BigNASConfig
 # than the logits of a proof may differ, and leaves images that are as good as certain.
 _CLEAR = 5e-4
 _VERIFIED_IMAGES = 64
-# What of a search says on which images, and by which statistics, its children are compared.
-_SELECTION = (
-    "calibration_split",
-    "calibration_images",
-    "batch_size",
-    "ranking_split",
-    "reporting_split",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +60,14 @@ def task_of(run: Run, found: SearchResult, folder: str | os.PathLike[str]) -> Bi
             "another checkpoint: search again"
         )
     task = copy.deepcopy(run.config.task)
-    task.selection.override({name: found.selection[name] for name in _SELECTION})
+    try:
+        task.selection.override({name: found.selection[name] for name in config.SEEN})
+        config.validate(task.selection)
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UsageError(
+            f"{os.fspath(folder)}: search.json does not say which images it used "
+            f"({errors.one_line(error)}); search again"
+        ) from error
     return task
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bignas_tf.selection import runner
+from bignas_tf.selection import config, runner
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
-# What of `task.selection` an evaluator depends on.
-_CALIBRATION = ("calibration_split", "calibration_images", "batch_size")
 # Of the latest run alone. TensorFlow takes seconds to trace the two graphs, and frees neither.
 _latest: tuple[Run, dict[str, Any], Evaluator] | None = None
 
@@ -29,7 +27,7 @@ def evaluator_of(run: Run, task: BigNASConfig | None = None) -> Evaluator:
     """
     global _latest
     task = run.config.task if task is None else task
-    calibration = {name: getattr(task.selection, name) for name in _CALIBRATION}
+    calibration = {name: getattr(task.selection, name) for name in config.CALIBRATION}
     settings = {"data": task.train_data.as_dict(), "calibration": calibration}
     if _latest is None or _latest[0] is not run or _latest[1] != settings:
         built = runner.build_evaluator(run.supernet, task.train_data, task.selection)

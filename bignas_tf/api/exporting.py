@@ -11,7 +11,7 @@ from typing import Any
 import tf_keras
 
 from bignas_tf import console, errors, files
-from bignas_tf.api import cards, evaluators
+from bignas_tf.api import answering, cards, evaluators
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.conversion.figures import ConversionReport
@@ -26,6 +26,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result as result_lib
 from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
 
 CALIBRATION_IMAGES = 500
 
@@ -80,7 +81,9 @@ def export(
     # Before the work: otherwise these mistakes would show only after it.
     saved_model.ensure_base(output_dir)
     with trials.started() as through:
-        ((_, servable),) = _servables(run, children, names, licence, console.or_silent(show))
+        ((_, servable),) = _servables(
+            run, run.config.task, children, names, licence, console.or_silent(show)
+        )
         return saved_model.export(servable, os.fspath(output_dir), through)
 
 
@@ -107,16 +110,17 @@ def export_family(
       The folders of the versions.
 
     Raises:
-      UsageError: no search in the folder, labels that do not fit, or a folder that cannot be
-        written.
+      UsageError: no search of these weights in the folder, labels that do not fit, or a folder
+        that cannot be written.
       RunError: a written model does not load or gives other logits.
     """
     found = result_lib.read(search_dir, run.space)
+    task = answering.task_of(run, found, search_dir)
     children = {result_lib.child_name(each): each.architecture for each in found.selected}
     names = class_names(run.config.task.train_data, labels)
     saved_model.ensure_base(output_dir)
     servables = _servables(
-        run, children, names, licence, console.or_silent(show), cards.converted(found)
+        run, task, children, names, licence, console.or_silent(show), cards.converted(found)
     )
     with trials.started() as through:
         return saved_model.export_family(servables, os.fspath(output_dir), through)
@@ -224,6 +228,7 @@ def _checked(given: str, names: object) -> Sequence[str]:
 
 def _servables(
     run: Run,
+    task: BigNASConfig,
     children: Mapping[str, Architecture],
     names: Sequence[str],
     licence: str,
@@ -231,7 +236,7 @@ def _servables(
     converted: Mapping[Architecture, Mapping[str, Any]] = types.MappingProxyType({}),
 ) -> Iterator[tuple[str, Servable]]:
     """Calibrates, scores and slices children, one after the other."""
-    task, net, evaluator = run.config.task, run.supernet, evaluators.evaluator_of(run)
+    net, evaluator = run.supernet, evaluators.evaluator_of(run, task)
     data, selection = task.train_data, task.selection
     reporting = cards.reporting_images(task)
     patches, labels = cards.verified_images(reporting)

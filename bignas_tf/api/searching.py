@@ -27,6 +27,7 @@ def search(
     threads: int = 1,
     latency_table: str | os.PathLike[str] | None = None,
     latency_command: str | None = None,
+    prefer: str | None = None,
     rerank: str | None = None,
     show: Show | None = console.print_line,
 ) -> SearchResult:
@@ -47,6 +48,7 @@ def search(
       latency_table: JSON file of `latency_table`, for `table_ms`.
       latency_command: the user's own, for `command_ms`; it gets the folder of a child as its last
         argument and prints milliseconds.
+      prefer: "best" or "cheapest", as `task.selection.prefer`; that of the task if None.
       rerank: such as "int8:8": each budget's 8 best candidates are converted to int8, and the one
         whose file is best on the ranking split is selected; None to select by their own accuracies.
       show: takes lines of progress, then those of the selected children; None for silence.
@@ -58,6 +60,8 @@ def search(
     """
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
     task = _overridden(run.config, params_override).task
+    if prefer is not None:
+        task.selection.prefer = prefer
     chief = workers.is_chief(run.supernet.distribute_strategy)
     for warning in apart.check_search(run.config.task, task):
         if chief:

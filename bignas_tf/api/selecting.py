@@ -21,6 +21,7 @@ def select(
     budgets: Sequence[Budget | str],
     output_dir: str | os.PathLike[str],
     *,
+    prefer: str | None = None,
     rerank: str | None = None,
     show: Show | None = console.print_line,
 ) -> SearchResult:
@@ -30,13 +31,15 @@ def select(
       search_dir: folder of the search.
       budgets: one for each child wanted; see `search`.
       output_dir: another folder, for the results.
+      prefer: "best" or "cheapest", as `task.selection.prefer`; that of the search if None.
       rerank: such as "int8:4", to compare the files of each budget's 4 best candidates, which the
         search has made; None to compare their own accuracies.
       show: takes the lines of the selected children; None for silence.
 
     Raises:
       UsageError: a folder without a search, the same folder twice, the output folder of a search
-        that is running, a budget outside what was searched, or files that were not made.
+        that is running or of other weights, a budget outside what was searched, or files that were
+        not made.
     """
     limits = read_budgets(budgets)
     which = None if rerank is None else reranking.parse(rerank)
@@ -44,11 +47,26 @@ def select(
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
         raise errors.UsageError("--output_dir is the folder of --select; choose another")
     found = result_lib.read(search_dir)
+    if prefer is not None:
+        found = found.preferring(prefer)
     selected = selecting.select_again(found, budgets_lib.ordered(limits), which)
     with journal.no_search(output_dir):
+        _check_replaced(output_dir, found)
         result_lib.write(output_dir, selected)
     show_selected(selected, console.or_silent(show))
     return selected
+
+
+def _check_replaced(output_dir: str | os.PathLike[str], found: SearchResult) -> None:
+    """Refuses to replace what was found with other weights."""
+    if not files.is_file(os.path.join(output_dir, result_lib.FILE)):
+        return
+    there = result_lib.read(output_dir).source
+    if there.index_sha256 != found.source.index_sha256:
+        raise errors.UsageError(
+            f"{os.fspath(output_dir)} holds a search of other weights, {there.checkpoint}; choose "
+            "another --output_dir"
+        )
 
 
 def read_budgets(budgets: Sequence[Budget | str]) -> list[Budget]:

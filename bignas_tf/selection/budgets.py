@@ -16,9 +16,22 @@ MULTIPLY_ADDS = "mflops"
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """The most that a child may cost, by the names of objectives, in their units."""
+    """The most that a child may cost, by the names of objectives, in their units.
+
+    Raises:
+      UsageError: there is no limit, or one that is not a positive number.
+    """
 
     limits: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not self.limits:
+            raise errors.UsageError("a budget has no limit; give one, as in mflops=4")
+        for name, limit in self.limits.items():
+            if not 0 < limit < math.inf:
+                raise errors.UsageError(
+                    f"budget {name}={errors.shown(limit)}: a limit is a positive number"
+                )
 
     def __hash__(self) -> int:
         return hash(self.name)

@@ -13,6 +13,9 @@ from bignas_tf.selection import candidates
 STRATEGIES = ("coarse_to_fine", "evolution", "predictor", "random")
 KERNEL_PATTERNS = ("smallest", "largest", "largest_early", "largest_late")
 _SPLITS = ("calibration_split", "ranking_split", "reporting_split")
+# What an evaluator depends on, and all that accuracies do.
+CALIBRATION = ("calibration_split", "calibration_images", "batch_size")
+SEEN = (*CALIBRATION, "ranking_split", "reporting_split")
 _LEAST = {
     "calibration_images": 1,
     "batch_size": 1,

@@ -7,8 +7,9 @@ from 40 children on, and it says how sure it is.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,8 @@ class Predictor:
 
         The deviations are those of the figure itself, without the noise of measuring it.
         """
-        mean, deviation = self._process.predict(self._scaled(unseen), return_std=True)
+        with _calmly():
+            mean, deviation = self._process.predict(self._scaled(unseen), return_std=True)
         noise = self._process.kernel_.k2.noise_level
         own = np.sqrt(np.maximum(np.square(deviation) - noise, 0.0))
         scaled = self._mean + self._deviation * mean, self._deviation * own
@@ -92,14 +94,16 @@ class Predictor:
             unseen = np.arange(len(predicted)) % _FOLDS == fold
             rest = self._seen[~unseen], self._values[~unseen]
             others = _fitted(self._process.kernel_, *rest, optimizer=None)
-            predicted[unseen] = others.predict(self._seen[unseen])
+            with _calmly():
+                predicted[unseen] = others.predict(self._seen[unseen])
         tau = stats.kendalltau(predicted.round(_DECIMALS), self._values).statistic
         return None if np.isnan(tau) else float(tau)
 
     def suppose(self, unseen: np.ndarray) -> None:
         """Takes its own predictions for measured, so that children alike become less uncertain."""
         scaled = self._scaled(unseen)
-        values = self._process.predict(scaled)
+        with _calmly():
+            values = self._process.predict(scaled)
         self._seen = np.concatenate([self._seen, scaled])
         self._values = np.concatenate([self._values, values])
         self._process = _fitted(self._process.kernel_, self._seen, self._values, optimizer=None)
@@ -116,13 +120,26 @@ def _widths(rows: np.ndarray) -> np.ndarray:
 def _fitted(
     kernel: Any, rows: np.ndarray, values: np.ndarray, optimizer: str | None = "fmin_l_bfgs_b"
 ) -> Any:
-    import threadpoolctl  # it comes with scikit-learn
-    from sklearn import exceptions, gaussian_process
+    from sklearn import gaussian_process
 
     process = gaussian_process.GaussianProcessRegressor(kernel, optimizer=optimizer)
-    # One thread: small matrices take longer with more, most of all on a busy machine, and the last
-    # digit of a product depends on how many there are.
-    with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
-        # A parameter at the end of its range is as good a choice as another.
-        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+    with _calmly():
         return process.fit(rows, values)
+
+
+@contextlib.contextmanager
+def _calmly() -> Iterator[None]:
+    """On one thread, and without the warnings of scikit-learn that say nothing here.
+
+    Small matrices take longer with more threads, most of all on a busy machine, and the last digit
+    of a product depends on how many there are.
+    """
+    import threadpoolctl  # it comes with scikit-learn
+    from sklearn import exceptions
+
+    with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
+        # A parameter at the end of its range is as good a choice as another, and a variance that
+        # rounding made negative is 0.
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        warnings.filterwarnings("ignore", "Predicted variances smaller than 0")
+        yield

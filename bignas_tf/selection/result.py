@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bignas_tf import files
+from bignas_tf import errors, files
 from bignas_tf.plain import Value
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import candidates as candidates_lib
@@ -64,6 +64,17 @@ class SearchResult:
     def prefer(self) -> str:
         """Which of a budget's candidates it gets; see `candidates.chosen`."""
         return str(self.selection.get(_PREFER, candidates_lib.BEST))
+
+    def preferring(self, prefer: str) -> SearchResult:
+        """The same, of which a selection takes other candidates.
+
+        Raises:
+          UsageError: it is not one of `candidates.PREFERENCES`.
+        """
+        if prefer not in candidates_lib.PREFERENCES:
+            allowed = list(candidates_lib.PREFERENCES)
+            raise errors.UsageError(f"prefer is {errors.shown(prefer)}; choose from {allowed}")
+        return dataclasses.replace(self, selection={**self.selection, _PREFER: prefer})
 
     def tied(self, budget: Budget) -> list[int]:
         """Indices of the candidates that may be the best for a budget; see `candidates.tied`."""
@@ -192,10 +203,25 @@ def _choices(result: SearchResult) -> list[Budget]:
 
 
 def write(folder: str | os.PathLike[str], result: SearchResult) -> None:
-    """Writes the selected children's files, then search.json."""
-    for child in result.selected:
-        files.write_json(os.path.join(folder, f"{child_name(child)}.json"), child.to_json())
+    """Writes the selected children's files, then search.json.
+
+    Children that an earlier result of the folder selected, and this one does not, are removed.
+    """
+    before = _names_in(folder)
+    names = {child_name(child): child for child in result.selected}
+    for name, child in names.items():
+        files.write_json(os.path.join(folder, f"{name}.json"), child.to_json())
     files.write_json(os.path.join(folder, FILE), result.to_json())
+    for name in before - set(names):
+        files.remove(os.path.join(folder, f"{name}.json"))
+
+
+def _names_in(folder: str | os.PathLike[str]) -> set[str]:
+    """The names of the children that the folder's result selected; none if it cannot be read."""
+    try:
+        return {child_name(child) for child in read(folder).selected}
+    except errors.UsageError:
+        return set()
 
 
 def child_name(child: Selected) -> str:

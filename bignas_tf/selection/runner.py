@@ -35,14 +35,6 @@ from bignas_tf.selection.reranking import Reranking
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Split
 
-_SEEN = (
-    "calibration_split",
-    "calibration_images",
-    "ranking_split",
-    "reporting_split",
-    "batch_size",
-)
-
 # Converts a child and scores its file on a split; raises `RunError` if it cannot.
 FileScorer = Callable[[Split, Architecture], Converted]
 
@@ -186,7 +178,7 @@ class Search:
                 name: v for name, v in self._source.to_json().items() if name != "checkpoint"
             },
             "data": {n: v for n, v in self._data.as_dict().items() if n != "tfds_data_dir"},
-            "seen": {name: getattr(self._selection, name) for name in _SEEN},
+            "seen": {name: getattr(self._selection, name) for name in selection_config.SEEN},
             "measured": measured,
             "machine": machine,
         }

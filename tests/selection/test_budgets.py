@@ -42,6 +42,12 @@ def test_limits_are_positive_numbers(value: str) -> None:
         budgets.parse(f"mflops={value}")
 
 
+@pytest.mark.parametrize("limits", [{}, {"mflops": 0.0}, {"ms": float("nan")}, {"ms": -1.0}])
+def test_a_budget_limits_something_to_a_positive_number(limits: dict[str, float]) -> None:
+    with pytest.raises(errors.UsageError, match=r"^budget |a budget has no limit"):
+        Budget(limits)
+
+
 def test_budgets_are_ordered_and_each_is_there_once() -> None:
     given = [Budget({"mflops": 10}), Budget({"ms": 2}), Budget({"mflops": 2}), Budget({"ms": 2.0})]
     assert [b.name for b in budgets.ordered(given)] == ["2", "10", "ms_2"]

@@ -116,6 +116,35 @@ def test_a_folder_without_a_search_is_refused(
     assert f"{damaged}: selected[0] has no 'name'" in error
 
 
+@pytest.mark.parametrize(
+    ("part", "field", "value", "words"),
+    [
+        ("source", "index_sha256", "0" * 64, "now holds another checkpoint"),
+        ("selection", "batch_size", None, "which images it used ('batch_size')"),
+        ("selection", "batch_size", "x", "which images it used"),
+    ],
+)
+def test_a_family_of_other_weights_or_images_is_refused(
+    forks: Forks,
+    run_dir: pathlib.Path,
+    search_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+    part: str,
+    field: str,
+    value: str | None,
+    words: str,
+) -> None:
+    found = json.loads((search_dir / "search.json").read_text())
+    found["settings"][part][field] = value
+    if value is None:
+        del found["settings"][part][field]
+    (tmp_path / "search.json").write_text(json.dumps(found))
+    flags = {"model_dir": run_dir, "output_dir": tmp_path / "e", "search_dir": tmp_path}
+    error = commands.refuse(forks, "export", **flags)
+    assert words in error
+    assert not (tmp_path / "e").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_refused(
     forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

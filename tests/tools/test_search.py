@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+import bignas_tf as bignas
 from tests.processes import Process, free_hosts
 from tests.tools import commands
 from tests.tools.commands import BUDGETS, ROOT
@@ -155,6 +156,8 @@ def test_files_that_cannot_be_compared_are_refused(
         ({"budget": "litert_ms=1"}, "no objective 'litert_ms'"),
         ({"budgets_mflops": 0.05, "model_dir": "runs/a"}, "Exactly one of (model_dir, select)"),
         ({}, "no budget; give --budgets_mflops"),
+        ({"budgets_mflops": 0.05, "params_override": "task.seed=1"}, "--select takes budgets, "),
+        ({"budgets_mflops": 0.05, "threads": 1}, "what it selects from has been measured"),
     ],
 )
 def test_a_selection_that_cannot_be_made_is_refused(
@@ -167,6 +170,44 @@ def test_a_selection_that_cannot_be_made_is_refused(
     error = commands.refuse(forks, "search", select=search_dir, output_dir=tmp_path, **flags)
     assert words in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cheapest_of_those_alike_can_be_selected_again(
+    search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    found = bignas.select(search_dir, ["mflops=0.08"], tmp_path, prefer="cheapest", show=None)
+    (selected,) = found.selected
+    tied = [found.candidates[place] for place in found.tied(selected.budget)]
+    assert len(tied) > 1
+    assert selected.architecture == tied[0].architecture
+    assert (
+        json.loads((tmp_path / "search.json").read_text())["settings"]["selection"]["prefer"]
+        == "cheapest"
+    )
+    with pytest.raises(bignas.UsageError, match="prefer is 'dearest'; choose from"):
+        bignas.select(search_dir, ["mflops=0.08"], tmp_path, prefer="dearest")
+
+
+def test_a_selection_leaves_no_child_of_the_one_before(
+    search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "child_mine.json").write_text("{}")
+    for budget in ("mflops=0.08", "mflops=0.05"):
+        bignas.select(search_dir, [budget], tmp_path, show=None)
+    names = sorted(path.name for path in tmp_path.glob("*.json"))
+    assert names == ["child_0.05.json", "child_mine.json", "search.json"]
+
+
+def test_a_selection_never_replaces_a_search_of_other_weights(
+    search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    other = json.loads((search_dir / "search.json").read_text())
+    other["settings"]["source"]["index_sha256"] = "0" * 64
+    content = json.dumps(other)
+    (tmp_path / "search.json").write_text(content)
+    with pytest.raises(bignas.UsageError, match=r"holds a search of other weights, .*ckpt-"):
+        bignas.select(search_dir, ["mflops=0.05"], tmp_path)
+    assert (tmp_path / "search.json").read_text() == content
 
 
 def test_a_selection_never_replaces_its_search(forks: Forks, search_dir: pathlib.Path) -> None:

@@ -49,6 +49,14 @@ class LearningCurves:
             folder if self._chief else None, tf.summary.scalar, trainer.global_step
         )
 
+    def begin(self, step: int) -> None:
+        """Drops the rows beyond the step that a run starts from: they are of other weights."""
+        rows = [row for row in self._rows if row.step <= step]
+        # Files change only where rows go. A worker that reads the file after that finds the same.
+        if self._chief and len(rows) < len(self._rows):
+            curve_file.write(self._path, rows)
+        self._rows = rows
+
     def due(self, step: int) -> bool:
         """Whether the children are to be evaluated after this step, and have not been yet."""
         settings = self._trainer.config.trainer
@@ -68,8 +76,6 @@ class LearningCurves:
         )
         self._summaries.write_summaries({f"top1/{name}": value for name, value in top1.items()})
         self._summaries.flush()
-        # A run that resumes from an older checkpoint repeats steps it has already evaluated.
-        self._rows = [row for row in self._rows if row.step < step]
         self._rows.append(curve_file.Scores(step, top1))
         if self._chief:
             curve_file.write(self._path, self._rows)

@@ -200,6 +200,8 @@ def _loops(
 ) -> None:
     """Trains and evaluates to the end, or after SIGTERM to the end of the current loop."""
     settings, step = trainer.config.trainer, int(trainer.global_step.numpy())
+    if curves is not None:
+        curves.begin(step)
     while (evaluate := curves is not None and curves.due(step)) or step < settings.train_steps:
         if sigterm():
             controller.save_checkpoint()

@@ -14,7 +14,7 @@ from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.named_children import NamedChildren
-from bignas_tf.training import checkpoints, curve_file, trainer
+from bignas_tf.training import checkpoints, curve_file, listing, trainer
 from tests.training import processes, runs
 
 # Loops of 3 steps, of which the second and the last are followed by an evaluation.
@@ -45,15 +45,15 @@ def test_evaluation_is_recorded_and_leaves_the_training_as_it_is(
     capsys.readouterr()
     config, folder = runs.parse(tmp_path, EVALUATED), tmp_path / "run"
     folder.mkdir()
-    # A run that was killed at step 12 and starts at 0 again.
+    # Of a run whose checkpoints were deleted: this one starts at 0.
     before = [{"step": step, "top1": {"biggest": 0.5}} for step in (3, 6, 12)]
     (folder / "learning_curves.json").write_text(json.dumps(before))
     trainer.train(config, str(folder), runs.on_one_cpu(), NamedChildren(config.task).of)
 
     evaluated = runs.tensors(tf.train.latest_checkpoint(str(folder)))
     assert [name for name in plain if not np.array_equal(plain[name], evaluated[name])] == []
-    first, *rows = json.loads((folder / "learning_curves.json").read_text())
-    assert (first, [row["step"] for row in rows]) == (before[0], [6, 9])
+    rows = json.loads((folder / "learning_curves.json").read_text())
+    assert [row["step"] for row in rows] == [6, 9]
     assert rows[-1]["top1"] == _top1_of_the_last(folder)
     assert len({*rows[0]["top1"].values(), *rows[1]["top1"].values()}) > 1
 
@@ -99,6 +99,29 @@ def test_a_run_killed_in_an_evaluation_loses_no_step_and_begins_with_it(
     # A loop of three steps, but back to its multiples after the tenth.
     lines = [line.split("/")[0] for line in capsys.readouterr().out.splitlines() if "loss" in line]
     assert lines == [f"step {step}" for step in (3, 6, 9, 10, 12, 14)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [3, 0])
+def test_a_run_taken_back_is_evaluated_again_where_it_comes_by(
+    tmp_path: pathlib.Path, start: int
+) -> None:
+    """To the step that its list of checkpoints names, or to 0 without checkpoints."""
+    overrides = f"{PLAIN}{runs.EAGER}trainer.validation_interval=6,trainer.train_steps=6,"
+    config, folder = runs.parse(tmp_path, overrides), tmp_path / "run"
+
+    def train(top1: float) -> list[dict[str, object]]:
+        one_device = runs.on_one_cpu()
+        trainer.train(config, str(folder), one_device, lambda net: lambda: {"smallest": top1})
+        return json.loads((folder / "learning_curves.json").read_text())
+
+    assert train(0.25) == [{"step": 6, "top1": {"smallest": 0.25}}]
+    if start:
+        (folder / listing.FILE).write_text(f'model_checkpoint_path: "ckpt-{start}"\n')
+    else:
+        for path in [folder / listing.FILE, *folder.glob("ckpt-*")]:
+            path.unlink()
+    assert train(0.5) == [{"step": 6, "top1": {"smallest": 0.5}}]
 
 
 @pytest.mark.slow

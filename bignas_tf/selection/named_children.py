@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bignas_tf import errors, workers
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
+from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.selection.trained import Task
@@ -30,17 +32,25 @@ class NamedChildren:
             data, own.split, task.selection.batch_size, own.images or None
         )
 
-    def of(self, supernet: Supernet) -> Callable[[], dict[str, float]]:
+    def of(self, supernet: Supernet) -> Callable[[], dict[str, float | errors.RunError]]:
         """Returns a function that scores the children: top-1 accuracy by name.
+
+        A child that cannot be scored (a logit is NaN or infinite, memory is too small) has its
+        error in place of an accuracy.
 
         Raises (when that is called):
           UsageError: an image cannot be read.
-          RunError: a logit is NaN or infinite.
+          OutOfMemoryError: one of several workers has too little memory.
         """
         evaluator = Evaluator(supernet, self._calibration)
+        several = workers.many(supernet.distribute_strategy)
 
-        def top1() -> dict[str, float]:
-            scores = dict(evaluator.scores(self._children.values(), self._images))
-            return {name: scores[child].top1 for name, child in self._children.items()}
+        def top1() -> dict[str, float | errors.RunError]:
+            found: dict[Architecture, float | errors.RunError] = {}
+            for child, outcome in evaluator.attempts(self._children.values(), self._images):
+                if isinstance(outcome, errors.OutOfMemoryError) and several:
+                    raise outcome  # the others wait for this worker's part of the child
+                found[child] = outcome if isinstance(outcome, errors.RunError) else outcome.top1
+            return {name: found[child] for name, child in self._children.items()}
 
         return top1

@@ -9,25 +9,26 @@ from collections.abc import Callable, Mapping
 import orbit
 import tensorflow as tf
 
-from bignas_tf import workers
+from bignas_tf import errors, workers
 from bignas_tf.console import Show
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.training import curve_file
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 
-# Given the supernet, returns a function that scores its named children.
-Evaluation = Callable[[Supernet], Callable[[], Mapping[str, float]]]
+# Given the supernet, returns a function that scores its named children, or says why it cannot.
+Evaluation = Callable[[Supernet], Callable[[], Mapping[str, float | errors.RunError]]]
 
 
 class LearningCurves:
     """Evaluates children every `trainer.validation_interval` steps and after the last step.
 
     Each evaluation is a line of progress, TensorBoard summaries, and a row of
-    `learning_curves.json`. All workers evaluate, and the chief writes.
+    `learning_curves.json`. All workers evaluate, and the chief writes. A child that cannot be
+    scored is left out with a warning: to watch it must not end the training.
 
     Args:
       trainer: trains the supernet.
-      evaluation: of the children, top-1 accuracy by name.
+      evaluation: of the children, top-1 accuracy by name, or the error of a child.
       model_dir: folder of the run; may be remote.
       show: takes the lines.
 
@@ -68,8 +69,13 @@ class LearningCurves:
         """Evaluates the children as they are after this step."""
         began = time.monotonic()
         self._trainer.refresh_evaluated()
-        top1 = dict(self._evaluate())
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in top1.items())
+        top1 = dict[str, float]()
+        for name, outcome in self._evaluate().items():
+            if isinstance(outcome, errors.RunError):
+                self._show(f"warning: no accuracy of {name} at step {step}: {outcome}")
+            else:
+                top1[name] = outcome
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in top1.items()) or "none"
         self._show(
             f"step {step}/{self._trainer.config.trainer.train_steps}  top-1: {shown}  "
             f"({time.monotonic() - began:.0f} s)"

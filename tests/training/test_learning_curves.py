@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -122,6 +122,36 @@ def test_a_run_taken_back_is_evaluated_again_where_it_comes_by(
         for path in [folder / listing.FILE, *folder.glob("ckpt-*")]:
             path.unlink()
     assert train(0.5) == [{"step": 6, "top1": {"smallest": 0.5}}]
+
+
+@pytest.mark.slow
+def test_a_child_that_cannot_be_scored_is_left_out_and_the_training_goes_on(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, folder = runs.parse(tmp_path, EVALUATED + "," + runs.EAGER), tmp_path / "run"
+    ruined = runs.supernet_of(config)
+    smallest = ruined.space.smallest().head_width
+    # Only children with wider heads use these weights.
+    kernel = ruined.classifier.kernel.numpy()
+    kernel[smallest:] = np.nan
+    ruined.classifier.kernel.assign(kernel)
+
+    def evaluation(net: Supernet) -> Callable[[], Mapping[str, float | errors.RunError]]:
+        return NamedChildren(config.task).of(ruined)
+
+    trainer.train(config, str(folder), runs.on_one_cpu(), evaluation)
+    assert tf.train.latest_checkpoint(str(folder)).endswith("ckpt-9")
+    rows = json.loads((folder / "learning_curves.json").read_text())
+    assert [(row["step"], list(row["top1"])) for row in rows] == [
+        (6, ["smallest"]), (9, ["smallest"]),
+    ]  # fmt: skip
+    found = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    biggest = ruined.space.biggest()
+    assert found == [
+        f"warning: no accuracy of biggest at step {step}: child {biggest} gives logits that are "
+        "not finite"
+        for step in (6, 9)
+    ]
 
 
 @pytest.mark.slow

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import tensorflow as tf
 import tf_keras
 
-from bignas_tf import errors
+from bignas_tf import errors, workers
 from bignas_tf.data import sources
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
@@ -12,6 +15,40 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import averaging, checkpoints
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What a supernet starts from.
+
+    Attributes:
+      run: whose weights it gets.
+      other_classes: how the run's classes differ; then the classifier is not taken over. Empty if
+        they do not.
+    """
+
+    run: Run
+    other_classes: str
+
+
+def start(config: BigNASConfig, space: SearchSpace, strategy: tf.distribute.Strategy) -> Start:
+    """Loads what a run starts from; all of its workers must call this together.
+
+    The chief compares the classes for all of them: another worker may not see the images of the
+    other run, and would take over a classifier that the chief does not.
+
+    Args:
+      config: of the run that starts.
+      space: its search space.
+      strategy: its devices.
+
+    Raises:
+      UsageError: see `load`.
+    """
+    run = load(config, space)
+    chief = workers.is_chief(strategy)
+    other = _other_classes(run, config.train_data) if chief else ""
+    return Start(run, workers.sharing(strategy)(other))
 
 
 def load(config: BigNASConfig, space: SearchSpace) -> Run:
@@ -46,23 +83,20 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
     return run
 
 
-def assign(
-    run: Run, data: DataConfig, supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer
-) -> None:
-    """Gives a supernet the run's weights, all but a classifier for other classes.
+def assign(start: Start, supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer) -> None:
+    """Gives a supernet the weights it starts from, all but a classifier for other classes.
 
     The optimiser starts fresh. Averages of the weights, if it keeps them, start from these.
 
     Args:
-      run: from `load`.
-      data: the images that the supernet will be trained on.
+      start: what it starts from.
       supernet: gets the weights.
       optimizer: of the supernet.
     """
     kept = set()
-    if _other_classes(run, data):
+    if start.other_classes:
         kept = {variable.ref() for variable in supernet.classifier.trainable_variables}
-    pairs = zip(supernet.trainable_variables, run.supernet.trainable_variables, strict=True)
+    pairs = zip(supernet.trainable_variables, start.run.supernet.trainable_variables, strict=True)
     for ours, theirs in pairs:
         if ours.ref() not in kept:
             ours.assign(theirs.numpy())
@@ -70,12 +104,13 @@ def assign(
         averaging.start(supernet, optimizer)
 
 
-def summary(run: Run, config: BigNASConfig) -> str:
-    """Returns a line that says what `assign` takes over for a run of `config`, and what not."""
+def summary(start: Start) -> str:
+    """Returns a line that says what `assign` takes over, and what not."""
+    run = start.run
     kind = "averaged weights" if run.config.trainer.optimizer_config.ema else "weights"
     classifier = f"with the classifier, as both runs have {run.supernet.num_classes} classes"
-    if other := _other_classes(run, config.train_data):
-        classifier = f"except the classifier, which is new: {other}"
+    if start.other_classes:
+        classifier = f"except the classifier, which is new: {start.other_classes}"
     return (
         f"starting from the {kind} of {run.checkpoint} (step {run.step}), {classifier}; the "
         "optimiser and the learning rate start from the beginning"

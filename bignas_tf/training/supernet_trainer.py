@@ -14,7 +14,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.training import averaging, initial_weights, models, schedules
-from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.initial_weights import Start
 from bignas_tf.training.task import BigNASTask
 
 
@@ -24,11 +24,11 @@ class SupernetTrainer(base_trainer.Trainer):
     Args:
       config: of the run.
       task: builds the supernet and its optimiser.
-      start: the run whose weights the supernet starts from, unless a checkpoint is restored.
+      start: what the supernet starts from; None for random weights, or those of a checkpoint.
     """
 
     def __init__(
-        self, config: cfg.ExperimentConfig, task: BigNASTask, start: Run | None = None
+        self, config: cfg.ExperimentConfig, task: BigNASTask, start: Start | None = None
     ) -> None:
         model = task.build_model()
         try:
@@ -63,8 +63,8 @@ class SupernetTrainer(base_trainer.Trainer):
     def initialize(self) -> None:
         """Sets the weights of `start`; called if the folder of the run has no checkpoint."""
         if self._start is not None:
-            data = self.task.task_config.train_data
-            initial_weights.assign(self._start, data, self.model, self.optimizer)
+            initial_weights.assign(self._start, self.model, self.optimizer)
+            self._start = None  # a second supernet, which would last as long as the training
 
     @functools.cached_property
     def evaluated(self) -> Supernet:

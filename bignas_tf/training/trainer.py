@@ -97,23 +97,20 @@ def train(
     files.make_folder(model_dir)
     show = show if workers.is_chief(strategy) else console.silent
     with writer.sole(model_dir, strategy, show):
-        _train(config, model_dir, strategy, evaluation, show)
+        trainer = _build(config, model_dir, strategy, show)
+        _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
 
-def _train(
-    config: cfg.ExperimentConfig,
-    model_dir: str,
-    strategy: tf.distribute.Strategy,
-    evaluation: Evaluation | None,
-    show: Show,
-) -> None:
-    """Trains in a folder locked by this process."""
+def _build(
+    config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.Strategy, show: Show
+) -> SupernetTrainer:
+    """Builds what trains, and describes the run in its folder, which this process has locked."""
     space = presets.get(config.task.model.search_space)
     checkpoint = listing.latest(model_dir)
     notes = resuming.check(checkpoint, config, space) if checkpoint else []
     _check_shared(model_dir, strategy)
     fresh = config.task.init_checkpoint and not checkpoint
-    start = initial_weights.load(config.task, space) if fresh else None
+    start = initial_weights.start(config.task, space, strategy) if fresh else None
     ignored = sources.ignored_files(config.task.train_data)
     if ignored:
         show(f"ignored files: {ignored}")
@@ -124,7 +121,7 @@ def _train(
         if warning := core_memory.check(config, tpu_host.generation(), cores):
             show(f"warning: {warning}")
     if start:
-        show(initial_weights.summary(start, config.task))
+        show(initial_weights.summary(start))
     to_do = checkpoints.latest_step(model_dir) < config.trainer.train_steps
     if to_do and config.trainer.train_tf_function:
         show(BUILDING)
@@ -135,8 +132,8 @@ def _train(
     if workers.is_chief(strategy):
         run_files.describe(config, space, model_dir)
         if not checkpoint:
-            origin.replace(model_dir, start.origin if start else None)
-    _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
+            origin.replace(model_dir, start.run.origin if start else None)
+    return trainer
 
 
 def _check_shared(model_dir: str, strategy: tf.distribute.Strategy) -> None:

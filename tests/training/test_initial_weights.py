@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import pathlib
 import shutil
+import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,15 +14,17 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors
+from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.training import checkpoints, initial_weights, models, run_files, trainer, writer
 from bignas_tf.training.task import BigNASTask
 from tests.data import samples
 from tests.modeling import replicas
-from tests.training import runs
+from tests.training import processes, runs
 
 pytestmark = pytest.mark.slow
 
+ONE_STEP = "trainer.train_steps=1,trainer.steps_per_loop=1,trainer.summary_interval=1,"
 FAST = f"{runs.EAGER}task.sandwich.smallest=false,task.sandwich.num_random=0,"
 
 EMA = "trainer.optimizer_config.ema.average_decay=0.75,"
@@ -39,11 +44,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def _photos(folder: pathlib.Path, start: pathlib.Path, channels: int = 1) -> cfg.ExperimentConfig:
     """A run on four classes of photographs that starts from another."""
     root = samples.write_folder(folder / "photos")
-    return runs.parse(
-        folder,
-        f"{FAST}task.init_checkpoint={start},task.train_data.source=folder,"
-        f"task.train_data.input_path={root},task.train_data.channels={channels},"
-        f"task.train_data.num_classes={samples.CLASSES},",
+    return runs.parse(folder, f"{FAST}task.init_checkpoint={start},{_of_photos(root, channels)}")
+
+
+def _of_photos(root: pathlib.Path, channels: int = 1) -> str:
+    return (
+        f"task.train_data.source=folder,task.train_data.input_path={root},"
+        f"task.train_data.channels={channels},task.train_data.num_classes={samples.CLASSES},"
     )
 
 
@@ -54,7 +61,8 @@ def _started(
     with strategy.scope():
         task = BigNASTask(config.task)
         space = presets.get(config.task.model.search_space)
-        started = trainer.SupernetTrainer(config, task, initial_weights.load(config.task, space))
+        start = initial_weights.start(config.task, space, strategy)
+        started = trainer.SupernetTrainer(config, task, start)
         started.initialize()
     return started
 
@@ -149,7 +157,7 @@ def test_the_classifier_is_new_where_as_many_classes_have_other_names(
 
 def _summary(config: cfg.ExperimentConfig) -> str:
     space = presets.get(config.task.model.search_space)
-    return initial_weights.summary(initial_weights.load(config.task, space), config.task)
+    return initial_weights.summary(initial_weights.start(config.task, space, runs.on_one_cpu()))
 
 
 def test_a_resumed_run_is_bit_equal_and_no_longer_needs_the_other(
@@ -165,6 +173,67 @@ def test_a_resumed_run_is_bit_equal_and_no_longer_needs_the_other(
     resumed = runs.train(runs.parse(tmp_path, settings), tmp_path / "resumed")
     assert "starting from" not in capsys.readouterr().out
     assert [name for name in at_once if not np.array_equal(at_once[name], resumed[name])] == []
+
+
+def test_what_it_started_from_is_not_kept_in_memory(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    shutil.copy(folder / "space.yaml", tmp_path)
+    settings = f"{FAST}trainer.validation_interval=3,task.init_checkpoint={folder / 'plain'}"
+    before, others = weakref.WeakSet(_supernets()), list[int]()
+
+    def evaluation(net: Supernet) -> Callable[[], dict[str, float]]:
+        def count() -> dict[str, float]:
+            others.append(sum(each is not net and each not in before for each in _supernets()))
+            return {"smallest": 0.5}
+
+        return count
+
+    config = runs.parse(tmp_path, settings)
+    trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu(), evaluation)
+    assert others == [0, 0]
+
+
+def _supernets() -> list[Supernet]:
+    gc.collect()
+    return [each for each in gc.get_objects() if type(each) is Supernet]
+
+
+def test_workers_that_see_other_class_names_do_as_the_chief_does(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """The other worker finds no names for the classes of the run that both start from."""
+    shutil.copy(folder / "space.yaml", tmp_path)
+    root = samples.write_folder(tmp_path / "photos")
+    settings = (
+        f"{FAST}{ONE_STEP}{_of_photos(root)}task.train_data.tfds_split='train[:8]',"
+        "task.selection.ranking_split='train[8:10]',task.selection.reporting_split='train[10:]',"
+    )
+    config = runs.parse(tmp_path, settings)
+    images, supernet = config.task.train_data, runs.supernet_of(config)
+    renamed = shutil.copytree(root, tmp_path / "renamed")
+    for path in list(renamed.glob("*/*")):
+        path.rename(path.with_name(f"new_{path.name}"))
+    for start, seen in (("one", renamed), ("two", tmp_path / "gone")):
+        images.input_path = str(seen)
+        run_files.save(supernet, 0, config, supernet.space, str(tmp_path / start))
+
+    settings += f"task.init_checkpoint={tmp_path}/"
+    runs.train(runs.parse(tmp_path, settings + "one"), tmp_path / "alone")
+    hosts = processes.free_hosts(2)
+    settings = f"runtime.distribution_strategy=multi_worker_mirrored,{settings}"
+    together = tmp_path / "together"
+    with (
+        processes.training(tmp_path, together, settings + "one", hosts, 0) as chief,
+        processes.training(tmp_path, together, settings + "two", hosts, 1) as other,
+    ):
+        for worker in (chief, other):
+            code, stderr = worker.end()
+            assert code == 0, stderr
+    assert "except the classifier, which is new: class 0 is" in chief.lines[0]
+    losses = [runs.summaries(each / "train") for each in (together, tmp_path / "alone")]
+    key = "loss_biggest", 1
+    assert losses[0][key] == pytest.approx(losses[1][key], rel=1e-5)
 
 
 def test_two_replicas_start_from_the_same_weights(

@@ -91,12 +91,12 @@ def train(
       UsageError: a bad configuration, a checkpoint that is damaged, lost, of another space or
         saved under a configuration that this one cannot continue, or a `task.init_checkpoint`
         whose weights cannot be taken over; or another training holds the folder.
-      RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
+      RunError: the loss exploded, memory or disk ran out, SIGTERM came, or another worker was lost.
     """
     validation.validate(config)
     files.make_folder(model_dir)
     show = show if workers.is_chief(strategy) else console.silent
-    with writer.sole(model_dir, strategy, show):
+    with workers.lost_worker_explained(strategy), writer.sole(model_dir, strategy, show):
         trainer = _build(config, model_dir, strategy, show)
         _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
@@ -171,7 +171,6 @@ def _run(
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
         workers.sigterm_noted(trainer.strategy) as sigterm,
-        workers.lost_worker_explained(trainer.strategy),
     ):
         with checkpoints.restoring(model_dir):
             controller = Runner(

@@ -97,6 +97,25 @@ def test_workers_that_see_different_folders_are_refused(tmp_path: pathlib.Path) 
         assert f"holds a checkpoint of step {step} here and not on every worker; name" in stderr
 
 
+@pytest.mark.slow
+def test_a_worker_refused_before_the_first_step_is_explained_to_the_others(
+    tmp_path: pathlib.Path,
+) -> None:
+    runs.parse(tmp_path)
+    hosts, nothing = processes.free_hosts(2), tmp_path / "nothing"
+    overrides = f"{runs.EAGER}runtime.distribution_strategy=multi_worker_mirrored"
+    mistaken = f"{overrides},task.init_checkpoint={nothing}"
+    with (
+        processes.training(tmp_path, tmp_path / "run", overrides, hosts, 0) as chief,
+        processes.training(tmp_path, tmp_path / "run", mistaken, hosts, 1) as other,
+    ):
+        ends = [chief.end(), other.end()]
+    assert [code for code, _ in ends] == [1, 2], ends
+    assert "error: another worker was lost; start all" in ends[0][1]
+    assert f"error: task.init_checkpoint: {nothing} is not" in ends[1][1]
+    assert "Traceback" not in ends[0][1] + ends[1][1]
+
+
 def _losses(model_dir: pathlib.Path) -> dict[tuple[str, int], float]:
     found = runs.summaries(model_dir / "train")
     return {key: value for key, value in found.items() if key[0].startswith("loss_")}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import orbit
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_lib
 
-from bignas_tf import console, errors, files, workers
+from bignas_tf import console, errors, files, scratch, workers
 from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
@@ -43,27 +42,44 @@ class Runner(train_lib.OrbitExperimentRunner):
 
     All workers take part in a save, but only the chief's lands in the folder of the run. The
     others save into their own folder, and the Model Garden would restore them from it.
+
+    Args:
+      saves: the folder that this worker saves into, from `_folder_of_saves`.
+      arguments: of the Model Garden's runner.
+      keywords: of the Model Garden's runner.
     """
 
+    def __init__(self, saves: str, *arguments: Any, **keywords: Any) -> None:
+        self._saves = saves
+        super().__init__(*arguments, **keywords)
+
     def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
-        manager = super()._maybe_build_checkpoint_manager()
         if workers.is_chief(self.strategy):
-            return manager
-        atexit.register(shutil.rmtree, manager.directory, ignore_errors=True)
-        checkpoint = listing.latest(self.model_dir)
-        if not checkpoint:
-            return manager
-        # In the scope, as the chief's is: it creates a variable, which all workers create together.
-        with self.strategy.scope():
-            self.trainer.checkpoint.restore(checkpoint)
+            return super()._maybe_build_checkpoint_manager()
+        trainer = self.trainer
+        if checkpoint := listing.latest(self.model_dir):
+            # In the scope, as the chief's: it creates a variable, which all create together.
+            with self.strategy.scope():
+                trainer.checkpoint.restore(checkpoint)
         return tf.train.CheckpointManager(
-            self.trainer.checkpoint,
-            manager.directory,
+            trainer.checkpoint,
+            self._saves,
             max_to_keep=1,
-            step_counter=self.trainer.global_step,
-            checkpoint_interval=manager.checkpoint_interval,
-            last_checkpoint_step=int(self.trainer.global_step.numpy()),
+            step_counter=trainer.global_step,
+            checkpoint_interval=trainer.config.trainer.checkpoint_interval,
+            init_fn=None if checkpoint else trainer.initialize,
+            last_checkpoint_step=int(trainer.global_step.numpy()),  # 0: there was none
         )
+
+
+@contextlib.contextmanager
+def _folder_of_saves(model_dir: str, strategy: tf.distribute.Strategy) -> Iterator[str]:
+    """Gives the folder of the run to the chief, and a temporary one to another worker."""
+    if workers.is_chief(strategy):
+        yield model_dir
+        return
+    with scratch.temporary() as folder:
+        yield str(folder)
 
 
 def train(
@@ -171,9 +187,11 @@ def _run(
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
         workers.sigterm_noted(trainer.strategy) as sigterm,
+        _folder_of_saves(model_dir, trainer.strategy) as saves,
     ):
         with checkpoints.restoring(model_dir):
             controller = Runner(
+                saves,
                 trainer.strategy,
                 trainer.task,
                 "train",

@@ -122,8 +122,13 @@ def _losses(model_dir: pathlib.Path) -> dict[tuple[str, int], float]:
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does_though_a_worker_dies(tmp_path: pathlib.Path) -> None:
+def test_two_processes_train_as_one_does_though_a_worker_dies(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first run of two loses a worker to SIGKILL; the second, resumed, one to SIGTERM."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     loops = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval=4"
     overrides = f"{ONLY_RANDOM},trainer.train_steps=20,{loops}"
     config = runs.parse(tmp_path, overrides)
@@ -133,6 +138,8 @@ def test_two_processes_train_as_one_does_though_a_worker_dies(tmp_path: pathlib.
         other.send(signal.SIGKILL)
         code, stderr = chief.end()
         assert (code, "error: another worker was lost; start all" in stderr) == (1, True)
+    # What the killed one saved stays until the next start.
+    assert list(temporary.rglob("ckpt-*.index"))
     with processes.two_workers(tmp_path, two, overrides) as (chief, other):
         chief.until(f"resuming from {two / 'ckpt-5'}")
         chief.until("step 7/")
@@ -140,6 +147,7 @@ def test_two_processes_train_as_one_does_though_a_worker_dies(tmp_path: pathlib.
         ends = [chief.end(), other.end()]
         assert other.lines == []
     assert [code for code, _ in ends] == [1, 1]
+    assert list(temporary.rglob("ckpt-*")) == []
     (step,) = {
         int(found) for _, stderr in ends for found in re.findall(r"SIGTERM; step (\d+) is", stderr)
     }

@@ -30,7 +30,6 @@ from bignas_tf.training.configs import BigNASConfig
 # Confidences near a threshold may be on its other side where sums have another order. It is more
 # than the logits of a proof may differ, and leaves images that are as good as certain.
 _CLEAR = 5e-4
-_VERIFIED_IMAGES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +140,7 @@ def verified_places(by: np.ndarray, clearance: np.ndarray) -> np.ndarray:
     for child in np.unique(by[clear]):
         own = by[clear] == child
         turns[own] = np.arange(own.sum())
-    return clear[np.lexsort((by[clear], turns))][:_VERIFIED_IMAGES]
+    return clear[np.lexsort((by[clear], turns))][: cards.VERIFIED_IMAGES]
 
 
 def gathered(split: Split, places: np.ndarray) -> Batch:

@@ -21,7 +21,8 @@ from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
-_VERIFIED_IMAGES = 64
+CALIBRATION_IMAGES = 500  # that int8 takes its ranges from, unless told otherwise
+VERIFIED_IMAGES = 64
 
 
 def reporting_images(task: BigNASConfig) -> Split:
@@ -33,7 +34,7 @@ def reporting_images(task: BigNASConfig) -> Split:
 def verified_images(reporting: Split) -> tuple[tf.Tensor, tf.Tensor]:
     """Patches and labels from the reporting split, on which an export is verified."""
     with faults.named(reporting.config):
-        return next(iter(reporting.dataset.unbatch().batch(_VERIFIED_IMAGES)))
+        return next(iter(reporting.dataset.unbatch().batch(VERIFIED_IMAGES)))
 
 
 def calibration_patches(task: BigNASConfig, images: int) -> np.ndarray:

@@ -26,8 +26,6 @@ from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
-CALIBRATION_IMAGES = 500
-
 
 def checked(rerank: str) -> Reranking:
     """Reads text such as "int8:8".
@@ -64,7 +62,7 @@ def scorer(
 
     def score(split: Split, child: Architecture) -> Converted:
         if not calibration:
-            calibration.append(cards.calibration_patches(task, CALIBRATION_IMAGES))
+            calibration.append(cards.calibration_patches(task, cards.CALIBRATION_IMAGES))
         statistics = evaluator.statistics(child)
         weights = list(slicing.slices(net, child, statistics))
         made = elsewhere(_convert, models, child, weights, calibration[0], form)

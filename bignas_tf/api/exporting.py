@@ -28,8 +28,6 @@ from bignas_tf.selection import result as result_lib
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
-CALIBRATION_IMAGES = 500
-
 
 def child(run: Run, architecture: Architecture | str | os.PathLike[str]) -> tf_keras.Model:
     """Cuts a child out of a run: a stock Keras model with calibrated batch norms.
@@ -131,7 +129,7 @@ def convert(
     version: str | os.PathLike[str],
     formats: Sequence[str] = (),
     *,
-    calibration_images: int = CALIBRATION_IMAGES,
+    calibration_images: int = cards.CALIBRATION_IMAGES,
     show: Show | None = console.print_line,
 ) -> ConversionReport:
     """Converts an export to LiteRT and ONNX files, and measures each on the reporting split.

@@ -74,7 +74,7 @@ def finetune(
     task = config.task
     # Before training: otherwise these mistakes would show only after it.
     reporting = _reporting(run, task, show)
-    patches = cards.calibration_patches(task, exporting.CALIBRATION_IMAGES) if formats else None
+    patches = cards.calibration_patches(task, cards.CALIBRATION_IMAGES) if formats else None
     child = _adapted(run, chosen, task)
     saved_model.ensure_base(output_dir)
     fit(child, config, verbose)

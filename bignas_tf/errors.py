@@ -23,13 +23,18 @@ class OutOfMemoryError(RunError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether TensorFlow raised the error because a device, or the host, lacks memory.
+    """Whether Python or TensorFlow raised the error because a device, or the host, lacks memory.
 
-    By the names of its exceptions, because TensorFlow may not be imported.
+    By the names of TensorFlow's exceptions, because it may not be imported.
     """
     name = type(error).__name__
     no_room = name == "InternalError" and _NO_ROOM_FOR_A_COPY in str(error)
-    return no_room or name == "ResourceExhaustedError"
+    return no_room or name == "ResourceExhaustedError" or isinstance(error, MemoryError)
+
+
+def failure(error: BaseException, message: str) -> RunError:
+    """The failure that another library's error is; `OutOfMemoryError` if memory ran out."""
+    return (OutOfMemoryError if is_out_of_memory(error) else RunError)(message)
 
 
 def one_line(error: BaseException | str, most: int = 300) -> str:

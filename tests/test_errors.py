@@ -59,7 +59,14 @@ def test_an_error_is_one_line(error: Exception | str, line: str) -> None:
 def test_tensorflow_s_two_errors_for_a_lack_of_memory_are_known(
     kind: type[tf.errors.OpError], text: str, memory: bool
 ) -> None:
-    assert errors.is_out_of_memory(kind(None, None, text)) == memory
+    error = kind(None, None, text)
+    assert errors.is_out_of_memory(error) == memory
+    failed = errors.failure(error, "it failed")
+    assert (type(failed) is errors.OutOfMemoryError, str(failed)) == (memory, "it failed")
+
+
+def test_python_s_error_for_a_lack_of_memory_is_known() -> None:
+    assert errors.is_out_of_memory(MemoryError())
 
 
 def test_values_are_cut() -> None:

@@ -114,7 +114,7 @@ def _is_short_of_memory(error: Exception) -> bool:
     if isinstance(error, ImportError):
         return any(said in str(error) for said in _UNLOADED)
     refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    return refused or isinstance(error, MemoryError) or errors.is_out_of_memory(error)
+    return refused or errors.is_out_of_memory(error)
 
 
 def _exit(error: Exception | str, code: int) -> NoReturn:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from bignas_tf import errors, scratch
-from bignas_tf.api import cards
+from bignas_tf.api import cards, failures
 from bignas_tf.conversion import converter, measure, metadata, tflite
 from bignas_tf.exports import probe
 from bignas_tf.latency.disposable import Disposable
@@ -65,15 +65,10 @@ def scorer(
             calibration.append(cards.calibration_patches(task, cards.CALIBRATION_IMAGES))
         statistics = evaluator.statistics(child)
         weights = list(slicing.slices(net, child, statistics))
-        made = elsewhere(_convert, models, child, weights, calibration[0], form)
-        found = measure.Score()
-        with scratch.temporary() as temporary:
-            path = temporary / "child.tflite"
-            path.write_bytes(made)
-            answer = probe.litert(str(path))
-            logits = evaluator.logits(child, statistics, split)
-            for (patches, labels), (expected, _) in zip(split, logits, strict=True):
-                found.add(answer(patches.numpy()), expected, labels.numpy())
+        of = models, child, weights, calibration[0], form
+        made = failures.of_child(elsewhere, _convert, *of)
+        logits = evaluator.logits(child, statistics, split)
+        found = _scored(made, split, (expected for expected, _ in logits))
         if not math.isfinite(found.difference):
             raise errors.RunError(f"LiteRT {form}: its logits are not finite")
         figures = found.figures({})
@@ -83,6 +78,19 @@ def scorer(
         yield score
     finally:
         elsewhere.close()
+
+
+def _scored(made: bytes, split: Split, logits: Iterable[np.ndarray]) -> measure.Score:
+    """Answers of a file beside its child's, a batch of the split after the other."""
+    found = measure.Score()
+    with scratch.temporary() as temporary:
+        path = temporary / "child.tflite"
+        path.write_bytes(made)
+        answer = failures.of_child(probe.litert, str(path))
+        for (patches, labels), expected in zip(split, logits, strict=True):
+            answers = failures.of_child(answer, patches.numpy())
+            found.add(answers, expected, labels.numpy())
+    return found
 
 
 def _convert(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from bignas_tf import errors, scratch
+from bignas_tf.api import failures
 from bignas_tf.latency import children, user_command
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
@@ -77,12 +78,7 @@ class _Setting(NamedTuple):
 
 def _elsewhere(setting: _Setting, function: Callable[..., Any], *arguments: Any) -> Any:
     """Calls in the other process; any error of a runtime there is a failure of the child."""
-    try:
-        return setting.elsewhere(function, *arguments)
-    except (errors.UsageError, errors.RunError):
-        raise
-    except Exception as error:
-        raise errors.RunError(f"{type(error).__name__}: {errors.one_line(error)}") from error
+    return failures.of_child(setting.elsewhere, function, *arguments)
 
 
 def _counted(supernet: Supernet, name: str) -> Objective:

@@ -121,7 +121,7 @@ def _converted(converter: tf.lite.TFLiteConverter, kind: str) -> bytes:
             return converter.convert()
     except Exception as error:  # the converter's own class is not public
         reason = errors.one_line(error)
-        raise errors.RunError(f"LiteRT {kind}: cannot be converted: {reason}") from error
+        raise errors.failure(error, f"LiteRT {kind}: cannot be converted: {reason}") from error
 
 
 def _samples(patches: np.ndarray) -> Iterator[list[np.ndarray]]:

@@ -39,7 +39,8 @@ class Disposable:
         """Calls a function of a module; arguments and result are pickled.
 
         Raises:
-          RunError: the process died.
+          OutOfMemoryError: the process was killed, as the system does where memory runs out.
+          RunError: it died of something else.
           Exception: whatever the function raises.
         """
         if not self._left:
@@ -52,9 +53,7 @@ class Disposable:
             self._left = 0
             assert self._process is not None
             self._process.join()
-            raise errors.RunError(
-                f"{function.__name__}: its process died with status {self._process.exitcode}"
-            ) from None
+            raise _death(function.__name__, self._process.exitcode) from None
         if raised:
             raise value
         return value
@@ -74,6 +73,13 @@ class Disposable:
         self._process.start()
         theirs.close()
         self._left = self._calls
+
+
+def _death(name: str, status: int | None) -> errors.RunError:
+    died = f"{name}: its process died with status {status}"
+    if status == -signal.SIGKILL:
+        return errors.OutOfMemoryError(f"{died}, killed, most likely because memory ran out")
+    return errors.RunError(died)
 
 
 def _serve(connection: Connection) -> None:

@@ -62,9 +62,13 @@ class Figures:
         self.scorers = scorers
         self._memory = memory
         self._on_found = on_found
+        # Children that memory did not hold: this search measures them once, another tries again.
+        self._unheld: dict[tuple[str, Architecture], Record] = {}
 
     def cost(self, name: str, architecture: Architecture, retry: bool = False) -> Record:
         """Returns one cost of a child, or the reason why there is none.
+
+        A lack of memory is remembered by this search alone; a later one measures again.
 
         Args:
           name: of the objective.
@@ -74,11 +78,21 @@ class Figures:
         objective = self.objectives[name]
         if objective.counted:
             return _cost(name, architecture, objective.measure(architecture))
-        known = self._memory.get(name, architecture)
+        known = self._memory.get(name, architecture) or self._unheld.get((name, architecture))
         if known is None or (retry and known.failure):
-            known = _measured(objective, architecture)
-            self._keep(known)
+            known = self._measure(objective, architecture)
         return known
+
+    def _measure(self, objective: Objective, architecture: Architecture) -> Record:
+        try:
+            found = _measured(objective, architecture)
+        except errors.OutOfMemoryError as error:
+            found = _failure(objective.name, architecture, error)
+            self._unheld[objective.name, architecture] = found
+            self._on_found(found)
+        else:
+            self._keep(found)
+        return found
 
     def known_cost(self, name: str, architecture: Architecture) -> float:
         """Returns one cost of a child, which must be known.
@@ -144,6 +158,8 @@ def _is_worth_a_retry(what: str, failure: str) -> bool:
 def _measured(objective: Objective, architecture: Architecture) -> Record:
     try:
         measured = objective.measure(architecture)
+    except errors.OutOfMemoryError:
+        raise
     except errors.RunError as error:
         return _failure(objective.name, architecture, error)
     # Written so that NaN fails; a cost that rounds to 0 is refused, too.

@@ -42,10 +42,7 @@ def objective(strategy: tf.distribute.Strategy, own: Objective) -> Objective:
     from_chief, chief = workers.sharing(strategy), workers.is_chief(strategy)
 
     def measure(architecture: Architecture) -> Measurement:
-        found = json.loads(from_chief(_attempt(own.measure, architecture) if chief else ""))
-        if "failure" in found:
-            raise errors.RunError(found["failure"])
-        return Measurement(**found)
+        return _outcome(from_chief(_attempt(own.measure, architecture) if chief else ""))
 
     return dataclasses.replace(own, measure=measure)
 
@@ -54,4 +51,14 @@ def _attempt(measure: Callable[[Architecture], Measurement], architecture: Archi
     try:
         return json.dumps(measure(architecture)._asdict())
     except errors.RunError as error:
-        return json.dumps({"failure": str(error)})
+        memory = isinstance(error, errors.OutOfMemoryError)
+        return json.dumps({"failure": str(error), "memory": memory})
+
+
+def _outcome(attempt: str) -> Measurement:
+    """What `_attempt` has written; a failure is raised in every process alike."""
+    found = json.loads(attempt)
+    if "failure" in found:
+        kind = errors.OutOfMemoryError if found["memory"] else errors.RunError
+        raise kind(found["failure"])
+    return Measurement(**found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,13 @@ def test_errors_come_back_and_the_process_goes_on(elsewhere: Disposable) -> None
 def test_a_death_is_told_and_mended(elsewhere: Disposable) -> None:
     with pytest.raises(errors.RunError, match="_exit: its process died with status 7"):
         elsewhere(os._exit, 7)
+    assert elsewhere(operator.add, 1, 2) == 3
+
+
+def test_a_kill_is_told_as_a_lack_of_memory(elsewhere: Disposable) -> None:
+    killed = r"raise_signal: its process died with status -9, killed, .* memory ran out"
+    with pytest.raises(errors.OutOfMemoryError, match=killed):
+        elsewhere(signal.raise_signal, signal.SIGKILL)
     assert elsewhere(operator.add, 1, 2) == 3
 
 

@@ -12,10 +12,11 @@ from bignas_tf import errors, files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
-from bignas_tf.selection import strategies
+from bignas_tf.selection import sharing, strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.journal import RANKING, Journal, Record
+from bignas_tf.selection.objectives import Measurement
 from bignas_tf.selection.pool import Pool
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory, Silent
@@ -239,6 +240,40 @@ def test_a_child_that_memory_did_not_hold_is_tried_again_by_the_next_search() ->
     after = _search("coarse_to_fine", memory=memory, rounds=0)
     assert [each.architecture for each in after] == [each.architecture for each in before]
     assert all(candidate.ranking for candidate in after)
+
+
+def test_a_child_that_could_not_be_measured_for_lack_of_memory_is_measured_by_the_next_search() -> (
+    None
+):
+    measured: list[Architecture] = []
+
+    def measure(architecture: Architecture) -> float:
+        measured.append(architecture)
+        if len(measured) == 1:
+            raise errors.OutOfMemoryError("no room")
+        return countable.milliseconds(architecture)
+
+    child, memory = budgets_lib.cheapest(SPACE), Memory()
+    figures = countable.figures(memory, measure=measure)
+    # In one search it stays a failure, and is measured once.
+    assert [figures.cost("ms", child).failure for _ in range(2)] == ["no room", "no room"]
+    assert measured == [child]
+    assert memory.of("ms") == []
+    later = countable.figures(memory, measure=measure)
+    assert later.cost("ms", child).value == pytest.approx(countable.milliseconds(child))
+    assert memory.of("ms") == [child]
+    # The figure that is known at last takes the place of the failure.
+    assert figures.cost("ms", child).failure is None
+
+
+@pytest.mark.parametrize("kind", [errors.RunError, errors.OutOfMemoryError])
+def test_several_processes_learn_how_a_measurement_failed(kind: type[errors.RunError]) -> None:
+    def measure(architecture: Architecture) -> Measurement:
+        raise kind("no room")
+
+    with pytest.raises(errors.RunError, match=r"^no room$") as caught:
+        sharing._outcome(sharing._attempt(measure, budgets_lib.cheapest(SPACE)))
+    assert type(caught.value) is kind
 
 
 def test_a_child_whose_lack_of_memory_an_old_journal_records_is_tried_again() -> None:

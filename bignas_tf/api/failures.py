@@ -1,0 +1,37 @@
+"""What a runtime or a converter raises, as the failure of the child that it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from bignas_tf import errors, full_disk
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def of_child(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Calls what runs or converts a child; whatever it raises is a failure of that child.
+
+    A full disk is not: it would fail the next child, too, and is raised as it is.
+
+    Args:
+      function: of a runtime or a converter, here or in another process.
+      *arguments: for it.
+      **named: for it.
+
+    Raises:
+      UsageError: as the function raises it.
+      OutOfMemoryError: memory ran out, which says little about the child.
+      RunError: any other error.
+    """
+    try:
+        return function(*arguments, **named)
+    except (errors.UsageError, errors.RunError):
+        raise
+    except Exception as error:
+        if full_disk.reason(error):
+            raise
+        reason = f"{type(error).__name__}: {errors.one_line(error)}"
+        raise errors.failure(error, reason) from error

@@ -24,8 +24,8 @@ from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
+from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
-from bignas_tf.training.configs import BigNASConfig
 
 FILE = "plain_keras.json"
 _RATE = 1e-3  # Keras' own for Adam
@@ -85,14 +85,18 @@ def baseline(
       began: `time.monotonic()` when the minutes began, if imports are to count; else the call.
 
     Raises:
-      UsageError: minutes that are not a positive number, no such child, or images that cannot be
-        read.
+      UsageError: minutes that are not a positive number, no such child, images that cannot be
+        read, or a folder that cannot be written to.
+      RunError: the loss is not finite.
     """
     began = time.monotonic() if began is None else began
     if not 0.0 < minutes < math.inf:
         raise errors.UsageError(f"minutes is {minutes}; it takes a number above 0")
     chosen, task = presets.child(run.space, architecture), run.config.task
     data = task.train_data
+    # Before training: otherwise these mistakes would show only after it.
+    files.make_folder(run.model_dir)
+    reporting = cards.reporting_images(task)
     model = _model(run, chosen)
     steps = _fit(model, data, began, 60.0 * minutes)
     result = Baseline(
@@ -101,7 +105,7 @@ def baseline(
         steps=steps,
         minutes=minutes,
         split=task.selection.reporting_split,
-        accuracy=_score(model, task),
+        accuracy=_score(model, reporting),
     )
     files.write_json(os.path.join(run.model_dir, FILE), result.to_json())
     return result
@@ -141,25 +145,35 @@ class _Clock(tf_keras.callbacks.Callback):
         self.model.optimizer.learning_rate.assign(rate)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.model.stop_training = self._passed() >= 1.0
+        if self._passed() >= 1.0:  # another callback may have stopped it, too
+            self.model.stop_training = True
 
 
 def _fit(model: tf_keras.Model, data: DataConfig, began: float, seconds: float) -> int:
     """Trains until `seconds` after `began`, at least one step; returns the steps."""
     with faults.named(data):
-        model.fit(
+        past = model.fit(
             resize.resized_batches(inputs.build_dataset(data), model.input_shape[1]),
             steps_per_epoch=_ENDLESS,
             verbose=0,
-            callbacks=[_Clock(began, seconds)],
+            callbacks=[_Clock(began, seconds), tf_keras.callbacks.TerminateOnNaN()],
         )
+    _check(past.history["loss"][-1])
     return int(model.optimizer.iterations)
 
 
-def _score(model: tf_keras.Model, task: BigNASConfig) -> Accuracy:
+def _score(model: tf_keras.Model, reporting: Split) -> Accuracy:
     """Top-1 accuracy on the reporting split."""
-    reporting = cards.reporting_images(task)
     images = resize.resized_batches(reporting.dataset, model.input_shape[1])
     with faults.named(reporting.config):
         scored = model.evaluate(images, verbose=0, return_dict=True)
+    _check(scored["loss"])
     return Accuracy(float(scored["accuracy"]), reporting.images)
+
+
+def _check(loss: float) -> None:
+    if not math.isfinite(loss):
+        raise errors.RunError(
+            "the loss of the plain Keras model is not finite; another task.seed of the run, or "
+            "other images, may help"
+        )

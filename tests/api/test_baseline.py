@@ -1,0 +1,61 @@
+"""An architecture trained alone: what is refused before training, and a loss that explodes."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+
+from bignas_tf import errors
+from bignas_tf.api import baseline, cards
+from bignas_tf.training import checkpoints
+from tests.selection import digits
+
+MOMENT = 1e-6  # minutes: one step
+
+
+@pytest.fixture
+def run(tmp_path: pathlib.Path) -> checkpoints.Run:
+    """A run as it is loaded, with random weights."""
+    config = digits.parse(tmp_path)
+    return checkpoints.Run(str(tmp_path), config, digits.space(), digits.supernet(), "", 0, "")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(
+    run: checkpoints.Run, tmp_path: pathlib.Path
+) -> None:
+    run.config.task.train_data.tfds_split = "nothing"  # training would fail by this
+    (tmp_path / "file").touch()
+    elsewhere = dataclasses.replace(run, model_dir=str(tmp_path / "file" / "run"))
+    with pytest.raises(errors.UsageError, match=r"file/run is not a writable folder"):
+        baseline.baseline(elsewhere, "smallest", MOMENT)
+
+
+def test_images_that_are_not_there_are_refused_before_training(run: checkpoints.Run) -> None:
+    run.config.task.train_data.tfds_split = "nothing"
+    run.config.task.selection.reporting_split = "later"
+    with pytest.raises(errors.UsageError, match="'later'"):
+        baseline.baseline(run, "smallest", MOMENT)
+
+
+@pytest.mark.slow
+def test_a_loss_that_explodes_in_training_is_no_accuracy(
+    run: checkpoints.Run, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline, "_RATE", 1e38)
+    with pytest.raises(errors.RunError, match="the loss of the plain Keras model is not finite"):
+        baseline.baseline(run, "smallest", minutes=1.0)
+    assert not (tmp_path / baseline.FILE).exists()
+
+
+@pytest.mark.slow
+def test_weights_that_the_last_step_has_spoilt_have_no_accuracy(run: checkpoints.Run) -> None:
+    model = baseline._model(run, run.space.smallest())
+    reporting = cards.reporting_images(run.config.task)
+    assert 0 <= baseline._score(model, reporting).top1 <= 1
+    classifier = model.get_layer("classifier")
+    classifier.set_weights([np.full_like(each, np.nan) for each in classifier.get_weights()])
+    with pytest.raises(errors.RunError, match="the loss of the plain Keras model is not finite"):
+        baseline._score(model, reporting)

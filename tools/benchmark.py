@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> None:
     if name not in (*MEASURES, "all"):
         raise errors.UsageError(f"no measure {name!r}; choose from {[*MEASURES, 'all']}")
     output = pathlib.Path(_OUTPUT.value or f"runs/benchmark/{name}.json")
+    files.refuse_folder(output, "--output")
     files.ensure_writable(output.parent)
     settings = harness.Settings(
         _REPEATS.value, _SEARCH_SPACE.value, _BATCH_SIZE.value, _IMAGES.value

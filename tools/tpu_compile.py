@@ -76,6 +76,7 @@ def main(argv: Sequence[str]) -> None:
     """Lowers here, compiles in the other environment, reports."""
     del argv
     no_chatter()
+    files.refuse_folder(_OUTPUT.value or "", "--output")
     # Before TensorFlow is imported, so that a mistake is reported at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
     from bignas_tf.training import parsing

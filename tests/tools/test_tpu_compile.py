@@ -150,6 +150,17 @@ def test_a_batch_that_does_not_fit_can_be_the_only_one_compiled(tmp_path: pathli
     assert found == {"out_of_memory": "too large", "largest_batch": None, "compiled": None}
 
 
+def test_a_folder_is_refused_before_anything_is_compiled(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    # A compiler that nobody may start.
+    environment = _environment(tmp_path, f"touch '{tmp_path}/started'; exit 1")
+    done = _compile(f"--environment={environment}", f"--output={folder}")
+    assert done.returncode == 2
+    assert done.stderr == f"error: --output={folder} is a folder; name a file\n"
+    assert not (tmp_path / "started").exists()
+
+
 def _environment(folder: pathlib.Path, script: str) -> str:
     """A compiler's environment whose Python is a shell script."""
     python = folder / "bin" / "python"

@@ -140,6 +140,13 @@ def _comparison(
     low, middle, high = np.percentile(ratios, [0, 50, 100])
     return (
         f"{children} random children of {min(times):.3g} to {max(times):.3g} ms: "
-        f"sum over measured {middle:.2f} (median; from {low:.2f} to {high:.2f}), "
-        f"correlation {np.corrcoef(sums, times)[0, 1]:.3f}"
+        f"sum over measured {middle:.2f} (median; from {low:.2f} to {high:.2f})"
+        f"{_correlation(sums, times)}"
     )
+
+
+def _correlation(sums: Sequence[float], times: Sequence[float]) -> str:
+    """Pearson's; nothing where either is always the same, as in a space of one child."""
+    if not (np.ptp(sums) and np.ptp(times)):
+        return ""
+    return f", correlation {np.corrcoef(sums, times)[0, 1]:.3f}"

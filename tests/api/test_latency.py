@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+import re
 import sys
 
 import pytest
 
 from bignas_tf import errors, locking
 from bignas_tf.api import latency
+from bignas_tf.search_space.space import Stage
 from tests.search_space import spaces
 
 
 def _measure(path: pathlib.Path | str) -> None:
     latency.latency_table(spaces.countable(), path, num_classes=3, input_channels=1, show=_fail)
+
+
+@pytest.mark.slow
+def test_a_space_of_one_child_is_compared_without_a_correlation(tmp_path: pathlib.Path) -> None:
+    stages = (Stage((4,), (1,), (3,), expands=(2,)),)
+    one = dataclasses.replace(
+        spaces.countable(), stages=stages, head_widths=(8,), eval_resolutions=(8,)
+    )
+    lines: list[str] = []
+    latency.latency_table(
+        one, tmp_path / "table.json", num_classes=3, input_channels=1, children=2,
+        show=lines.append,
+    )  # fmt: skip
+    assert re.fullmatch(r"2 random children .*: sum over measured \S+ \(median; .*\)", lines[-1])
 
 
 def _fail(line: str) -> None:

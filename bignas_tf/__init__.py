@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bignas_tf.accuracy import Accuracy
     from bignas_tf.api.baseline import baseline
     from bignas_tf.api.cascades import export_cascade
-    from bignas_tf.api.counting import cost
+    from bignas_tf.api.counting import check_budgets, cost
     from bignas_tf.api.devices import evaluation_strategy, training_strategy
     from bignas_tf.api.examples import save_images
     from bignas_tf.api.exporting import child, convert, export, export_family, verify
@@ -70,6 +70,7 @@ _HOMES = {
     "backbone": "exports.trainable.backbone",
     "baseline": "api.baseline.baseline",
     "budget": "selection.budgets.parse",
+    "check_budgets": "api.counting.check_budgets",
     "child": "api.exporting.child",
     "configure": "api.runs.configure",
     "configure_garden": "api.garden.configure_garden",
@@ -121,6 +122,7 @@ __all__ = [
     "backbone",
     "baseline",
     "budget",
+    "check_budgets",
     "child",
     "configure",
     "configure_garden",

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from bignas_tf.api import arguments
+from bignas_tf.api import arguments, selecting
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.objectives import Measurement, Objective
 
 if TYPE_CHECKING:
     from bignas_tf.training.checkpoints import Run
 
+# Title, unit, and the field of `cost.Cost` of which it counts millions.
+COUNTED = {
+    "mflops": ("multiply-adds", "M", "macs"),
+    "params_m": ("parameters", "M", "params"),
+    "activation_mb": ("peak activation memory", "MB", "peak_activation_bytes"),
+}
 _CLASSES, _CHANNELS = 1000, 3
 # A run has no more classes, and a space no wider layers; counts of them fit into 64 bits.
 _MOST_CLASSES, _MOST_CHANNELS = 1 << 22, 1 << 14
@@ -41,6 +51,53 @@ def cost(
     models = model_space_of(space, num_classes, input_channels)
     child = presets.child(models.space, architecture)
     return cost_lib.count(models.space, child, models.num_classes, models.input_channels)
+
+
+def check_budgets(
+    space: SearchSpace | str | os.PathLike[str] | Run,
+    budgets: Sequence[Budget | str],
+    num_classes: int | None = None,
+    input_channels: int | None = None,
+) -> None:
+    """Refuses budgets that a search would refuse, before there is anything to search.
+
+    Limits on costs that are measured, such as `litert_ms`, are not checked.
+
+    Args:
+      space: a search space, its preset's name or YAML file, or a run.
+      budgets: such as "mflops=4".
+      num_classes: outputs of the classifier; the run's, or 1000, if None.
+      input_channels: of the images; the run's, or 3, if None.
+
+    Raises:
+      UsageError: no such space, a malformed budget, or one that no child meets or that every child
+        meets; names the feasible range.
+    """
+    limits = selecting.read_budgets(budgets)
+    models = model_space_of(space, num_classes, input_channels)
+
+    def cost_of(child: Architecture) -> Cost:
+        return cost_lib.count(models.space, child, models.num_classes, models.input_channels)
+
+    built = {name: objective(name, cost_of) for name in COUNTED}
+    budgets_lib.check(
+        models.space, limits, built, lambda name, child: built[name].measure(child).value
+    )
+
+
+def objective(name: str, cost_of: Callable[[Architecture], Cost]) -> Objective:
+    """Makes one of `COUNTED`.
+
+    Args:
+      name: which.
+      cost_of: counts what a child costs.
+    """
+    title, unit, field = COUNTED[name]
+
+    def measure(architecture: Architecture) -> Measurement:
+        return Measurement(getattr(cost_of(architecture), field) / 1e6)
+
+    return Objective(name, title, unit, measure)
 
 
 def model_space_of(

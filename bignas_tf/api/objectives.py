@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from bignas_tf import errors, scratch
-from bignas_tf.api import failures
+from bignas_tf.api import counting, failures
 from bignas_tf.latency import children, user_command
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
@@ -19,13 +19,6 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.training.checkpoints import Run
-
-# Title, unit, and the field of `cost.Cost` of which it counts millions.
-COUNTED = {
-    "mflops": ("multiply-adds", "M", "macs"),
-    "params_m": ("parameters", "M", "params"),
-    "activation_mb": ("peak activation memory", "MB", "peak_activation_bytes"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +48,7 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
     Raises:
       UsageError: an unknown name, or an option that is missing or wrong.
     """
-    choices = [*COUNTED, *_LATENCIES]
+    choices = [*counting.COUNTED, *_LATENCIES]
     for name in names:
         if name not in choices:
             raise errors.UsageError(f"a budget limits {errors.shown(name)}; choose from {choices}")
@@ -63,7 +56,10 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
     models = ModelSpace(run.space, net.num_classes, net.input_channels)
     setting = _Setting(net, options, models, Disposable())
     return tuple(
-        _counted(net, name) if name in COUNTED else _LATENCIES[name](setting) for name in names
+        counting.objective(name, net.cost_of)
+        if name in counting.COUNTED
+        else _LATENCIES[name](setting)
+        for name in names
     )
 
 
@@ -79,15 +75,6 @@ class _Setting(NamedTuple):
 def _elsewhere(setting: _Setting, function: Callable[..., Any], *arguments: Any) -> Any:
     """Calls in the other process; any error of a runtime there is a failure of the child."""
     return failures.of_child(setting.elsewhere, function, *arguments)
-
-
-def _counted(supernet: Supernet, name: str) -> Objective:
-    title, unit, field = COUNTED[name]
-
-    def measure(architecture: Architecture) -> Measurement:
-        return Measurement(getattr(supernet.cost_of(architecture), field) / 1e6)
-
-    return Objective(name, title, unit, measure)
 
 
 def _table(setting: _Setting) -> Objective:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, workers
-from bignas_tf.api import apart, child_files, evaluators, objectives, selecting
+from bignas_tf.api import apart, child_files, counting, evaluators, objectives, selecting
 from bignas_tf.console import Show
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
@@ -68,7 +68,7 @@ def search(
             show(f"warning: {warning}")
     which = None if rerank is None else child_files.checked(rerank)
     names = dict.fromkeys(
-        [*objectives.COUNTED, *(name for budget in limits for name in budget.limits)]
+        [*counting.COUNTED, *(name for budget in limits for name in budget.limits)]
     )
     table = None if latency_table is None else os.fspath(latency_table)
     options = objectives.Options(threads, table, latency_command)

@@ -68,3 +68,17 @@ def test_a_cost_takes_the_whole_numbers_of_numpy_too() -> None:
 def test_a_baseline_of_no_time_is_refused(minutes: float) -> None:
     with pytest.raises(bignas.UsageError, match="it takes a number above 0"):
         bignas.baseline(NO_RUN, minutes=minutes)
+
+
+def test_budgets_are_checked_without_a_run() -> None:
+    small, costs = bignas.search_space_of("bignas_small"), {"num_classes": 10, "input_channels": 1}
+    biggest = small.with_resolution(small.biggest(), max(small.eval_resolutions))
+    most = bignas.cost(small, biggest, **costs)
+    # Each is what the dearest child costs; times are not known before a search.
+    bignas.check_budgets(small, [f"mflops={most.macs / 1e6}", "litert_ms=1e-9"], **costs)
+    bignas.check_budgets("bignas_small", [f"params_m={most.params / 1e6}"], **costs)
+    beyond = most.params / 1e6 + 1e-6
+    with pytest.raises(bignas.UsageError, match=r"^budget params_m=.* is infeasible; parameters"):
+        bignas.check_budgets(small, [f"mflops=4,params_m={beyond:.6f}"], **costs)
+    with pytest.raises(bignas.UsageError, match="no budget was given"):
+        bignas.check_budgets(small, [], **costs)

@@ -15,7 +15,7 @@ from bignas_tf import errors
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIGHT = (
-    *("cost", "published", "budget", "select", "search_space_of"),
+    *("cost", "published", "budget", "check_budgets", "select", "search_space_of"),
     *("finish_exports", "read_search", "recipe"),
     *("Accuracy", "Architecture", "Budget", "Recipe", "SearchResult", "SearchSpace"),
 )

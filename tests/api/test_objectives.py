@@ -10,7 +10,7 @@ import stat
 import pytest
 
 from bignas_tf import errors
-from bignas_tf.api import objectives
+from bignas_tf.api import counting, objectives
 from bignas_tf.api.objectives import Options
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space.parts import ModelSpace
@@ -36,7 +36,7 @@ def _table(run: checkpoints.Run, path: pathlib.Path, sides: tuple[int, ...]) -> 
 def test_counted_objectives_are_millions_of_what_a_child_costs(run: checkpoints.Run) -> None:
     child = run.space.biggest()
     cost = run.supernet.cost_of(child)
-    built = objectives.build(list(objectives.COUNTED), run, Options())
+    built = objectives.build(list(counting.COUNTED), run, Options())
     assert all(objective.counted for objective in built)
     measured = {o.name: (o.measure(child), o.unit) for o in built}
     assert measured == {

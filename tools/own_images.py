@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import yaml
 
 import bignas_tf as bignas
-from bignas_tf import commands, files, scratch
+from bignas_tf import commands, files, scratch, strict_yaml
+from bignas_tf.plain import Value
 
 _CONFIG_FILE = "quickstart.yaml"
 # A trial would take longer than a run this short.
@@ -24,8 +28,8 @@ RunTool = Callable[..., str]
 
 
 def prepare(
-    images: str, run_dir: str, minutes: float, run: RunTool
-) -> tuple[str, tuple[float, ...]]:
+    images: str, run_dir: str, minutes: float, run: RunTool, budgets: Sequence[float] = ()
+) -> tuple[str, Sequence[float]]:
     """Chooses a run for a folder of images, or finds the choice that was made before.
 
     Args:
@@ -33,18 +37,32 @@ def prepare(
       run_dir: folder of the run.
       minutes: how long it may train.
       run: runs a tool and returns what it printed.
+      budgets: in millions of multiply-adds; those that suit the images if empty.
 
     Returns:
       The path of the YAML file for `--config_file`, and budgets in millions of multiply-adds.
 
     Raises:
-      UsageError: the images cannot be used, see `bignas.recipe`.
+      UsageError: the images cannot be used, see `bignas.recipe`; the folder has a run on others;
+        or a budget is outside what the children cost.
     """
-    chosen = bignas.recipe(images, minutes)
     path = os.path.join(run_dir, _CONFIG_FILE)
-    if os.path.exists(path):
-        print(f"continuing the run of {path}; choose another --run_dir for a new one")
-        return path, chosen.budgets
+    continued = _Values.read(path) if os.path.exists(path) else None
+    if continued and os.path.realpath(continued.images) != os.path.realpath(images):
+        raise bignas.UsageError(
+            f"{path} is of a run on {continued.images}, and --images is {images}; give another "
+            f"--run_dir, or delete {run_dir}"
+        )
+    chosen = bignas.recipe(images, minutes)
+    budgets = budgets or chosen.budgets
+    values = continued or _Values.of(chosen.values)
+    check_budgets(budgets, values.space, values.classes, values.channels)
+    if continued:
+        print(
+            f"continuing the run of {path} on {images}, for as many steps as it says, whatever "
+            "--minutes is; choose another --run_dir for a new one"
+        )
+        return path, budgets
     files.ensure_writable(run_dir)
     if minutes >= _LEAST_MEASURED_MINUTES:
         print("measuring how fast this machine trains")
@@ -55,7 +73,59 @@ def prepare(
         f"written to {path}; to change it, edit a copy and give that to "
         f"{commands.spelling('train')} --config_file"
     )
-    return path, chosen.budgets
+    return path, budgets
+
+
+class _Values(NamedTuple):
+    """What of a configuration is asked before its training.
+
+    Attributes:
+      images: the folder.
+      space: a preset, or a YAML file.
+      classes: of the images.
+      channels: of the images.
+    """
+
+    images: str
+    space: str
+    classes: int
+    channels: int
+
+    @classmethod
+    def of(cls, values: object) -> _Values:
+        task = Value(values)["task"]
+        data = task["train_data"]
+        return cls(
+            data["input_path"].text(),
+            task["model"]["search_space"].text(),
+            data["num_classes"].count(),
+            data["channels"].count(),
+        )
+
+    @classmethod
+    def read(cls, path: str) -> _Values:
+        """Reads what `prepare` has written, or its user has edited."""
+        with files.written_by(commands.spelling("quickstart"), path):
+            try:
+                return cls.of(strict_yaml.load(files.read_text(path)))
+            except yaml.YAMLError as error:
+                raise bignas.UsageError(f"not valid YAML ({error})") from error
+
+
+def check_budgets(budgets: Sequence[float], space: str, classes: int, channels: int) -> None:
+    """Refuses budgets that the search would refuse after the training.
+
+    Args:
+      budgets: in millions of multiply-adds.
+      space: a preset, or a YAML file.
+      classes: of the images.
+      channels: of the images.
+
+    Raises:
+      UsageError: names the budget, and the range of the children's costs.
+    """
+    limits = [f"mflops={budget:.12g}" for budget in budgets]
+    bignas.check_budgets(space, limits, classes, channels)
 
 
 def next_steps(config_file: str, run_dir: str) -> str:

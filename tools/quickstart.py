@@ -42,6 +42,7 @@ _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "9"], "Millions o
 _USAGE = 2  # exit code of a tool
 _EXPERIMENT = "bignas_small"
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
+_MODELS = "bignas_small", 10, 1  # of both: their space, classes and channels
 _SHOWN_IMAGES, _JUDGED_IMAGES = 5, 2000
 
 
@@ -49,12 +50,13 @@ def main(argv: Sequence[str]) -> None:
     del argv
     images = os.path.abspath(os.path.expanduser(_IMAGES.value)) if _IMAGES.value else ""
     run_dir = _run_dir(images)
-    budgets = _budgets()
+    budgets: Sequence[float] = _budgets()
     override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}"
     if images:
-        config_file, chosen = own_images.prepare(images, run_dir, _MINUTES.value, _run)
-        budgets = budgets if flags.FLAGS["budgets_mflops"].present else list(chosen)
+        given = budgets if flags.FLAGS["budgets_mflops"].present else ()
+        config_file, budgets = own_images.prepare(images, run_dir, _MINUTES.value, _run, given)
     else:
+        own_images.check_budgets(budgets, *_MODELS)
         config_file, run_dir = _prepare_data(run_dir)
     with training_time.noted(run_dir):
         _run(

@@ -27,10 +27,19 @@ pytestmark = pytest.mark.slow
 MINUTES = 0.001  # the least number of steps
 TRAINED = 0.002
 BUDGET = 0.05
+SPACE = bignas.search_space_of("bignas_small")
 
 
 def _no_trial(*_: str, **__: str) -> str:
     raise AssertionError("so short a run is not worth a trial")
+
+
+def _range(classes: int, channels: int) -> str:
+    """What a message says of the multiply-adds of the space's children."""
+    sides = SPACE.eval_resolutions
+    ends = (SPACE.smallest(), min(sides)), (SPACE.biggest(), max(sides))
+    costs = [bignas.cost(SPACE, SPACE.with_resolution(*end), classes, channels) for end in ends]
+    return "from {} to {} M".format(*(cost.macs / 1e6 for cost in costs))
 
 
 def _make_smaller(config: pathlib.Path) -> None:
@@ -84,6 +93,69 @@ def test_budgets_are_checked_before_anything_is_trained(
     error = commands.refuse(forks, "quickstart", run_dir=tmp_path / "run", budgets_mflops=budgets)
     assert "is not a positive number" in error or "no budget" in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("budgets", ["1,100", "0.5,4"])
+def test_budgets_outside_the_costs_of_the_children_are_refused_before_anything_is_trained(
+    forks: Forks, tmp_path: pathlib.Path, budgets: str
+) -> None:
+    run_dir = tmp_path / "run"
+    wrong = next(text for text in budgets.split(",") if not 1 <= float(text) <= 10)
+    error = commands.refuse(forks, "quickstart", run_dir=run_dir, budgets_mflops=budgets)
+    assert f"budget mflops={wrong} is infeasible" in error
+    for experiment in ("fashion_mnist", "digits"):  # whichever it would be
+        task = bignas.configure("bignas_small", [f"experiments/{experiment}.yaml"]).task
+        assert task.model.search_space == SPACE.name
+        assert _range(task.train_data.num_classes, task.train_data.channels) in error
+    images = photos.write(tmp_path / "photos", {"cat": 60, "dog": 60})
+    error = commands.refuse(
+        forks, "quickstart", images=images, run_dir=run_dir, budgets_mflops=budgets
+    )
+    assert _range(2, 3) in error
+    assert not run_dir.exists()
+
+
+def test_a_run_is_not_continued_on_other_images(
+    forks: Forks, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [
+        str(photos.write(tmp_path / name / "photos", {"cat": 60, "dog": 60})) for name in "ab"
+    ]
+    run_dir = str(tmp_path / "run")
+    path, budgets = own_images.prepare(folders[0], run_dir, MINUTES, _no_trial)
+    before = pathlib.Path(path).read_bytes()
+    error = commands.refuse(forks, "quickstart", images=folders[1], run_dir=run_dir)
+    assert f"{path} is of a run on {folders[0]}, and --images is {folders[1]}; " in error
+    assert f"give another --run_dir, or delete {run_dir}" in error
+    # By another name they are the same images, with the configuration that is there.
+    (tmp_path / "link").symlink_to(folders[0])
+    capsys.readouterr()
+    again = own_images.prepare(str(tmp_path / "link"), run_dir, 60.0, _no_trial)
+    assert again == (path, budgets)
+    printed = capsys.readouterr().out
+    assert f"continuing the run of {path} on {tmp_path / 'link'}, for as many steps" in printed
+    assert pathlib.Path(path).read_bytes() == before
+
+
+def test_budgets_of_a_run_that_is_continued_are_those_of_its_own_space(
+    tmp_path: pathlib.Path,
+) -> None:
+    images = str(photos.write(tmp_path / "photos", {"cat": 60, "dog": 60}))
+    path, _ = own_images.prepare(images, str(tmp_path / "run"), MINUTES, _no_trial)
+    _make_smaller(pathlib.Path(path))
+    again = own_images.prepare(images, str(tmp_path / "run"), MINUTES, _no_trial, [BUDGET])
+    assert again == (path, [BUDGET])
+    with pytest.raises(bignas.UsageError, match=r"mflops=4 is infeasible; .* of 'digits'"):
+        own_images.prepare(images, str(tmp_path / "run"), MINUTES, _no_trial, [4.0])
+
+
+@pytest.mark.parametrize("text", ["task: {", "task: 3", "task: {train_data: {input_path: null}}"])
+def test_a_configuration_that_cannot_be_read_is_named(tmp_path: pathlib.Path, text: str) -> None:
+    images = str(photos.write(tmp_path / "photos", {"cat": 60, "dog": 60}))
+    path = tmp_path / "quickstart.yaml"
+    path.write_text(text)
+    with pytest.raises(bignas.UsageError, match=f"^{path} is damaged, or not what .* writes: "):
+        own_images.prepare(images, str(tmp_path), MINUTES, _no_trial)
 
 
 def test_a_colour_folder_goes_through_to_an_export_a_report_and_a_table(

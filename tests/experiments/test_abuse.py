@@ -73,7 +73,7 @@ def test_a_folder_that_is_not_of_a_finished_quickstart_names_what_is_missing(
     tmp_path: pathlib.Path,
 ) -> None:
     for name in (
-        "search_space.yaml", "judgement.json", "search/search.json", "export/1/proof.npz",
+        "search_space.yaml", "judgement.json", "search/search.json", "export/1/weights.npz",
         "ckpt-2000.index",
     ):  # fmt: skip
         with pytest.raises(

@@ -64,6 +64,7 @@ def test_a_full_disk_is_no_failure_of_the_child() -> None:
     assert caught.value is full
 
 
+@pytest.mark.slow
 def test_a_lack_of_memory_is_known_as_one(elsewhere: Disposable) -> None:
     with pytest.raises(errors.OutOfMemoryError, match=r"^ResourceExhaustedError: .*OOM"):
         failures.of_child(elsewhere, _hundred_terabytes)

@@ -70,6 +70,7 @@ def _middle(confidence: np.ndarray) -> float:
     return float(ordered[IMAGES // 2 - 1 : IMAGES // 2 + 1].mean())
 
 
+@pytest.mark.slow
 def test_the_graph_answers_as_the_rule_does(servable: ServableCascade) -> None:
     patches = cascade.build(servable)["patches"]
     answer = patches(servable.patches)

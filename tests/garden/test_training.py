@@ -98,6 +98,7 @@ def test_training_alone_needs_no_images_to_validate_on(
     assert (tmp_path / "run" / "checkpoint").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["task.model.head.level=4", "task.model.decoder.aspp.level=4"])
 def test_levels_that_the_child_lacks_are_named(
     child: stored.Stored, tmp_path: pathlib.Path, level: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import tokenize
 import zipfile
 import zlib
 
@@ -13,7 +14,7 @@ from bignas_tf import errors
 # Whatever NumPy may raise for a cut, damaged or foreign file.
 _UNREADABLE = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError),
     MemoryError,  # a damaged header that claims a huge array
 )
 

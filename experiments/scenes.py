@@ -24,6 +24,7 @@ from PIL import Image
 from tools.cli import launch, no_chatter
 
 _SIDES = 18, 37  # of a garment, from and below, in pixels
+BRIGHTNESS = 0.25  # of a background, unless told otherwise
 
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "", "Where TFDS keeps Fashion-MNIST; its own folder by default."
@@ -35,7 +36,7 @@ _SIDE = flags.DEFINE_integer(
     "side", 64, "Height and width of a scene in pixels.", lower_bound=_SIDES[1] - 1
 )
 _BACKGROUND = flags.DEFINE_float(
-    "background", 0.25, "Brightness of the background; 0 is black.", lower_bound=0, upper_bound=1
+    "background", BRIGHTNESS, "Brightness of the background; 0 is black.", 0, 1
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Other seeds give other scenes.")
 
@@ -125,7 +126,7 @@ def draw(
     labels: np.ndarray,
     side: int,
     rng: np.random.Generator,
-    background: float = 0.25,
+    background: float = BRIGHTNESS,
 ) -> Scene:
     """Draws one scene.
 

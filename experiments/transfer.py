@@ -23,7 +23,7 @@ from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import errors, files, strict_yaml
-from bignas_tf.exports import runtimes
+from bignas_tf.exports import runtimes, trainable, versions
 from experiments import journal
 from tools.cli import launch, no_chatter
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
             for weights in WEIGHTS:
                 name = f"{task}/{weights}/{seed}"
                 if name not in done:
-                    done[name] = _train(task, weights, seed)
+                    done[name] = _train(task, settings[task], weights, seed)
                     record = {"summary": summary(done), "settings": settings, "runs": done}
                     files.write_json(path, record)
                     print(name, done[name], flush=True)
@@ -65,15 +65,13 @@ def main(argv: Sequence[str]) -> None:
 def _setting(task: str) -> dict[str, Any]:
     """What its trainings have in common: the child, the images, and the configuration file."""
     version, scenes = pathlib.Path(_EXPORT_DIR.value), pathlib.Path(_SCENES.value)
-    card = files.read_json(version / "child.json")
+    card = files.read_json(version / versions.CHILD_FILE)
+    read = (version / trainable.WEIGHTS_FILE, *(scenes / f"{name}.tfrecord" for name in SCENES))
     return {
         "child": card["architecture"],
         "macs": card["macs"],
         "configuration": strict_yaml.load(files.read_text(TASKS[task][1])),
-        "sha256": {
-            path.name: runtimes.sha256(path)
-            for path in (version / "weights.npz", *(scenes / f"{name}.tfrecord" for name in SCENES))
-        },
+        "sha256": {path.name: runtimes.sha256(path) for path in read},
     }
 
 
@@ -90,7 +88,7 @@ def _agreed(
     return recorded | settings
 
 
-def _train(task: str, weights: str, seed: int) -> dict[str, float]:
+def _train(task: str, setting: dict[str, Any], weights: str, seed: int) -> dict[str, float]:
     import tf_keras
 
     experiment, config_file, _ = TASKS[task]
@@ -105,7 +103,7 @@ def _train(task: str, weights: str, seed: int) -> dict[str, float]:
     config = bignas.configure_garden(experiment, [config_file], overrides)
     tf_keras.backend.clear_session()
     tf_keras.utils.set_random_seed(seed)
-    digest = journal.digest(_setting(task))  # so that no other training is continued
+    digest = journal.digest(setting)  # so that no other training is continued
     return bignas.train_garden(config, f"{_RUNS.value}/{task}_{weights}_{seed}_{digest}")
 
 

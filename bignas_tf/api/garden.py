@@ -128,10 +128,10 @@ def export_garden(
             f"input_type is {errors.shown(input_type)}; choose from {list(INPUTS)}"
         )
     checkpoint = _checkpoint(os.fspath(model_dir))
-    gate.check_weights(checkpoint)
     height, width = _sides(config.task.model)
     if height is None or width is None:
         raise errors.UsageError("an export needs a height and a width in task.model.input_size")
+    gate.check_weights(checkpoint)
 
     def write(folder: pathlib.Path) -> None:
         export_saved_model_lib.export_inference_graph(

@@ -28,7 +28,7 @@ class Budget:
         if not self.limits:
             raise errors.UsageError("a budget has no limit; give one, as in mflops=4")
         for name, limit in self.limits.items():
-            if not 0 < limit < math.inf:
+            if not _is_limit(limit):
                 raise errors.UsageError(
                     f"budget {name}={errors.shown(limit)}: a limit is a positive number"
                 )
@@ -70,12 +70,16 @@ def parse(text: str) -> Budget:
     return Budget(dict(sorted(limits.items())))
 
 
+def _is_limit(value: float) -> bool:
+    return 0 < value < math.inf
+
+
 def _positive(text: str, value: str) -> float:
     try:
         limit = float(value)
     except ValueError:
         limit = -1.0
-    if not 0 < limit < math.inf:
+    if not _is_limit(limit):
         raise errors.UsageError(
             f"budget {errors.shown(text)}: {errors.shown(value)} is not a positive number"
         )

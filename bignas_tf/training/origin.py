@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 
-import tensorflow as tf
-
 from bignas_tf import errors, files
 from bignas_tf.plain import Value
 
@@ -41,8 +39,8 @@ def replace(model_dir: str, origin: Origin | None) -> None:
     path = os.path.join(model_dir, FILE)
     if origin:
         origin.save(model_dir)
-    elif files.is_file(path):
-        tf.io.gfile.remove(path)
+    else:
+        files.remove(path)
 
 
 def read(model_dir: str) -> Origin | None:

@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from official.core import config_definitions as cfg
 from official.core import task_factory
 from official.vision.evaluation import coco_utils
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
@@ -54,12 +55,17 @@ def _scenes(folder: pathlib.Path) -> str:
     return f"task.train_data.input_path={path},task.validation_data.input_path={path}"
 
 
+def _segmenter(child: stored.Stored, folder: pathlib.Path, *more: str) -> cfg.ExperimentConfig:
+    """A tiny one on two scenes."""
+    given = ",".join([TINY, _scenes(folder), _on(child), *more])
+    return bignas.configure_garden("semantic_segmentation_bignas", [DEEPLAB], given)
+
+
 @pytest.mark.slow
 def test_a_segmenter_on_a_child_is_trained_exported_and_served(
     child: stored.Stored, tmp_path: pathlib.Path
 ) -> None:
-    given = f"{TINY},{_scenes(tmp_path)},{_on(child)}"
-    config = bignas.configure_garden("semantic_segmentation_bignas", [DEEPLAB], given)
+    config = _segmenter(child, tmp_path)
     metrics = bignas.train_garden(config, tmp_path / "run")
     assert 0 <= metrics["mean_iou"] <= 1
     assert bignas.train_garden(config, tmp_path / "run") == metrics  # nothing is left to train
@@ -92,8 +98,7 @@ def _ask(address: str, images: np.ndarray) -> dict[str, np.ndarray]:
 def test_training_alone_needs_no_images_to_validate_on(
     child: stored.Stored, tmp_path: pathlib.Path
 ) -> None:
-    given = f"{TINY},{_scenes(tmp_path)},{_on(child)},task.validation_data.input_path=''"
-    config = bignas.configure_garden("semantic_segmentation_bignas", [DEEPLAB], given)
+    config = _segmenter(child, tmp_path, "task.validation_data.input_path=''")
     assert bignas.train_garden(config, tmp_path / "run", "train") == {}
     assert (tmp_path / "run" / "checkpoint").exists()
 
@@ -103,8 +108,7 @@ def test_training_alone_needs_no_images_to_validate_on(
 def test_levels_that_the_child_lacks_are_named(
     child: stored.Stored, tmp_path: pathlib.Path, level: str
 ) -> None:
-    given = f"{TINY},{_scenes(tmp_path)},{_on(child)},task.model.decoder.type=aspp,{level}"
-    config = bignas.configure_garden("semantic_segmentation_bignas", [DEEPLAB], given)
+    config = _segmenter(child, tmp_path, "task.model.decoder.type=aspp", level)
     with pytest.raises(errors.UsageError, match=r"than the child's, whose levels are 2$"):
         bignas.train_garden(config, tmp_path / "run")
 

@@ -58,13 +58,13 @@ def bignas_small() -> SearchSpace:
         ),
         head_widths=(192, 224, 256),
         train_resolutions=(20, 22, 24, 26, 28, 30, 32),
-        eval_resolutions=(20, 22, 24, 26, 28, 30, 32, 36),
+        eval_resolutions=(20, 22, 24, 26, 28, 30, 32),
         base_resolution=28,
     )
 
 
 def bignas_medium() -> SearchSpace:
-    """A space for images of 48 to 80 pixels: `bignas_small` with one stage more (ours)."""
+    """A space for images of 48 to 72 pixels: `bignas_small` with one stage more (ours)."""
     return SearchSpace(
         name="bignas_medium",
         stem_widths=(12, 16),
@@ -77,13 +77,13 @@ def bignas_medium() -> SearchSpace:
         ),
         head_widths=(256, 320, 384),
         train_resolutions=(48, 56, 64, 72),
-        eval_resolutions=(48, 52, 56, 60, 64, 68, 72, 80),
+        eval_resolutions=(48, 52, 56, 60, 64, 68, 72),
         base_resolution=64,
     )
 
 
 def bignas_large() -> SearchSpace:
-    """A space for images of 96 to 160 pixels: `bignas_medium` with one more stride of 2 (ours)."""
+    """A space for images of 96 to 144 pixels: `bignas_medium` with one more stride of 2 (ours)."""
     return SearchSpace(
         name="bignas_large",
         stem_widths=(12, 16),
@@ -97,7 +97,7 @@ def bignas_large() -> SearchSpace:
         ),
         head_widths=(384, 448, 512),
         train_resolutions=(96, 112, 128, 144),
-        eval_resolutions=(96, 104, 112, 120, 128, 136, 144, 160),
+        eval_resolutions=(96, 104, 112, 120, 128, 136, 144),
         base_resolution=128,
     )
 

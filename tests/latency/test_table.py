@@ -96,7 +96,7 @@ def test_no_random_child_has_another_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "blocks"), [("bignas_small", 722), ("bignas_medium", 626), ("bignas_imagenet", 1752)]
+    ("name", "blocks"), [("bignas_small", 548), ("bignas_medium", 568), ("bignas_imagenet", 1752)]
 )
 def test_the_presets_have_so_many_different_blocks(name: str, blocks: int) -> None:
     space = presets.get(name)

@@ -62,9 +62,14 @@ def test_our_presets_span_the_multiply_adds_that_their_size_allows(
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("bignas_medium", {52, 60, 68, 80}), ("bignas_large", {104, 120, 136, 160})],
+    [
+        ("bignas_small", set()),
+        ("bignas_medium", {52, 60, 68}),
+        ("bignas_large", {104, 120, 136}),
+        ("bignas_imagenet", {208, 240, 256, 272, 304, 336}),
+    ],
 )
-def test_our_presets_are_searched_at_resolutions_that_they_were_not_trained_at(
+def test_presets_are_searched_at_resolutions_that_they_were_not_trained_at(
     name: str, expected: set[int]
 ) -> None:
     space = presets.get(name)

@@ -54,7 +54,7 @@ _TRAIN_STEPS = flags.DEFINE_integer(
     lower_bound=0,
 )
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds of every comparison.", lower_bound=1)
-_BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "2.5", "4", "6", "9"], "Millions.")
+_BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "2.5", "4", "6", "8"], "Millions.")
 _RANKING_CHILDREN = flags.DEFINE_integer("ranking_children", 20, "Of ranking.", lower_bound=2)
 _RANKING_STEPS = flags.DEFINE_integer(
     "ranking_steps", 0, "Steps of each child alone in ranking; 0 for the supernet's.", lower_bound=0

@@ -21,7 +21,8 @@ from bignas_tf.data.config import DataConfig
 from bignas_tf.layers import ElasticBatchNorm, ElasticClassifier, ElasticConvolution, Pass, fit
 from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import blocks as blocks_lib
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.architecture import Stage
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.training import sandwich

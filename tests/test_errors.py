@@ -15,8 +15,8 @@ from bignas_tf.data import config as data_config
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.plain import Value
 from bignas_tf.search_space import plain_space, presets
-from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.architecture import Architecture, Stage
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets
 from bignas_tf.training import parsing
 

@@ -20,6 +20,7 @@ from bignas_tf.data import resize
 from bignas_tf.exports import folding, probe
 from bignas_tf.latency import children
 from bignas_tf.modeling import child as child_lib
+from bignas_tf.modeling import child_block
 from bignas_tf.search_space import blocks
 from bignas_tf.search_space.parts import BlockPart, Head, Part, Stem
 from bignas_tf.search_space.style import SqueezeExcite, Style
@@ -87,7 +88,7 @@ def _block(part: BlockPart) -> bytes:
         style=Style(squeeze_excite=gates),
     )
     shape = [part.side, part.side, part.in_width]
-    model = _folded(shape, lambda x: child_lib.add_block(x, row))
+    model = _folded(shape, lambda x: child_block.add_block(x, row))
     return tflite.plain(_function(lambda x: model(x, training=False), [1, *shape]), model)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -75,6 +76,19 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         if forward.recorded is not None:
             self._record(mean, variance, forward.recorded)
         return y
+
+    def stock_weights(self, width: int, statistics: np.ndarray) -> list[np.ndarray]:
+        """The weights of Keras' own batch norm of the first `width` channels.
+
+        Args:
+          width: of the child.
+          statistics: float32 [2, statistics_width], calibrated for the child.
+
+        Returns:
+          Gamma, beta, means and variances, each [width].
+        """
+        means, variances = statistics[:, self.offset : self.offset + width]
+        return [self.gamma.numpy()[:width], self.beta.numpy()[:width], means, variances]
 
     def _scale_and_offset(self, width: elastic.Width, masked: bool) -> tuple[tf.Tensor, tf.Tensor]:
         if masked:

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import tf_keras
 
-from bignas_tf.layers.batch_norm import ElasticBatchNorm
 from bignas_tf.modeling import child as child_lib
-from bignas_tf.modeling.mbconv import ElasticMBConv
+from bignas_tf.modeling import child_block
+from bignas_tf.modeling.child_block import NamedWeights
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space.architecture import Architecture
-
-NamedWeights = tuple[str, list[np.ndarray]]
 
 
 def sliced_child(
@@ -78,46 +76,14 @@ def _slices(
     stem, head_in, head = table.stem_width, table.head_in_width, table.head_width
     pooled = table.head_conv_width
     yield "stem_conv", [supernet.stem_conv.kernel.numpy()[..., :stem]]
-    yield "stem_norm", _norm(supernet.stem_norm, stem, statistics)
+    yield "stem_norm", supernet.stem_norm.stock_weights(stem, statistics)
     for layer, block in zip(supernet.blocks, table.blocks, strict=True):
         if block.active:
-            for name, weights in _block_slices(layer, block, statistics):
+            for name, weights in child_block.block_slices(layer, block, statistics):
                 yield f"{block.name}_{name}", weights
     yield "head_conv", [supernet.head_conv.kernel.numpy()[:, :, :head_in, :pooled]]
-    yield "head_norm", _norm(supernet.head_norm, pooled, statistics)
+    yield "head_norm", supernet.head_norm.stock_weights(pooled, statistics)
     if supernet.space.style.head == "mixed":
         yield "head_mix", [supernet.head_mix.kernel.numpy()[0, 0, :pooled, :head]]
     classifier = supernet.classifier
     yield "classifier", [classifier.kernel.numpy()[:head], classifier.bias.numpy()]
-
-
-def _block_slices(
-    layer: ElasticMBConv, block: blocks_lib.Block, statistics: np.ndarray
-) -> Iterator[NamedWeights]:
-    before, mid, out = block.in_width, block.mid_width, block.out_width
-    if block.expands:
-        yield "expand_conv", [layer.expand_conv.kernel.numpy()[:, :, :before, :mid]]
-        yield "expand_norm", _norm(layer.expand_norm, mid, statistics)
-    yield "depthwise_conv", [layer.depthwise_conv.kernel_of(block.kernel, mid).numpy()]
-    yield "depthwise_norm", _norm(layer.depthwise_norm, mid, statistics)
-    if block.se_width:
-        gate, units = layer.squeeze_excite, block.se_width
-        yield (
-            "squeeze_excite_reduce",
-            [gate.reduce_kernel.numpy()[:mid, :units], gate.reduce_bias.numpy()[:units]],
-        )
-        yield (
-            "squeeze_excite_expand",
-            [gate.expand_kernel.numpy()[:units, :mid], gate.expand_bias.numpy()[:mid]],
-        )
-    yield "project_conv", [layer.project_conv.kernel.numpy()[:, :, :mid, :out]]
-    yield "project_norm", _norm(layer.project_norm, out, statistics)
-    if child_lib.convolves_skip(block):
-        yield "skip_conv", [layer.skip_conv.kernel.numpy()[:, :, :before, :out]]
-    if block.skip == "projected":
-        yield "skip_norm", _norm(layer.skip_norm, out, statistics)
-
-
-def _norm(layer: ElasticBatchNorm, width: int, statistics: np.ndarray) -> list[np.ndarray]:
-    own = statistics[:, layer.offset : layer.offset + width]
-    return [layer.gamma.numpy()[:width], layer.beta.numpy()[:width], own[0], own[1]]

@@ -1,4 +1,4 @@
-"""One child of a search space, as plain data."""
+"""What the layers of a stage may be, and one child's choices, as plain data."""
 
 from __future__ import annotations
 
@@ -11,6 +11,70 @@ from bignas_tf import errors, files
 LayerChoices = tuple[tuple[int, ...], ...]
 # The fields with a value for each layer, in the order of their genes.
 PER_LAYER = ("kernels", "widths", "expands")
+GENES_PER_LAYER = len(PER_LAYER)
+KERNEL, WIDTH, EXPAND = map(PER_LAYER.index, ("kernels", "widths", "expands"))
+MOST_CHANNELS = 1 << 14
+
+
+def up_to(most: int) -> dict[str, int]:
+    """The metadata of a field of integers from 1 to `most`.
+
+    What is allowed is far above what any network has; beyond it codes, tensors and counts would
+    overflow.
+    """
+    return {"most": most}
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A run of inverted residual blocks at one resolution (paper, Table 1).
+
+    Attributes:
+      widths: choices of output channels, layer by layer.
+      depths: choices of the number of layers.
+      kernels: choices of depthwise kernel side (odd), layer by layer.
+      expands: choices of expansion ratio, layer by layer: how many times as many channels as
+        a block's input its depthwise convolution has. `(1,)` leaves the expanding convolution
+        out.
+      stride: of the first layer: 2 halves the side of the features, 1 keeps it.
+      se_ratio: squeeze-and-excite units as a fraction of a block's input
+        channels (of its expanded ones, if the space's style says so), one over an integer;
+        0 leaves squeeze-and-excite out.
+      activation: of its blocks; one of `style.ACTIVATIONS`.
+      tied: whether all layers have one kernel, one width and one expansion, as in AttentiveNAS,
+        instead of each its own.
+    """
+
+    widths: tuple[int, ...] = dataclasses.field(metadata=up_to(MOST_CHANNELS))
+    depths: tuple[int, ...] = dataclasses.field(metadata=up_to(100))
+    kernels: tuple[int, ...] = dataclasses.field(metadata=up_to(99))
+    expands: tuple[int, ...] = dataclasses.field(default=(6,), metadata=up_to(64))
+    stride: int = 1
+    se_ratio: float = 0.25
+    activation: str = "swish"
+    tied: bool = False
+
+    @property
+    def max_depth(self) -> int:
+        return max(self.depths)
+
+    @property
+    def coded_layers(self) -> int:
+        """How many layers have genes of their own."""
+        return 1 if self.tied else self.max_depth
+
+    @property
+    def code_length(self) -> int:
+        return 1 + GENES_PER_LAYER * self.coded_layers
+
+    def gene(self, layer: int) -> int:
+        """Where the genes of a layer start, counted from that of the depth."""
+        return 1 + GENES_PER_LAYER * min(layer, self.coded_layers - 1)
+
+    @property
+    def layer_choices(self) -> tuple[tuple[int, ...], ...]:
+        """The choices of each gene of a layer."""
+        return tuple(getattr(self, name) for name in PER_LAYER)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import dataclasses
 from typing import Any
 
 from bignas_tf.search_space import space as space_lib
-from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.architecture import EXPAND, KERNEL, WIDTH, Architecture, Stage
 from bignas_tf.search_space.counts import Count
 from bignas_tf.search_space.style import PAPER, Style
 
@@ -119,7 +119,7 @@ def _block(
 ) -> Block:
     stage = space.stages[index]
     stride = stage.stride if layer == 0 else 1
-    mid_width = in_width * code[gene + space_lib.EXPAND]
+    mid_width = in_width * code[gene + EXPAND]
     return Block(
         stage=index,
         layer=layer,
@@ -129,10 +129,10 @@ def _block(
         skip=_skip(space, stage, layer),
         optional=layer >= min(stage.depths),
         active=depth > layer,
-        kernel=code[gene + space_lib.KERNEL],
+        kernel=code[gene + KERNEL],
         in_width=in_width,
         mid_width=mid_width,
-        out_width=code[gene + space_lib.WIDTH],
+        out_width=code[gene + WIDTH],
         se_width=space.style.squeeze_excite.units(stage.se_ratio, in_width, mid_width),
         activation=stage.activation,
         transformed=stage.kernels[-2::-1] if space.style.kernels == "matrix" else (),
@@ -140,7 +140,7 @@ def _block(
     )
 
 
-def _skip(space: space_lib.SearchSpace, stage: space_lib.Stage, layer: int) -> str:
+def _skip(space: space_lib.SearchSpace, stage: Stage, layer: int) -> str:
     """The kind of skip of a block; a later one's input has the width of its output, if tied."""
     kind = space.style.skips
     one_width = stage.tied or len(stage.widths) == 1

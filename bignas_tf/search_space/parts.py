@@ -14,7 +14,7 @@ import numpy as np
 
 from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space import space as space_lib
-from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.architecture import GENES_PER_LAYER, WIDTH, Architecture
 from bignas_tf.search_space.style import SqueezeExcite
 
 
@@ -187,7 +187,7 @@ def _deciding_genes(space: space_lib.SearchSpace) -> Iterator[Sequence[int]]:
     for start, stage in space.stage_starts():
         for layer in range(stage.max_depth):
             gene = start + stage.gene(layer)
-            genes = range(gene, gene + space_lib.GENES_PER_LAYER)
+            genes = range(gene, gene + GENES_PER_LAYER)
             yield [*genes] if entering in genes else [entering, *genes]
-            entering = gene + space_lib.WIDTH
+            entering = gene + WIDTH
     yield [entering, space_lib.HEAD_WIDTH]

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, TypeGuard
 
 from bignas_tf import errors
 from bignas_tf.search_space import plain_style, style
-from bignas_tf.search_space.architecture import PER_LAYER
+from bignas_tf.search_space.architecture import MOST_CHANNELS, PER_LAYER, Stage
 from bignas_tf.search_space.keys import check_keys
-from bignas_tf.search_space.space import PADDINGS, SearchSpace, Stage
+from bignas_tf.search_space.space import PADDINGS, SearchSpace
 
-# Far above what any network has; beyond them codes, tensors and counts would overflow.
-_MOST = {
-    "stem_widths": 1 << 14,
-    "head_widths": 1 << 14,
-    "widths": 1 << 14,
-    "depths": 100,
-    "kernels": 99,
-    "expands": 64,
-    "train_resolutions": 1 << 13,
-    "eval_resolutions": 1 << 13,
-    "base_resolution": 1 << 13,
-}
 _NAMED = {"padding": PADDINGS, "activation": style.ACTIVATIONS}
 _MOST_STAGES = 100
 _MOST_NAME = 100  # characters; messages and files have it
@@ -57,10 +46,11 @@ def from_dict(value: object, source: str = "search space") -> SearchSpace:
 def _fields(cls: type, value: object, source: str) -> dict[str, Any]:
     """Checks the keys of `value` against a dataclass and makes its lists tuples."""
     keys = check_keys(cls, value, source)
-    return {name: _choices(source, name, item) for name, item in keys.items()}
+    most = {field.name: field.metadata.get("most") for field in dataclasses.fields(cls)}
+    return {name: _choices(source, name, item, most[name]) for name, item in keys.items()}
 
 
-def _choices(source: str, name: str, value: object) -> Any:
+def _choices(source: str, name: str, value: object, most: int | None) -> Any:
     if name == "stages":
         return value
     if name == "style":
@@ -81,15 +71,15 @@ def _choices(source: str, name: str, value: object) -> Any:
     if name == "se_ratio":
         if not _is_ratio(value):
             raise errors.UsageError(
-                f"{given}; it is 0, or 1/n such as 0.25, for a whole n up to {_MOST['widths']}"
+                f"{given}; it is 0, or 1/n such as 0.25, for a whole n up to {MOST_CHANNELS}"
             )
         return float(value)
     items = value if isinstance(value, list) else [value]
     whole = all(isinstance(item, int) and not isinstance(item, bool) for item in items)
     if not items or not whole or min(items) < 1:
         raise errors.UsageError(f"{given}; it takes positive integers")
-    if name in _MOST and max(items) > _MOST[name]:
-        raise errors.UsageError(f"{given}; {_MOST[name]} is the most that is allowed")
+    if most is not None and max(items) > most:
+        raise errors.UsageError(f"{given}; {most} is the most that is allowed")
     if not isinstance(value, list):
         return value
     if sorted(set(items)) != items:
@@ -104,7 +94,7 @@ def _is_ratio(value: object) -> TypeGuard[float]:
     if value == 0:
         return True
     # Written so that NaN fails, and before a division that could overflow.
-    return 1 / _MOST["widths"] <= value <= 1 and 1 / value == round(1 / value)
+    return 1 / MOST_CHANNELS <= value <= 1 and 1 / value == round(1 / value)
 
 
 def _check_space(space: SearchSpace, source: str) -> None:

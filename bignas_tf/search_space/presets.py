@@ -10,9 +10,9 @@ import yaml
 
 from bignas_tf import errors, files, strict_yaml
 from bignas_tf.search_space import public_spaces, published
-from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.architecture import Architecture, Stage
 from bignas_tf.search_space.plain_space import from_dict
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.space import SearchSpace
 
 
 def bignas_imagenet() -> SearchSpace:

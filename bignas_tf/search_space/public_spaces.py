@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.architecture import Stage
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.search_space.style import SqueezeExcite, Style
 
 # What both families took from MobileNetV3, and the usual pixels of PyTorch's models.

@@ -20,65 +20,18 @@ from typing import Any
 import numpy as np
 
 from bignas_tf import errors
-from bignas_tf.search_space.architecture import PER_LAYER, Architecture
+from bignas_tf.search_space.architecture import (
+    MOST_CHANNELS,
+    PER_LAYER,
+    Architecture,
+    Stage,
+    up_to,
+)
 from bignas_tf.search_space.style import PAPER, Style
 
 PADDINGS = ("symmetric", "same")
+_MOST_PIXELS = 1 << 13
 RESOLUTION, STEM_WIDTH, HEAD_WIDTH, FIRST_STAGE = range(4)
-GENES_PER_LAYER = len(PER_LAYER)
-KERNEL, WIDTH, EXPAND = map(PER_LAYER.index, ("kernels", "widths", "expands"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """A run of inverted residual blocks at one resolution (paper, Table 1).
-
-    Attributes:
-      widths: choices of output channels, layer by layer.
-      depths: choices of the number of layers.
-      kernels: choices of depthwise kernel side (odd), layer by layer.
-      expands: choices of expansion ratio, layer by layer: how many times as many channels as
-        a block's input its depthwise convolution has. `(1,)` leaves the expanding convolution
-        out.
-      stride: of the first layer: 2 halves the side of the features, 1 keeps it.
-      se_ratio: squeeze-and-excite units as a fraction of a block's input
-        channels (of its expanded ones, if the space's style says so), one over an integer;
-        0 leaves squeeze-and-excite out.
-      activation: of its blocks; one of `style.ACTIVATIONS`.
-      tied: whether all layers have one kernel, one width and one expansion, as in AttentiveNAS,
-        instead of each its own.
-    """
-
-    widths: tuple[int, ...]
-    depths: tuple[int, ...]
-    kernels: tuple[int, ...]
-    expands: tuple[int, ...] = (6,)
-    stride: int = 1
-    se_ratio: float = 0.25
-    activation: str = "swish"
-    tied: bool = False
-
-    @property
-    def max_depth(self) -> int:
-        return max(self.depths)
-
-    @property
-    def coded_layers(self) -> int:
-        """How many layers have genes of their own."""
-        return 1 if self.tied else self.max_depth
-
-    @property
-    def code_length(self) -> int:
-        return 1 + GENES_PER_LAYER * self.coded_layers
-
-    def gene(self, layer: int) -> int:
-        """Where the genes of a layer start, counted from that of the depth."""
-        return 1 + GENES_PER_LAYER * min(layer, self.coded_layers - 1)
-
-    @property
-    def layer_choices(self) -> tuple[tuple[int, ...], ...]:
-        """The choices of each gene of a layer."""
-        return tuple(getattr(self, name) for name in PER_LAYER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +55,13 @@ class SearchSpace:
     """
 
     name: str
-    stem_widths: tuple[int, ...]
+    stem_widths: tuple[int, ...] = dataclasses.field(metadata=up_to(MOST_CHANNELS))
     stem_stride: int
     stages: tuple[Stage, ...]
-    head_widths: tuple[int, ...]
-    train_resolutions: tuple[int, ...]
-    eval_resolutions: tuple[int, ...]
-    base_resolution: int
+    head_widths: tuple[int, ...] = dataclasses.field(metadata=up_to(MOST_CHANNELS))
+    train_resolutions: tuple[int, ...] = dataclasses.field(metadata=up_to(_MOST_PIXELS))
+    eval_resolutions: tuple[int, ...] = dataclasses.field(metadata=up_to(_MOST_PIXELS))
+    base_resolution: int = dataclasses.field(metadata=up_to(_MOST_PIXELS))
     padding: str = "symmetric"
     style: Style = PAPER
 

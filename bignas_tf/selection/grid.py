@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from bignas_tf import errors
-from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.architecture import PER_LAYER, Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.config import SelectionConfig
 
@@ -44,15 +44,20 @@ def _skeleton(
     space: SearchSpace, resolution: int, depth: float, width: float, pattern: str
 ) -> Architecture:
     depths = tuple(_pick(stage.depths, depth) for stage in space.stages)
-    stages = range(len(space.stages))
+    chosen = {
+        name: [_pick(getattr(stage, name), width) for stage in space.stages] for name in PER_LAYER
+    }
+    chosen["kernels"] = [_kernel(space, stage, pattern) for stage in range(len(space.stages))]
+    layers = {
+        name: tuple((value,) * count for value, count in zip(values, depths, strict=True))
+        for name, values in chosen.items()
+    }
     return Architecture(
         resolution=resolution,
         stem_width=_pick(space.stem_widths, width),
         depths=depths,
-        kernels=tuple((_kernel(space, i, pattern),) * depths[i] for i in stages),
-        widths=tuple((_pick(space.stages[i].widths, width),) * depths[i] for i in stages),
-        expands=tuple((_pick(space.stages[i].expands, width),) * depths[i] for i in stages),
         head_width=_pick(space.head_widths, width),
+        **layers,
     )
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bignas_tf.layers import stateless
 from bignas_tf.search_space import space as space_lib
+from bignas_tf.search_space.architecture import GENES_PER_LAYER
 from bignas_tf.search_space.space import SearchSpace
 
 
@@ -49,9 +50,7 @@ def _canonical(space: SearchSpace, code: tf.Tensor, resolution: int | tf.Tensor)
         if stage.tied:
             pieces.append(code[start : start + stage.code_length])
             continue
-        layers = tf.reshape(
-            code[start + 1 : start + stage.code_length], [-1, space_lib.GENES_PER_LAYER]
-        )
+        layers = tf.reshape(code[start + 1 : start + stage.code_length], [-1, GENES_PER_LAYER])
         source = tf.minimum(tf.range(stage.max_depth), code[start] - 1)
         pieces += [code[start : start + 1], tf.reshape(tf.gather(layers, source), [-1])]
     return tf.concat(pieces, 0)

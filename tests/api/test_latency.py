@@ -11,7 +11,7 @@ import pytest
 
 from bignas_tf import errors, locking
 from bignas_tf.api import latency
-from bignas_tf.search_space.space import Stage
+from bignas_tf.search_space.architecture import Stage
 from tests.search_space import spaces
 
 

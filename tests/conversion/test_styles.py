@@ -14,7 +14,8 @@ from bignas_tf.conversion import metadata, onnx, operations, tflite
 from bignas_tf.data import resize
 from bignas_tf.exports import probe
 from bignas_tf.modeling import slicing
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.architecture import Stage
+from bignas_tf.search_space.space import SearchSpace
 from tests.modeling import helpers
 from tests.search_space import spaces
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.architecture import Stage
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.search_space.style import SqueezeExcite, Style
 
 

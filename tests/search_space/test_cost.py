@@ -9,7 +9,8 @@ import pytest
 
 from bignas_tf import errors
 from bignas_tf.search_space import cost, presets
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.architecture import Stage
+from bignas_tf.search_space.space import SearchSpace
 from tests.search_space import spaces
 
 

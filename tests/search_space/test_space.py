@@ -11,7 +11,8 @@ import pytest
 
 from bignas_tf import errors
 from bignas_tf.search_space import presets
-from bignas_tf.search_space.space import SearchSpace, Stage
+from bignas_tf.search_space.architecture import Stage
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.search_space.style import Style
 from tests.search_space import spaces
 

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.search_space import presets
-from bignas_tf.search_space.space import Stage
+from bignas_tf.search_space.architecture import Stage
 from bignas_tf.selection.evaluator import Evaluator
 from tests.search_space import spaces
 from tools.benchmarks import MEASURES, candidate, cases, harness, report, step

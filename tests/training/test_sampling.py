@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bignas_tf.search_space import presets
 from bignas_tf.search_space import space as space_lib
+from bignas_tf.search_space.architecture import WIDTH
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import sampling
 from tests.training import runs
@@ -67,7 +68,7 @@ def test_layers_are_drawn_independently(tmp_path: pathlib.Path) -> None:
     codes = _codes(space, DRAWS)
     deep = codes[codes[:, start] == 2]
     pairs = collections.Counter(
-        zip(deep[:, start + space_lib.WIDTH + 1], deep[:, start + space_lib.WIDTH + 4], strict=True)
+        zip(deep[:, start + WIDTH + 1], deep[:, start + WIDTH + 4], strict=True)
     )
     expected = len(deep) / 4
     assert len(pairs) == 4

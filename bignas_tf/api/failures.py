@@ -1,4 +1,4 @@
-"""What a runtime or a converter raises, as the failure of the child that it was given."""
+"""What a runtime or a converter raises, as the failure of the child or part it was given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def of_child(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Calls what runs or converts a child; whatever it raises is a failure of that child.
+    """Calls what runs or converts a child, or a part of one; what it raises is its failure.
 
     A full disk is not: it would fail the next child, too, and is raised as it is.
 

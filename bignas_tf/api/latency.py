@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bignas_tf import console, errors, files, locking, machine
-from bignas_tf.api import arguments, counting
+from bignas_tf.api import arguments, counting, failures
 from bignas_tf.console import Show
 from bignas_tf.latency import children as children_lib
 from bignas_tf.latency import parts
@@ -86,7 +86,7 @@ def _begun(
     """The table that is there already, or a new one without entries."""
     if not files.is_file(path):
         side = models.space.base_resolution
-        call = elsewhere(parts.overhead, side, models.input_channels, threads)
+        call = failures.of_child(elsewhere, parts.overhead, side, models.input_channels, threads)
         return LatencyTable(path, device, call.median, {})
     table = LatencyTable.load(path)
     if table.device != device:
@@ -112,7 +112,7 @@ def _measure(
     show(f"{len(wanted)} parts, {len(wanted) - len(missing)} measured before")
     began = saved = time.monotonic()
     for done, part in enumerate(missing, 1):
-        table.times[part] = elsewhere(parts.timing, part, threads).median
+        table.times[part] = failures.of_child(elsewhere, parts.timing, part, threads).median
         now = time.monotonic()
         if now - saved > _SAVE_EVERY_S or done == len(missing):
             table.save()
@@ -135,7 +135,8 @@ def _comparison(
     for _ in range(children):
         child = space.with_resolution(space.sample(rng), int(rng.choice(resolutions)))
         sums.append(table.milliseconds(models, child))
-        times.append(elsewhere(children_lib.litert, models, child, threads).median)
+        timing = failures.of_child(elsewhere, children_lib.litert, models, child, threads)
+        times.append(timing.median)
     ratios = np.divide(sums, times)
     low, middle, high = np.percentile(ratios, [0, 50, 100])
     return (

@@ -11,7 +11,10 @@ import pytest
 
 from bignas_tf import errors, locking
 from bignas_tf.api import latency
+from bignas_tf.latency.disposable import Disposable
+from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space.architecture import Stage
+from bignas_tf.search_space.parts import Head
 from tests.search_space import spaces
 
 
@@ -31,6 +34,17 @@ def test_a_space_of_one_child_is_compared_without_a_correlation(tmp_path: pathli
         show=lines.append,
     )  # fmt: skip
     assert re.fullmatch(r"2 random children .*: sum over measured \S+ \(median; .*\)", lines[-1])
+
+
+@pytest.mark.slow
+def test_a_part_that_the_converter_refuses_is_a_failed_run(tmp_path: pathlib.Path) -> None:
+    table = LatencyTable(str(tmp_path / "table.json"), "this", 0.0, {})
+    negative = Head(side=2, in_width=4, mid_width=-1, classes=3)
+    elsewhere = Disposable()
+    with pytest.raises(errors.RunError, match=r"^ValueError: .*-1"):
+        latency._measure(table, [negative], 1, elsewhere, lambda _: None)
+    elsewhere.close()
+    assert not (tmp_path / "table.json").exists()
 
 
 def _fail(line: str) -> None:

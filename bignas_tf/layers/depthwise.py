@@ -65,7 +65,7 @@ class ElasticDepthwise(tf_keras.layers.Layer):
             kernel = self._cut(kernel, margin, width)
             y = depthwise_conv2d(x, kernel, self.stride, self.kernel_size, self.symmetric)
         else:
-            if not isinstance(kernel_size, int):
+            if not isinstance(margin, int) or margin:
                 kernel = kernel * _centre_mask(self.kernel_size, margin, x.dtype)
             padding = elastic.symmetric_padding(self.kernel_size) if self.symmetric else "SAME"
             y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], padding)

@@ -67,7 +67,7 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
         run = checkpoints.load_run(folder)
     except errors.UsageError as error:
         raise errors.UsageError(f"task.init_checkpoint: {error}") from error
-    if run.space.fingerprint() != space.fingerprint():
+    if not run.space.shares_weights(space):
         raise errors.UsageError(
             f"task.init_checkpoint: {folder} was trained in another search space "
             f"({run.space.name!r}) than {space.name!r}; set task.model.search_space to "

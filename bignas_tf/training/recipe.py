@@ -211,16 +211,16 @@ def _trainer(steps: int, loop: int, batch: int) -> dict[str, Any]:
 
 
 def _budgets(space: SearchSpace, classes: int, channels: int) -> tuple[float, ...]:
-    """Four, from a little above the smallest child to the biggest, in equal ratios."""
+    """Four, from a little above the smallest child to a little below the biggest."""
     smallest, biggest = (macs / 1e6 for macs in _extremes(space, classes, channels))
     least = 1.25 * smallest
-    return tuple(_rounded_up(least * (biggest / least) ** (number / 3)) for number in range(4))
+    return tuple(_rounded_down(least * (biggest / least) ** (number / 3)) for number in range(4))
 
 
-def _rounded_up(value: float) -> float:
+def _rounded_down(value: float) -> float:
     """To two digits."""
     unit = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return round(math.ceil(value / unit - 1e-9) * unit, 9)
+    return round(math.floor(value / unit + 1e-9) * unit, 9)
 
 
 def _reasons(described: Description, space: SearchSpace, splits: Splits) -> tuple[str, ...]:

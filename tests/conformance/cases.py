@@ -161,12 +161,12 @@ def _batch_norm() -> Case:
     )
 
 
-def _hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
+def hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(x / 6.0 + 0.5, 0.0, 1.0)
 
 
 def _squeeze_excite(activation: str, gate: str) -> Case:
-    own = {"hard_sigmoid": _hard_sigmoid, "hard_swish": lambda x: x * _hard_sigmoid(x)}
+    own = {"hard_sigmoid": hard_sigmoid, "hard_swish": lambda x: x * hard_sigmoid(x)}
 
     def run(layers: Layers, x: tf.Tensor, choice: Choice, forward: elastic.Pass) -> tf.Tensor:
         return layers[0](x, choice["in"], choice["units"], forward)

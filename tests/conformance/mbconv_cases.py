@@ -18,11 +18,18 @@ from tests.conformance.cases import (
     Slices,
     centre,
     first,
+    hard_sigmoid,
     stock_norm,
     stock_padding,
 )
 
 _KERNEL = 5
+_ACTIVATIONS = {
+    "swish": tf.nn.silu,
+    "hard_swish": lambda x: x * hard_sigmoid(x),
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
+}
 
 
 def _block(widest: Block, choice: Choice) -> Block:
@@ -58,14 +65,14 @@ def _stock_layers(widest: Block, choice: Choice) -> Layers:
 
 
 def _stock_run(widest: Block, layers: Layers, x: tf.Tensor, choice: Choice) -> tf.Tensor:
-    rest = iter(layers)
+    rest, activate = iter(layers), _ACTIVATIONS[widest.activation]
 
     def convolve_and_norm(x: tf.Tensor) -> tf.Tensor:
         convolved = next(rest)(x)
         return next(rest)(convolved, training=True)
 
-    y = tf.nn.silu(convolve_and_norm(x)) if widest.expands else x
-    y = tf.nn.silu(convolve_and_norm(next(rest)(y) if widest.symmetric else y))
+    y = activate(convolve_and_norm(x)) if widest.expands else x
+    y = activate(convolve_and_norm(next(rest)(y) if widest.symmetric else y))
     gates = next(rest)(tf.reduce_mean(y, [1, 2], keepdims=True))
     y = convolve_and_norm(y * next(rest)(gates))
     if widest.skip == "equal" and choice["in"] != choice["out"]:
@@ -145,8 +152,18 @@ def mbconv_cases() -> list[Case]:
         )
         for symmetric in (False, True)
     ]
+    activated = [
+        _case(
+            f"block with {activation}",
+            dataclasses.replace(_widest(stride=1, expand=2, skip="fitted"), activation=activation),
+            (_choice(4, 6, 3, 2), _choice(8, 8, 5, 2)),
+        )
+        for activation in _ACTIVATIONS
+        if activation != "swish"
+    ]
     return [
         *strided,
+        *activated,
         _case(
             "first block, no expansion",
             _widest(stride=1, expand=1, skip="projected"),

@@ -183,10 +183,14 @@ def test_masked_channels_are_exactly_zero(case: Case, choice: Choice) -> None:
 
 
 @every_case
-def test_a_static_choice_equals_the_same_choice_as_tensors(case: Case, choice: Choice) -> None:
+@pytest.mark.parametrize("masked", [False, True], ids=["slice", "mask"])
+def test_a_static_choice_equals_the_same_choice_as_tensors(
+    case: Case, choice: Choice, masked: bool
+) -> None:
     layers, x = _made(case, choice, 5)
-    static = case.run(layers, tf.constant(x), choice, SLICE)
-    dynamic = case.run(layers, tf.constant(x), _tensors(choice), SLICE)
+    image = tf.constant(_masked_input(case, x) if masked else x)
+    static = case.run(layers, image, choice, MASK if masked else SLICE)
+    dynamic = case.run(layers, image, _tensors(choice), MASK if masked else SLICE)
     np.testing.assert_array_equal(static, dynamic)
 
 

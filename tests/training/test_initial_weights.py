@@ -286,6 +286,19 @@ def test_another_space_is_refused(folder: pathlib.Path, tmp_path: pathlib.Path) 
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
 
 
+def test_a_space_of_the_same_weights_may_have_other_resolutions(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    runs.space_file(
+        tmp_path, name="finer", stages=runs.ONE_BLOCK, eval_resolutions=[8, 10, 12, 14, 16]
+    )
+    config = runs.parse(tmp_path, f"{FAST}task.init_checkpoint={folder / 'plain'}")
+    started = _started(config, runs.on_one_cpu())
+    run = checkpoints.load_run(str(folder / "plain"))
+    assert started.model.space.fingerprint() != run.space.fingerprint()
+    assert _equal(_weights(started.model), _weights(run.supernet))
+
+
 def test_other_channels_are_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     shutil.copy(folder / "space.yaml", tmp_path)
     config = _photos(tmp_path, folder / "plain", channels=3)

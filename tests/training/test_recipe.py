@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bignas_tf import errors
+from bignas_tf.api import counting
 from bignas_tf.data.description import Description
 from bignas_tf.training import parsing, recipe
 
@@ -92,10 +93,27 @@ def test_large_data_is_not_kept_in_memory() -> None:
     assert [each["cache"] for each in data] == [True, False]
 
 
-def test_budgets_reach_from_above_the_smallest_child_to_the_biggest() -> None:
+def test_budgets_reach_from_above_the_smallest_child_to_below_the_biggest() -> None:
     # With 2 classes and 3 channels the children cost 0.785 to 8.847 million multiply-adds.
     budgets = recipe.choose(_described(), 8.0).budgets
-    assert budgets == pytest.approx((0.99, 2.1, 4.3, 8.9))
+    assert budgets == pytest.approx((0.98, 2.0, 4.2, 8.8))
+
+
+@pytest.mark.parametrize("coloured", [True, False])
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+@pytest.mark.parametrize("side", [28, 64, 128])
+def test_a_search_takes_the_budgets(side: int, classes: int, coloured: bool) -> None:
+    counted = {f"class {number}": 100 for number in range(classes)}
+    sizes = {"train": 80 * classes + 2000, "test": 20 * classes}
+    images = _described(side=side, classes=counted, sizes=sizes, coloured=coloured)
+    chosen = recipe.choose(images, 8.0)
+    task = chosen.values["task"]
+    counting.check_budgets(
+        task["model"]["search_space"],
+        [f"mflops={budget:g}" for budget in chosen.budgets],
+        classes,
+        task["train_data"]["channels"],
+    )
 
 
 @pytest.mark.parametrize("minutes", [0.001, 8.0])

@@ -3,9 +3,8 @@
   python -m experiments.residual_network
 
 Its blocks are those of ResNet (https://arxiv.org/abs/1512.03385): two 3x3 convolutions and a
-shortcut without weights. Children choose a width for each block and a depth for each stage.
-Sandwich, calibration and evaluation are the project's own. Expected on scikit-learn's 360 test
-digits: each child right in more than 95%, and less with the statistics of another child.
+shortcut without weights; children choose widths and depths. All else is the project's own. Expected
+on scikit-learn's 360 test digits: each child right in more than 95%, less with another's statistics.
 """
 
 from __future__ import annotations

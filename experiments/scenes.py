@@ -214,7 +214,8 @@ def example(scene: Scene, number: int) -> bytes:
         ),
         "image/segmentation/class/encoded": feature("bytes", [_png(scene.classes)]),
     }
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    made = tf.train.Example(features=tf.train.Features(feature=features))
+    return made.SerializeToString(deterministic=True)  # a map has no order of its own
 
 
 def _alone(thing: Thing, side: int) -> np.ndarray:

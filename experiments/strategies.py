@@ -3,7 +3,7 @@
   python -m experiments.strategies --model_dir=runs/fashion_mnist_long \
       --output_dir=runs/strategies
   python -m experiments.strategies --model_dir=runs/quickstart --name=strategies_predictor \
-      --strategies=coarse_to_fine,predictor:100 --budgets_mflops=1,2,4,6,9 \
+      --strategies=coarse_to_fine,predictor:100 --budgets_mflops=1,2,4,6,8 \
       --selection='{"ranking_split": "train[-2000:]", "calibration_images": 500}'
 
 Every strategy (or those named), three seeds, 200 evaluations each, five budgets of

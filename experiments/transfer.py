@@ -29,7 +29,9 @@ from tools.cli import launch, no_chatter
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Version of the child.", required=True)
 _SCENES = flags.DEFINE_string("scenes", "runs/data/scenes", "Folder of experiments.scenes.")
-_TASKS = flags.DEFINE_list("tasks", ["detection", "segmentation"], "Which of the two, or both.")
+_TASKS = flags.DEFINE_multi_enum(
+    "tasks", ["detection", "segmentation"], ["detection", "segmentation"], "Which; may be repeated."
+)
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Trainings of each kind.")
 _RUNS = flags.DEFINE_string("runs", "runs/transfer", "Folder of the trainings.")
 _OUTPUT = flags.DEFINE_string("output", "experiments/results/transfer.json", "Result file.")
@@ -67,6 +69,12 @@ def _setting(task: str) -> dict[str, Any]:
     version, scenes = pathlib.Path(_EXPORT_DIR.value), pathlib.Path(_SCENES.value)
     card = files.read_json(version / versions.CHILD_FILE)
     read = (version / trainable.WEIGHTS_FILE, *(scenes / f"{name}.tfrecord" for name in SCENES))
+    for path in read:
+        if not path.is_file():
+            raise errors.UsageError(
+                f"no file {path}; scenes are drawn by experiments.scenes, and exports are made by "
+                "tools.export"
+            )
     return {
         "child": card["architecture"],
         "macs": card["macs"],

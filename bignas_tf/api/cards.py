@@ -66,7 +66,7 @@ def card(
       architecture: its choices.
       cost: as trained, batch norms counted.
       accuracy: on the reporting split of `task`.
-      licence: of the model; "" for that of the weights that the run was imported from, if any.
+      licence: of the model, to which that of weights made by others is added.
     """
     return {
         "architecture": architecture.to_json(),
@@ -79,9 +79,12 @@ def card(
 
 def provenance(run: Run, task: BigNASConfig, licence: str) -> dict[str, Any]:
     """What every card says of where its weights come from; see `card`."""
+    theirs = run.origin.licence if run.origin else ""
     return {
         "data": config_lib.images_name(task.train_data),
-        "licence": licence or (run.origin.licence if run.origin else ""),
+        "licence": f"{licence}; of its weights: {theirs}"
+        if licence and theirs
+        else licence or theirs,
         "source": run.source,
         **({"origin": dataclasses.asdict(run.origin)} if run.origin else {}),
         "tensorflow": importlib.metadata.version("tensorflow"),

@@ -151,7 +151,7 @@ def convert(
     formats = formats or tflite.KINDS
     converter.check(formats)
     folder, task = pathlib.Path(version), run.config.task
-    architecture, labels = _exported(folder, run)
+    architecture, labels, licence = _exported(folder, run)
     made = converter.Conversion(
         folder=folder,
         child=child(run, architecture),
@@ -159,6 +159,7 @@ def convert(
         calibration=cards.calibration_patches(task, calibration_images),
         split=task.selection.reporting_split,
         batches=cards.reporting_images(task),
+        licence=licence,
     )
     return write_formats(made, formats, console.or_silent(show))
 
@@ -257,8 +258,8 @@ def _servables(
         yield name, Servable(model, card, patches.numpy(), logits, names, centre)
 
 
-def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[str]]:
-    """The architecture and the labels of an export of this run.
+def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[str], str]:
+    """The architecture, the labels and the licence of an export of this run.
 
     Raises:
       UsageError: it is of another run or of a cascade, was fine-tuned since, or a file of it is
@@ -277,6 +278,7 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
         card = Value(plain)
         architecture = card["architecture"].parsed(Architecture.from_json)
         source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
+        licence = card["licence"].text() if "licence" in card.fields() else ""
     if "finetuned" in card.fields():
         raise errors.UsageError(f"{folder} was fine-tuned since; use --formats of tools.finetune")
     if source["index_sha256"] != run.source["index_sha256"]:
@@ -285,4 +287,4 @@ def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[st
             "checkpoint; export again"
         )
     path = folder / saved_model.LABELS_FILE
-    return architecture, _checked(os.fspath(path), files.read_json(path))
+    return architecture, _checked(os.fspath(path), files.read_json(path)), licence

@@ -84,7 +84,13 @@ def finetune(
     show(str(folder))
     if patches is not None:
         made = converter.Conversion(
-            folder, child, servable.names, patches, task.selection.reporting_split, reporting
+            folder=folder,
+            child=child,
+            labels=servable.names,
+            calibration=patches,
+            split=task.selection.reporting_split,
+            batches=reporting,
+            licence=servable.card["licence"],
         )
         exporting.write_formats(made, formats, show)
     return folder

@@ -15,11 +15,12 @@ from official.modeling import hyperparams
 from bignas_tf import console, errors, files, plots
 from bignas_tf.api import devices, runs
 from bignas_tf.console import Show
-from bignas_tf.exports import configs, saved_model, trainable
+from bignas_tf.exports import configs, saved_model, trainable, versions
 from bignas_tf.training import parsing, writer
 
 MODES = ("train", "train_and_eval", "eval")
 INPUTS = ("image_tensor", "image_bytes")
+BACKBONE_FILE = "backbone.json"
 
 
 def configure_garden(
@@ -104,6 +105,7 @@ def export_garden(
     """Exports a trained detector or segmenter by the Garden's own exporter.
 
     It appears only once TensorFlow's C++ session loader, which servers use, has answered with it.
+    Its `backbone.json` is the card of the child whose weights it started from, with their licence.
 
     Args:
       config: what it was trained with.
@@ -115,8 +117,8 @@ def export_garden(
       The version's folder.
 
     Raises:
-      UsageError: an unknown input, no checkpoint, images of no fixed size, or a folder that cannot
-        be written.
+      UsageError: an unknown input, no checkpoint, images of no fixed size, a child that is gone, or
+        a folder that cannot be written.
       RunError: there is no room, or the export does not load or answer.
     """
     from official.vision.serving import export_saved_model_lib
@@ -143,9 +145,18 @@ def export_garden(
             export_dir=str(folder),
         )
         gate.check(folder, height, width, encoded=input_type == "image_bytes")
+        _keep_card(config.task.model.backbone.get(), folder)
 
     (version,) = saved_model.publish([(configs.ONLY_MODEL, write)], os.fspath(output_dir))
     return version
+
+
+def _keep_card(backbone: hyperparams.Config, folder: pathlib.Path) -> None:
+    """Puts the card of the child beside the graph: whose its weights are, and their licence."""
+    export_dir = getattr(backbone, "export_dir", None)
+    if export_dir is not None and backbone.pretrained:
+        card = files.read_json(pathlib.Path(export_dir, versions.CHILD_FILE))
+        files.write_json(folder / BACKBONE_FILE, card)
 
 
 def _run(

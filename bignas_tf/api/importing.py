@@ -83,7 +83,7 @@ def _import(
 ) -> None:
     show(f"reading {checkpoint}")
     content = torch_files.read(checkpoint)
-    state, beside = weights.state_of(content, source.naming, checkpoint)
+    state, beside = weights.state_of(content, checkpoint)
     there, here = weights.classes(state, checkpoint), config.task.train_data.num_classes
     if there != here:
         raise errors.UsageError(
@@ -92,7 +92,7 @@ def _import(
         )
     space = presets.get(config.task.model.search_space)
     supernet = models.build_supernet(config.task, space)
-    taken = weights.assign(supernet, state, source.naming, checkpoint)
+    taken = weights.assign(supernet, state, checkpoint)
     origin.Origin(
         supernet=source.title,
         licence=source.licence,

@@ -31,6 +31,7 @@ class Conversion:
       calibration: uint8 [N, S, S, C], training images that int8 takes its ranges from.
       split: the name of the images in `batches`.
       batches: patches and labels of images that took no part in training or selection.
+      licence: of the model; "" if unknown.
     """
 
     folder: pathlib.Path
@@ -39,6 +40,7 @@ class Conversion:
     calibration: np.ndarray
     split: str
     batches: measure.Batches
+    licence: str = ""
 
 
 def check(formats: Sequence[str]) -> None:
@@ -112,5 +114,6 @@ def _convert(conversion: Conversion, name: str) -> bytes:
         name=f"image classifier, {name}",
         description=f"{child.count_params():,} parameters at {child.input_shape[1]} px",
         labels=tuple(conversion.labels),
+        licence=conversion.licence,
     )
     return tflite.convert(child, name, conversion.calibration, description)

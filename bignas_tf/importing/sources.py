@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from bignas_tf.importing import naming
-from bignas_tf.importing.naming import Naming
-
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -15,14 +12,12 @@ class Source:
     Attributes:
       title: for people.
       experiment: packaged YAML file with its search space and images.
-      naming: of its weights.
       licence: of its code, as far as anything is said of its weights.
       address: of the code and its downloads.
     """
 
     title: str
     experiment: str
-    naming: Naming
     licence: str
     address: str
 
@@ -35,24 +30,19 @@ SOURCES = {
     "attentive_nas": Source(
         "AttentiveNAS",
         "attentive_nas.yaml",
-        naming.ATTENTIVE_NAS,
         _NON_COMMERCIAL,
         "https://github.com/facebookresearch/AttentiveNAS",
     ),
     "alphanet": Source(
         "AlphaNet",
         "attentive_nas.yaml",
-        naming.ATTENTIVE_NAS,
         _NON_COMMERCIAL,
         "https://github.com/facebookresearch/AlphaNet",
     ),
-    "ofa_mbv3_w1.0": Source(
-        "Once-for-all, MobileNetV3", "ofa_mbv3_w1.0.yaml", naming.ONCE_FOR_ALL, _MIT, _OFA
-    ),
+    "ofa_mbv3_w1.0": Source("Once-for-all, MobileNetV3", "ofa_mbv3_w1.0.yaml", _MIT, _OFA),
     "ofa_mbv3_w1.2": Source(
         "Once-for-all, MobileNetV3, 1.2 times as wide",
         "ofa_mbv3_w1.2.yaml",
-        naming.ONCE_FOR_ALL,
         _MIT,
         _OFA,
     ),

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from bignas_tf import errors
-from bignas_tf.importing.naming import Naming, Weight
+from bignas_tf.importing import naming
+from bignas_tf.importing.naming import Weight
 from bignas_tf.modeling.supernet import Supernet
 
 # Statistics are calibrated for each child here; convolutions in the skips of blocks whose widths
@@ -38,16 +39,15 @@ class Taken:
     unused: int
 
 
-def state_of(content: Any, naming: Naming, name: str) -> tuple[dict[str, np.ndarray], list[str]]:
+def state_of(content: Any, name: str) -> tuple[dict[str, np.ndarray], list[str]]:
     """The state dictionary of a file's content, and the names of what is beside it.
 
     Args:
       content: from `torch_files.read`.
-      naming: of the family.
       name: of the file.
 
     Raises:
-      UsageError: there is none.
+      UsageError: there is none, or it holds a tensor by two names.
     """
     beside: list[str] = []
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
@@ -59,9 +59,7 @@ def state_of(content: Any, naming: Naming, name: str) -> tuple[dict[str, np.ndar
         raise errors.UsageError(f"{name} holds no state dictionary: no tensors by name")
     state = {}
     for key, value in content.items():
-        key = key.removeprefix(_WRAPPER)
-        for old, new in naming.aliases:
-            key = key.replace(old, new)
+        key = naming.canonical(key.removeprefix(_WRAPPER))
         if key in state:
             raise errors.UsageError(f"{name} holds {errors.shown(key)} twice, by two names")
         state[key] = value
@@ -80,13 +78,12 @@ def classes(state: Mapping[str, np.ndarray], name: str) -> int:
     return len(kernels[0])
 
 
-def assign(supernet: Supernet, state: Mapping[str, np.ndarray], naming: Naming, name: str) -> Taken:
+def assign(supernet: Supernet, state: Mapping[str, np.ndarray], name: str) -> Taken:
     """Sets every weight of a supernet, after all of them were checked.
 
     Args:
       supernet: of the space that was trained.
       state: from `state_of`.
-      naming: of the family.
       name: of the file, for messages.
 
     Raises:

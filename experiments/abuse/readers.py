@@ -18,7 +18,7 @@ from bignas_tf import errors, files
 from bignas_tf.data import config as data_config
 from bignas_tf.data import description, faults, sources
 from bignas_tf.exports import trainable, versions
-from bignas_tf.importing import naming, torch_files, weights
+from bignas_tf.importing import torch_files, weights
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.reports import inputs as reported
@@ -247,9 +247,9 @@ def _importing() -> Supernet:
 
 def _imported(folder: pathlib.Path) -> object:
     content = _torch(goldens.ATTENTIVE_NAS.name)(folder)
-    state, _ = weights.state_of(content, naming.ATTENTIVE_NAS, "checkpoint")
+    state, _ = weights.state_of(content, "checkpoint")
     weights.classes(state, "checkpoint")
-    return weights.assign(_importing(), state, naming.ATTENTIVE_NAS, "checkpoint")
+    return weights.assign(_importing(), state, "checkpoint")
 
 
 def _origin_of_weights(folder: pathlib.Path) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import re
 
 import numpy as np
@@ -140,3 +141,7 @@ def test_it_learns_by_the_sandwich_rule() -> None:
     )
     assert list(first) == list(last) == ["biggest", "smallest", "random1", "random2"]
     assert sum(last.values()) < 0.95 * sum(first.values())
+
+
+def test_the_example_stays_as_short_as_the_manual_says() -> None:
+    assert len(pathlib.Path(residual_network.__file__).read_text().splitlines()) < 150

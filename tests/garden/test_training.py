@@ -14,7 +14,7 @@ from official.vision.evaluation import coco_utils
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import bignas_tf as bignas
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.garden import tasks
 from experiments import scenes
 from tests.exports import stored
@@ -74,6 +74,9 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_served(
     assert again.task.model.as_dict() == config.task.model.as_dict()
     version = bignas.export_garden(again, tmp_path / "run", tmp_path / "served")
     assert version == tmp_path / "served" / "1"
+    assert files.read_json(version / "backbone.json") == files.read_json(
+        child.folder / "child.json"
+    )
     server = servers.StandIn({"child": version})
     try:
         answer = _ask(server.grpc, np.zeros([1, 40, 30, 3], np.uint8))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bignas_tf.importing.naming import Naming
+from bignas_tf.importing import naming
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
@@ -51,8 +51,8 @@ def once_for_all_state(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
     return {name: _random(name, tuple(shape)) for name, shape in shapes.items()}
 
 
-def statistics(supernet: Supernet, naming: Naming, state: dict[str, np.ndarray]) -> np.ndarray:
-    """The statistics of the checkpoint as those of our batch norms, [2, statistics_width]."""
+def statistics(supernet: Supernet, state: dict[str, np.ndarray]) -> np.ndarray:
+    """The statistics of a `state_of` as those of our batch norms, [2, statistics_width]."""
     keys = {weight.variable.ref(): weight.key for weight in naming.weights(supernet)}
     found = np.zeros((2, supernet.statistics_width), np.float32)
     for layer in supernet.submodules:

@@ -92,10 +92,8 @@ def test_it_becomes_a_run_with_its_licence(settings: pathlib.Path, tmp_path: pat
     card = cards.card(run, task, child, run.supernet.cost_of(child), accuracy, "")
     assert card["licence"] == run.origin.licence
     assert card["origin"]["address"] == "https://github.com/facebookresearch/AttentiveNAS"
-    assert (
-        cards.card(run, task, child, run.supernet.cost_of(child), accuracy, "my own")["licence"]
-        == "my own"
-    )
+    mine = cards.card(run, task, child, run.supernet.cost_of(child), accuracy, "my own")["licence"]
+    assert mine == f"my own; of its weights: {run.origin.licence}"
 
 
 def test_once_for_all_becomes_a_run(tmp_path: pathlib.Path) -> None:
@@ -108,9 +106,10 @@ def test_once_for_all_becomes_a_run(tmp_path: pathlib.Path) -> None:
     config = bignas.configure(
         "bignas_imagenet", ["ofa_mbv3_w1.0.yaml"], f"{override},task.train_data.base_size=48"
     )
-    state = goldens.once_for_all_state(golden["tensors"])
+    content = goldens.once_for_all_state(golden["tensors"])
+    state, _ = weights.state_of(content, "file")
     supernet = Supernet(golden["space"], 10)
-    weights.assign(supernet, state, naming.ONCE_FOR_ALL, "file")
+    weights.assign(supernet, state, "file")
     run_files.save(supernet, 0, config, golden["space"], str(tmp_path))
     run = bignas.load(tmp_path)
     assert config.trainer.optimizer_config.ema is not None
@@ -168,7 +167,11 @@ def test_a_folder_with_a_run_is_left_alone(
             "task.train_data.num_classes=7",
             "has 5 classes, and the configuration 7",
         ),
-        ("ofa_mbv3_w1.0", "", "lacks .* tensors of 'small'.*may be of another supernet"),
+        (
+            "ofa_mbv3_w1.0",
+            "task.model.search_space=ofa_mbv3_w1.0,task.train_data.base_size=224",
+            "lacks .* tensors of 'ofa_mbv3_w1.0'.*may be of another supernet",
+        ),
     ],
 )
 def test_what_does_not_fit_leaves_no_run(
@@ -187,7 +190,7 @@ def test_what_does_not_fit_leaves_no_run(
 
 
 def _changed(state: dict[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
-    key = "blocks.1.shortcut.conv.conv.weight"
+    key = "blocks.1.shortcut.conv.weight"
     value: Any = {
         "shape": np.zeros((3, 3, 1, 1), np.float32),
         "nan": np.full(state[key].shape, np.nan, np.float32),
@@ -200,33 +203,59 @@ def _changed(state: dict[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("missing", "lacks 1 of the 62 tensors of 'small': blocks.1.shortcut.conv.conv.weight"),
+        ("missing", "lacks 1 of the 62 tensors of 'small': blocks.1.shortcut.conv.weight"),
         ("more", r"holds tensors that 'small' does not have \(1\): blocks.9.gate.weight"),
-        ("shape", r"blocks.1.shortcut.conv.conv.weight is \[3, 3, 1, 1\], which does not fit"),
+        ("shape", r"blocks.1.shortcut.conv.weight is \[3, 3, 1, 1\], which does not fit"),
         ("nan", "holds values that are not finite"),
     ],
 )
 def test_weights_are_taken_whole_or_not_at_all(kind: str, message: str) -> None:
-    family = naming.ATTENTIVE_NAS
-    state, _ = weights.state_of(torch_files.read(ATTENTIVE_NAS), family, "file")
+    state, _ = weights.state_of(torch_files.read(ATTENTIVE_NAS), "file")
     supernet = Supernet(goldens.golden("attentive_nas")["space"], _CLASSES)
     before = supernet.get_weights()
     with pytest.raises(bignas.UsageError, match=message):
-        weights.assign(supernet, _changed(state, kind), family, "file")
+        weights.assign(supernet, _changed(state, kind), "file")
     for one, other in zip(before, supernet.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "module.blocks.3.mobile_inverted_conv.depth_conv.conv.conv.weight",
+        "blocks.3.conv.depth_conv.conv.conv.weight",
+        "blocks.3.mobile_inverted_conv.depth_conv.conv.weight",
+    ],
+)
+def test_names_of_every_version_of_the_code_are_known(key: str) -> None:
+    state, _ = weights.state_of({key: np.zeros(1)}, "file")
+    assert list(state) == ["blocks.3.conv.depth_conv.conv.weight"]
+
+
+@pytest.mark.parametrize(
+    ("key", "canonical"),
+    [
+        ("first_conv.bn.running_mean", "first_conv.bn.running_mean"),
+        ("first_conv.bn.bn.running_mean", "first_conv.bn.running_mean"),
+        ("classifier.linear.linear.bias", "classifier.linear.bias"),
+        ("last_conv.feature_mix_layer.conv.conv.weight", "feature_mix_layer.conv.weight"),
+        ("blocks.1.conv.depth_conv.conv.7to5_matrix", "blocks.1.conv.depth_conv.conv.7to5_matrix"),
+    ],
+)
+def test_each_tensor_has_one_name(key: str, canonical: str) -> None:
+    assert naming.canonical(key) == canonical
 
 
 def test_a_tensor_with_two_names_is_refused() -> None:
     twice = {"module.a": np.zeros(1), "a": np.zeros(1)}
     with pytest.raises(bignas.UsageError, match="file holds 'a' twice, by two names"):
-        weights.state_of(twice, naming.ATTENTIVE_NAS, "file")
+        weights.state_of(twice, "file")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"state_dict": {"a": 1}}, None])
 def test_a_file_without_a_state_dictionary_is_refused(content: Any) -> None:
     with pytest.raises(bignas.UsageError, match="file holds no state dictionary"):
-        weights.state_of(content, naming.ATTENTIVE_NAS, "file")
+        weights.state_of(content, "file")
 
 
 def test_a_damaged_origin_is_named(tmp_path: pathlib.Path) -> None:

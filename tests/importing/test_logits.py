@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bignas_tf.importing import naming, torch_files, weights
-from bignas_tf.importing.naming import Naming
+from bignas_tf.importing import torch_files, weights
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from tests.importing import goldens
@@ -15,28 +14,27 @@ from tests.importing import goldens
 # Of the largest logit: another order of sums through a few dozen layers.
 TOLERANCE = 1e-5
 
-_FAMILIES = {
-    "attentive_nas": (naming.ATTENTIVE_NAS, 5, 2),
-    "once_for_all": (naming.ONCE_FOR_ALL, 10, 4),
-}
+# Classes of each family's golden, and how many of its images were drawn at once.
+_FAMILIES = {"attentive_nas": (5, 2), "once_for_all": (10, 4)}
 
 
-def _state(name: str, family: Naming) -> dict[str, np.ndarray]:
+def _state(name: str) -> dict[str, np.ndarray]:
     if name == "attentive_nas":
         content = torch_files.read(goldens.ATTENTIVE_NAS)
-        return weights.state_of(content, family, name)[0]
-    return goldens.once_for_all_state(goldens.golden(name)["tensors"])
+    else:
+        content = goldens.once_for_all_state(goldens.golden(name)["tensors"])
+    return weights.state_of(content, name)[0]
 
 
 @pytest.mark.parametrize("name", _FAMILIES)
 def test_children_give_the_logits_of_their_authors_code(name: str) -> None:
-    family, classes, drawn = _FAMILIES[name]
-    golden, state = goldens.golden(name), _state(name, family)
+    classes, drawn = _FAMILIES[name]
+    golden, state = goldens.golden(name), _state(name)
     space = golden["space"]
     supernet = Supernet(space, classes)
-    taken = weights.assign(supernet, state, family, name)
+    taken = weights.assign(supernet, state, name)
     assert taken.parameters == sum(int(np.prod(w.shape)) for w in supernet.trainable_weights)
-    statistics = goldens.statistics(supernet, family, state)
+    statistics = goldens.statistics(supernet, state)
     for index, child in enumerate(golden["children"]):
         architecture = child["architecture"]
         images = tf.constant(goldens.images(architecture.resolution, drawn))

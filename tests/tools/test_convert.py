@@ -43,6 +43,7 @@ def test_conversion_reports_and_verification_runs_what_is_installed(
     flags = {"model_dir": run_dir, "export_dir": broken}
     printed = _run(forks, "convert", formats="float32", **flags)
     assert "float32: outside XNNPACK: 1 CAST" in printed
+    assert f"{LICENCE}\0".encode() in (broken / "converted" / "child_float32.tflite").read_bytes()
     report = json.loads((broken / "converted" / "report.json").read_text())
     assert report["images"] == 360
     (broken / "saved_model.pb").write_bytes(b"no graph")

@@ -4,7 +4,7 @@
 
 Its blocks are those of ResNet (https://arxiv.org/abs/1512.03385): two 3x3 convolutions and a
 shortcut without weights; children choose widths and depths. All else is the project's own. Expected
-on scikit-learn's 360 test digits: each child right in more than 95%, less with another's statistics.
+on scikit-learn's 360 test digits: each child right in more than 95%, less with other statistics.
 """
 
 from __future__ import annotations

@@ -25,6 +25,11 @@ def describe() -> dict[str, object]:
     }
 
 
+def title() -> str:
+    """What times depend on, in a line: the processor, and how much of it this process may use."""
+    return f"{processor()}, {cores()} cores"
+
+
 def processor() -> str:
     """The processor's name; Linux has it in a file alone."""
     if _CPUINFO.exists():

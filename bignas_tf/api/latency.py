@@ -100,7 +100,7 @@ def _device(threads: int) -> str:
     version = children_lib.litert_version("a latency table")
     return (
         f"LiteRT {version}, XNNPACK, float32, {threads} thread{'s' if threads > 1 else ''}; "
-        f"{machine.processor()}, {machine.cores()} cores"
+        f"{machine.title()}"
     )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bignas_tf import console, errors, files, workers
+from bignas_tf import console, errors, files, machine, workers
 from bignas_tf.console import Show
 from bignas_tf.data import config as data_config
 from bignas_tf.data.config import DataConfig
@@ -171,7 +170,6 @@ class Search:
         """All that figures depend on besides the child."""
         measured = {o.name: o.title for o in self._objectives.values() if not o.counted}
         # Times are those of a machine; accuracies may be found on several.
-        machine = f"{platform.machine()}, {os.cpu_count()} CPUs" if measured else None
         return {
             # A path does not identify its content; the checkpoint's hash does.
             "source": {
@@ -180,7 +178,7 @@ class Search:
             "data": {n: v for n, v in self._data.as_dict().items() if n != "tfds_data_dir"},
             "seen": {name: getattr(self._selection, name) for name in selection_config.SEEN},
             "measured": measured,
-            "machine": machine,
+            "machine": machine.title() if measured else None,
         }
 
     def _result(self, candidates: Sequence[Candidate]) -> SearchResult:

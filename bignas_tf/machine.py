@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.metadata
 import os
 import pathlib
 import platform
 
-_PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "numpy")
+_PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
+_OTHER_NAMES = {"tensorflow": ("tensorflow-tpu",)}  # of the same package, on the hosts of TPUs
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
@@ -21,8 +23,21 @@ def describe() -> dict[str, object]:
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that results depend on."""
+    return {name: version(name, *_OTHER_NAMES.get(name, ())) for name in _PACKAGES}
+
+
+def version(*names: str) -> str:
+    """The version of a package that is installed under one of these names; "unknown" if none is."""
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return "unknown"
 
 
 def title() -> str:

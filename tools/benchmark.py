@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import pathlib
+import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -38,9 +38,9 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     if name not in (*MEASURES, "all"):
         raise errors.UsageError(f"no measure {name!r}; choose from {[*MEASURES, 'all']}")
-    output = pathlib.Path(_OUTPUT.value or f"runs/benchmark/{name}.json")
+    output = _OUTPUT.value or f"runs/benchmark/{name}.json"
     files.refuse_folder(output, "--output")
-    files.ensure_writable(output.parent)
+    files.ensure_writable(os.path.dirname(output) or ".")
     settings = harness.Settings(
         _REPEATS.value, _SEARCH_SPACE.value, _BATCH_SIZE.value, _IMAGES.value
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import os
 import pathlib
 import platform
@@ -15,14 +14,13 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from bignas_tf import commands, errors, files, full_disk
+from bignas_tf import commands, errors, files, full_disk, machine
 
 from . import quiet
 
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
 _UNLOADED = ("failed to map segment", os.strerror(errno.ENOMEM))  # of a library, as glibc says it
-_PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 
 
 def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> None:
@@ -134,9 +132,7 @@ def to_stderr(line: str) -> None:
 
 def note_command(folder: str) -> None:
     """Writes the command line and the versions of packages to a folder's `command.json`."""
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        versions[package] = importlib.metadata.version(package)
+    versions = {"python": platform.python_version(), **machine.versions()}
     tool = commands.spelling(pathlib.Path(sys.argv[0]).stem)
     command = f"{tool} {shlex.join(sys.argv[1:])}"
     files.write_json(

@@ -39,11 +39,15 @@ _RUN_DIR = flags.DEFINE_string(
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "8"], "Millions of multiply-adds.")
-_USAGE = 2  # exit code of a tool
+_USAGE, _FAILURE = 2, 1  # exit codes of a tool
 _EXPERIMENT = "bignas_small"
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
 _MODELS = "bignas_small", 10, 1  # of both: their space, classes and channels
 _SHOWN_IMAGES, _JUDGED_IMAGES = 5, 2000
+
+
+class _Failed(bignas.RunError):
+    """A tool said itself that it failed; nobody stopped it."""
 
 
 def main(argv: Sequence[str]) -> None:
@@ -67,10 +71,10 @@ def main(argv: Sequence[str]) -> None:
             params_override=override,
         )
     search_dir = f"{run_dir}/search"
-    listed = ",".join(f"{budget:g}" for budget in budgets)
+    listed = ",".join(f"{budget:.12g}" for budget in budgets)
     _run("search", model_dir=run_dir, budgets_mflops=listed, output_dir=search_dir)
     middle = budgets[len(budgets) // 2]
-    child = f"{search_dir}/child_{middle:g}.json"
+    child = f"{search_dir}/child_{middle:.12g}.json"
     answer = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
     export = answer.splitlines()[-1]
     _predict(bignas.configure(_EXPERIMENT, [config_file], override), export, f"{run_dir}/images")
@@ -88,10 +92,15 @@ def _run_dir(images: str) -> str:
     """The folder of the run; without the slash at the end that a completed path has.
 
     Folders beside it get its name and an ending.
+
+    Raises:
+      UsageError: it is remote, where the export at the end cannot be.
     """
     if not _RUN_DIR.value:
         return "_".join(["runs/quickstart", *pathlib.Path(images).parts[-1:]])
-    return _RUN_DIR.value if files.is_remote(_RUN_DIR.value) else os.path.normpath(_RUN_DIR.value)
+    if files.is_remote(_RUN_DIR.value):
+        raise bignas.UsageError(f"--run_dir={_RUN_DIR.value} is remote; name a local folder")
+    return os.path.normpath(_RUN_DIR.value)
 
 
 def _budgets() -> list[float]:
@@ -110,7 +119,7 @@ def _prepare_data(run_dir: str) -> tuple[str, str]:
     """
     try:
         _run("prepare_data", dataset="fashion_mnist", data_dir=_DATA_DIR.value)
-    except bignas.RunError as error:
+    except _Failed as error:
         folder = f"{run_dir}_scikit_digits"
         print(
             f"\n{error}: Fashion-MNIST is missing; training on scikit-learn's digits instead, in "
@@ -156,8 +165,10 @@ def _run(tool: str, *arguments: str, **flag_values: str) -> str:
             print(line, end="", flush=True)
             lines.append(line)
     if process.returncode:
-        kind = bignas.UsageError if process.returncode == _USAGE else bignas.RunError
-        raise kind(f"{tool} stopped with exit code {process.returncode}")
+        kinds = {_USAGE: bignas.UsageError, _FAILURE: _Failed}
+        raise kinds.get(process.returncode, bignas.RunError)(
+            f"{tool} stopped with exit code {process.returncode}"
+        )
     return "".join(lines)
 
 

@@ -16,6 +16,7 @@ environment it needs; the paper's space takes minutes.
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -118,9 +119,9 @@ def _output(batch: int, side: int | None, parts: int) -> pathlib.Path:
     """
     what = f"_parts{parts}" if parts > 1 else "" if side is None else f"_{_GRAPH.value}_{side}px"
     file = f"{_EXPERIMENT.value}_{_TOPOLOGY.value.replace(':', '_')}_{batch}{what}.json"
-    output = pathlib.Path(_OUTPUT.value or f"runs/tpu_compile/{file}")
-    files.ensure_writable(output.parent)
-    return output
+    output = _OUTPUT.value or f"runs/tpu_compile/{file}"
+    files.ensure_writable(os.path.dirname(output) or ".")
+    return pathlib.Path(output)
 
 
 def _measured(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from bignas_tf import machine
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import faults
@@ -87,7 +87,7 @@ def provenance(run: Run, task: BigNASConfig, licence: str) -> dict[str, Any]:
         else licence or theirs,
         "source": run.source,
         **({"origin": dataclasses.asdict(run.origin)} if run.origin else {}),
-        "tensorflow": importlib.metadata.version("tensorflow"),
+        "tensorflow": machine.versions()["tensorflow"],
     }
 
 

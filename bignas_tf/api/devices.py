@@ -70,15 +70,18 @@ def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distrib
     )
 
 
-def unused_gpus(config: cfg.ExperimentConfig, available: int) -> str:
+def unused_gpus(strategy: tf.distribute.Strategy, available: int) -> str:
     """A line for a run that trains on the CPU though there are GPUs; empty for others.
 
     Args:
-      config: of the run.
+      strategy: of the run.
       available: how many GPUs TensorFlow finds.
     """
-    runtime = config.runtime
-    if not available or runtime.num_gpus or runtime.distribution_strategy != "one_device":
+    try:
+        on = strategy.extended.worker_devices
+    except RuntimeError:  # TensorFlow's default one, which takes a GPU if there is one
+        return ""
+    if not available or any(tf.DeviceSpec.from_string(name).device_type != "CPU" for name in on):
         return ""
     return (
         f"training on the CPU, though TensorFlow finds {available} GPU{'s' * (available > 1)}; "

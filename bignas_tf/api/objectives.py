@@ -46,12 +46,13 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
       options: what they need.
 
     Raises:
-      UsageError: an unknown name, or an option that is missing or wrong.
+      UsageError: an unknown name, or an option that is missing, wrong or of no use.
     """
     choices = [*counting.COUNTED, *_LATENCIES]
     for name in names:
         if name not in choices:
             raise errors.UsageError(f"a budget limits {errors.shown(name)}; choose from {choices}")
+    _check_used(names, options)
     net = run.supernet
     models = ModelSpace(run.space, net.num_classes, net.input_channels)
     setting = _Setting(net, options, models, Disposable())
@@ -61,6 +62,21 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
         else _LATENCIES[name](setting)
         for name in names
     )
+
+
+def _check_used(names: Sequence[str], options: Options) -> None:
+    """Refuses options of objectives that no budget limits: they would change nothing."""
+    given = {
+        ("--latency_table", "table_ms"): options.table is not None,
+        ("--latency_command", "command_ms"): options.command is not None,
+        ("--threads", "litert_ms"): options.threads != 1,
+    }
+    for (flag, name), is_given in given.items():
+        if is_given and name not in names:
+            raise errors.UsageError(
+                f"{flag} is for {name}, which no budget limits; add --budget={name}=..., or leave "
+                f"{flag} out"
+            )
 
 
 class _Setting(NamedTuple):

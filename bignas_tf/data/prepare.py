@@ -34,7 +34,7 @@ _GZIP_NAMED = b"\x1f\x8b\x08\x08"  # magic number, deflate, "a file name follows
 _HALF_LOADED = re.compile(r".+\.tmp\.[0-9a-f]{32}")  # TFDS' name for a folder of one download
 _HALF_UNPACKED = "incomplete."  # with which TFDS' name for what it unpacks begins
 _HEAD_REFUSED = (405, 501)  # the site is up, it only refuses HEAD requests
-_FALL_BACK = "train on the embedded digits instead: --params_override=task.train_data.source=digits"
+_FALL_BACK = "; a training can do without it: --params_override=task.train_data.source=digits"
 
 
 def prepare(
@@ -152,9 +152,8 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
             return
         except (OSError, subprocess.SubprocessError, errors.RunError) as error:
             problems.append(f"Debian's package failed ({errors.one_line(error)})")
-    raise errors.RunError(
-        f"{builder.name} could not be prepared: {'; '.join(problems)}; {_FALL_BACK}"
-    )
+    instead = _FALL_BACK if builder.name == "fashion_mnist" else ""
+    raise errors.RunError(f"{builder.name} could not be prepared: {'; '.join(problems)}{instead}")
 
 
 def _prepare_from(builder: tfds.core.DatasetBuilder, manual_dir: str) -> None:

@@ -113,16 +113,18 @@ def test_a_run_is_loaded_on_a_tpu_as_it_was_trained(
 
 
 @pytest.mark.parametrize(
-    ("override", "available", "said"),
+    ("device", "available", "said"),
     [
-        ("", 0, ""),
-        ("", 1, "though TensorFlow finds 1 GPU; runtime.num_gpus=1"),
-        ("", 2, "though TensorFlow finds 2 GPUs;"),
-        ("runtime.num_gpus=1", 1, ""),
-        ("runtime.distribution_strategy=mirrored", 1, ""),
+        ("/cpu:0", 0, ""),
+        ("/cpu:0", 1, "though TensorFlow finds 1 GPU; runtime.num_gpus=1"),
+        ("/cpu:0", 2, "though TensorFlow finds 2 GPUs;"),
+        ("/gpu:0", 1, ""),
+        ("", 1, ""),
     ],
 )
-def test_a_gpu_that_is_not_used_is_mentioned(override: str, available: int, said: str) -> None:
-    line = devices.unused_gpus(bignas.configure("bignas_small", [], override), available)
+def test_a_gpu_that_is_not_used_is_mentioned(device: str, available: int, said: str) -> None:
+    default = tf.distribute.get_strategy()
+    strategy = tf.distribute.OneDeviceStrategy(device) if device else default
+    line = devices.unused_gpus(strategy, available)
     assert said in line
     assert bool(line) == bool(said)

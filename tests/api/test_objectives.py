@@ -88,6 +88,9 @@ def test_a_command_measures_the_files_of_a_child(
     ("name", "options", "problem"),
     [
         ("mflop", Options(), "a budget limits 'mflop'; choose from"),
+        ("mflops", Options(threads=2), "--threads is for litert_ms, which no budget limits"),
+        ("mflops", Options(table="nowhere.json"), "--latency_table is for table_ms, which no"),
+        ("litert_ms", Options(command="true"), "--latency_command is for command_ms, which no"),
         ("table_ms", Options(), "table_ms needs --latency_table"),
         ("table_ms", Options(table="nowhere.json"), "nowhere.json cannot be read"),
         ("command_ms", Options(), "command_ms needs --latency_command"),

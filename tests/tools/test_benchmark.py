@@ -148,6 +148,12 @@ def test_an_unknown_measure_exits_2_and_names_the_known_ones() -> None:
     assert all(name in done.stderr for name in (*MEASURES, "all"))
 
 
+def test_a_bucket_is_refused_before_anything_is_measured(tmp_path: pathlib.Path) -> None:
+    done = _benchmark("cost", "--repeats=1", "--output=gs://bucket/figures.json")
+    refused = "error: gs://bucket is remote; a local folder is needed\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", refused)
+
+
 def test_a_folder_is_refused_before_anything_is_measured(tmp_path: pathlib.Path) -> None:
     done = _benchmark("cost", "--repeats=1", f"--output={tmp_path}")
     refused = f"error: --output={tmp_path} is a folder; name a file\n"

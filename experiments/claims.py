@@ -62,7 +62,7 @@ _RANKING_STEPS = flags.DEFINE_integer(
 _ABLATIONS = flags.DEFINE_list("ablations", [], "Names of YAML files; all if empty.")
 _EVALUATIONS = flags.DEFINE_integer("evaluations", 200, "Of each search.", lower_bound=1)
 _ADAPTATION_STEPS = flags.DEFINE_list(
-    "adaptation_steps", ["60", "240"], "Lengths of adaptation; settings are chosen at the first."
+    "adaptation_steps", ["60", "240"], "Lengths of adaptation; its settings are chosen at each."
 )
 
 

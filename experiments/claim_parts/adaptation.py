@@ -4,13 +4,14 @@ The classes of a folder of images are halved, and a supernet of each seed is tra
 half. Supernets of the second half then start from its weights, or from scratch, and train equally
 long, so that both take the same time: a step costs the same. Compared are children that grow
 uniformly, all at the space's base resolution, of each budget the biggest within it. The learning
-rate of either way is the best of a few by the ranking split, with seed 0 at the first length; all
+rate of either way and length is the best of a few by the ranking split, with seed 0; all
 accuracies reported are of the reporting split. Both splits have images of the second half's
 classes alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
@@ -37,8 +38,7 @@ class _Task(NamedTuple):
 
 def plan(settings: Settings) -> Plan:
     """How many units of each kind there are."""
-    tried = len(recipes.ADAPTING) - 1
-    of_kind = settings.seeds * len(settings.adaptation_steps) + tried
+    of_kind = (settings.seeds + len(recipes.ADAPTING) - 1) * len(settings.adaptation_steps)
     return Plan({SOURCE: settings.seeds, ADAPTED: of_kind, SCRATCH: of_kind})
 
 
@@ -50,13 +50,9 @@ def measure(campaign: Campaign) -> dict[str, Any]:
     compared = children(campaign)  # before anything is trained, as it may refuse
     sources = [_source(campaign, first, seed) for seed in range(settings.seeds)]
     task = _Task(second, compared, sources)
-    tried = {kind: _tried(campaign, task, kind) for kind in KINDS}
-    best = {kind: max(found, key=lambda name: found[name]) for kind, found in tried.items()}
     return {
         "classes": {"first": list(first.classes), "second": list(second.classes)},
-        "settings_ranking_top1": tried,
-        "setting": best,
-        "lengths": [_compared(campaign, task, best, steps) for steps in settings.adaptation_steps],
+        "lengths": [_compared(campaign, task, steps) for steps in settings.adaptation_steps],
     }
 
 
@@ -90,9 +86,8 @@ def _source(campaign: Campaign, half: Half, seed: int) -> str:
     return str(campaign.folder(SOURCE, what))
 
 
-def _tried(campaign: Campaign, task: _Task, kind: str) -> dict[str, float]:
+def _tried(campaign: Campaign, task: _Task, kind: str, steps: int) -> dict[str, float]:
     """Ranking accuracy, the mean over the children, of each setting with seed 0."""
-    steps = campaign.settings.adaptation_steps[0]
     return {
         setting: statistics.fmean(
             score["ranking_top1"]
@@ -123,10 +118,10 @@ def _trained(
     return dict(result)
 
 
-def _compared(
-    campaign: Campaign, task: _Task, best: Mapping[str, str], steps: int
-) -> dict[str, Any]:
-    """Both ways with this many steps."""
+def _compared(campaign: Campaign, task: _Task, steps: int) -> dict[str, Any]:
+    """Both ways with this many steps, each in its best setting."""
+    tried = {kind: _tried(campaign, task, kind, steps) for kind in KINDS}
+    best = {kind: max(found, key=lambda name: found[name]) for kind, found in tried.items()}
     trained = {
         kind: [
             _trained(campaign, task, kind, best[kind], steps, seed)
@@ -140,6 +135,8 @@ def _compared(
     ]
     return {
         "steps": steps,
+        "settings_ranking_top1": tried,
+        "setting": best,
         "seconds": {kind: [run["seconds"] for run in trained[kind]] for kind in KINDS},
         "children": rows,
         "mean": {kind: summaries.mean_of([row[kind] for row in rows]) for kind in KINDS},
@@ -182,16 +179,13 @@ def _accuracies(kinds: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
 def _note(result: Mapping[str, Any]) -> str:
     first, second = (len(result["classes"][half]) for half in ("first", "second"))
     lines = [f"From a supernet of {first} other classes to {second} classes."]
-    for kind in KINDS:
-        tried = result["settings_ranking_top1"][kind].items()
+    for length, kind in itertools.product(result["lengths"], KINDS):
+        tried = length["settings_ranking_top1"][kind].items()
         ranked = ", ".join(f"{name} {100 * top1:.2f}" for name, top1 in tried)
-        minutes = ", ".join(
-            f"{statistics.fmean(length['seconds'][kind]) / 60:.1f} minutes for {length['steps']}"
-            for length in result["lengths"]
-        )
+        minutes = statistics.fmean(length["seconds"][kind]) / 60
         lines.append(
-            f"{kind.capitalize()}: {result['setting'][kind]}, the best by the ranking split "
-            f"({ranked}); with tracing, {minutes} steps."
+            f"{kind.capitalize()} for {length['steps']} steps: {length['setting'][kind]}, the best "
+            f"by the ranking split ({ranked}); {minutes:.1f} minutes with tracing."
         )
     return "\n".join(f"- {line}" for line in lines)
 

@@ -76,6 +76,7 @@ class Campaign:
         self._work_dir = work_dir
         self._journal = journal
         self._progress = _Progress(plan)
+        self._finished: set[pathlib.Path] = set()  # by their folders; several parts share some
         self._report_only = report_only
 
     @property
@@ -145,7 +146,9 @@ class Campaign:
             result = worker.call(function, str(folder), *arguments)
             entry = Entry(result, round(time.monotonic() - began, 1))
             self._journal.add(key, entry)
-        self._progress.finished(kind, entry.seconds)
+        if folder not in self._finished:
+            self._finished.add(folder)
+            self._progress.finished(kind, entry.seconds)
         if not keep and not self._report_only:
             shutil.rmtree(folder, ignore_errors=True)
         return entry.result

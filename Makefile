@@ -42,7 +42,7 @@ lint: env-dev  ## style and formatting
 	$(BIN)/shellcheck --external-sources .ci/run tools/gcp/*.sh tools/gcp/host/*.sh
 
 types: env-dev  ## static types
-	$(BIN)/mypy bignas_tf tools
+	$(BIN)/mypy bignas_tf tools experiments
 
 test: lint types  ## lint, types and every test
 	$(PYTEST)

@@ -159,7 +159,7 @@ class _Writer:
             self.pixels.update(path.encode() + image.tobytes())
             image.save(self._folder / path)
             self.counts[split][class_of(character)] += 1
-        reasons = collections.defaultdict(str)
+        reasons: dict[str, str] = collections.defaultdict(str)
         for character, reason in face.left_out.items():
             reasons[reason] += character
         self.fonts[name] = {"family": family, "split": split, "left_out": dict(reasons)}

@@ -156,7 +156,7 @@ def processes(repeats: int) -> Series:
 
 def _work(connection: Connection) -> None:
     """Makes a step each time it is sent True, until it is sent False."""
-    run = step.Sandwich(_SMALL, "slice")
+    run = step.SandwichSteps(_SMALL, "slice")
     while connection.recv():
         run()
         connection.send(True)
@@ -170,7 +170,9 @@ def _step_in(connections: Sequence[Connection]) -> None:
 
 
 def _steps(factor: str, grown: Mapping[int, cases.Case], repeats: int) -> Series:
-    runs: list[Callable[[], object]] = [step.Sandwich(case, "slice") for case in grown.values()]
+    runs: list[Callable[[], object]] = [
+        step.SandwichSteps(case, "slice") for case in grown.values()
+    ]
     work = [_work_of(case) for case in grown.values()]
     samples = harness.alternate(runs, repeats)
     return Series(factor, "one sandwich step", [*grown], work, "multiply-adds", samples)
@@ -182,7 +184,7 @@ def _work_of(case: cases.Case) -> int:
 
 
 def _first_step(case: cases.Case) -> float:
-    return harness.once(step.Sandwich(case, "slice"))
+    return harness.once(step.SandwichSteps(case, "slice"))
 
 
 def _traced_blocks(case: cases.Case) -> int:

@@ -10,6 +10,7 @@ on scikit-learn's 360 test digits: each child right in more than 95%, less with 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -29,8 +30,7 @@ from bignas_tf.training.configs import BigNASConfig
 from tools.cli import launch, no_chatter
 
 CLASSES, BATCH, STEPS, RANDOM_CHILDREN = 10, 64, 400, 3
-# There is nothing to choose in a kernel, an expansion and a head, which this family leaves out.
-FIXED = {"kernels": (3,), "expands": (1,), "se_ratio": 0.0}
+FIXED: dict[str, Any] = {"kernels": (3,), "expands": (1,), "se_ratio": 0.0}  # no choice here
 SPACE = SearchSpace(
     "residual_digits", stem_widths=(8, 16), stem_stride=1, head_widths=(1,),
     stages=(

@@ -22,7 +22,9 @@ _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of a run, which sets space, classes and channels."
 )
 _ARCHITECTURE = flags.DEFINE_string(
-    "architecture", None, "JSON file of the child to count, 'smallest' or 'biggest'."
+    "architecture",
+    None,
+    "JSON file of the child to count, 'smallest', 'biggest' or a published name.",
 )
 _PUBLISHED = flags.DEFINE_string(
     "published", None, "One of the paper's children to count, such as BigNASModel-S."

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from bignas_tf import errors, scratch
-from bignas_tf.api import cards, failures
+from bignas_tf.api import cards, counting, failures
 from bignas_tf.conversion import converter, measure, metadata, tflite
 from bignas_tf.exports import probe
 from bignas_tf.latency.disposable import Disposable
@@ -54,8 +54,7 @@ def scorer(
       evaluator: of the search.
       form: of the files, one of `tflite.KINDS`.
     """
-    net = run.supernet
-    models = ModelSpace(run.space, net.num_classes, net.input_channels)
+    net, models = run.supernet, counting.model_space_of(run)
     calibration: list[np.ndarray] = []
     # TensorFlow frees no graph, so each conversion is in a process that is replaced.
     elsewhere = Disposable()

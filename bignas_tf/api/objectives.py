@@ -53,8 +53,7 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
         if name not in choices:
             raise errors.UsageError(f"a budget limits {errors.shown(name)}; choose from {choices}")
     _check_used(names, options)
-    net = run.supernet
-    models = ModelSpace(run.space, net.num_classes, net.input_channels)
+    net, models = run.supernet, counting.model_space_of(run)
     setting = _Setting(net, options, models, Disposable())
     return tuple(
         counting.objective(name, net.cost_of)

@@ -11,6 +11,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import console, errors, workers
 from bignas_tf.api import apart, child_files, counting, evaluators, objectives, selecting
 from bignas_tf.console import Show
+from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.result import SearchResult
@@ -67,9 +68,7 @@ def search(
         if chief:
             show(f"warning: {warning}")
     which = None if rerank is None else child_files.checked(rerank)
-    names = dict.fromkeys(
-        [*counting.COUNTED, *(name for budget in limits for name in budget.limits)]
-    )
+    names = dict.fromkeys([*counting.COUNTED, *budgets_lib.limited(limits)])
     table = None if latency_table is None else os.fspath(latency_table)
     options = objectives.Options(threads, table, latency_command)
     costs = objectives.build(list(names), run, options)

@@ -22,7 +22,6 @@ def build_child(
     architecture: Architecture,
     num_classes: int,
     input_channels: int = 3,
-    name: str = "child",
 ) -> tf_keras.Model:
     """Builds a child with fresh weights.
 
@@ -38,7 +37,7 @@ def build_child(
     images = layers.Input((side, side, input_channels), name="images")
     *_, x = add_features(images, space, table).values()
     logits = add_head(x, table.head_conv_width, table.head_width, num_classes, space.style)
-    return tf_keras.Model(images, logits, name=name)
+    return tf_keras.Model(images, logits, name="child")
 
 
 def add_features(

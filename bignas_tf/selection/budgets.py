@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
@@ -92,6 +92,11 @@ def ordered(budgets: Sequence[Budget]) -> list[Budget]:
         {budget.name: budget for budget in budgets}.values(),
         key=lambda budget: (list(budget.limits), list(budget.limits.values())),
     )
+
+
+def limited(budgets: Iterable[Budget]) -> list[str]:
+    """The objectives that any of the budgets limits, by their names, each once."""
+    return list(dict.fromkeys(name for budget in budgets for name in budget.limits))
 
 
 def cheapest(space: SearchSpace) -> Architecture:

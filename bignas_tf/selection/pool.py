@@ -9,6 +9,7 @@ from typing import Protocol
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import candidates as candidates_lib
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
@@ -76,7 +77,7 @@ class Pool:
     @property
     def limited(self) -> list[str]:
         """The objectives that budgets limit, by their names."""
-        return list(dict.fromkeys(name for each in self.budgets for name in each.limits))
+        return budgets_lib.limited(self.budgets)
 
     def note(self, line: str) -> None:
         """Tells whoever watches how the strategy goes about it."""

@@ -86,9 +86,10 @@ class SearchProgress:
         self._warn_once(candidate)
         new = candidate.architecture in self._found
         self._new += new
-        limited = dict.fromkeys(name for budget in pool.budgets for name in budget.limits)
         costs = [
-            self._cost(name, candidate.costs[name]) for name in limited if name in candidate.costs
+            self._cost(name, candidate.costs[name])
+            for name in pool.limited
+            if name in candidate.costs
         ]
         if candidate.ranking is None:
             outcome = f"failed: {candidate.failure}"

@@ -154,7 +154,7 @@ class Search:
     def _check_counted(self, budgets: Sequence[Budget]) -> None:
         """Refuses what can be refused before anything is measured or written."""
         known = self._objectives
-        for name in dict.fromkeys(name for budget in budgets for name in budget.limits):
+        for name in budgets_lib.limited(budgets):
             if name not in known:
                 raise errors.UsageError(
                     f"a budget limits {name!r}; objectives of this search: {list(known)}"

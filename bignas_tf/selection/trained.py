@@ -1,4 +1,4 @@
-"""What judging reads of a training run.
+"""What judging and the evaluation of named children read of a training run.
 
 `training` has the classes, but this room may not import them: `api` brings the two together.
 """

@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import random
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from bignas_tf import errors
@@ -25,7 +26,7 @@ _ERROR = "error: "
 
 def check(
     command: Command,
-    lacks: list[Lack],
+    lacks: Sequence[Lack],
     place: Place,
     count: int,
     seed: int,
@@ -58,10 +59,11 @@ def check(
         def trial(number: int, lack: Lack = lack) -> trials.Result:
             return _trial(command, lack, place, number, seed)
 
+        def named(line: str, lack: Lack = lack) -> None:
+            show(f"{lack.name}: {line}")
+
         key = {"part": "machine", "lack": lack.name, "tool": command.tool}
-        results = trials.do(
-            key, count, seed, trial, journal, lambda line, lack=lack: show(f"{lack.name}: {line}")
-        )
+        results = trials.do(key, count, seed, trial, journal, named)
         ended = collections.Counter(result["ended"] for result in results)
         outcomes.append(outcome | {"ended": dict(ended), "problems": trials.problems(results)})
     return outcomes

@@ -67,7 +67,6 @@ _SPACE = "task.model.search_space={folder}/space.yaml"
 _TRAIN, _SEARCH, _EXPORT, _REPORT = (
     BY_TOOL[tool] for tool in ("train", "search", "export", "report")
 )
-_SHORT = _with("train", f"--params_override={_SPACE},trainer.train_steps={small_run.STEPS // 2}")
 _KEEP_ONE = _with("train", f"--params_override={_SPACE},trainer.max_to_keep=1")
 _KEEP_ALL = _with("train", f"--params_override={_SPACE},trainer.max_to_keep={small_run.STEPS}")
 MEETINGS = (

@@ -1,4 +1,4 @@
-"""A C++ session that answers one request after another; `requests.InSession` starts it.
+"""A C++ session that answers one request after another; `ways.InSession` starts it.
 
   python -P session_loop.py FOLDER_OF_SESSION_PY EXPORT_DIR
 

@@ -15,10 +15,6 @@ from bignas_tf.selection import judged
 from tests.selection import digits, made_up_judgements, made_up_searches
 
 
-def _read(folder: pathlib.Path) -> inputs.ReportedRun:
-    return inputs.read(str(folder), [])
-
-
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -33,7 +29,7 @@ def test_a_damaged_cascade_is_refused(
     folder = made_up_searches.run(tmp_path)
     files.write_json(folder / "cascade" / "1" / "cascade.json", made_up_searches.CASCADE | changed)
     with pytest.raises(errors.UsageError, match=message):
-        _read(folder)
+        inputs.read(str(folder), [])
 
 
 def test_a_damaged_search_or_judgement_is_refused(tmp_path: pathlib.Path) -> None:

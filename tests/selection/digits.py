@@ -37,7 +37,7 @@ SPACE: dict[str, Any] = {
 # A run of the tools on this space; the path of the space is the caller's to give. Two steps without
 # tracing take a third of the time that tracing one takes.
 STEPS = 2
-EXPERIMENT = {
+EXPERIMENT: dict[str, Any] = {
     "task": {
         "train_data": {
             "source": "digits",

@@ -90,6 +90,7 @@ def _handler(models: Models) -> type[http.server.BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer: dict[str, Any]
             try:
                 status, answer = 200, {"predictions": _predictions(models, self.path, body)}
             except Refusal as refusal:

@@ -37,7 +37,7 @@ def test_a_damaged_search_or_judgement_is_refused(tmp_path: pathlib.Path) -> Non
     for name in ("search/search.json", "judgement.json"):
         files.write_json(run / name, {"settings": {}})
         with pytest.raises(errors.UsageError, match=f"{name} is damaged, or not what tools"):
-            _read(run)
+            inputs.read(str(run), [])
         (run / name).unlink()
 
 
@@ -46,11 +46,11 @@ def test_a_search_or_judgement_of_another_space_is_refused(tmp_path: pathlib.Pat
     run = made_up_searches.run(tmp_path, search=made_up_searches.result())
     files.write_text(run / "search_space.yaml", presets.to_yaml(other))
     with pytest.raises(errors.UsageError, match=r"search\.json is damaged.*head_width"):
-        _read(run)
+        inputs.read(str(run), [])
     (run / "search" / "search.json").unlink()
     judged.write(run / "judgement.json", made_up_judgements.judgement())
     with pytest.raises(errors.UsageError, match=r"judgement\.json is damaged.*head_width"):
-        _read(run)
+        inputs.read(str(run), [])
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_another_damaged_file_is_refused(tmp_path: pathlib.Path, file: str, cont
     run = made_up_searches.run(tmp_path)
     files.write_json(run / file, content)
     with pytest.raises(errors.UsageError, match=f"{file} is damaged"):
-        _read(run)
+        inputs.read(str(run), [])

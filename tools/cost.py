@@ -22,7 +22,7 @@ _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of a run, which sets space, classes and channels."
 )
 _ARCHITECTURE = flags.DEFINE_string(
-    "architecture", None, "The child to count: a JSON file, 'smallest', 'biggest' or a published name."
+    "architecture",
     None,
     "JSON file of the child to count, 'smallest', 'biggest' or a published name.",
 )

@@ -16,7 +16,7 @@ from bignas_tf import errors, files, full_disk, scratch
 
 # The folder of a run on Fashion-MNIST; `python -m experiments.demo` makes it and prints its hash.
 DEMO = pathlib.Path(__file__).with_name("demo.zip")
-DEMO_SHA256 = "fc24f6bb447ab7f1b0ab4c61adb5beba926bd969911f2db3e0a2c073123fd1df"
+DEMO_SHA256 = "cdd6dbc973dfea23c16efac25dd799e4f4c465eec90fd2a67d74fff9c3f08d31"
 
 _FOLDER = "experiments"
 _PATTERNS = ("*.yaml", "ablations/*/*.yaml")

@@ -1,10 +1,23 @@
-"""Checks of arguments that a tool's flags check for its users; before any work is done."""
+"""Arguments as a tool's flags give them: numbers checked, and several values as a list."""
 
 from __future__ import annotations
 
 import numbers
+import os
+from collections.abc import Iterable
+from typing import TypeVar, cast
 
 from bignas_tf import errors
+
+T = TypeVar("T")
+
+
+def listed(given: Iterable[T]) -> list[T]:
+    """Several values as a list; a single one, such as a path or a budget, as a list of one."""
+    # Text can be taken apart, but nobody means its letters.
+    if isinstance(given, str | os.PathLike) or not isinstance(given, Iterable):
+        return [cast(T, given)]
+    return list(given)
 
 
 def check_numbers(**given: tuple[int, int] | tuple[int, int, int]) -> None:

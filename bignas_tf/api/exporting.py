@@ -11,7 +11,7 @@ from typing import Any
 import tf_keras
 
 from bignas_tf import console, errors, files
-from bignas_tf.api import answering, cards, evaluators
+from bignas_tf.api import answering, arguments, cards, evaluators
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.conversion.figures import ConversionReport
@@ -148,7 +148,7 @@ def convert(
       UsageError: an unknown format, a package that is not installed, or another run's export.
       RunError: a format cannot be made, or its logits are wrong.
     """
-    formats = formats or tflite.KINDS
+    formats = arguments.listed(formats) or tflite.KINDS
     converter.check(formats)
     folder, task = pathlib.Path(version), run.config.task
     architecture, labels, licence = _exported(folder, run)

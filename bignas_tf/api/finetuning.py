@@ -17,7 +17,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import apart, cards, exporting, runs
+from bignas_tf.api import apart, arguments, cards, exporting, runs
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter
 from bignas_tf.data import decode, faults, inputs, resize, sources
@@ -67,6 +67,7 @@ def finetune(
       RunError: the loss is not finite, or an export does not verify.
     """
     verbose, show = 0 if show is None else 2, console.or_silent(show)
+    formats = arguments.listed(formats)
     if formats:
         converter.check(formats)
     chosen = presets.child(run.space, architecture)

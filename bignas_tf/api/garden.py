@@ -13,7 +13,7 @@ from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
 from bignas_tf import console, errors, files, plots
-from bignas_tf.api import devices, runs
+from bignas_tf.api import arguments, devices, runs
 from bignas_tf.console import Show
 from bignas_tf.exports import configs, saved_model, trainable, versions
 from bignas_tf.training import parsing, writer
@@ -44,10 +44,9 @@ def configure_garden(
     with plots.kept():  # here, because official.vision, which it imports, takes seconds
         from bignas_tf.garden import experiments
 
-    if isinstance(config_files, str | os.PathLike):
-        config_files = [config_files]
     config = experiments.on_child(experiment)
-    for source in [*(os.fspath(file) for file in config_files), params_override]:
+    sources = [os.fspath(file) for file in arguments.listed(config_files)]
+    for source in [*sources, params_override]:
         if source:
             parsing.override(config, source)
     try:

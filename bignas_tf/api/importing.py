@@ -10,7 +10,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, files
-from bignas_tf.api import runs
+from bignas_tf.api import arguments, runs
 from bignas_tf.console import Show
 from bignas_tf.exports import runtimes
 from bignas_tf.importing import torch_files, weights
@@ -59,9 +59,8 @@ def import_supernet(
         )
     chosen, show = SOURCES[source], console.or_silent(show)
     # Lengths and rates of training matter to no import.
-    config = runs.configure(
-        _EXPERIMENT, [chosen.experiment, *config_files], params_override, show=None
-    )
+    sources = [chosen.experiment, *arguments.listed(config_files)]
+    config = runs.configure(_EXPERIMENT, sources, params_override, show=None)
     folder = os.fspath(model_dir)
     files.make_folder(folder)
     with writer.sole(folder, tf.distribute.get_strategy(), show):

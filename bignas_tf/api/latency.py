@@ -59,7 +59,7 @@ def latency_table(
     arguments.check_numbers(children=(children, 2), threads=(threads, 1))
     path, show = os.fspath(path), console.or_silent(show)
     models = counting.model_space_of(space, num_classes, input_channels)
-    sides = _resolutions(models.space, resolutions)
+    sides = _resolutions(models.space, arguments.listed(resolutions))
     files.refuse_folder(path, "--output")
     device, elsewhere = _device(threads), Disposable(_CALLS)
     # Who saves it writes all of it, and would undo what another process has added.

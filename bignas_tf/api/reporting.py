@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Sequence
 
 from bignas_tf import console, errors, files, full_disk
+from bignas_tf.api import arguments
 from bignas_tf.console import Show
 from bignas_tf.reports import inputs, page, render
 
@@ -35,7 +36,7 @@ def report(
     """
     model_dir = os.fspath(model_dir)
     folder = _output_folder(model_dir, output_dir)
-    run = inputs.read(model_dir, [os.fspath(each) for each in search_dirs])
+    run = inputs.read(model_dir, [os.fspath(each) for each in arguments.listed(search_dirs)])
     files.ensure_writable(folder)
     written, plots = page.compose(run), folder / inputs.PLOTS_DIR
     path = folder / inputs.PAGE_FILE

@@ -13,7 +13,7 @@ from official.core import config_definitions as cfg
 from official.modeling import performance
 
 from bignas_tf import console, workers
-from bignas_tf.api import apart, devices
+from bignas_tf.api import apart, arguments, devices
 from bignas_tf.console import Show
 from bignas_tf.selection.named_children import NamedChildren
 from bignas_tf.training import checkpoints, parsing, trainer
@@ -42,9 +42,7 @@ def configure(
       UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
         together.
     """
-    if isinstance(config_files, str | os.PathLike):
-        config_files = [config_files]
-    sources = [os.fspath(file) for file in config_files]
+    sources = [os.fspath(file) for file in arguments.listed(config_files)]
     if run is not None:
         sources.append(space_override(run))
     return parsing.parse(experiment, sources, params_override, console.or_silent(show))

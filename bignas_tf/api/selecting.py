@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from bignas_tf import console, errors, files
+from bignas_tf.api import arguments
 from bignas_tf.console import Show
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import journal, reranking, selecting
@@ -75,8 +76,7 @@ def read_budgets(budgets: Sequence[Budget | str]) -> list[Budget]:
     Raises:
       UsageError: there is none, or one is malformed.
     """
-    # A string would be taken apart into its letters.
-    given = [budgets] if isinstance(budgets, str | Budget) else budgets
+    given = arguments.listed(budgets)
     if not given:
         raise errors.UsageError(
             "no budget was given; write each as in 'mflops=4' or 'litert_ms=1,params_m=0.2'"

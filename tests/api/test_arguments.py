@@ -1,4 +1,4 @@
-"""Numbers that a tool's flags would refuse are refused before anything is scored or measured."""
+"""Arguments are checked as a tool's flags are, before anything is scored or measured."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 
 import bignas_tf as bignas
 from bignas_tf.api import arguments
+from tests.selection import made_up_searches
 
 NO_RUN: Any = None  # nothing of it may be looked at
+NO_CONFIG: Any = None
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,39 @@ def test_budgets_are_checked_without_a_run() -> None:
         bignas.check_budgets(small, [f"mflops=4,params_m={beyond:.6f}"], **costs)
     with pytest.raises(bignas.UsageError, match="no budget was given"):
         bignas.check_budgets(small, [], **costs)
+
+
+def test_a_single_value_is_a_list_of_one() -> None:
+    path, budget = pathlib.Path("a.yaml"), bignas.Budget({"mflops": 4.0})
+    for single in ("int8", path, budget, 28):
+        assert arguments.listed(single) == [single]
+    assert arguments.listed(("int8", path)) == ["int8", path]
+    assert arguments.listed(()) == []
+
+
+def test_text_in_place_of_a_list_is_not_taken_apart(tmp_path: pathlib.Path) -> None:
+    formats = r"^formats \['int4'\]: choose from"
+    with pytest.raises(bignas.UsageError, match=formats):
+        bignas.convert(NO_RUN, tmp_path, "int4")
+    with pytest.raises(bignas.UsageError, match=formats):
+        bignas.finetune(NO_RUN, "smallest", NO_CONFIG, tmp_path, formats="int4")
+    with pytest.raises(bignas.UsageError, match=r"has no \['28x'\]; choose from"):
+        bignas.latency_table("bignas_small", tmp_path / "t.json", resolutions="28x")
+    with pytest.raises(bignas.UsageError, match="mflops4"):
+        bignas.check_budgets("bignas_small", "mflops4")
+    # Mistakes of the whole path, not of a file "n".
+    for config_files in ("none.yaml", pathlib.Path("none.yaml")):
+        with pytest.raises(bignas.UsageError, match=r"none\.yaml"):
+            bignas.configure("bignas_small", config_files)
+        with pytest.raises(bignas.UsageError, match=r"none\.yaml"):
+            bignas.import_supernet("alphanet", "c.pt", tmp_path, config_files=config_files)
+        with pytest.raises(bignas.UsageError, match=r"none\.yaml"):
+            bignas.configure_garden("retinanet_bignas", config_files)
+
+
+def test_the_report_of_one_search_takes_its_folder(tmp_path: pathlib.Path) -> None:
+    run = made_up_searches.run(tmp_path / "run", one=made_up_searches.result())
+    page = bignas.report(run, search_dirs=run / "one", show=None)
+    assert bignas.report(run, search_dirs=str(run / "one"), show=None) == page
+    with pytest.raises(bignas.UsageError, match="nowhere/search"):
+        bignas.report(run, search_dirs="nowhere", show=None)

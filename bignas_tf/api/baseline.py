@@ -81,7 +81,8 @@ def baseline(
     Args:
       run: whose images it is trained and scored on; its weights are not used.
       architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
-      minutes: how long it trains, tracing included; at least one step.
+      minutes: how long it trains, tracing included, a check of the reporting images not; at least
+        one step.
       began: `time.monotonic()` when the minutes began, if imports are to count; else the call.
 
     Raises:
@@ -97,6 +98,7 @@ def baseline(
     # Before training: otherwise these mistakes would show only after it.
     files.make_folder(run.model_dir)
     reporting = cards.reporting_images(task)
+    began += _check_images(reporting)
     model = _model(run, chosen)
     steps = _fit(model, data, began, 60.0 * minutes)
     result = Baseline(
@@ -109,6 +111,13 @@ def baseline(
     )
     files.write_json(os.path.join(run.model_dir, FILE), result.to_json())
     return result
+
+
+def _check_images(reporting: Split) -> float:
+    """Decodes the images once; returns the seconds that it took, which training does not lose."""
+    began = time.monotonic()
+    inputs.check_images(reporting.config)
+    return time.monotonic() - began
 
 
 def _model(run: Run, architecture: Architecture) -> tf_keras.Model:

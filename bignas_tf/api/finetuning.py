@@ -78,6 +78,7 @@ def finetune(
     patches = cards.calibration_patches(task, cards.CALIBRATION_IMAGES) if formats else None
     child = _adapted(run, chosen, task)
     saved_model.ensure_base(output_dir)
+    inputs.check_images(reporting.config)
     fit(child, config, verbose)
     with trials.started() as through:
         servable = _servable(child, run, chosen, config, reporting, licence)

@@ -85,6 +85,20 @@ def open_images(config: config_lib.DataConfig) -> sources.Source:
     return sources.open_source(config)
 
 
+def check_images(config: config_lib.DataConfig) -> None:
+    """Decodes every image of a valid config once, before work that a broken one would undo.
+
+    A data set of TFDS is left out: TFDS wrote its files, and checked what it made them from.
+
+    Raises:
+      UsageError: an image cannot be read or has a wrong label; names it.
+    """
+    if memory.kept(config):
+        memory.load(config)
+    elif config.source != "tfds":
+        faults.check(sources.open_source(config), config)
+
+
 def class_shares(config: config_lib.DataConfig) -> np.ndarray | None:
     """The fraction of the split's images that is of each class, float64 [num_classes].
 

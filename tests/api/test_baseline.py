@@ -11,6 +11,7 @@ import pytest
 from bignas_tf import errors
 from bignas_tf.api import baseline, cards
 from bignas_tf.training import checkpoints
+from tests.data import photos
 from tests.selection import digits
 
 MOMENT = 1e-6  # minutes: one step
@@ -37,6 +38,18 @@ def test_images_that_are_not_there_are_refused_before_training(run: checkpoints.
     run.config.task.train_data.tfds_split = "nothing"
     run.config.task.selection.reporting_split = "later"
     with pytest.raises(errors.UsageError, match="'later'"):
+        baseline.baseline(run, "smallest", MOMENT)
+
+
+def test_an_image_of_the_reporting_split_is_found_before_training(
+    run: checkpoints.Run, tmp_path: pathlib.Path
+) -> None:
+    classes = range(digits.CLASSES)
+    folder = photos.write(tmp_path / "photos", {f"test/{each}": 2 for each in classes}, side=8)
+    (folder / "test" / "9" / "001.png").write_bytes(b"not an image")
+    data = {"source": "folder", "input_path": str(folder), "cache": False}
+    run.config.task.train_data.override(data | {"tfds_split": "nothing"})  # training would fail
+    with pytest.raises(errors.UsageError, match=r"test/9/001\.png cannot be read"):
         baseline.baseline(run, "smallest", MOMENT)
 
 

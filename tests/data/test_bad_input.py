@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 
 import pytest
 import tensorflow as tf
@@ -154,6 +155,19 @@ def test_a_broken_image_is_named(tmp_path: pathlib.Path, changes: dict[str, obje
         assert name in message
         assert "remove it" in message
         assert "\n" not in message
+
+
+@pytest.mark.parametrize("changes", [{}, {"cache": True}])
+def test_a_broken_image_is_found_before_it_is_needed(
+    tmp_path: pathlib.Path, changes: dict[str, object]
+) -> None:
+    spoilt = _spoil(tmp_path)
+    for name, config in spoilt.items():
+        with pytest.raises(errors.UsageError, match=re.escape(name)):
+            inputs.check_images(config.replace(**changes))
+    (tmp_path / "root" / "train" / "class_2" / "6.jpg").unlink()
+    inputs.check_images(spoilt["class_2/6.jpg"].replace(**changes))
+    inputs.check_images(config_lib.DataConfig())  # of TFDS: it is not even opened
 
 
 @pytest.mark.parametrize("changes", [{}, {"cache": True}])

@@ -93,6 +93,16 @@ class Value:
         self.number(least, most)
         return self.content
 
+    def setting(self) -> object:
+        """A value of a configuration: text, a number, true or false, null, or a list of texts."""
+        if self.content is None or isinstance(self.content, bool):
+            return self.content
+        if isinstance(self.content, int | float):
+            return self.number()
+        if isinstance(self.content, list | tuple):
+            return [each.text() for each in self.elements()]
+        return self.text()
+
     def optional(self, read: Callable[[Value], T]) -> T | None:
         """What `read` makes of the value; None if that is null."""
         return None if self.content is None else read(self)

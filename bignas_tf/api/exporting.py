@@ -115,7 +115,7 @@ def export_family(
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     children = {result_lib.child_name(each): each.architecture for each in found.selected}
-    names = class_names(run.config.task.train_data, labels)
+    names = class_names(task.train_data, labels)
     saved_model.ensure_base(output_dir)
     servables = _servables(
         run, task, children, names, licence, console.or_silent(show), cards.converted(found)

@@ -11,6 +11,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import console, errors, workers
 from bignas_tf.api import apart, child_files, counting, evaluators, objectives, selecting
 from bignas_tf.console import Show
+from bignas_tf.data import config as config_lib
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
@@ -73,8 +74,9 @@ def search(
     options = objectives.Options(threads, table, latency_command)
     costs = objectives.build(list(names), run, options)
     evaluator = evaluators.evaluator_of(run, task)
+    changes = config_lib.changes(task.train_data, run.config.task.train_data)
     searching = runner.Search(
-        run.supernet, task.train_data, task.selection, run.source, costs, evaluator
+        run.supernet, task.train_data, task.selection, run.source, costs, evaluator, changes
     )
     folder = os.fspath(output_dir)
     if which is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from typing import Any
 
 from official.core import config_definitions as cfg
 
@@ -96,6 +97,16 @@ def validate(config: DataConfig) -> None:
 def images_name(config: DataConfig) -> str:
     """The name of a data set, or where its files are."""
     return getattr(config, _NAMED_BY[config.source])
+
+
+def changes(config: DataConfig, original: DataConfig) -> dict[str, Any]:
+    """The fields in which a configuration differs from another, with its own values as in JSON."""
+    before = original.as_dict()
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in config.as_dict().items()
+        if value != before[name]
+    }
 
 
 def _check_sizes(config: DataConfig) -> None:

@@ -21,7 +21,7 @@ from bignas_tf.selection.selected import Selected
 
 FILE = "search.json"
 _TOOL = "tools.search"
-_PREFER, _TRUSTED_TAU = "prefer", "trusted_tau"
+_PREFER, _TRUSTED_TAU, _TRAIN_DATA = "prefer", "trusted_tau", "train_data"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,7 @@ class SearchResult:
       selected: a child for each budget.
       warnings: limits of the selection, in plain words.
       rerank: by which files children were selected; None if by their own accuracies.
+      train_data: the fields of `task.train_data` that were not the run's own, with their values.
     """
 
     source: Source
@@ -49,6 +50,7 @@ class SearchResult:
     selected: tuple[Selected, ...] = ()
     warnings: tuple[str, ...] = ()
     rerank: Reranking | None = None
+    train_data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def budgets(self) -> list[Budget]:
@@ -103,6 +105,7 @@ class SearchResult:
                 "budgets": [dict(budget.limits) for budget in self.budgets],
                 "objectives": list(self.objectives),
                 "selection": dict(self.selection),
+                **({_TRAIN_DATA: dict(self.train_data)} if self.train_data else {}),
                 **({"rerank": str(self.rerank)} if self.rerank else {}),
             },
             "objectives": {name: each.to_json() for name, each in self.objectives.items()},
@@ -148,6 +151,7 @@ class SearchResult:
             selected=tuple(selected),
             warnings=tuple(each.text() for each in value["warnings"].elements()),
             rerank=_rerank(settings),
+            train_data=_train_data(settings),
         )
         _check_costs(result, value)
         _check_derived(result, value)
@@ -158,6 +162,12 @@ def _rerank(settings: Value) -> Reranking | None:
     if "rerank" not in settings.fields():
         return None
     return reranking.parse(settings["rerank"].text())
+
+
+def _train_data(settings: Value) -> dict[str, Any]:
+    if _TRAIN_DATA not in settings.fields():
+        return {}
+    return {name: each.setting() for name, each in settings[_TRAIN_DATA].fields().items()}
 
 
 def _objectives(value: Value) -> dict[str, Quantity]:

@@ -48,6 +48,7 @@ class Search:
       source: what the weights are, the plain form of `Source`; a journal of others is refused.
       objectives: what budgets may limit; each candidate's costs.
       evaluator: of this supernet, for these images and this calibration; None to build one.
+      changes: the fields of `data` that are not the run's own, for the result.
 
     Raises:
       UsageError: an unknown strategy, an unknown or empty split, or reporting shares
@@ -62,11 +63,13 @@ class Search:
         source: Mapping[str, Any],
         objectives: Sequence[Objective],
         evaluator: Evaluator | None = None,
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
         self._find = strategies.named(selection)
         splits.check(splits.of_selection(data, selection))
         self._supernet = supernet
         self._data = data
+        self._changes = changes or {}
         self._selection = selection
         self._source = Source.from_json(source)
         self._strategy = supernet.distribute_strategy
@@ -193,6 +196,7 @@ class Search:
             ranking=_image_set(ranking),
             reporting=dataclasses.replace(_image_set(reporting), majority=reporting.majority()),
             candidates=tuple(candidates),
+            train_data=self._changes,
         )
 
 

@@ -53,6 +53,7 @@ def result(count: int = 20) -> SearchResult:
         ranking=ImageSet("train[90%:]", IMAGES),
         reporting=ImageSet("test", 100),
         candidates=tuple(candidates(count)),
+        train_data={"input_path": ["a", "b"], "cache": False, "seed": 3, "tfds_data_dir": None},
     )
 
     def reported(children: Sequence[Architecture]) -> dict[Architecture, Accuracy | None]:

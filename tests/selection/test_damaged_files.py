@@ -28,6 +28,10 @@ def _selected(found: dict[str, Any]) -> dict[str, Any]:
     return found["selected"][0]
 
 
+def _data(found: dict[str, Any]) -> dict[str, Any]:
+    return found["settings"]["train_data"]
+
+
 def test_a_recorded_search_is_read_and_written_to_the_byte(tmp_path: pathlib.Path) -> None:
     found = result.read(RECORDED)
     assert [child.name for child in found.selected][-1] == "7"
@@ -90,6 +94,10 @@ def test_what_is_written_is_read_as_it_was(tmp_path: pathlib.Path) -> None:
         (lambda found: found["settings"].update(objectives=[]), "settings.objectives is []; the"),
         (lambda found: found["settings"]["selection"].pop("strategy"), "no 'strategy'"),
         (lambda found: found["settings"]["selection"].update(prefer=7), "prefer is 7; choose from"),
+        (lambda found: found["settings"].update(train_data=[]), "train_data is []; it takes an"),
+        (lambda found: _data(found).update(seed=float("inf")), "train_data.seed is inf; it takes"),
+        (lambda found: _data(found).update(input_path={"a": 1}), "is {'a': 1}; it takes text"),
+        (lambda found: _data(found).update(input_path=["a", 1]), "input_path[1] is 1; it takes"),
         (lambda found: found.pop("tied"), "no 'tied'"),
         (lambda found: found["tied"].update({"0.04": [0]}), "tied.0.04 is [0]; the rest"),
     ],

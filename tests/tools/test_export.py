@@ -122,6 +122,9 @@ def test_a_folder_without_a_search_is_refused(
         ("source", "index_sha256", "0" * 64, "now holds another checkpoint"),
         ("selection", "batch_size", None, "which images it used ('batch_size')"),
         ("selection", "batch_size", "x", "which images it used"),
+        ("train_data", "images", "x", "unknown key 'task.train_data.images'"),
+        ("train_data", "cache", "x", "task.train_data.cache is 'x'; expected bool"),
+        ("train_data", "source", "folder", "cannot be opened (data: source='folder' needs input_"),
     ],
 )
 def test_a_family_of_other_weights_or_images_is_refused(
@@ -135,7 +138,7 @@ def test_a_family_of_other_weights_or_images_is_refused(
     words: str,
 ) -> None:
     found = json.loads((search_dir / "search.json").read_text())
-    found["settings"][part][field] = value
+    found["settings"].setdefault(part, {})[field] = value
     if value is None:
         del found["settings"][part][field]
     (tmp_path / "search.json").write_text(json.dumps(found))

@@ -1,0 +1,90 @@
+"""A search on other images than its run's, and all that follows from it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+import bignas_tf as bignas
+from tests.data import photos
+from tests.selection import digits
+
+pytestmark = pytest.mark.slow
+
+BUDGET = "mflops=0.08"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Pictures that are no digits, 10 for training and 3 for tests of each class."""
+    folders = {f"train/{each}": 10 for each in range(digits.CLASSES)}
+    folders |= {f"test/{each}": 3 for each in range(digits.CLASSES)}
+    return photos.write(tmp_path_factory.mktemp("elsewhere") / "photos", folders, side=8)
+
+
+@pytest.fixture(scope="module")
+def run(run_dir: pathlib.Path) -> bignas.Run:
+    return bignas.load(run_dir)
+
+
+@pytest.fixture(scope="module")
+def search_dir(
+    run: bignas.Run, images: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("search")
+    override = {
+        "train_data": {"source": "folder", "input_path": str(images), "cache": False},
+        "selection": {
+            "calibration_split": "train[:64]",
+            "ranking_split": "train[64:]",
+            "strategy": "random",
+            "evaluations": 2,
+        },
+    }
+    text = json.dumps({"task": override})
+    bignas.search(run, [BUDGET], folder, params_override=text, show=None)
+    return folder
+
+
+def test_a_search_records_which_images_were_not_its_runs(
+    images: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    settings = json.loads((search_dir / "search.json").read_text())["settings"]
+    recorded = {"source": "folder", "input_path": str(images), "cache": False}
+    assert settings["train_data"] == recorded
+    again = bignas.select(search_dir, [BUDGET], tmp_path, show=None)
+    assert bignas.read_search(tmp_path).train_data == again.train_data == recorded
+
+
+def test_a_family_is_calibrated_and_scored_on_the_images_of_the_search(
+    run: bignas.Run, images: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (version,) = bignas.export_family(run, search_dir, tmp_path, show=None)
+    card = json.loads((version / "child.json").read_text())
+    (selected,) = bignas.read_search(search_dir).selected
+    assert selected.reporting is not None
+    assert card["data"] == str(images)
+    assert card["accuracy"] == {
+        "split": "test",
+        "top1": selected.reporting.top1,
+        "images": 3 * digits.CLASSES,
+    }
+    assert card["calibration"] == {"split": "train[:64]", "images": 64}
+
+
+def test_images_of_a_search_that_are_gone_are_named(
+    run: bignas.Run, images: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    found = json.loads((search_dir / "search.json").read_text())
+    found["settings"]["train_data"]["input_path"] = str(tmp_path / "gone")
+    (tmp_path / "search.json").write_text(json.dumps(found))
+    for export in (bignas.export_family, bignas.export_cascade):
+        with pytest.raises(bignas.UsageError) as caught:
+            export(run, tmp_path, tmp_path / "models", show=None)
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path}/search.json is of other images than the run's")
+        assert f"input_path: {tmp_path}/gone is no" in message
+        assert message.endswith("put them back, or search again in another folder")
+    assert not (tmp_path / "models").exists()

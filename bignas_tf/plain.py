@@ -63,6 +63,10 @@ class Value:
             raise self.wrong("it takes valid Unicode (no lone surrogates)") from None
         return self.content
 
+    def texts(self) -> list[str]:
+        """A list of texts."""
+        return [each.text() for each in self.elements()]
+
     def one_of(self, choices: Sequence[str]) -> str:
         """One of these texts."""
         if self.content not in choices:
@@ -100,8 +104,12 @@ class Value:
         if isinstance(self.content, int | float):
             return self.number()
         if isinstance(self.content, list | tuple):
-            return [each.text() for each in self.elements()]
+            return self.texts()
         return self.text()
+
+    def settings(self) -> dict[str, object]:
+        """Fields of a configuration, each a `setting`."""
+        return {name: each.setting() for name, each in self.fields().items()}
 
     def optional(self, read: Callable[[Value], T]) -> T | None:
         """What `read` makes of the value; None if that is null."""

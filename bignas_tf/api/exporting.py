@@ -11,13 +11,14 @@ from typing import Any
 import tf_keras
 
 from bignas_tf import console, errors, files
-from bignas_tf.api import answering, arguments, cards, evaluators
+from bignas_tf.api import answering, arguments, cards, evaluators, exported
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.conversion.figures import ConversionReport
+from bignas_tf.data import config as config_lib
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import runtimes, saved_model, trials, versions
+from bignas_tf.exports import runtimes, saved_model, trials
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -132,34 +133,37 @@ def convert(
     calibration_images: int = cards.CALIBRATION_IMAGES,
     show: Show | None = console.print_line,
 ) -> ConversionReport:
-    """Converts an export to LiteRT and ONNX files, and measures each on the reporting split.
+    """Converts an export to LiteRT and ONNX files, and measures each on its reporting split.
+
+    The child is the one that was exported, with its statistics: it is not calibrated again.
 
     Args:
       run: that the export is of.
       version: folder of the version, as `export` returned it; gets `converted/`.
       formats: kinds of LiteRT, and "onnx"; every kind of LiteRT if empty.
-      calibration_images: training images that int8 takes its ranges from.
+      calibration_images: of the run's calibration split, that int8 takes its ranges from.
       show: takes the lines of a table; None for silence.
 
     Returns:
       What was measured; `to_json()` of it is in `converted/report.json`.
 
     Raises:
-      UsageError: an unknown format, a package that is not installed, or another run's export.
+      UsageError: an unknown format, a package that is not installed, another run's export, or one
+        from before exports had weights.
       RunError: a format cannot be made, or its logits are wrong.
     """
     formats = arguments.listed(formats) or tflite.KINDS
     converter.check(formats)
-    folder, task = pathlib.Path(version), run.config.task
-    architecture, labels, licence = _exported(folder, run)
+    folder = pathlib.Path(version)
+    found = exported.read(folder, run)
     made = converter.Conversion(
         folder=folder,
-        child=child(run, architecture),
-        labels=labels,
-        calibration=cards.calibration_patches(task, calibration_images),
-        split=task.selection.reporting_split,
-        batches=cards.reporting_images(task),
-        licence=licence,
+        child=found.child,
+        labels=found.labels,
+        calibration=cards.calibration_patches(run.config.task, calibration_images),
+        split=found.task.selection.reporting_split,
+        batches=cards.reporting_images(found.task),
+        licence=found.licence,
     )
     return write_formats(made, formats, console.or_silent(show))
 
@@ -210,19 +214,15 @@ def class_names(
         return sources.class_names(data)
     if isinstance(labels, str | os.PathLike):
         given = f"--labels: {os.fspath(labels)}"
-        names = _checked(given, files.read_json(labels))
+        content = files.read_json(labels)
     else:
-        given, names = "labels", _checked("labels", labels)
+        given, content = "labels", labels
+    names = Value(content, given).texts()
     if len(names) != data.num_classes:
         raise errors.UsageError(
             f"{given} has {len(names)} names; the run has {data.num_classes} classes"
         )
     return names
-
-
-def _checked(given: str, names: object) -> Sequence[str]:
-    """Returns the names, which are a list of texts that can be stored."""
-    return [name.text() for name in Value(names, given).elements()]
 
 
 def _servables(
@@ -241,6 +241,7 @@ def _servables(
     patches, labels = cards.verified_images(reporting)
     centre = decode.evaluation_centre(data.crop)
     calibration = cards.calibration(task)
+    changes = config_lib.changes(data, run.config.task.train_data)
     for name, architecture in children.items():
         statistics = evaluator.statistics(architecture)
         accuracy = evaluator.top1(architecture, statistics, reporting)
@@ -249,6 +250,8 @@ def _servables(
         cost = net.cost_of(architecture)
         card = cards.card(run, task, architecture, cost, accuracy, licence)
         card["calibration"] = calibration
+        if changes:
+            card[exported.TRAIN_DATA] = changes
         if architecture in converted:
             card["converted"] = dict(converted[architecture])
         show(
@@ -256,35 +259,3 @@ def _servables(
             f"{selection.reporting_split}; writing and verifying it"
         )
         yield name, Servable(model, card, patches.numpy(), logits, names, centre)
-
-
-def _exported(folder: pathlib.Path, run: Run) -> tuple[Architecture, Sequence[str], str]:
-    """The architecture, the labels and the licence of an export of this run.
-
-    Raises:
-      UsageError: it is of another run or of a cascade, was fine-tuned since, or a file of it is
-        damaged.
-    """
-    path = folder / versions.CHILD_FILE
-    if not files.is_file(path):
-        if files.is_file(folder / versions.CASCADE_FILE):
-            raise errors.UsageError(
-                f"{folder} is a cascade, which cannot be converted; export its children alone "
-                "(--search_dir of tools.export) and convert those"
-            )
-        raise versions.no_version(folder)
-    plain = files.read_json(path)
-    with files.written_by("tools.export", path):
-        card = Value(plain)
-        architecture = card["architecture"].parsed(Architecture.from_json)
-        source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
-        licence = card["licence"].text() if "licence" in card.fields() else ""
-    if "finetuned" in card.fields():
-        raise errors.UsageError(f"{folder} was fine-tuned since; use --formats of tools.finetune")
-    if source["index_sha256"] != run.source["index_sha256"]:
-        raise errors.UsageError(
-            f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "
-            "checkpoint; export again"
-        )
-    path = folder / saved_model.LABELS_FILE
-    return architecture, _checked(os.fspath(path), files.read_json(path)), licence

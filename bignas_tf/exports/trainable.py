@@ -1,4 +1,4 @@
-"""A child's weights as they were trained, kept in every export: what transfer learning starts from.
+"""A child's weights as they were trained, kept in every export, to train on from and to convert.
 
 The graph of an export is frozen. `weights.npz` beside it has the same child with its batch norms
 apart, and `child.json` says which architecture of which space it is.
@@ -87,6 +87,23 @@ class TrainableChild:
                 f"begin at {1 << _LOWEST_LEVEL}"
             )
         return tf_keras.Model(images, chosen, name="features")
+
+    def model(self, num_classes: int) -> tf_keras.Model:
+        """The whole child, as it was exported.
+
+        Args:
+          num_classes: of its classifier.
+
+        Returns:
+          A model from float32 [N, R, R, channels] images in [-1, 1] to logits [N, num_classes], R
+          being the child's resolution.
+
+        Raises:
+          UsageError: the weights are of another architecture, or of other classes.
+        """
+        model = child_lib.build_child(self.space, self.architecture, num_classes, self.channels)
+        self.load_into(model)
+        return model
 
     def load_into(self, model: tf_keras.Model) -> None:
         """Sets every weight of a model of this child's layers, such as that of `features`.

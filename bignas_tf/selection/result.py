@@ -167,7 +167,7 @@ def _rerank(settings: Value) -> Reranking | None:
 def _train_data(settings: Value) -> dict[str, Any]:
     if _TRAIN_DATA not in settings.fields():
         return {}
-    return {name: each.setting() for name, each in settings[_TRAIN_DATA].fields().items()}
+    return settings[_TRAIN_DATA].settings()
 
 
 def _objectives(value: Value) -> dict[str, Quantity]:

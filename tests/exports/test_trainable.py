@@ -79,6 +79,16 @@ def test_weights_and_batch_norms_are_those_of_the_child(tiny: stored.Stored) -> 
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_the_whole_child_is_the_one_that_was_exported(tiny: stored.Stored) -> None:
+    found = trainable.read(tiny.folder)
+    side = tiny.architecture.resolution
+    images = np.random.default_rng(1).uniform(-1, 1, (2, side, side, 3)).astype(np.float32)
+    expected = tiny.child(images, training=False).numpy()
+    np.testing.assert_array_equal(found.model(helpers.CLASSES)(images).numpy(), expected)
+    with pytest.raises(errors.UsageError, match=r"does not fit child\.json beside it"):
+        found.model(helpers.CLASSES + 1)
+
+
 def test_an_older_export_says_what_to_do(tmp_path: pathlib.Path) -> None:
     made = stored.child_in(tmp_path / "1")
     with pytest.raises(errors.UsageError, match="is not the folder of an exported version"):

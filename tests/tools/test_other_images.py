@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -58,11 +59,18 @@ def test_a_search_records_which_images_were_not_its_runs(
     assert bignas.read_search(tmp_path).train_data == again.train_data == recorded
 
 
+@pytest.fixture(scope="module")
+def version_dir(
+    run: bignas.Run, search_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+    (version,) = bignas.export_family(run, search_dir, tmp_path_factory.mktemp("e"), show=None)
+    return version
+
+
 def test_a_family_is_calibrated_and_scored_on_the_images_of_the_search(
-    run: bignas.Run, images: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+    images: pathlib.Path, search_dir: pathlib.Path, version_dir: pathlib.Path
 ) -> None:
-    (version,) = bignas.export_family(run, search_dir, tmp_path, show=None)
-    card = json.loads((version / "child.json").read_text())
+    card = json.loads((version_dir / "child.json").read_text())
     (selected,) = bignas.read_search(search_dir).selected
     assert selected.reporting is not None
     assert card["data"] == str(images)
@@ -72,6 +80,32 @@ def test_a_family_is_calibrated_and_scored_on_the_images_of_the_search(
         "images": 3 * digits.CLASSES,
     }
     assert card["calibration"] == {"split": "train[:64]", "images": 64}
+
+
+def test_the_child_that_was_exported_is_converted_and_measured_on_the_same_images(
+    run: bignas.Run, version_dir: pathlib.Path
+) -> None:
+    # Other statistics would be refused: its logits would differ from the graph's.
+    bignas.convert(run, version_dir, "float32", show=None)
+    report = json.loads((version_dir / "converted" / "report.json").read_text())
+    assert (report["split"], report["images"]) == ("test", 3 * digits.CLASSES)
+    card = json.loads((version_dir / "child.json").read_text())
+    assert report["formats"]["saved_model"]["top1"] == card["accuracy"]["top1"]
+    assert report["formats"]["float32"]["agreement"] == 1
+
+
+def test_an_export_without_weights_or_images_is_to_be_made_again(
+    run: bignas.Run, version_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    for name in ("child.json", "labels.json"):
+        shutil.copy(version_dir / name, tmp_path)
+    with pytest.raises(bignas.UsageError, match=r"before exports had .* \(weights\.npz\); export"):
+        bignas.convert(run, tmp_path, "float32", show=None)
+    card = json.loads((version_dir / "child.json").read_text())
+    card["train_data"]["input_path"] = str(tmp_path / "gone")
+    (tmp_path / "child.json").write_text(json.dumps(card))
+    with pytest.raises(bignas.UsageError, match=r"child\.json is of other images.*export again$"):
+        bignas.convert(run, tmp_path, "float32", show=None)
 
 
 def test_images_of_a_search_that_are_gone_are_named(

@@ -1,0 +1,77 @@
+"""What an export of a run says of its child, for those that convert it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+
+import tf_keras
+
+from bignas_tf import errors, files
+from bignas_tf.api import answering
+from bignas_tf.exports import saved_model, trainable, versions
+from bignas_tf.plain import Value
+from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
+
+TRAIN_DATA = "train_data"  # of a card: the fields of the run's images that an export changed
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedChild:
+    """An export of a run.
+
+    Attributes:
+      task: of the run, with the images that the export is reported on.
+      labels: of the classes, in their order.
+      licence: of the model; "" if unknown.
+      child: as it was exported, its statistics included, before its batch norms were folded.
+    """
+
+    task: BigNASConfig
+    labels: Sequence[str]
+    licence: str
+    child: tf_keras.Model
+
+
+def read(folder: pathlib.Path, run: Run) -> ExportedChild:
+    """Reads a version's folder.
+
+    Args:
+      folder: of the version.
+      run: that it must be of.
+
+    Raises:
+      UsageError: it is of another run or of a cascade, was fine-tuned since, was exported before
+        exports had weights, a file of it is damaged, or its images are gone.
+    """
+    path = folder / versions.CHILD_FILE
+    if not files.is_file(path):
+        if files.is_file(folder / versions.CASCADE_FILE):
+            raise errors.UsageError(
+                f"{folder} is a cascade, which cannot be converted; export its children alone "
+                "(--search_dir of tools.export) and convert those"
+            )
+        raise versions.no_version(folder)
+    plain = files.read_json(path)
+    with files.written_by("tools.export", path):
+        card = Value(plain)
+        source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
+        split = card["accuracy"]["split"].text()
+        licence = card["licence"].text() if "licence" in card.fields() else ""
+        changes = card[TRAIN_DATA].settings() if TRAIN_DATA in card.fields() else {}
+    if "finetuned" in card.fields():
+        raise errors.UsageError(f"{folder} was fine-tuned since; use --formats of tools.finetune")
+    if source["index_sha256"] != run.source["index_sha256"]:
+        raise errors.UsageError(
+            f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "
+            "checkpoint; export again"
+        )
+    names = folder / saved_model.LABELS_FILE
+    labels = Value(files.read_json(names), os.fspath(names)).texts()
+    task = answering.with_images(run, changes, path, "export again")
+    task.selection.reporting_split = split
+    child = trainable.read(folder).model(run.supernet.num_classes)
+    return ExportedChild(task, labels, licence, child)

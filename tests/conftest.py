@@ -41,6 +41,7 @@ LONGEST = (
     "garden/test_training.py",
     "tools/test_export_cascade.py",
     "tools/test_convert.py",
+    "tools/test_other_images.py",
     "api/test_objectives.py",
     "modeling/test_replicas.py",
     "test_readme.py",

@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bignas_tf import errors, files
 
@@ -18,6 +18,8 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 _ONLY_SPLIT = "all"
 _LAYOUTS = "root/split/class/*.jpg (or *.png), or root/class/*.jpg"
 _SHOWN = 5
+# Kinds of images that are not read, as messages name them.
+_LOOSE, _DEEPER = "in no class folder", "in a folder below a class"
 
 Example = tuple[str, int]  # path, number of the class
 
@@ -30,7 +32,8 @@ class ImageFolder:
       root: the folder.
       classes: names of the class folders, sorted; a label is a position among them.
       splits: the images of each split, in an order that mixes the classes and never changes.
-      ignored: numbers of the files that are not read, by kind, such as {".webp": 3}.
+      ignored: numbers of the files that are not read, by kind, such as {".webp": 3}; images that
+        are in no class folder, or in a folder below one, are kinds of their own.
     """
 
     root: str
@@ -44,13 +47,34 @@ class ImageFolder:
         return _kinds(self.ignored)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Content:
+    """What one folder holds itself; what is hidden is left out.
+
+    Attributes:
+      path: of the folder.
+      images: paths of the regular files with an image's ending, sorted; a FIFO of that name would
+        never be read.
+      folders: paths of its folders by their names, sorted.
+      others: numbers of its other files, by kind.
+    """
+
+    path: str
+    images: list[str]
+    folders: Mapping[str, str]
+    others: collections.Counter[str]
+
+
+_Contents = Mapping[str, _Content]  # of folders, by their names
+
+
 def scan(root: str) -> ImageFolder:
     """Lists the images below `root`.
 
     Raises:
       UsageError: it is not a folder, it or one in it cannot be read, it holds no image, or its
         classes cannot be learned: fewer than two, one without an image, or one that only one of
-        several splits has.
+        several splits has; or it does not show at which level the classes are.
     """
     if not os.path.isdir(root):
         raise errors.UsageError(f"{root} is not a folder; needed: {_LAYOUTS}")
@@ -62,16 +86,23 @@ def scan(root: str) -> ImageFolder:
 
 
 def _scanned(root: str) -> ImageFolder:
-    ignored: collections.Counter[str] = collections.Counter()
-    by_split = {_ONLY_SPLIT: _class_folders(root, ignored)}
-    flat = any(by_split[_ONLY_SPLIT].values())
-    if not flat or any(_has_images(below) for below in _nested(root)):
-        by_split = {
-            split: _class_folders(os.path.join(root, split), ignored) for split in _sub(root)
-        }
-        by_split = {split: classes for split, classes in by_split.items() if classes}
-        flat = False
-    _check(root, by_split, ignored)
+    top = _content(root)
+    first = _below(top)
+    second = {name: _below(each) for name, each in first.items()}
+    mixed = _both_levels(root, first, second)
+    flat = _number(first) > _number(*second.values())
+    folders = (
+        {_ONLY_SPLIT: first} if flat else {name: each for name, each in second.items() if each}
+    )
+    ignored = _ignored(top, {} if flat else first, folders)
+    by_split = {
+        split: {name: each.images for name, each in classes.items()}
+        for split, classes in folders.items()
+    }
+    try:
+        _check(root, by_split, ignored)
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{error}{mixed}") from error
     names = tuple(sorted({name for classes in by_split.values() for name in classes}))
     order = _interleaved if flat else _shuffled
     splits = {
@@ -79,7 +110,49 @@ def _scanned(root: str) -> ImageFolder:
         for split, classes in by_split.items()
         if any(classes.values())
     }
-    return ImageFolder(root, names, splits, dict(ignored))
+    return ImageFolder(root, names, splits, ignored)
+
+
+def _both_levels(root: str, first: _Contents, second: Mapping[str, _Contents]) -> str:
+    """Says that images are at both levels that class folders may be at; "" if they are not.
+
+    Some are then something else, such as the thumbnails that a NAS keeps below a class, or images
+    that nobody has put into one. Class folders are where more of the images are.
+
+    Raises:
+      UsageError: as many are at one level as at the other.
+    """
+    above, deeper = _number(first), _number(*second.values())
+    if not (above and deeper):
+        return ""
+    upper = next(each for each in first.values() if each.images)
+    lower = next(each for below in second.values() for each in below.values() if each.images)
+    both = f"images are at two levels: {above:,} as in {upper.path}, {deeper:,} as in {lower.path}"
+    if above == deeper:
+        raise errors.UsageError(f"{root}: {both}; move or remove those that are not in a class")
+    return f"; {both}; classes are taken to be where more are: move or remove the others"
+
+
+def _number(*levels: _Contents) -> int:
+    """Of the images in all these folders."""
+    return sum(len(each.images) for level in levels for each in level.values())
+
+
+def _ignored(top: _Content, loose: _Contents, folders: Mapping[str, _Contents]) -> dict[str, int]:
+    """Counts the files that are not read, by kind.
+
+    Args:
+      top: the whole folder.
+      loose: the folders of splits.
+      folders: the class folders of each split.
+    """
+    classes = [each for level in folders.values() for each in level.values()]
+    found: collections.Counter[str] = collections.Counter()
+    for each in (*loose.values(), *classes):
+        found.update(each.others)
+    found[_LOOSE] = len(top.images) + _number(loose)
+    found[_DEEPER] = sum(_images_below(path) for each in classes for path in each.folders.values())
+    return dict(+found)  # without zeros
 
 
 def _labelled(classes: Mapping[str, list[str]], names: Sequence[str]) -> list[Example]:
@@ -87,42 +160,42 @@ def _labelled(classes: Mapping[str, list[str]], names: Sequence[str]) -> list[Ex
     return [(path, labels[name]) for name in classes for path in classes[name]]
 
 
-def _sub(folder: str) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones are left out."""
-    with os.scandir(folder) as entries:
-        return sorted(each.name for each in entries if _is_dir(each) and each.name[0] != ".")
+def _below(content: _Content) -> _Contents:
+    """What the folders of a folder hold, by their names."""
+    return {name: _content(path) for name, path in content.folders.items()}
 
 
-def _nested(root: str) -> Iterator[str]:
-    """Every folder two levels below `root`."""
-    for name in _sub(root):
-        for below in _sub(os.path.join(root, name)):
-            yield os.path.join(root, name, below)
-
-
-def _has_images(folder: str) -> bool:
-    return bool(_images(folder, collections.Counter()))
-
-
-def _class_folders(folder: str, ignored: collections.Counter[str]) -> dict[str, list[str]]:
-    """Paths of the images of each class, in sorted order."""
-    return {name: _images(os.path.join(folder, name), ignored) for name in _sub(folder)}
-
-
-def _images(folder: str, ignored: collections.Counter[str]) -> list[str]:
-    """The regular files with an image's ending; a FIFO of that name would never be read."""
-    paths = []
+def _content(folder: str) -> _Content:
+    images, folders = [], {}
+    others: collections.Counter[str] = collections.Counter()
     with os.scandir(folder) as entries:
         for each in entries:
-            ending = os.path.splitext(each.name)[1].lower()
-            if _is_dir(each) or each.name[0] == ".":
+            if each.name[0] == ".":
                 continue
-            regular = _is_file(each)
-            if ending in _ENDINGS and regular:
-                paths.append(each.path)
+            if _is_dir(each):
+                folders[each.name] = each.path
+            elif _is_image(each.name) and _is_file(each):
+                images.append(each.path)
             else:
-                ignored[ending if regular else "not a regular file"] += 1
-    return sorted(paths)
+                others[_ending(each.name) if _is_file(each) else "not a regular file"] += 1
+    return _Content(folder, sorted(images), dict(sorted(folders.items())), others)
+
+
+def _images_below(folder: str) -> int:
+    """How many images are in a folder that is not read, however deep."""
+    number = 0
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        number += sum(_is_image(name) and name[0] != "." for name in names)
+    return number
+
+
+def _is_image(name: str) -> bool:
+    return _ending(name) in _ENDINGS
+
+
+def _ending(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def _is_dir(entry: os.DirEntry[str]) -> bool:
@@ -151,7 +224,7 @@ def _check(
             for text in (split, name, *paths):
                 files.check_text(text)
             counts.setdefault(name, {})[split] = len(paths)
-    skipped = f"; files that cannot be read: {_kinds(ignored)}" if ignored else ""
+    skipped = f"; files that are not read: {_kinds(ignored)}" if ignored else ""
     if not any(any(each.values()) for each in counts.values()):
         raise errors.UsageError(f"{root} holds no images; needed: {_LAYOUTS}{skipped}")
     empty = sorted(name for name, each in counts.items() if not any(each.values()))

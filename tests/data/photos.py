@@ -21,7 +21,7 @@ def write(
     rows, columns = np.mgrid[:side, :side]
     for folder, count in images.items():
         angle = np.pi * names.index(pathlib.PurePath(folder).name) / len(names)
-        (root / folder).mkdir(parents=True)
+        (root / folder).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             phase = rows * np.sin(angle) + columns * np.cos(angle) + rng.uniform(0, 6)
             grey = 128 + 90 * np.sin(phase) + rng.normal(0, 10, phase.shape)

@@ -65,6 +65,54 @@ def test_files_that_cannot_be_read_are_counted(tmp_path: pathlib.Path) -> None:
     assert inputs.open_images(config).count == 12
 
 
+def test_images_outside_the_class_folders_are_counted(tmp_path: pathlib.Path) -> None:
+    stray = {
+        ".": 1,
+        "train": 7,
+        "train/cat/more": 3,
+        "train/cat/more/still": 2,
+        "train/dog/.old": 4,
+    }
+    photos.write(tmp_path, SPLITS | stray, side=8)
+    folder = folders.scan(str(tmp_path))
+    assert folder.classes == ("cat", "dog")
+    assert {split: len(each) for split, each in folder.splits.items()} == {"train": 12, "test": 5}
+    assert folder.ignored == {"in no class folder": 8, "in a folder below a class": 5}
+    assert folder.ignored_files == "5 in a folder below a class, 8 in no class folder"
+
+
+def test_classes_without_splits_remain_so_with_a_few_images_below_them(
+    tmp_path: pathlib.Path,
+) -> None:
+    photos.write(tmp_path, {"cat": 3, "dog": 3}, side=8)
+    before = folders.scan(str(tmp_path))
+    photos.write(tmp_path, {"cat/@eaDir": 1, "cat/@eaDir/deep": 1, "dog/@eaDir": 1}, side=8)
+    folder = folders.scan(str(tmp_path))
+    assert (folder.classes, folder.splits) == (before.classes, before.splits)
+    assert folder.ignored == {"in a folder below a class": 3}
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        # As many: either may be the classes.
+        ({"cat": 2, "dog": 1, "cat/@eaDir": 3}, "images are at two levels: 3 as in {0}/cat, 3 as"),
+        # More, but no split: the sub-folder would be the only class.
+        ({"cat": 2, "dog": 1, "cat/@eaDir": 4}, "has one class, '@eaDir'; .* two levels: 3 as"),
+        # Neither a class nor a split.
+        ({"cat": 3, "dog": 3, "old/cat": 1}, "class 'old' without .* two levels: 6 as"),
+    ],
+)
+def test_images_at_both_levels_are_named_where_classes_are_not_clear(
+    tmp_path: pathlib.Path, images: dict[str, int], words: str
+) -> None:
+    photos.write(tmp_path, images, side=8)
+    below = next(name for name in images if "/" in name)
+    expected = f"{words.format(tmp_path)} in .*{tmp_path}/{below}; .*move or remove"
+    with pytest.raises(errors.UsageError, match=expected):
+        folders.scan(str(tmp_path))
+
+
 def test_one_scan_opens_every_split(tmp_path: pathlib.Path) -> None:
     photos.write(tmp_path, SPLITS, side=8)
     config = samples.digits(source="folder", input_path=str(tmp_path), num_classes=2)
@@ -99,7 +147,7 @@ def test_images_of_another_kind_only_are_named(tmp_path: pathlib.Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "train" / name).mkdir(parents=True)
         (tmp_path / "train" / name / "1.webp").write_bytes(b"RIFF")
-    with pytest.raises(errors.UsageError, match=r"holds no images; .* cannot be read: 2 \.webp"):
+    with pytest.raises(errors.UsageError, match=r"holds no images; .* are not read: 2 \.webp"):
         folders.scan(str(tmp_path))
 
 

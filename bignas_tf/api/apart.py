@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
-from bignas_tf import errors, files
+from bignas_tf import errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import inputs, sources
+from bignas_tf.data import identity, inputs
 from bignas_tf.data.config import DataConfig
+from bignas_tf.data.identity import BySplit
 from bignas_tf.selection import splits
 from bignas_tf.training import checkpoints
+from bignas_tf.training import learnt as learnt_images
+from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
 
@@ -35,12 +38,15 @@ def check_training(task: BigNASConfig) -> list[str]:
     return [*splits.check(uses), *_check_earlier(task, uses)]
 
 
-def check_search(trained: BigNASConfig, searched: BigNASConfig) -> list[str]:
+def check_search(
+    trained: BigNASConfig, searched: BigNASConfig, images: BySplit | None = None
+) -> list[str]:
     """Checks the images of a search against all that its run has learnt from.
 
     Args:
       trained: of the run.
       searched: of the search, which may be on other images.
+      images: of the run's data set when it learnt from them; None if unknown.
 
     Returns:
       As `check_training`.
@@ -49,15 +55,18 @@ def check_search(trained: BigNASConfig, searched: BigNASConfig) -> list[str]:
       UsageError: as `check_training`.
     """
     uses = splits.of_selection(searched.train_data, searched.selection)
-    return [*_check_learnt(trained.train_data, uses), *_check_earlier(trained, uses)]
+    return [*_check_learnt(trained.train_data, uses, images), *_check_earlier(trained, uses)]
 
 
-def check_finetuning(trained: BigNASConfig, task: BigNASConfig) -> list[str]:
+def check_finetuning(
+    trained: BigNASConfig, task: BigNASConfig, images: BySplit | None = None
+) -> list[str]:
     """Checks that a fine-tuned child is reported on images that it has never learnt from.
 
     Args:
       trained: of the run that the child comes from.
       task: of the fine-tuning.
+      images: as in `check_search`.
 
     Returns:
       As `check_training`.
@@ -69,8 +78,27 @@ def check_finetuning(trained: BigNASConfig, task: BigNASConfig) -> list[str]:
     del uses[splits.RANKING]  # nothing is ranked
     _leave_out_absent_calibration(uses)
     warnings = splits.check(uses | {splits.TRAINING: task.train_data})
-    warnings += _check_named("the run that the child comes from", trained, uses)
+    warnings += _check_named("the run that the child comes from", trained, uses, images)
     return [*warnings, *_check_earlier(trained, uses)]
+
+
+def check_scored(run: Run, task: BigNASConfig, *names: str) -> None:
+    """Checks that splits to score on have no images by now that the run has learnt from.
+
+    Args:
+      run: whose children are scored.
+      task: of the run, which may be on other images.
+      names: of the splits; the reporting split if there are none.
+
+    Raises:
+      UsageError: the images have changed since.
+    """
+    names = names or (task.selection.reporting_split,)
+    uses = [splits.evaluated(task.train_data, name) for name in names]
+    _check_same(run.config.task.train_data, uses, run.images)
+    for folder, earlier, images in _earlier(run.config.task):
+        with _named(f"task.init_checkpoint {folder}"):
+            _check_same(earlier.train_data, uses, images)
 
 
 def _leave_out_absent_calibration(uses: splits.Uses) -> None:
@@ -90,25 +118,37 @@ def _opens(config: DataConfig) -> bool:
 def _check_earlier(task: BigNASConfig, uses: Mapping[str, DataConfig]) -> list[str]:
     """Checks what the runs have learnt from whose weights a run starts from."""
     warnings = []
-    for folder, earlier in _earlier(task):
-        warnings += _check_named(f"task.init_checkpoint {folder}", earlier, uses)
+    for folder, earlier, images in _earlier(task):
+        warnings += _check_named(f"task.init_checkpoint {folder}", earlier, uses, images)
     return warnings
 
 
-def _check_named(name: str, trained: BigNASConfig, uses: Mapping[str, DataConfig]) -> list[str]:
+def _check_named(
+    name: str, trained: BigNASConfig, uses: Mapping[str, DataConfig], images: BySplit | None
+) -> list[str]:
     """As `_check_learnt`, with the name of the run in every message."""
-    try:
-        found = _check_learnt(trained.train_data, uses)
-    except errors.UsageError as error:
-        raise errors.UsageError(f"{name}: {error}") from error
+    with _named(name):
+        found = _check_learnt(trained.train_data, uses, images)
     return [f"{name}: {warning}" for warning in found]
 
 
-def _check_learnt(learnt: DataConfig, uses: Mapping[str, DataConfig]) -> list[str]:
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Puts the name of a run before what is wrong with its images."""
+    try:
+        yield
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{name}: {error}") from error
+
+
+def _check_learnt(
+    learnt: DataConfig, uses: Mapping[str, DataConfig], images: BySplit | None
+) -> list[str]:
     """Checks uses against images of an earlier training; of another data set none is known."""
     now = uses[splits.REPORTING]
-    if _images(learnt) != _images(now):
+    if not identity.same_data_set(learnt, now):
         return []
+    _check_same(learnt, splits.unlike_training(uses), images)
     # The files may have been moved since.
     own = now.replace(tfds_split=learnt.tfds_split)
     if _opens(own):
@@ -120,19 +160,13 @@ def _check_learnt(learnt: DataConfig, uses: Mapping[str, DataConfig]) -> list[st
     ]
 
 
-def _images(config: DataConfig) -> tuple[str, list[str]]:
-    """What a data set is known by; of local files their absolute paths, however they are given."""
-    if config.source == "tfrecord":
-        return config.source, sorted(map(_absolute, sources.as_patterns(config.input_path)))
-    name = str(config_lib.images_name(config))
-    return config.source, [_absolute(name) if config.source == "folder" else name]
+def _check_same(learnt: DataConfig, uses: Sequence[DataConfig], images: BySplit | None) -> None:
+    """Checks uses against what the images were; of another data set nothing is known."""
+    if images is not None and identity.same_data_set(learnt, uses[0]):
+        identity.check_same(images, learnt, uses)
 
 
-def _absolute(path: str) -> str:
-    return path if files.is_remote(path) else os.path.abspath(os.path.expanduser(path))
-
-
-def _earlier(task: BigNASConfig) -> Iterator[tuple[str, BigNASConfig]]:
+def _earlier(task: BigNASConfig) -> Iterator[tuple[str, BigNASConfig, BySplit | None]]:
     """The runs whose weights a run starts from, the last first, as far as they are there.
 
     A run that resumes does not need them; one that starts is refused without the first.
@@ -144,4 +178,4 @@ def _earlier(task: BigNASConfig) -> Iterator[tuple[str, BigNASConfig]]:
             task = checkpoints.read_config(folder).task
         except errors.UsageError:
             return
-        yield folder, task
+        yield folder, task, learnt_images.read(folder)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bignas_tf import console, errors
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import answering, cards, evaluators, exporting
+from bignas_tf.api import answering, apart, cards, evaluators, exporting
 from bignas_tf.api.answering import AnsweringChild
 from bignas_tf.console import Show
 from bignas_tf.exports import cascade as cascade_lib
@@ -98,6 +98,8 @@ def export_cascade(
     task = answering.task_of(run, found, search_dir)
     costs = _costs(found, objective, search_dir)
     names = exporting.class_names(task.train_data, labels)
+    selection = task.selection
+    apart.check_scored(run, task, selection.ranking_split, selection.reporting_split)
     _check_wanted(accuracy, mean_cost, cascade, costs)
     saved_model.ensure_base(output_dir)
     ranking, reporting = answering.images_of(task, found, show)

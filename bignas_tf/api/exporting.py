@@ -11,7 +11,7 @@ from typing import Any
 import tf_keras
 
 from bignas_tf import console, errors, files
-from bignas_tf.api import answering, arguments, cards, evaluators, exported
+from bignas_tf.api import answering, apart, arguments, cards, evaluators, exported
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.conversion.figures import ConversionReport
@@ -77,6 +77,7 @@ def export(
     """
     children = {"": presets.child(run.space, architecture)}
     names = class_names(run.config.task.train_data, labels)
+    apart.check_scored(run, run.config.task)
     # Before the work: otherwise these mistakes would show only after it.
     saved_model.ensure_base(output_dir)
     with trials.started() as through:
@@ -117,6 +118,7 @@ def export_family(
     task = answering.task_of(run, found, search_dir)
     children = {result_lib.child_name(each): each.architecture for each in found.selected}
     names = class_names(task.train_data, labels)
+    apart.check_scored(run, task)
     saved_model.ensure_base(output_dir)
     servables = _servables(
         run, task, children, names, licence, console.or_silent(show), cards.converted(found)
@@ -156,6 +158,7 @@ def convert(
     converter.check(formats)
     folder = pathlib.Path(version)
     found = exported.read(folder, run)
+    apart.check_scored(run, found.task)
     made = converter.Conversion(
         folder=folder,
         child=found.child,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from bignas_tf import console, files
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import arguments, evaluators
+from bignas_tf.api import apart, arguments, evaluators
 from bignas_tf.console import Show
 from bignas_tf.reports import words
 from bignas_tf.search_space import presets
@@ -28,12 +28,15 @@ def evaluate(
       split: images to score on, such as "test[:1000]"; the run's reporting split if empty.
 
     Raises:
-      UsageError: no such child, or an unknown or empty split.
+      UsageError: no such child, an unknown or empty split, or one whose images have changed, so
+        that they may be images of the training.
       RunError: a logit is NaN or infinite, or memory ran out.
     """
     child, task = presets.child(run.space, architecture), run.config.task
     data, selection = task.train_data, task.selection
-    images = splits.open_split(data, split or selection.reporting_split, selection.batch_size)
+    split = split or selection.reporting_split
+    apart.check_scored(run, task, split)
+    images = splits.open_split(data, split, selection.batch_size)
     ((_, accuracy),) = evaluators.evaluator_of(run).scores([child], images)
     return accuracy
 
@@ -62,15 +65,16 @@ def judge(
       show: takes lines of progress, then the result as a table; None for silence.
 
     Raises:
-      UsageError: a number out of range, an unknown or empty split, a run that trained one child
-        alone, or an output that cannot be written.
+      UsageError: a number out of range, a split that is refused as in `evaluate`, a run that
+        trained one child alone, or an output that cannot be written.
       RunError: a logit is NaN or infinite, or memory ran out.
     """
     arguments.check_numbers(children=(children, 1), seed=(seed, 0), images=(images, 0))
     path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
     files.refuse_folder(path, "--output")
     files.make_folder(os.path.dirname(path) or ".")
-    show = console.or_silent(show)
+    show, task = console.or_silent(show), run.config.task
+    apart.check_scored(run, task, split or task.selection.reporting_split)
     evaluator = evaluators.evaluator_of(run)
     result = judgement.judge(run, evaluator, children, seed, split, images, show)
     judged.write(path, result)

@@ -57,7 +57,8 @@ def search(
 
     Raises:
       UsageError: a budget that is malformed, unknown or infeasible, an option that is missing or
-        wrong, splits that share images, or a folder that another search uses.
+        wrong, splits that share images or whose images have changed, or a folder that another
+        search uses.
       RunError: no candidate within a budget could be scored.
     """
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
@@ -65,7 +66,7 @@ def search(
     if prefer is not None:
         task.selection.prefer = prefer
     chief = workers.is_chief(run.supernet.distribute_strategy)
-    for warning in apart.check_search(run.config.task, task):
+    for warning in apart.check_search(run.config.task, task, run.images):
         if chief:
             show(f"warning: {warning}")
     which = None if rerank is None else child_files.checked(rerank)

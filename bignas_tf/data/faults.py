@@ -89,7 +89,8 @@ def _unreadable(
     if config.source == "tfrecord":
         wanted += " under image/encoded, and one int64 under image/class/label"
     return errors.UsageError(
-        f"data: {name} cannot be read; {wanted}: repair it or remove it ({_reason(error)})"
+        f"data: {name} cannot be read; {wanted}: repair it or remove it; once a run has begun, put "
+        f"another in its place instead, because it cannot be resumed without ({_reason(error)})"
     )
 
 

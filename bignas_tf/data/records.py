@@ -7,6 +7,7 @@ import functools
 import struct
 from collections.abc import Callable, Sequence
 from concurrent import futures
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -16,6 +17,13 @@ from bignas_tf.data import shuffling
 _FILES_AT_ONCE = 16
 _COUNTERS = 16
 _HEADER, _FOOTER = 12, 4  # length and its checksum; the checksum of the data
+
+
+class Measured(NamedTuple):
+    """Numbers of the records and of the bytes of a file."""
+
+    records: int
+    size: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,26 +136,26 @@ def count_different(slices: Sequence[FileSlice]) -> int:
     return number
 
 
-def count_all(paths: Sequence[str]) -> list[int]:
-    """Number of records in each file, from their headers alone.
+def measure_all(paths: Sequence[str]) -> list[Measured]:
+    """Number of records in each file, from their headers alone, and its size.
 
     Raises:
       UsageError: a file cannot be read, or is not made of whole, uncompressed records.
     """
     with futures.ThreadPoolExecutor(_COUNTERS) as pool:
-        return list(pool.map(_counted, paths))
+        return list(pool.map(_explained, paths))
 
 
-def _counted(path: str) -> int:
+def _explained(path: str) -> Measured:
     try:
-        return _count(path)
+        return _measured(path)
     except tf.errors.OpError as error:
         reason = errors.one_line(error.message)
         raise errors.UsageError(f"data: {path} cannot be read ({reason})") from error
 
 
 @functools.cache  # a run opens its files once for each split, and buckets are slow
-def _count(path: str) -> int:
+def _measured(path: str) -> Measured:
     number, position = 0, 0
     with tf.io.gfile.GFile(path, "rb") as stream:
         size = stream.size()
@@ -159,4 +167,4 @@ def _count(path: str) -> int:
             if position > size:
                 raise errors.UsageError(f"{path} is not a whole, uncompressed TFRecord file")
             number += 1
-    return number
+    return Measured(number, size)

@@ -24,7 +24,7 @@ from bignas_tf.data.records import Records
 
 Source = Records | Listed
 Opener = Callable[[str], Source]  # takes a split in TFDS' notation
-_DIGITS_TEST = 360
+DIGITS = {"train": 1437, "test": 360}  # number of images of each split
 _DIGITS_ORDER_SEED = 0
 
 
@@ -87,7 +87,7 @@ def class_names(config: config_lib.DataConfig) -> list[str]:
         info = tfds_builder(str(config.tfds_name), config.tfds_data_dir).info
         stored = info.features[_feature_keys(info, info.name)[1]].names
     elif config.source == "folder":
-        stored = list(_scan(config).classes)
+        stored = list(scanned(config).classes)
     names = {index + config.label_offset: name for index, name in enumerate(stored)}
     return [names.get(label, str(label)) for label in range(config.num_classes)]
 
@@ -106,7 +106,12 @@ def check_range(smallest: int, greatest: int, config: config_lib.DataConfig) -> 
         )
 
 
-def _tfds(config: config_lib.DataConfig) -> Opener:
+def prepared(config: config_lib.DataConfig) -> tfds.core.DatasetBuilder:
+    """TFDS' builder of a data set that is on disk.
+
+    Raises:
+      UsageError: it is not, or TFDS does not know it.
+    """
     name, data_dir = str(config.tfds_name), config.tfds_data_dir
     builder = tfds_builder(name, data_dir)
     if not builder.is_prepared():
@@ -115,7 +120,11 @@ def _tfds(config: config_lib.DataConfig) -> Opener:
             f"TFDS data set {name!r} is not in {builder.data_dir}; run "
             f"{commands.spelling('prepare_data')} --dataset={name}{where}"
         )
-    info = builder.info
+    return builder
+
+
+def _tfds(config: config_lib.DataConfig) -> Opener:
+    name, info = str(config.tfds_name), prepared(config).info
     if info.file_format != tfds.core.FileFormat.TFRECORD:
         raise errors.UsageError(f"{name}: stored as {info.file_format}; only tfrecord can be read")
     image, label = _feature_keys(info, name)
@@ -149,7 +158,12 @@ def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
     return keys[0], keys[1]
 
 
-def _tfrecord(config: config_lib.DataConfig) -> Opener:
+def record_files(config: config_lib.DataConfig) -> list[str]:
+    """Paths of the TFRecord files that a config names, in the order in which they are read.
+
+    Raises:
+      UsageError: there is none, or one is a folder.
+    """
     patterns = as_patterns(config.input_path)
     try:
         paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
@@ -162,8 +176,14 @@ def _tfrecord(config: config_lib.DataConfig) -> Opener:
             raise errors.UsageError(
                 f"data: input_path: {path} is a folder; name its TFRecord files, such as {path}/*"
             )
-    lengths = records.count_all(paths)
-    what, sizes = f"TFRecords {', '.join(patterns)}", {splits.ALL: sum(lengths)}
+    return paths
+
+
+def _tfrecord(config: config_lib.DataConfig) -> Opener:
+    paths = record_files(config)
+    lengths = [each.records for each in records.measure_all(paths)]
+    what = f"TFRecords {', '.join(as_patterns(config.input_path))}"
+    sizes = {splits.ALL: sum(lengths)}
 
     def opened(spec: str) -> Records:
         slices: list[records.FileSlice] = []
@@ -190,7 +210,7 @@ def as_patterns(value: str | Sequence[str]) -> list[str]:
 
 
 def _folder(config: config_lib.DataConfig) -> Opener:
-    folder = _scan(config)
+    folder = scanned(config)
     _check_classes(folder, config)
     sizes = {split: len(each) for split, each in folder.splits.items()}
 
@@ -204,7 +224,12 @@ def _folder(config: config_lib.DataConfig) -> Opener:
     return opened
 
 
-def _scan(config: config_lib.DataConfig) -> folders.ImageFolder:
+def scanned(config: config_lib.DataConfig) -> folders.ImageFolder:
+    """Lists the folder that a config names.
+
+    Raises:
+      UsageError: see `folders.scan`.
+    """
     try:
         return folders.scan(os.path.expanduser(str(config.input_path)))
     except errors.UsageError as error:
@@ -228,7 +253,7 @@ def ignored_files(config: config_lib.DataConfig) -> str:
     Raises:
       UsageError: see `open_source`.
     """
-    return _scan(config).ignored_files if config.source == "folder" else ""
+    return scanned(config).ignored_files if config.source == "folder" else ""
 
 
 def _digits(config: config_lib.DataConfig) -> Opener:
@@ -237,12 +262,10 @@ def _digits(config: config_lib.DataConfig) -> Opener:
     encoded, labels = _encoded_digits()
     # The file is in the order of its writers: mix them before the last are set aside.
     order = np.random.default_rng(_DIGITS_ORDER_SEED).permutation(len(labels))
-    train = len(labels) - _DIGITS_TEST
-    members = {"train": order[:train], "test": order[train:]}
-    sizes = {split: len(each) for split, each in members.items()}
+    members = dict(zip(DIGITS, np.split(order, [DIGITS["train"]]), strict=True))
 
     def opened(spec: str) -> Listed:
-        pieces = splits.resolve(spec, sizes, "digits")
+        pieces = splits.resolve(spec, DIGITS, "digits")
         chosen = np.concatenate([members[split][start:stop] for split, start, stop in pieces])
         return Listed(encoded[chosen], labels[chosen], tf.identity)
 

@@ -122,8 +122,8 @@ class Journal(MemoryJournal):
         ours = line_files.whole_lines(text, head)
         if ours is None:
             raise errors.UsageError(
-                f"{self._path} belongs to a search of another checkpoint, or with other splits or "
-                "measurements; choose another --output_dir, or delete it to start over"
+                f"{self._path} belongs to a search of another checkpoint, or with other splits, "
+                "images or measurements; choose another --output_dir, or delete it to start over"
             )
         whole, lines = ours
         for number, line in enumerate(lines, 2):

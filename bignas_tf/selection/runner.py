@@ -179,6 +179,8 @@ class Search:
                 name: v for name, v in self._source.to_json().items() if name != "checkpoint"
             },
             "data": {n: v for n, v in self._data.as_dict().items() if n != "tfds_data_dir"},
+            # Where one image is gone, a slice names others.
+            "images": splits.identified(self._data, self._selection),
             "seen": {name: getattr(self._selection, name) for name in selection_config.SEEN},
             "measured": measured,
             "machine": machine.title() if measured else None,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.data import faults, inputs
+from bignas_tf.data import faults, identity, inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.selection.config import SelectionConfig
 
@@ -180,6 +180,23 @@ def check(uses: Mapping[str, DataConfig]) -> list[str]:
             raise errors.UsageError(f"{found}: name separate splits")
         warnings.append(found)
     return warnings
+
+
+def unlike_training(uses: Mapping[str, DataConfig]) -> list[DataConfig]:
+    """The uses that should share no image with training."""
+    return [uses[pair.second] for pair in _PAIRS if pair.first == TRAINING and pair.second in uses]
+
+
+def identified(data: DataConfig, selection: SelectionConfig) -> dict[str, Any]:
+    """The images of all splits that a selection takes some from, as plain data.
+
+    Raises:
+      UsageError: a split cannot be opened.
+    """
+    known = identity.read(data)
+    uses = of_selection(data, selection).values()
+    names = {name for use in uses for name in identity.named(use, known)}
+    return {name: known[name].to_json() for name in sorted(names)}
 
 
 def evaluated(data: DataConfig, split: str) -> DataConfig:

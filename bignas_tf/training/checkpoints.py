@@ -14,6 +14,7 @@ import yaml
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors, files, strict_yaml
+from bignas_tf.data.identity import BySplit
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
@@ -21,6 +22,7 @@ from bignas_tf.training import (
     averaging,
     configs,
     field_types,
+    learnt,
     listing,
     models,
     origin,
@@ -47,6 +49,7 @@ class Run:
     step: int
     index_sha256: str = dataclasses.field(repr=False)
     origin: Origin | None = dataclasses.field(default=None, repr=False)
+    images: BySplit | None = dataclasses.field(default=None, repr=False)  # from `learnt.read`
 
     @property
     def source(self) -> dict[str, Any]:
@@ -114,7 +117,10 @@ def _load(model_dir: str, config: cfg.ExperimentConfig, space: SearchSpace, chec
         else:
             status = tf.train.Checkpoint(model=supernet).read(checkpoint)
             status.assert_existing_objects_matched().expect_partial()
-    return Run(model_dir, config, space, supernet, **described, origin=origin.read(model_dir))
+    return Run(
+        model_dir, config, space, supernet, **described,
+        origin=origin.read(model_dir), images=learnt.read(model_dir),
+    )  # fmt: skip
 
 
 @contextlib.contextmanager

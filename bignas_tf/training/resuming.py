@@ -10,8 +10,10 @@ from typing import Any
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors, files
+from bignas_tf.data import identity
+from bignas_tf.data.config import DataConfig
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints
+from bignas_tf.training import checkpoints, learnt
 
 # With another one of these the weights mean something else (labels, pixels, which children they
 # are for), or the optimiser silently starts with empty slots.
@@ -58,7 +60,8 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
       A line for each value that differs, or one that says that there is nothing to compare with.
 
     Raises:
-      UsageError: a value differs that must not, or the run's configuration cannot be read.
+      UsageError: a value differs that must not, the images have changed, or the run's
+        configuration cannot be read.
     """
     path = os.path.join(model_dir, checkpoints.PARAMS_FILE)
     if not files.is_file(path):
@@ -82,10 +85,23 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
             )
     if _BATCH in names and config.trainer.for_batch:
         raise _jumps(was.get(_BATCH), now[_BATCH], model_dir)
+    _check_images(model_dir, before.task.train_data, config.task.train_data)
     return [
         f"  changed: {name} was {was.get(name, _ABSENT)}, is now {now.get(name, _ABSENT)}"
         for name in names
     ]
+
+
+def _check_images(model_dir: str, before: DataConfig, now: DataConfig) -> None:
+    """Refuses a data set whose images of training have changed since the last start."""
+    images = learnt.read(model_dir)
+    if images is None or not identity.same_data_set(before, now):
+        return
+    try:
+        # Its files may have been moved since.
+        identity.check_same(images, before, [now.replace(tfds_split=before.tfds_split)])
+    except errors.UsageError as error:
+        raise errors.UsageError(f"the run in {model_dir} cannot be resumed: {error}") from error
 
 
 def _jumps(was: Any, now: Any, model_dir: str) -> errors.UsageError:

@@ -13,11 +13,15 @@ from bignas_tf import files
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, listing
+from bignas_tf.training import checkpoints, learnt, listing
 
 
 def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
-    """Writes configuration and space: a preset may change later."""
+    """Writes configuration and space: a preset may change later.
+
+    What was kept of the images of another configuration goes before that.
+    """
+    learnt.forget(model_dir)
     values = yaml.safe_dump(config.as_dict(), sort_keys=False)
     files.write_text(os.path.join(model_dir, checkpoints.PARAMS_FILE), values)
     files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))

@@ -15,12 +15,13 @@ from official.core import train_lib
 
 from bignas_tf import console, errors, files, scratch, workers
 from bignas_tf.console import Show
-from bignas_tf.data import faults, sources
+from bignas_tf.data import faults, identity, sources
 from bignas_tf.search_space import presets
 from bignas_tf.training import (
     checkpoints,
     core_memory,
     initial_weights,
+    learnt,
     listing,
     origin,
     resuming,
@@ -91,10 +92,10 @@ def train(
 ) -> None:
     """Trains to `config.trainer.train_steps`, from the latest checkpoint if there is one.
 
-    Writes checkpoints, TensorBoard summaries, `params.yaml` and
-    `search_space.yaml` into `model_dir`, which all workers must see and may be
-    remote, and `learning_curves.json` if there is an evaluation. On SIGTERM it
-    saves a checkpoint at the end of the current loop.
+    Writes checkpoints, TensorBoard summaries, `params.yaml`, `search_space.yaml` and
+    `images.json` into `model_dir`, which all workers must see and may be remote, and
+    `learning_curves.json` if there is an evaluation. On SIGTERM it saves a checkpoint at the end
+    of the current loop.
 
     Args:
       config: of the run.
@@ -105,8 +106,9 @@ def train(
 
     Raises:
       UsageError: a bad configuration, a checkpoint that is damaged, lost, of another space or
-        saved under a configuration that this one cannot continue, or a `task.init_checkpoint`
-        whose weights cannot be taken over; or another training holds the folder.
+        saved under a configuration that this one cannot continue, images that have changed since,
+        or a `task.init_checkpoint` whose weights cannot be taken over; or another training holds
+        the folder.
       RunError: the loss exploded, memory or disk ran out, SIGTERM came, or another worker was lost.
     """
     validation.validate(config)
@@ -147,6 +149,7 @@ def _build(
     # Now: a mistake that shows when they are built must not change the files of a run.
     if workers.is_chief(strategy):
         run_files.describe(config, space, model_dir)
+        learnt.save(model_dir, identity.read(config.task.train_data))
         if not checkpoint:
             origin.replace(model_dir, start.run.origin if start else None)
     return trainer

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from bignas_tf import errors, files
 from bignas_tf.data import config as data_config
-from bignas_tf.data import description, faults, sources
+from bignas_tf.data import description, faults, identity, sources
 from bignas_tf.exports import trainable, versions
 from bignas_tf.importing import torch_files, weights
 from bignas_tf.latency.table import LatencyTable
@@ -26,7 +26,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets, journal, judged, result
-from bignas_tf.training import checkpoints, curve_file, origin, parsing
+from bignas_tf.training import checkpoints, curve_file, learnt, origin, parsing
 from experiments.abuse import mutants
 from tests.importing import goldens
 from tests.selection import made_up_searches
@@ -102,6 +102,7 @@ def make_others(folder: pathlib.Path) -> None:
     origin.Origin("Theirs", "non-commercial", "https://example.org", "a.pth", "0" * 64).save(
         str(folder)
     )
+    learnt.save(str(folder), identity.read(_images_of("folder", folder / "images")))
 
 
 _EXPERIMENT = """
@@ -213,13 +214,17 @@ def _records(folder: pathlib.Path) -> object:
 
 def _decode_all(source: str, path: pathlib.Path) -> int:
     """Reads every image of a source; returns how many there are."""
-    config = data_config.DataConfig(
-        source=source, input_path=str(path), tfds_split="all", num_classes=2, channels=3,
-        base_size=12, global_batch_size=2, is_training=False,
-    )  # fmt: skip
+    config = _images_of(source, path)
     opened = sources.open_source(config)
     faults.check(opened, config)
     return opened.count
+
+
+def _images_of(source: str, path: pathlib.Path) -> data_config.DataConfig:
+    return data_config.DataConfig(
+        source=source, input_path=str(path), tfds_split="all", num_classes=2, channels=3,
+        base_size=12, global_batch_size=2, is_training=False,
+    )  # fmt: skip
 
 
 def _override(folder: pathlib.Path) -> object:
@@ -256,6 +261,10 @@ def _origin_of_weights(folder: pathlib.Path) -> object:
     return origin.read(str(folder))
 
 
+def _learnt(folder: pathlib.Path) -> object:
+    return learnt.read(str(folder))
+
+
 def _backbone(folder: pathlib.Path) -> object:
     return trainable.backbone(folder / "export" / "1")
 
@@ -286,4 +295,5 @@ READERS = (
     Reader("imported/legacy.pth", _torch("legacy.pth"), mutants.of_bytes),
     Reader(f"imported/{goldens.ATTENTIVE_NAS.name}", _imported, mutants.of_bytes),
     Reader(origin.FILE, _origin_of_weights, mutants.of_json),
+    Reader(learnt.FILE, _learnt, mutants.of_json),
 )

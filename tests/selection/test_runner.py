@@ -24,6 +24,7 @@ from bignas_tf.selection.figures import Scored
 from bignas_tf.selection.journal import RANKING
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.runner import Search
+from tests.data import photos
 from tests.modeling import replicas
 from tests.selection import digits
 
@@ -48,6 +49,13 @@ class Countdown(Search):
                 raise KeyboardInterrupt
             self.scored.append((what, child))
             yield child, outcome
+
+
+class Unscored(Search):
+    """Is interrupted before it scores anything."""
+
+    def _scores(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
+        raise KeyboardInterrupt
 
 
 def _supernet() -> Supernet:
@@ -197,7 +205,7 @@ def test_the_journal_of_other_images_is_refused(
     folder = shutil.copytree(straight_dir, tmp_path / "copy")
     data = digits.data().replace(crop="none")
     search = Search(net, data, _selection(), SOURCE, _objectives(net))
-    with pytest.raises(errors.UsageError, match="or with other splits or measurements"):
+    with pytest.raises(errors.UsageError, match="or with other splits, images or measurements"):
         search.run(BUDGETS, str(folder))
 
 
@@ -205,6 +213,30 @@ def test_an_objective_that_is_not_there_is_refused(net: Supernet, tmp_path: path
     with pytest.raises(errors.UsageError, match=r"limits 'macs'; .*\['mflops', 'slow'\]"):
         _new(net).run([Budget({"macs": 1.0})], str(tmp_path / "s"))
     assert not (tmp_path / "s").exists()
+
+
+def test_a_journal_of_other_images_is_refused(net: Supernet, tmp_path: pathlib.Path) -> None:
+    """Among them are some that the figures were not found on, whatever the splits are called."""
+    classes = dict.fromkeys("0123456789", 10)
+    root = photos.write(tmp_path / "photos", classes, side=8, coloured=False)
+    data = digits.data().replace(source="folder", input_path=str(root), tfds_split="all[:70]")
+    selection = _selection(
+        calibration_split="all[:64]", ranking_split="all[70:85]", reporting_split="all[85:]"
+    )
+
+    def search() -> None:
+        found = Unscored(net, data, selection, SOURCE, _objectives(net))
+        found.run(BUDGETS, str(tmp_path / "search"))
+
+    for _ in range(2):  # the journal is that of the same images
+        with pytest.raises(KeyboardInterrupt):
+            search()
+    image = (root / "3" / "004.png").rename(tmp_path / "damaged.png")
+    with pytest.raises(errors.UsageError, match="with other splits, images or measurements"):
+        search()
+    image.rename(root / "3" / "004.png")
+    with pytest.raises(KeyboardInterrupt):
+        search()
 
 
 def test_ranking_on_reporting_images_is_refused(net: Supernet) -> None:

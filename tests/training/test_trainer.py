@@ -13,6 +13,7 @@ import tensorflow as tf
 import yaml
 
 from bignas_tf import errors
+from bignas_tf.data import identity
 from bignas_tf.search_space import presets
 from bignas_tf.training import checkpoints, trainer
 from bignas_tf.training.progress import Progress
@@ -41,6 +42,7 @@ def test_a_run_can_be_loaded(trained: pathlib.Path) -> None:
     expected = runs.parse(trained, ONE_STEP)
     # YAML has no tuples.
     assert json.dumps(run.config.as_dict()) == json.dumps(expected.as_dict())
+    assert run.images == identity.read(expected.task.train_data)
     assert (run.step, run.space) == (1, presets.get(str(trained / "space.yaml")))
     saved = runs.tensors(run.checkpoint)
     again = runs.tensors(tf.train.Checkpoint(model=run.supernet).write(str(trained / "again")))

@@ -1,0 +1,159 @@
+"""Which images each split of a data set has, so that others in their place are noticed.
+
+A slice such as "all[:140]" names positions in a listing. One image more or less moves the others
+to other positions, and so to other slices. Contents are not read: names, sizes and numbers tell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bignas_tf import errors, files
+from bignas_tf.data import config as config_lib
+from bignas_tf.data import records, sources, splits
+from bignas_tf.data.config import DataConfig
+from bignas_tf.plain import Value
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitImages:
+    """The images of a whole split.
+
+    Attributes:
+      images: how many there are.
+      sha256: of what tells them from others: in a folder their paths below it, of TFRecords the
+        files' names and sizes, of TFDS the data set's name and version.
+    """
+
+    images: int
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain form."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> SplitImages:
+        """Reads `to_json`'s form.
+
+        Raises:
+          UsageError: it is something else.
+        """
+        value = Value.of(value)
+        return cls(value["images"].count(), value["sha256"].text())
+
+
+BySplit = Mapping[str, SplitImages]
+
+
+def read(config: DataConfig) -> dict[str, SplitImages]:
+    """The images of every split of a data set, as they are now.
+
+    Raises:
+      UsageError: see `sources.open_source`.
+    """
+    ways = {"tfds": _tfds, "tfrecord": _tfrecord, "folder": _folder, "digits": _digits}
+    return ways[config.source](config)
+
+
+def named(config: DataConfig, known: BySplit) -> set[str]:
+    """The whole splits, among those of a data set, of which a config names images.
+
+    Raises:
+      UsageError: it cannot name them in a data set of these splits.
+    """
+    sizes = {split: each.images for split, each in known.items()}
+    what = str(config_lib.images_name(config))
+    return {piece[0] for piece in splits.resolve(config.tfds_split or splits.ALL, sizes, what)}
+
+
+def check_same(before: BySplit, learnt: DataConfig, uses: Sequence[DataConfig]) -> None:
+    """Refuses uses of images that may be others by now, some of them learnt from.
+
+    That is so where a split that was learnt from has changed, and one that is used, too: the same
+    one, or one into which its images were moved.
+
+    Args:
+      before: the images when they were learnt from.
+      learnt: names those learnt from.
+      uses: name those that are used, all of the same data set as it is now.
+
+    Raises:
+      UsageError: see above, or see `read`.
+    """
+    if not uses:
+        return
+    now = read(uses[0])
+    changed = {split for split in {*before, *now} if before.get(split) != now.get(split)}
+    lost = named(learnt, before) & changed
+    if not any(named(use, {**before, **now}) & changed for use in uses if lost):
+        return
+    split = min(lost)
+    then, there = before[split].images, now[split].images if split in now else 0
+    others = " others" if then == there else ""
+    raise errors.UsageError(
+        f"split {split!r} of {config_lib.images_name(uses[0])!r} has other images than when it was "
+        f"learnt from ({then:,} then, {there:,}{others} now), so images learnt from may be where "
+        "others were; put the images back as they were, keep new ones in a folder or a split of "
+        "their own, or train again in another --model_dir"
+    )
+
+
+def same_data_set(first: DataConfig, second: DataConfig) -> bool:
+    """Whether two configs name one data set, whatever is in it and however they spell it."""
+    return _known_by(first) == _known_by(second)
+
+
+def _known_by(config: DataConfig) -> tuple[str, list[str]]:
+    """What a data set is known by; of local files their absolute paths."""
+    if config.source == "tfrecord":
+        return config.source, sorted(map(_absolute, sources.as_patterns(config.input_path)))
+    name = str(config_lib.images_name(config))
+    return config.source, [_absolute(name) if config.source == "folder" else name]
+
+
+def _absolute(path: str) -> str:
+    return path if files.is_remote(path) else os.path.abspath(os.path.expanduser(path))
+
+
+def _tfds(config: DataConfig) -> dict[str, SplitImages]:
+    info = sources.prepared(config).info
+    return {
+        split: SplitImages(each.num_examples, _digest([info.full_name, split, each.num_examples]))
+        for split, each in info.splits.items()
+    }
+
+
+def _tfrecord(config: DataConfig) -> dict[str, SplitImages]:
+    paths = sources.record_files(config)
+    measured = records.measure_all(paths)
+    # Without their folder, which may be mounted elsewhere.
+    names = map(os.path.basename, paths)
+    known = [[name, each.size] for name, each in zip(names, measured, strict=True)]
+    return {splits.ALL: SplitImages(sum(each.records for each in measured), _digest(known))}
+
+
+def _folder(config: DataConfig) -> dict[str, SplitImages]:
+    folder = sources.scanned(config)
+    start = len(os.path.join(folder.root, ""))  # the folder may be moved
+    return {
+        split: SplitImages(len(examples), _digest(sorted(path[start:] for path, _ in examples)))
+        for split, examples in folder.splits.items()
+    }
+
+
+def _digits(config: DataConfig) -> dict[str, SplitImages]:
+    del config  # they are always the same
+    return {
+        split: SplitImages(number, _digest([split, number]))
+        for split, number in sources.DIGITS.items()
+    }
+
+
+def _digest(plain: object) -> str:
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()

@@ -1,0 +1,134 @@
+"""No use of a run takes images that it has learnt from for others, after its folder changed."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+import bignas_tf as bignas
+from bignas_tf import errors
+from bignas_tf.api import apart
+from bignas_tf.data import identity
+from bignas_tf.selection import result as result_lib
+from bignas_tf.selection.provenance import Source
+from bignas_tf.training import learnt, run_files
+from bignas_tf.training.checkpoints import Run
+from tests.data import photos
+from tests.selection import digits, made_up_searches
+
+CHANGED = r"split 'all' of '.*photos' has other images .*\(100 then, 99 now\)"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run as if it were trained on seven tenths of a folder; then an image was removed."""
+    folder = tmp_path_factory.mktemp("changed")
+    classes = dict.fromkeys("0123456789", 10)
+    root = photos.write(folder / "photos", classes, side=8, coloured=False)
+    config = digits.parse(folder)
+    config.task.train_data.override(
+        {"source": "folder", "input_path": str(root), "tfds_split": "all[:70]"}
+    )
+    config.task.evaluation.children = ()
+    config.task.selection.override(
+        {
+            "calibration_split": "all[:64]",
+            "ranking_split": "all[70:85]",
+            "reporting_split": "all[85:]",
+        }
+    )
+    net = digits.supernet()
+    (folder / "run").mkdir()
+    run_files.save(net, 1, config, net.space, str(folder / "run"))
+    learnt.save(str(folder / "run"), identity.read(config.task.train_data))
+    loaded = bignas.load(folder / "run")
+    apart.check_scored(loaded, loaded.config.task)  # nothing has changed yet
+    found = dataclasses.replace(
+        made_up_searches.result(),
+        source=Source.from_json(loaded.source),
+        selection=json.loads(json.dumps(config.task.selection.as_dict())),
+    )
+    result_lib.write(folder / "run" / "search", found)
+    (root / "3" / "004.png").unlink()
+    return loaded
+
+
+def _finetuned(run: Run) -> Any:
+    return bignas.finetune(run, "smallest", run.config, pathlib.Path(run.model_dir, "tuned"))
+
+
+def _family(run: Run) -> Any:
+    search = pathlib.Path(run.model_dir, "search")
+    return bignas.export_family(run, search, pathlib.Path(run.model_dir, "family"))
+
+
+def _cascade(run: Run) -> Any:
+    search = pathlib.Path(run.model_dir, "search")
+    return bignas.export_cascade(run, search, pathlib.Path(run.model_dir, "cascade"))
+
+
+USES: dict[str, Callable[[Run], Any]] = {
+    "evaluate": lambda run: bignas.evaluate(run, "smallest"),
+    "judge": lambda run: bignas.judge(run, children=1, show=None),
+    "search": lambda run: bignas.search(run, ["mflops=0.1"], f"{run.model_dir}/new", show=None),
+    "export": lambda run: bignas.export(run, "smallest", f"{run.model_dir}/export"),
+    "export_family": _family,
+    "export_cascade": _cascade,
+    "convert": lambda run: bignas.convert(run, f"{run.model_dir}/export/1", ["float32"]),
+    "finetune": _finetuned,
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_every_use_of_a_run_is_refused_once_its_images_changed(run: Run, use: str) -> None:
+    before = sorted(pathlib.Path(run.model_dir).iterdir())
+    with pytest.raises(errors.UsageError, match=CHANGED):
+        USES[use](run)
+    assert sorted(pathlib.Path(run.model_dir).iterdir()) == before
+
+
+def test_a_run_that_starts_from_it_is_refused_too(run: Run, tmp_path: pathlib.Path) -> None:
+    task = copy.deepcopy(run.config.task)
+    task.init_checkpoint = run.model_dir
+    expected = f"^task.init_checkpoint {run.model_dir}: {CHANGED}"
+    with pytest.raises(errors.UsageError, match=expected):
+        apart.check_training(task)
+    # Its own training was after the change; that of the run before it was not.
+    config = copy.deepcopy(run.config)
+    config.task = task
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(config.as_dict()))
+    now = identity.read(task.train_data)
+    later = dataclasses.replace(run, model_dir=str(tmp_path), config=config, images=now)
+    with pytest.raises(errors.UsageError, match=expected):
+        bignas.evaluate(later, "smallest")
+
+
+def test_images_of_a_split_that_has_not_changed_can_be_used(
+    run: Run, tmp_path: pathlib.Path
+) -> None:
+    root = photos.write(tmp_path, {f"{s}/{c}": 2 for s in ("train", "test") for c in "ab"})
+    task = copy.deepcopy(run.config.task)
+    task.train_data.override({"input_path": str(root), "tfds_split": "train", "num_classes": 2})
+    task.selection.override(
+        {"calibration_split": "train", "ranking_split": "test[:1]", "reporting_split": "test[1:]"}
+    )
+    images = identity.read(task.train_data)
+    photos.write(root, {"train/a/more": 1}, side=8)
+    (root / "train" / "a" / "more" / "000.png").rename(root / "train" / "a" / "new.png")
+    assert apart.check_search(task, task, images) == []
+    task.selection.ranking_split = "train[4:]"
+    with pytest.raises(errors.UsageError, match=r"split 'train' of .*\(4 then, 5 now\)"):
+        apart.check_search(task, task, images)
+    # Nothing is known of a run that kept nothing, nor of another data set.
+    (warning,) = apart.check_search(task, task)
+    assert "accuracies on images of training are too good" in warning
+    other = copy.deepcopy(task)
+    other.train_data.input_path = "elsewhere"
+    assert apart.check_search(other, task, images) == []

@@ -1,0 +1,81 @@
+"""What a run keeps of its images, and that it is not resumed with others."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Callable
+
+import pytest
+import yaml
+from official.core import config_definitions as cfg
+
+from bignas_tf import errors
+from bignas_tf.data import identity
+from bignas_tf.training import learnt, models, resuming, run_files
+from tests.data import photos, samples
+from tests.training import runs
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_is_kept_is_read_again(tmp_path: pathlib.Path, remote: bool) -> None:
+    folder = "ram://learnt/run" if remote else str(tmp_path)
+    images = identity.read(samples.digits())
+    assert learnt.read(folder) is None
+    learnt.save(folder, images)
+    assert learnt.read(folder) == images
+    learnt.forget(folder)
+    assert learnt.read(folder) is None
+
+
+@pytest.mark.parametrize("content", ["[]", '{"all": {"images": -1, "sha256": ""}}', '{"all": 3}'])
+def test_a_damaged_file_is_named(tmp_path: pathlib.Path, content: str) -> None:
+    path = tmp_path / learnt.FILE
+    path.write_text(content)
+    with pytest.raises(errors.UsageError, match=f"^{path} is damaged: "):
+        learnt.read(str(tmp_path))
+
+
+def test_a_run_of_weights_alone_keeps_nothing_of_the_images_before_it(
+    tmp_path: pathlib.Path,
+) -> None:
+    config = runs.parse(tmp_path)
+    learnt.save(str(tmp_path), identity.read(config.task.train_data))
+    space = runs.space_of(tmp_path)
+    run_files.save(models.build_supernet(config.task, space), 0, config, space, str(tmp_path))
+    assert learnt.read(str(tmp_path)) is None
+
+
+@pytest.fixture
+def begun(tmp_path: pathlib.Path) -> Callable[[str], cfg.ExperimentConfig]:
+    """Configurations of a run in `tmp_path`, begun with 20 photos of which 14 are for training."""
+    root = photos.write(tmp_path / "photos", {"cat": 10, "dog": 10}, side=16)
+
+    def config(root: str) -> cfg.ExperimentConfig:
+        data = {"source": "folder", "input_path": root, "tfds_split": "all[:14]", "num_classes": 2}
+        selection = {"ranking_split": "all[14:17]", "reporting_split": "all[17:]"}
+        task = {"train_data": data, "selection": selection}
+        return runs.parse(tmp_path, json.dumps({"task": task}))
+
+    first = config(str(root))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(first.as_dict()))
+    learnt.save(str(tmp_path), identity.read(first.task.train_data))
+    return config
+
+
+def test_a_run_is_not_resumed_where_its_images_have_changed(
+    begun: Callable[[str], cfg.ExperimentConfig], tmp_path: pathlib.Path
+) -> None:
+    config = begun(str(tmp_path / "photos"))
+    assert resuming.changes(str(tmp_path), config) == []
+    photos.write(tmp_path / "others", {"cat": 9, "dog": 9}, side=16)
+    # Another data set is a value that changed.
+    (line,) = resuming.changes(str(tmp_path), begun(str(tmp_path / "others")))
+    assert line.startswith("  changed: task.train_data.input_path was ")
+    (tmp_path / "photos" / "cat" / "003.png").unlink()
+    expected = rf"^the run in {tmp_path} cannot be resumed: split 'all' .* \(20 then, 19 now\)"
+    with pytest.raises(errors.UsageError, match=expected):
+        resuming.changes(str(tmp_path), config)
+    # A run that kept nothing, as those of older versions.
+    (tmp_path / learnt.FILE).unlink()
+    assert resuming.changes(str(tmp_path), config) == []

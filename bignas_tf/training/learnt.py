@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from bignas_tf import errors, files
+from bignas_tf.data import config as config_lib
+from bignas_tf.data import identity
+from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit, SplitImages
 from bignas_tf.plain import Value
 
 FILE = "images.json"
 
 
-def save(model_dir: str, images: BySplit) -> None:
-    """Writes what every split has into the folder of a run."""
-    plain = {split: each.to_json() for split, each in images.items()}
-    files.write_json(os.path.join(model_dir, FILE), plain)
+def save(model_dir: str, data: DataConfig) -> None:
+    """Writes what every split of the data set has now into the folder of a run."""
+    plain = {split: each.to_json() for split, each in identity.read(data).items()}
+    files.write_json(os.path.join(model_dir, FILE), {"data": _data_set(data), "splits": plain})
 
 
 def forget(model_dir: str) -> None:
@@ -22,8 +26,13 @@ def forget(model_dir: str) -> None:
     files.remove(os.path.join(model_dir, FILE))
 
 
-def read(model_dir: str) -> BySplit | None:
+def read(model_dir: str, data: DataConfig) -> BySplit | None:
     """What every split had; None of a run that did not keep it, such as an imported one.
+
+    Args:
+      model_dir: folder of the run.
+      data: of its configuration. If that was edited since to name another data set, nothing is
+        known.
 
     Raises:
       UsageError: its file is damaged.
@@ -33,6 +42,16 @@ def read(model_dir: str) -> BySplit | None:
         return None
     plain = Value.of(files.read_json(path))
     try:
-        return {split: SplitImages.from_json(each) for split, each in plain.fields().items()}
+        known = plain["data"].content
+        splits = {
+            split: SplitImages.from_json(each) for split, each in plain["splits"].fields().items()
+        }
     except errors.UsageError as error:
         raise errors.UsageError(f"{path} is damaged: {error}") from error
+    return splits if known == _data_set(data) else None
+
+
+def _data_set(data: DataConfig) -> dict[str, Any]:
+    """How a configuration names its data set, as JSON has it."""
+    name = config_lib.images_name(data)
+    return {"source": data.source, "name": name if isinstance(name, str) else list(name)}

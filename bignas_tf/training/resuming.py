@@ -94,7 +94,7 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
 
 def _check_images(model_dir: str, before: DataConfig, now: DataConfig) -> None:
     """Refuses a data set whose images of training have changed since the last start."""
-    images = learnt.read(model_dir)
+    images = learnt.read(model_dir, before)
     if images is None or not identity.same_data_set(before, now):
         return
     try:

@@ -15,7 +15,7 @@ from official.core import train_lib
 
 from bignas_tf import console, errors, files, scratch, workers
 from bignas_tf.console import Show
-from bignas_tf.data import faults, identity, sources
+from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
 from bignas_tf.training import (
     checkpoints,
@@ -149,7 +149,7 @@ def _build(
     # Now: a mistake that shows when they are built must not change the files of a run.
     if workers.is_chief(strategy):
         run_files.describe(config, space, model_dir)
-        learnt.save(model_dir, identity.read(config.task.train_data))
+        learnt.save(model_dir, config.task.train_data)
         if not checkpoint:
             origin.replace(model_dir, start.run.origin if start else None)
     return trainer

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from bignas_tf import errors, files
 from bignas_tf.data import config as data_config
-from bignas_tf.data import description, faults, identity, sources
+from bignas_tf.data import description, faults, sources
 from bignas_tf.exports import trainable, versions
 from bignas_tf.importing import torch_files, weights
 from bignas_tf.latency.table import LatencyTable
@@ -102,7 +102,7 @@ def make_others(folder: pathlib.Path) -> None:
     origin.Origin("Theirs", "non-commercial", "https://example.org", "a.pth", "0" * 64).save(
         str(folder)
     )
-    learnt.save(str(folder), identity.read(_images_of("folder", folder / "images")))
+    learnt.save(str(folder), _images_of("folder", folder / "images"))
 
 
 _EXPERIMENT = """
@@ -262,7 +262,7 @@ def _origin_of_weights(folder: pathlib.Path) -> object:
 
 
 def _learnt(folder: pathlib.Path) -> object:
-    return learnt.read(str(folder))
+    return learnt.read(str(folder), _images_of("folder", folder / "images"))
 
 
 def _backbone(folder: pathlib.Path) -> object:

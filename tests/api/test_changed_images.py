@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     net = digits.supernet()
     (folder / "run").mkdir()
     run_files.save(net, 1, config, net.space, str(folder / "run"))
-    learnt.save(str(folder / "run"), identity.read(config.task.train_data))
+    learnt.save(str(folder / "run"), config.task.train_data)
     loaded = bignas.load(folder / "run")
     apart.check_scored(loaded, loaded.config.task)  # nothing has changed yet
     found = dataclasses.replace(

@@ -20,30 +20,48 @@ from tests.training import runs
 @pytest.mark.parametrize("remote", [False, True])
 def test_what_is_kept_is_read_again(tmp_path: pathlib.Path, remote: bool) -> None:
     folder = "ram://learnt/run" if remote else str(tmp_path)
-    images = identity.read(samples.digits())
-    assert learnt.read(folder) is None
-    learnt.save(folder, images)
-    assert learnt.read(folder) == images
+    data = samples.digits()
+    assert learnt.read(folder, data) is None
+    learnt.save(folder, data)
+    assert learnt.read(folder, data) == identity.read(data)
+    # A configuration that somebody has edited says nothing about the images of that time.
+    assert learnt.read(folder, data.replace(source="folder", input_path="photos")) is None
     learnt.forget(folder)
-    assert learnt.read(folder) is None
+    assert learnt.read(folder, data) is None
 
 
-@pytest.mark.parametrize("content", ["[]", '{"all": {"images": -1, "sha256": ""}}', '{"all": 3}'])
+def test_a_list_of_patterns_is_kept(tmp_path: pathlib.Path) -> None:
+    patterns = (samples.write_records(tmp_path), str(tmp_path / "none-*"))
+    data = samples.digits(source="tfrecord", input_path=patterns)
+    learnt.save(str(tmp_path), data)
+    kept = learnt.read(str(tmp_path), data.replace(input_path=list(patterns)))
+    assert kept == identity.read(data)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        '{"data": {}}',
+        '{"data": {}, "splits": 3}',
+        '{"data": {}, "splits": {"all": {"images": -1, "sha256": ""}}}',
+    ],
+)
 def test_a_damaged_file_is_named(tmp_path: pathlib.Path, content: str) -> None:
     path = tmp_path / learnt.FILE
     path.write_text(content)
     with pytest.raises(errors.UsageError, match=f"^{path} is damaged: "):
-        learnt.read(str(tmp_path))
+        learnt.read(str(tmp_path), samples.digits())
 
 
 def test_a_run_of_weights_alone_keeps_nothing_of_the_images_before_it(
     tmp_path: pathlib.Path,
 ) -> None:
     config = runs.parse(tmp_path)
-    learnt.save(str(tmp_path), identity.read(config.task.train_data))
+    learnt.save(str(tmp_path), config.task.train_data)
     space = runs.space_of(tmp_path)
     run_files.save(models.build_supernet(config.task, space), 0, config, space, str(tmp_path))
-    assert learnt.read(str(tmp_path)) is None
+    assert learnt.read(str(tmp_path), config.task.train_data) is None
 
 
 @pytest.fixture
@@ -59,7 +77,7 @@ def begun(tmp_path: pathlib.Path) -> Callable[[str], cfg.ExperimentConfig]:
 
     first = config(str(root))
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(first.as_dict()))
-    learnt.save(str(tmp_path), identity.read(first.task.train_data))
+    learnt.save(str(tmp_path), first.task.train_data)
     return config
 
 

@@ -137,3 +137,8 @@ def test_an_unwritable_output_folder_is_refused(
     flags = {"budgets_mflops": 0.03} if tool == "search" else {"architecture": "smallest"}
     error = commands.refuse(forks, tool, model_dir=run_dir, output_dir=output, **flags)
     assert f"{output} is not a writable folder" in error
+
+
+def test_a_quickstart_in_a_bucket_is_refused_before_anything_is_trained(forks: Forks) -> None:
+    error = commands.refuse(forks, "quickstart", run_dir="gs://bucket/run")
+    assert "--run_dir=gs://bucket/run is remote; name a local folder" in error

@@ -95,11 +95,6 @@ def test_budgets_are_checked_before_anything_is_trained(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_in_a_bucket_is_refused_before_anything_is_trained(forks: Forks) -> None:
-    error = commands.refuse(forks, "quickstart", run_dir="gs://bucket/run")
-    assert "--run_dir=gs://bucket/run is remote; name a local folder" in error
-
-
 @pytest.mark.parametrize("budgets", ["1,100", "0.5,4"])
 def test_budgets_outside_the_costs_of_the_children_are_refused_before_anything_is_trained(
     forks: Forks, tmp_path: pathlib.Path, budgets: str

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors
@@ -20,12 +19,12 @@ from bignas_tf.training import checkpoints, initial_weights, models, run_files, 
 from bignas_tf.training.task import BigNASTask
 from tests.data import samples
 from tests.modeling import replicas
-from tests.training import processes, runs
+from tests.training import processes, runs, starts
+from tests.training.starts import FAST
 
 pytestmark = pytest.mark.slow
 
 ONE_STEP = "trainer.train_steps=1,trainer.steps_per_loop=1,trainer.summary_interval=1,"
-FAST = f"{runs.EAGER}task.sandwich.smallest=false,task.sandwich.num_random=0,"
 
 EMA = "trainer.optimizer_config.ema.average_decay=0.75,"
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -41,52 +40,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder
 
 
-def _photos(folder: pathlib.Path, start: pathlib.Path, channels: int = 1) -> cfg.ExperimentConfig:
-    """A run on four classes of photographs that starts from another."""
-    root = samples.write_folder(folder / "photos")
-    return runs.parse(folder, f"{FAST}task.init_checkpoint={start},{_of_photos(root, channels)}")
-
-
-def _of_photos(root: pathlib.Path, channels: int = 1) -> str:
-    return (
-        f"task.train_data.source=folder,task.train_data.input_path={root},"
-        f"task.train_data.channels={channels},task.train_data.num_classes={samples.CLASSES},"
-    )
-
-
-def _started(
-    config: cfg.ExperimentConfig, strategy: tf.distribute.Strategy
-) -> trainer.SupernetTrainer:
-    """The trainer as Orbit leaves it before the first step."""
-    with strategy.scope():
-        task = BigNASTask(config.task)
-        space = presets.get(config.task.model.search_space)
-        start = initial_weights.start(config.task, space, strategy)
-        started = trainer.SupernetTrainer(config, task, start)
-        started.initialize()
-    return started
-
-
-def _weights(model: tf.Module, without_classifier: bool = False) -> list[np.ndarray]:
-    left_out = {each.ref() for each in model.classifier.trainable_variables}
-    return [
-        variable.numpy()
-        for variable in model.trainable_variables
-        if not (without_classifier and variable.ref() in left_out)
-    ]
-
-
-def _equal(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
-
-
 def test_all_weights_are_taken_over_where_the_classes_are_as_many(folder: pathlib.Path) -> None:
     config = runs.parse(folder, f"{FAST}task.init_checkpoint={folder / 'plain'}")
-    started = _started(config, runs.on_one_cpu())
+    started = starts.started(config, runs.on_one_cpu())
     other = checkpoints.load_run(str(folder / "plain"))
-    assert _equal(_weights(started.model), _weights(other.supernet))
+    assert starts.equal(starts.weights(started.model), starts.weights(other.supernet))
     fresh = trainer.SupernetTrainer(config, BigNASTask(config.task))
-    assert not _equal(_weights(started.model, True), _weights(fresh.model, True))
+    assert not starts.equal(starts.weights(started.model, True), starts.weights(fresh.model, True))
     assert int(started.optimizer.iterations) == int(started.global_step) == 0
 
 
@@ -94,24 +54,24 @@ def test_averages_are_taken_over_and_the_new_averages_start_from_them(
     folder: pathlib.Path,
 ) -> None:
     config = runs.parse(folder, f"{FAST}{EMA}task.init_checkpoint={folder / 'averaged'}")
-    started = _started(config, runs.on_one_cpu())
+    started = starts.started(config, runs.on_one_cpu())
     saved = runs.tensors(str(folder / "averaged" / "ckpt-6"))
     end = "/.OPTIMIZER_SLOT/optimizer/average" + VALUE
     kernel = started.model.classifier.kernel
     np.testing.assert_array_equal(kernel, saved[CLASSIFIER[0] + end])
     assert not np.array_equal(kernel, saved[CLASSIFIER[0] + VALUE])
     started.refresh_evaluated()
-    assert _equal(_weights(started.evaluated), _weights(started.model))
+    assert starts.equal(starts.weights(started.evaluated), starts.weights(started.model))
 
 
 def test_the_classifier_is_new_where_the_classes_are_not_as_many(
     folder: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(folder / "space.yaml", tmp_path)
-    config = _photos(tmp_path, folder / "plain")
-    started = _started(config, runs.on_one_cpu())
+    config = starts.photos(tmp_path, folder / "plain")
+    started = starts.started(config, runs.on_one_cpu())
     other = checkpoints.load_run(str(folder / "plain"))
-    assert _equal(_weights(started.model, True), _weights(other.supernet, True))
+    assert starts.equal(starts.weights(started.model, True), starts.weights(other.supernet, True))
     fresh = trainer.SupernetTrainer(config, BigNASTask(config.task))
     np.testing.assert_array_equal(started.model.classifier.kernel, fresh.model.classifier.kernel)
 
@@ -129,14 +89,14 @@ def test_the_classifier_is_new_where_as_many_classes_have_other_names(
     folder: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     shutil.copy(folder / "space.yaml", tmp_path)
-    config = _photos(tmp_path, folder / "plain")
+    config = starts.photos(tmp_path, folder / "plain")
     space = presets.get(config.task.model.search_space)
     photos = tmp_path / "run"
     supernet = models.build_supernet(config.task, space)
     run_files.save(supernet, 0, config, space, str(photos))
     config.task.init_checkpoint = str(photos)
-    same = _started(config, runs.on_one_cpu())
-    assert _equal(_weights(same.model), _weights(supernet))
+    same = starts.started(config, runs.on_one_cpu())
+    assert starts.equal(starts.weights(same.model), starts.weights(supernet))
     assert "with the classifier, as both runs have 4 classes" in _summary(config)
 
     root = pathlib.Path(config.task.train_data.input_path)
@@ -144,9 +104,9 @@ def test_the_classifier_is_new_where_as_many_classes_have_other_names(
     for path in list(moved.glob("*/*")):
         path.rename(path.with_name(f"new_{path.name}"))
     config.task.train_data.input_path = str(moved)
-    other = _started(config, runs.on_one_cpu())
-    assert _equal(_weights(other.model, True), _weights(supernet, True))
-    assert not _equal(_weights(other.model), _weights(supernet))
+    other = starts.started(config, runs.on_one_cpu())
+    assert starts.equal(starts.weights(other.model, True), starts.weights(supernet, True))
+    assert not starts.equal(starts.weights(other.model), starts.weights(supernet))
     name = sorted(path.name for path in root.glob("*/*"))[0]
     expected = f"except the classifier, which is new: class 0 is 'new_{name}' here, '{name}' there"
     assert expected in _summary(config)
@@ -206,7 +166,7 @@ def test_workers_that_see_other_class_names_do_as_the_chief_does(
     shutil.copy(folder / "space.yaml", tmp_path)
     root = samples.write_folder(tmp_path / "photos")
     settings = (
-        f"{FAST}{ONE_STEP}{_of_photos(root)}task.train_data.tfds_split='train[:8]',"
+        f"{FAST}{ONE_STEP}{starts.of_photos(root)}task.train_data.tfds_split='train[:8]',"
         "task.selection.ranking_split='train[8:10]',task.selection.reporting_split='train[10:]',"
     )
     config = runs.parse(tmp_path, settings)
@@ -241,7 +201,7 @@ def test_two_replicas_start_from_the_same_weights(
 ) -> None:
     shutil.copy(folder / "space.yaml", tmp_path)
     config = runs.parse(tmp_path, f"{FAST}{EMA}task.init_checkpoint={folder / 'averaged'}")
-    started = _started(config, replicas.two_cpus())
+    started = starts.started(config, replicas.two_cpus())
     other = checkpoints.load_run(str(folder / "averaged")).supernet
     for ours, theirs in zip(
         started.model.trainable_variables, other.trainable_variables, strict=True
@@ -293,14 +253,14 @@ def test_a_space_of_the_same_weights_may_have_other_resolutions(
         tmp_path, name="finer", stages=runs.ONE_BLOCK, eval_resolutions=[8, 10, 12, 14, 16]
     )
     config = runs.parse(tmp_path, f"{FAST}task.init_checkpoint={folder / 'plain'}")
-    started = _started(config, runs.on_one_cpu())
+    started = starts.started(config, runs.on_one_cpu())
     run = checkpoints.load_run(str(folder / "plain"))
     assert started.model.space.fingerprint() != run.space.fingerprint()
-    assert _equal(_weights(started.model), _weights(run.supernet))
+    assert starts.equal(starts.weights(started.model), starts.weights(run.supernet))
 
 
 def test_other_channels_are_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     shutil.copy(folder / "space.yaml", tmp_path)
-    config = _photos(tmp_path, folder / "plain", channels=3)
+    config = starts.photos(tmp_path, folder / "plain", channels=3)
     with pytest.raises(errors.UsageError, match=r"channels=1; here it is 3"):
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())

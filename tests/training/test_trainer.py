@@ -47,8 +47,7 @@ def test_a_run_can_be_loaded(trained: pathlib.Path) -> None:
     saved = runs.tensors(run.checkpoint)
     again = runs.tensors(tf.train.Checkpoint(model=run.supernet).write(str(trained / "again")))
     assert len(again) > 20
-    different = [name for name, value in again.items() if not np.array_equal(value, saved[name])]
-    assert different == []
+    assert all(np.array_equal(value, saved[name]) for name, value in again.items())
 
 
 def test_a_checkpoint_of_another_space_is_refused(

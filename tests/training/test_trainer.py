@@ -40,8 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_a_run_can_be_loaded(trained: pathlib.Path) -> None:
     run = checkpoints.load_run(str(trained / "run"))
     expected = runs.parse(trained, ONE_STEP)
-    # YAML has no tuples.
-    assert json.dumps(run.config.as_dict()) == json.dumps(expected.as_dict())
+    assert json.dumps(run.config.as_dict()) == json.dumps(expected.as_dict())  # YAML has no tuples
     assert run.images == identity.read(expected.task.train_data)
     assert (run.step, run.space) == (1, presets.get(str(trained / "space.yaml")))
     saved = runs.tensors(run.checkpoint)

@@ -49,11 +49,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run_files.save(net, 1, config, net.space, str(folder / "run"))
     learnt.save(str(folder / "run"), config.task.train_data)
     loaded = bignas.load(folder / "run")
-    apart.check_scored(loaded, loaded.config.task)  # nothing has changed yet
+    bignas.export(loaded, "smallest", folder / "exported", show=None)  # nothing has changed yet
     found = dataclasses.replace(
         made_up_searches.result(),
         source=Source.from_json(loaded.source),
         selection=json.loads(json.dumps(config.task.selection.as_dict())),
+        train_data={},  # the run's own
     )
     result_lib.write(folder / "run" / "search", found)
     (root / "3" / "004.png").unlink()
@@ -81,7 +82,7 @@ USES: dict[str, Callable[[Run], Any]] = {
     "export": lambda run: bignas.export(run, "smallest", f"{run.model_dir}/export"),
     "export_family": _family,
     "export_cascade": _cascade,
-    "convert": lambda run: bignas.convert(run, f"{run.model_dir}/export/1", ["float32"]),
+    "convert": lambda run: bignas.convert(run, f"{run.model_dir}/../exported/1", ["float32"]),
     "finetune": _finetuned,
 }
 

@@ -67,10 +67,13 @@ def test_unknown_data_set_exits_with_2(tmp_path: pathlib.Path) -> None:
     assert "fashion_mnist" in error
 
 
-def test_unreachable_data_set_exits_with_1_and_names_the_fall_back(tmp_path: pathlib.Path) -> None:
+def test_an_unreachable_data_set_exits_with_1_and_is_not_replaced_by_digits(
+    tmp_path: pathlib.Path,
+) -> None:
     code, error = _run("--dataset=mnist", f"--data_dir={tmp_path}")
     assert code == 1
-    assert "source=digits" in error
+    assert "cannot be reached" in error
+    assert "digits" not in error
     assert "cannot be reached" in error
 
 

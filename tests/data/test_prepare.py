@@ -74,7 +74,6 @@ def test_an_unreachable_data_set_exits_with_1_and_is_not_replaced_by_digits(
     assert code == 1
     assert "cannot be reached" in error
     assert "digits" not in error
-    assert "cannot be reached" in error
 
 
 def test_files_that_a_user_must_bring_are_asked_for(tmp_path: pathlib.Path) -> None:

@@ -24,7 +24,7 @@ class ExportedChild:
     """An export of a run.
 
     Attributes:
-      task: of the run, with the images that the export is reported on.
+      task: of the run, with the images that the export was calibrated and is reported on.
       labels: of the classes, in their order.
       licence: of the model; "" if unknown.
       child: as it was exported, its statistics included, before its batch norms were folded.
@@ -60,6 +60,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
         card = Value(plain)
         source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
         split = card["accuracy"]["split"].text()
+        calibration = card["calibration"]["split"].text() if "calibration" in card.fields() else ""
         licence = card["licence"].text() if "licence" in card.fields() else ""
         changes = card[TRAIN_DATA].settings() if TRAIN_DATA in card.fields() else {}
     if "finetuned" in card.fields():
@@ -73,5 +74,6 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
     labels = Value(files.read_json(names), os.fspath(names)).texts()
     task = answering.with_images(run, changes, path, "export again")
     task.selection.reporting_split = split
+    task.selection.calibration_split = calibration or task.selection.calibration_split
     child = trainable.read(folder).model(run.supernet.num_classes)
     return ExportedChild(task, labels, licence, child)

@@ -143,7 +143,7 @@ def convert(
       run: that the export is of.
       version: folder of the version, as `export` returned it; gets `converted/`.
       formats: kinds of LiteRT, and "onnx"; every kind of LiteRT if empty.
-      calibration_images: of the run's calibration split, that int8 takes its ranges from.
+      calibration_images: of the export's calibration split, that int8 takes its ranges from.
       show: takes the lines of a table; None for silence.
 
     Returns:
@@ -163,7 +163,7 @@ def convert(
         folder=folder,
         child=found.child,
         labels=found.labels,
-        calibration=cards.calibration_patches(run.config.task, calibration_images),
+        calibration=cards.calibration_patches(found.task, calibration_images),
         split=found.task.selection.reporting_split,
         batches=cards.reporting_images(found.task),
         licence=found.licence,

@@ -89,8 +89,8 @@ def _scanned(root: str) -> ImageFolder:
     top = _content(root)
     first = _below(top)
     second = {name: _below(each) for name, each in first.items()}
-    mixed = _both_levels(root, first, second)
-    flat = _number(first) > _number(*second.values())
+    flat = _is_flat(first, second)
+    mixed = _both_levels(root, first, second, flat)
     folders = (
         {_ONLY_SPLIT: first} if flat else {name: each for name, each in second.items() if each}
     )
@@ -113,14 +113,31 @@ def _scanned(root: str) -> ImageFolder:
     return ImageFolder(root, names, splits, ignored)
 
 
-def _both_levels(root: str, first: _Contents, second: Mapping[str, _Contents]) -> str:
+def _is_flat(first: _Contents, second: Mapping[str, _Contents]) -> bool | None:
+    """Whether the class folders are those of the first level, not of splits; None if unclear.
+
+    They are where more of the images are, but where a folder holds several folders of images, and
+    more images in them than beside them, it is a split, whatever lies loose in another one.
+    """
+    for name, own in first.items():
+        below = second[name].values()
+        several = sum(bool(each.images) for each in below) > 1
+        if several and _number(second[name]) > len(own.images):
+            return False
+    above, deeper = _number(first), _number(*second.values())
+    return None if above and above == deeper else above > deeper
+
+
+def _both_levels(
+    root: str, first: _Contents, second: Mapping[str, _Contents], flat: bool | None
+) -> str:
     """Says that images are at both levels that class folders may be at; "" if they are not.
 
     Some are then something else, such as the thumbnails that a NAS keeps below a class, or images
-    that nobody has put into one. Class folders are where more of the images are.
+    that nobody has put into one.
 
     Raises:
-      UsageError: as many are at one level as at the other.
+      UsageError: it is unclear at which level the classes are.
     """
     above, deeper = _number(first), _number(*second.values())
     if not (above and deeper):
@@ -128,9 +145,10 @@ def _both_levels(root: str, first: _Contents, second: Mapping[str, _Contents]) -
     upper = next(each for each in first.values() if each.images)
     lower = next(each for below in second.values() for each in below.values() if each.images)
     both = f"images are at two levels: {above:,} as in {upper.path}, {deeper:,} as in {lower.path}"
-    if above == deeper:
+    if flat is None:
         raise errors.UsageError(f"{root}: {both}; move or remove those that are not in a class")
-    return f"; {both}; classes are taken to be where more are: move or remove the others"
+    taken = (upper if flat else lower).path
+    return f"; {both}; the classes are taken to be folders such as {taken}: move or remove others"
 
 
 def _number(*levels: _Contents) -> int:

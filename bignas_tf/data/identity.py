@@ -1,7 +1,7 @@
 """Which images each split of a data set has, so that others in their place are noticed.
 
 A slice such as "all[:140]" names positions in a listing. One image more or less moves the others
-to other positions, and so to other slices. Contents are not read: names, sizes and numbers tell.
+to other positions, and so to other slices. Contents are not read: names and numbers tell.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SplitImages:
     Attributes:
       images: how many there are.
       sha256: of what tells them from others: in a folder their paths below it, of TFRecords the
-        files' names and sizes, of TFDS the data set's name and version.
+        files' names and numbers, of TFDS the data set's name and major version.
     """
 
     images: int
@@ -91,7 +91,7 @@ def check_same(before: BySplit, learnt: DataConfig, uses: Sequence[DataConfig]) 
     now = read(uses[0])
     changed = {split for split in {*before, *now} if before.get(split) != now.get(split)}
     lost = named(learnt, before) & changed
-    if not any(named(use, {**before, **now}) & changed for use in uses if lost):
+    if not lost or not any(_touches(use, now, changed) for use in uses):
         return
     split = min(lost)
     then, there = before[split].images, now[split].images if split in now else 0
@@ -99,9 +99,17 @@ def check_same(before: BySplit, learnt: DataConfig, uses: Sequence[DataConfig]) 
     raise errors.UsageError(
         f"split {split!r} of {config_lib.images_name(uses[0])!r} has other images than when it was "
         f"learnt from ({then:,} then, {there:,}{others} now), so images learnt from may be where "
-        "others were; put the images back as they were, keep new ones in a folder or a split of "
-        "their own, or train again in another --model_dir"
+        "others were; put the images back as they were, keep new ones in another folder, or train "
+        "again in another --model_dir"
     )
+
+
+def _touches(use: DataConfig, now: BySplit, changed: set[str]) -> bool:
+    """Whether a config names images of a changed split, or of one that is gone."""
+    try:
+        return bool(named(use, now) & changed)
+    except errors.UsageError:
+        return True
 
 
 def same_data_set(first: DataConfig, second: DataConfig) -> bool:
@@ -123,19 +131,21 @@ def _absolute(path: str) -> str:
 
 def _tfds(config: DataConfig) -> dict[str, SplitImages]:
     info = sources.prepared(config).info
+    # Only another major version has other images, or the same in another order
+    # (https://www.tensorflow.org/datasets/datasets_versioning).
+    name = [info.full_name.rpartition("/")[0], info.version.major]
     return {
-        split: SplitImages(each.num_examples, _digest([info.full_name, split, each.num_examples]))
+        split: SplitImages(each.num_examples, _digest([*name, split, each.num_examples]))
         for split, each in info.splits.items()
     }
 
 
 def _tfrecord(config: DataConfig) -> dict[str, SplitImages]:
     paths = sources.record_files(config)
-    measured = records.measure_all(paths)
-    # Without their folder, which may be mounted elsewhere.
-    names = map(os.path.basename, paths)
-    known = [[name, each.size] for name, each in zip(names, measured, strict=True)]
-    return {splits.ALL: SplitImages(sum(each.records for each in measured), _digest(known))}
+    numbers = records.count_all(paths)
+    # Without their folder, which may be mounted elsewhere, and their sizes: a record may be mended.
+    known = [*zip(map(os.path.basename, paths), numbers, strict=True)]
+    return {splits.ALL: SplitImages(sum(numbers), _digest(known))}
 
 
 def _folder(config: DataConfig) -> dict[str, SplitImages]:

@@ -7,7 +7,6 @@ import functools
 import struct
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -17,13 +16,6 @@ from bignas_tf.data import shuffling
 _FILES_AT_ONCE = 16
 _COUNTERS = 16
 _HEADER, _FOOTER = 12, 4  # length and its checksum; the checksum of the data
-
-
-class Measured(NamedTuple):
-    """Numbers of the records and of the bytes of a file."""
-
-    records: int
-    size: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,26 +128,26 @@ def count_different(slices: Sequence[FileSlice]) -> int:
     return number
 
 
-def measure_all(paths: Sequence[str]) -> list[Measured]:
-    """Number of records in each file, from their headers alone, and its size.
+def count_all(paths: Sequence[str]) -> list[int]:
+    """Number of records in each file, from their headers alone.
 
     Raises:
       UsageError: a file cannot be read, or is not made of whole, uncompressed records.
     """
     with futures.ThreadPoolExecutor(_COUNTERS) as pool:
-        return list(pool.map(_explained, paths))
+        return list(pool.map(_counted, paths))
 
 
-def _explained(path: str) -> Measured:
+def _counted(path: str) -> int:
     try:
-        return _measured(path)
+        return _count(path)
     except tf.errors.OpError as error:
         reason = errors.one_line(error.message)
         raise errors.UsageError(f"data: {path} cannot be read ({reason})") from error
 
 
 @functools.cache  # a run opens its files once for each split, and buckets are slow
-def _measured(path: str) -> Measured:
+def _count(path: str) -> int:
     number, position = 0, 0
     with tf.io.gfile.GFile(path, "rb") as stream:
         size = stream.size()
@@ -167,4 +159,4 @@ def _measured(path: str) -> Measured:
             if position > size:
                 raise errors.UsageError(f"{path} is not a whole, uncompressed TFRecord file")
             number += 1
-    return Measured(number, size)
+    return number

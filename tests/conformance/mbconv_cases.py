@@ -142,6 +142,19 @@ def _choice(before: int, out: int, kernel: int, expand: int) -> Choice:
     }  # fmt: skip
 
 
+def _activated() -> list[Case]:
+    """A block of each activation but swish, which the others have."""
+    return [
+        _case(
+            f"block with {activation}",
+            dataclasses.replace(_widest(stride=1, expand=2, skip="fitted"), activation=activation),
+            (_choice(4, 6, 3, 2), _choice(8, 8, 5, 2)),
+        )
+        for activation in _ACTIVATIONS
+        if activation != "swish"
+    ]
+
+
 def mbconv_cases() -> list[Case]:
     """The block's kinds of expansion and of skip."""
     strided = [
@@ -152,18 +165,9 @@ def mbconv_cases() -> list[Case]:
         )
         for symmetric in (False, True)
     ]
-    activated = [
-        _case(
-            f"block with {activation}",
-            dataclasses.replace(_widest(stride=1, expand=2, skip="fitted"), activation=activation),
-            (_choice(4, 6, 3, 2), _choice(8, 8, 5, 2)),
-        )
-        for activation in _ACTIVATIONS
-        if activation != "swish"
-    ]
     return [
         *strided,
-        *activated,
+        *_activated(),
         _case(
             "first block, no expansion",
             _widest(stride=1, expand=1, skip="projected"),

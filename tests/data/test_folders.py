@@ -113,6 +113,18 @@ def test_images_at_both_levels_are_named_where_classes_are_not_clear(
         folders.scan(str(tmp_path))
 
 
+@pytest.mark.parametrize("beside", [0, 1])
+def test_a_split_without_classes_does_not_hide_one_that_has_them(
+    tmp_path: pathlib.Path, beside: int
+) -> None:
+    # As competitions give them: the images to be classified are loose, and may be many.
+    photos.write(tmp_path, {"train/cat": 3, "train/dog": 3, "test": 9, "train": beside}, side=8)
+    folder = folders.scan(str(tmp_path))
+    assert (folder.classes, list(folder.splits)) == (("cat", "dog"), ["train"])
+    assert len(folder.splits["train"]) == 6
+    assert folder.ignored == {"in no class folder": 9 + beside}
+
+
 def test_one_scan_opens_every_split(tmp_path: pathlib.Path) -> None:
     photos.write(tmp_path, SPLITS, side=8)
     config = samples.digits(source="folder", input_path=str(tmp_path), num_classes=2)

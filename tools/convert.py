@@ -27,7 +27,10 @@ _FORMATS = flags.DEFINE_list(
     " requirements-runtimes.txt).",
 )
 _CALIBRATION_IMAGES = flags.DEFINE_integer(
-    "calibration_images", 500, "Calibration images of the export that int8 takes its ranges from.", lower_bound=1
+    "calibration_images",
+    500,
+    "Calibration images of the export that int8 takes its ranges from.",
+    lower_bound=1,
 )
 
 

@@ -82,9 +82,7 @@ def provenance(run: Run, task: BigNASConfig, licence: str) -> dict[str, Any]:
     theirs = run.origin.licence if run.origin else ""
     return {
         "data": config_lib.images_name(task.train_data),
-        "licence": f"{licence}; of its weights: {theirs}"
-        if licence and theirs
-        else licence or theirs,
+        "licence": "; of its weights: ".join(filter(None, (licence, theirs))),
         "source": run.source,
         **({"origin": dataclasses.asdict(run.origin)} if run.origin else {}),
         "tensorflow": machine.versions()["tensorflow"],

@@ -268,9 +268,10 @@ def test_the_tool_offers_every_source() -> None:
     assert set(tool.flags.FLAGS["from"].parser.enum_values) == set(SOURCES)
 
 
-def test_every_source_has_an_experiment_of_its_space(tmp_path: pathlib.Path) -> None:
-    for source in SOURCES.values():
+def test_every_source_has_an_experiment_of_its_space() -> None:
+    for name, source in SOURCES.items():
         config = bignas.configure("bignas_imagenet", [source.experiment], show=None)
         space = presets.get(config.task.model.search_space)
+        assert space.name == {"alphanet": "attentive_nas"}.get(name, name)
         for child in config.task.evaluation.children:
             presets.child(space, child)

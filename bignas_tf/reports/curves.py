@@ -43,8 +43,9 @@ def losses(folder: str) -> Curves:
     curves = {}
     for name in _LOSSES:
         if f"loss_{name}" in events.Tags()["tensors"]:
-            points = events.Tensors(f"loss_{name}")
             # A run that was killed repeats steps it has written before; the later ones count.
+            # The names of files do not say which those are: within a second, 10 goes before 9.
+            points = sorted(events.Tensors(f"loss_{name}"), key=lambda point: point.wall_time)
             last = {p.step: float(tensor_util.make_ndarray(p.tensor_proto)) for p in points}
             steps = sorted(last)
             curves[name] = (steps, [last[step] for step in steps])

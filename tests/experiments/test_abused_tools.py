@@ -128,10 +128,13 @@ def test_what_a_tool_leaves_is_compared() -> None:
 
 def test_what_a_tool_left_running_is_found(tmp_path: pathlib.Path) -> None:
     assert strays.left(tmp_path) == ""
-    waits = [sys.executable, "-S", "-c", "input()"]
+    waits = [sys.executable, "-S", "-c", "print(flush=True); input()"]
     variables = os.environ | strays.variables(tmp_path)
-    with subprocess.Popen(waits, env=variables, stdin=subprocess.PIPE) as process:
-        assert strays.left(tmp_path, 0).endswith("-S -c input()")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(waits, env=variables, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # before its first word, its variables may not be in place yet
+        assert strays.left(tmp_path, 0).endswith("-S -c print(flush=True); input()")
         assert strays.left(tmp_path / "other", 0) == ""
         process.kill()
     assert strays.left(tmp_path) == ""

@@ -255,11 +255,14 @@ def test_words_of_a_judgement_stay_data(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_step_written_twice_counts_once(tmp_path: pathlib.Path) -> None:
-    for losses in ({10: 3.0, 20: 2.0, 30: 9.0}, {20: 1.5, 30: 1.0}):
-        # The second writer is that of a run which was killed, and resumed from step 10.
-        writer = tf.summary.create_file_writer(str(tmp_path))
+    # The second writer is that of a run which was killed, and resumed from step 10. Its file comes
+    # first by name, as the tenth of a second does.
+    for name, losses in (("9", {10: 3.0, 20: 2.0, 30: 9.0}), ("10", {20: 1.5, 30: 1.0})):
+        writer = tf.summary.create_file_writer(str(tmp_path / name))
         with writer.as_default():
             for step, loss in losses.items():
                 tf.summary.scalar("loss_biggest", loss, step)
         writer.close()
+        (written,) = (tmp_path / name).iterdir()
+        written.rename(tmp_path / f"events.out.tfevents.1.{name}.v2")
     assert curves.losses(str(tmp_path)) == {"biggest": ([10, 20, 30], [3.0, 1.5, 1.0])}

@@ -20,7 +20,7 @@ from bignas_tf.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from bignas_tf.accuracy import Accuracy
-    from bignas_tf.api.baseline import baseline
+    from bignas_tf.api.baseline import Baseline, baseline
     from bignas_tf.api.cascades import export_cascade
     from bignas_tf.api.counting import check_budgets, cost
     from bignas_tf.api.devices import evaluation_strategy, training_strategy
@@ -36,11 +36,14 @@ if TYPE_CHECKING:
     from bignas_tf.api.runs import configure, fit, load, read_config, train
     from bignas_tf.api.searching import search
     from bignas_tf.api.selecting import select
+    from bignas_tf.conversion.figures import ConversionReport
     from bignas_tf.data.prepare import prepare as prepare_data
     from bignas_tf.exports.publishing import finish as finish_exports
     from bignas_tf.exports.trainable import backbone
+    from bignas_tf.latency.table import LatencyTable
     from bignas_tf.packaged import unpack_demo
     from bignas_tf.search_space.architecture import Architecture
+    from bignas_tf.search_space.cost import Cost
     from bignas_tf.search_space.presets import get as search_space_of
     from bignas_tf.search_space.published import published
     from bignas_tf.search_space.space import SearchSpace
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from bignas_tf.selection.judged import Judgement
     from bignas_tf.selection.result import SearchResult
     from bignas_tf.selection.result import read as read_search
+    from bignas_tf.selection.selected import Selected
     from bignas_tf.training.checkpoints import Run
     from bignas_tf.training.recipe import Recipe
     from bignas_tf.workers import is_chief
@@ -60,13 +64,18 @@ __version__ = "0.2.0.dev0"
 _HOMES = {
     "Accuracy": "accuracy.Accuracy",
     "Architecture": "search_space.architecture.Architecture",
+    "Baseline": "api.baseline.Baseline",
     "Budget": "selection.budgets.Budget",
     "Cascade": "selection.cascades.Cascade",
+    "ConversionReport": "conversion.figures.ConversionReport",
+    "Cost": "search_space.cost.Cost",
     "Judgement": "selection.judged.Judgement",
+    "LatencyTable": "latency.table.LatencyTable",
     "Recipe": "training.recipe.Recipe",
     "Run": "training.checkpoints.Run",
     "SearchResult": "selection.result.SearchResult",
     "SearchSpace": "search_space.space.SearchSpace",
+    "Selected": "selection.selected.Selected",
     "backbone": "exports.trainable.backbone",
     "baseline": "api.baseline.baseline",
     "budget": "selection.budgets.parse",
@@ -83,9 +92,9 @@ _HOMES = {
     "export_family": "api.exporting.export_family",
     "export_garden": "api.garden.export_garden",
     "finetune": "api.finetuning.finetune",
-    "import_supernet": "api.importing.import_supernet",
     "finish_exports": "exports.publishing.finish",
     "fit": "api.runs.fit",
+    "import_supernet": "api.importing.import_supernet",
     "is_chief": "workers.is_chief",
     "judge": "api.judging.judge",
     "latency_table": "api.latency.latency_table",
@@ -110,14 +119,19 @@ _HOMES = {
 __all__ = [
     "Accuracy",
     "Architecture",
+    "Baseline",
     "Budget",
     "Cascade",
+    "ConversionReport",
+    "Cost",
     "Judgement",
+    "LatencyTable",
     "Recipe",
     "Run",
     "RunError",
     "SearchResult",
     "SearchSpace",
+    "Selected",
     "UsageError",
     "backbone",
     "baseline",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import pathlib
 import re
 from collections.abc import Iterator
@@ -111,6 +112,16 @@ def test_the_readmes_example_uses_public_names() -> None:
     }
     assert "train" in used
     assert used <= set(bignas.__all__)
+
+
+def test_calls_on_the_python_page_fit_the_functions() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    rows = "\n".join(line for line in page.splitlines() if line.startswith("|"))
+    calls = re.findall(r"`([a-z_]+)\(([^)…]*)\)`", rows)
+    assert len(calls) > 30
+    for name, listed in calls:
+        names = [each.partition("=")[0].strip() for each in listed.split(",") if each]
+        inspect.signature(getattr(bignas, name)).bind(**dict.fromkeys(names))
 
 
 def test_the_python_page_has_every_public_name() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from bignas_tf import errors
 from bignas_tf.api import arguments, selecting
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
@@ -20,12 +21,13 @@ from bignas_tf.selection.objectives import Measurement, Objective
 if TYPE_CHECKING:
     from bignas_tf.training.checkpoints import Run
 
-# Title, unit, and the field of `cost.Cost` of which it counts millions.
+# Objectives. Title, unit, and the field of `cost.Cost` of which it counts millions.
 COUNTED = {
     "mflops": ("multiply-adds", "M", "macs"),
     "params_m": ("parameters", "M", "params"),
     "activation_mb": ("peak activation memory", "MB", "peak_activation_bytes"),
 }
+MEASURED = ("saved_model_ms", "litert_ms", "table_ms", "command_ms")  # by `api.objectives`
 _CLASSES, _CHANNELS = 1000, 3
 # A run has no more classes, and a space no wider layers; counts of them fit into 64 bits.
 _MOST_CLASSES, _MOST_CHANNELS = 1 << 22, 1 << 14
@@ -61,7 +63,7 @@ def check_budgets(
 ) -> None:
     """Refuses budgets that a search would refuse, before there is anything to search.
 
-    Limits on costs that are measured, such as `litert_ms`, are not checked.
+    How much a measured cost, such as `litert_ms`, may be is not checked.
 
     Args:
       space: a search space, its preset's name or YAML file, or a run.
@@ -70,10 +72,11 @@ def check_budgets(
       input_channels: of the images; the run's, or 3, if None.
 
     Raises:
-      UsageError: no such space, a malformed budget, or one that no child meets or that every child
-        meets; names the feasible range.
+      UsageError: no such space or objective, a malformed budget, or one that no child meets or
+        that every child meets; names the feasible range.
     """
     limits = selecting.read_budgets(budgets)
+    check_names(budgets_lib.limited(limits))
     models = model_space_of(space, num_classes, input_channels)
 
     def cost_of(child: Architecture) -> Cost:
@@ -83,6 +86,18 @@ def check_budgets(
     budgets_lib.check(
         models.space, limits, built, lambda name, child: built[name].measure(child).value
     )
+
+
+def check_names(objectives: Iterable[str]) -> None:
+    """Refuses objectives that no search knows.
+
+    Raises:
+      UsageError: names the first of them, and what there is.
+    """
+    choices = [*COUNTED, *MEASURED]
+    for name in objectives:
+        if name not in choices:
+            raise errors.UsageError(f"a budget limits {errors.shown(name)}; choose from {choices}")
 
 
 def objective(name: str, cost_of: Callable[[Architecture], Cost]) -> Objective:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -26,7 +27,7 @@ BACKBONE_FILE = "backbone.json"
 def configure_garden(
     experiment: str,
     config_files: Sequence[str | os.PathLike[str]] = (),
-    params_override: str = "",
+    params_override: str | Mapping[str, Any] = "",
 ) -> cfg.ExperimentConfig:
     """Builds the configuration of an experiment of the Model Garden on a child.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
@@ -29,7 +30,7 @@ def import_supernet(
     model_dir: str | os.PathLike[str],
     *,
     config_files: Sequence[str | os.PathLike[str]] = (),
-    params_override: str = "",
+    params_override: str | Mapping[str, Any] = "",
     show: Show | None = console.print_line,
 ) -> Run:
     """Makes a run of a supernet that others have trained.

@@ -48,10 +48,7 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
     Raises:
       UsageError: an unknown name, or an option that is missing, wrong or of no use.
     """
-    choices = [*counting.COUNTED, *_LATENCIES]
-    for name in names:
-        if name not in choices:
-            raise errors.UsageError(f"a budget limits {errors.shown(name)}; choose from {choices}")
+    counting.check_names(names)
     _check_used(names, options)
     net, models = run.supernet, counting.model_space_of(run)
     setting = _Setting(net, options, models, Disposable())
@@ -157,9 +154,6 @@ def _words(command: str | None) -> list[str]:
     return words
 
 
-_LATENCIES: dict[str, Callable[[_Setting], Objective]] = {
-    "saved_model_ms": _saved_model,
-    "litert_ms": _litert,
-    "table_ms": _table,
-    "command_ms": _command,
-}
+_LATENCIES: dict[str, Callable[[_Setting], Objective]] = dict(
+    zip(counting.MEASURED, (_saved_model, _litert, _table, _command), strict=True)
+)

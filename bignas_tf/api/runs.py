@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -23,7 +24,7 @@ from bignas_tf.training.checkpoints import Run
 def configure(
     experiment: str = "bignas_small",
     config_files: Sequence[str | os.PathLike[str]] = (),
-    params_override: str = "",
+    params_override: str | Mapping[str, Any] = "",
     *,
     run: Run | None = None,
     show: Show | None = console.print_line,
@@ -33,7 +34,8 @@ def configure(
     Args:
       experiment: a registered experiment, such as "bignas_small".
       config_files: YAML files that override it.
-      params_override: overrides on top, as in "trainer.train_steps=500,task.seed=1", or YAML.
+      params_override: overrides on top, as in "trainer.train_steps=500,task.seed=1", YAML, or a
+        mapping such as {"trainer": {"train_steps": 500}}.
       run: its search space overrides that of the files, as `finetune` needs.
       show: takes a line if lengths and learning rates were rescaled to the batch; None for
         silence.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from official.core import config_definitions as cfg
 
@@ -25,7 +26,7 @@ def search(
     budgets: Sequence[Budget | str],
     output_dir: str | os.PathLike[str],
     *,
-    params_override: str = "",
+    params_override: str | Mapping[str, Any] = "",
     threads: int = 1,
     latency_table: str | os.PathLike[str] | None = None,
     latency_command: str | None = None,
@@ -90,7 +91,9 @@ def search(
     return result
 
 
-def _overridden(config: cfg.ExperimentConfig, params_override: str) -> cfg.ExperimentConfig:
+def _overridden(
+    config: cfg.ExperimentConfig, params_override: str | Mapping[str, Any]
+) -> cfg.ExperimentConfig:
     """A run's configuration with what a search may change of it."""
     changed = copy.deepcopy(config)
     if params_override:

@@ -46,7 +46,10 @@ def select(
     which = None if rerank is None else reranking.parse(rerank)
     files.make_folder(output_dir)
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
-        raise errors.UsageError("--output_dir is the folder of --select; choose another")
+        raise errors.UsageError(
+            f"{os.fspath(output_dir)} is the folder of the search itself; choose another "
+            "--output_dir"
+        )
     found = result_lib.read(search_dir)
     if prefer is not None:
         found = found.preferring(prefer)
@@ -81,6 +84,9 @@ def read_budgets(budgets: Sequence[Budget | str]) -> list[Budget]:
         raise errors.UsageError(
             "no budget was given; write each as in 'mflops=4' or 'litert_ms=1,params_m=0.2'"
         )
+    for each in given:
+        if not isinstance(each, Budget | str):
+            raise errors.UsageError(f"budget {errors.shown(each)}: write it as in 'mflops=4'")
     return [each if isinstance(each, Budget) else budgets_lib.parse(each) for each in given]
 
 

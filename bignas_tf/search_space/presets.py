@@ -102,6 +102,7 @@ def bignas_large() -> SearchSpace:
     )
 
 
+_EXTREMES = ("smallest", "biggest")  # of the children of every space
 PRESETS: dict[str, Callable[[], SearchSpace]] = {
     "bignas_imagenet": bignas_imagenet,
     "bignas_imagenet_symmetric": bignas_imagenet_symmetric,
@@ -153,7 +154,8 @@ def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Ar
 
     Args:
       space: what it belongs to.
-      name: the architecture itself, a published child's name, or what `space.named` takes.
+      name: the architecture itself, "smallest", "biggest", a published child's name, or a JSON
+        file.
 
     Raises:
       UsageError: no such child, or one outside the space.
@@ -162,11 +164,25 @@ def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Ar
         space.validate(name)
         return name
     name = os.fspath(name)
+    if name in _EXTREMES:
+        return space.smallest() if name == "smallest" else space.biggest()
     if not published.is_published(name):
-        return space.named(name)
+        return _in_file(space, name)
     architecture = published.published(name)
     try:
         space.validate(architecture)
     except errors.UsageError as error:
         raise errors.UsageError(f"{name} is not a child of {space.name!r}: {error}") from None
+    return architecture
+
+
+def _in_file(space: SearchSpace, path: str) -> Architecture:
+    if not path.endswith(".json") and "/" not in path and not files.is_file(path):
+        known = [*_EXTREMES, *published.published_names(space.name)]
+        raise errors.UsageError(
+            f"{errors.shown(path)} is neither a file nor the name of a child of {space.name!r}: "
+            f"{', '.join(known)}"
+        )
+    architecture = Architecture.load(path)
+    space.validate(architecture)
     return architecture

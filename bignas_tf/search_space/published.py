@@ -106,8 +106,8 @@ def published(name: str) -> Architecture:
 
 
 def published_names(space: str) -> tuple[str, ...]:
-    """Names that `published` takes, of the children of a preset."""
-    return _NAMES[space]
+    """Names that `published` takes, of the children of a preset; few presets have some."""
+    return _NAMES.get(space, ())
 
 
 def is_published(name: str) -> bool:

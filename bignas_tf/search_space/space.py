@@ -129,18 +129,6 @@ class SearchSpace:
         """The most of every choice, on the highest training resolution."""
         return self._extreme(max, self.train_resolutions[-1])
 
-    def named(self, name: str) -> Architecture:
-        """The child called "smallest" or "biggest", or the one in a JSON file.
-
-        Raises:
-          UsageError: no such file, or an architecture outside this space.
-        """
-        if name in ("smallest", "biggest"):
-            return self.smallest() if name == "smallest" else self.biggest()
-        architecture = Architecture.load(name)
-        self.validate(architecture)
-        return architecture
-
     def _extreme(self, pick: Callable[[Sequence[int]], int], resolution: int) -> Architecture:
         code = np.array([pick(choices) for choices in self.genes], np.int32)
         code[RESOLUTION] = resolution

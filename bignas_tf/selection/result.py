@@ -10,6 +10,7 @@ from typing import Any
 from bignas_tf import errors, files
 from bignas_tf.plain import Value
 from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import candidates as candidates_lib
 from bignas_tf.selection import hypervolume, reranking
 from bignas_tf.selection.budgets import Budget
@@ -35,7 +36,7 @@ class SearchResult:
       ranking: the images that ranked candidates.
       reporting: the images that selected children are reported on.
       candidates: every child that was tried, in order.
-      selected: a child for each budget.
+      selected: a child for each budget, each budget once, the smaller one first.
       warnings: limits of the selection, in plain words.
       rerank: by which files children were selected; None if by their own accuracies.
       train_data: the fields of `task.train_data` that were not the run's own, with their values.
@@ -46,7 +47,7 @@ class SearchResult:
     objectives: Mapping[str, Quantity]
     ranking: ImageSet
     reporting: ImageSet
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[Candidate, ...] = dataclasses.field(default=(), repr=False)  # hundreds
     selected: tuple[Selected, ...] = ()
     warnings: tuple[str, ...] = ()
     rerank: Reranking | None = None
@@ -56,6 +57,23 @@ class SearchResult:
     def budgets(self) -> list[Budget]:
         """What children were wanted for."""
         return [each.budget for each in self.selected]
+
+    def child(self, budget: Budget | str) -> Selected:
+        """The child selected for a budget.
+
+        Args:
+          budget: or its text, such as "mflops=4".
+
+        Raises:
+          UsageError: it was not asked for.
+        """
+        name = (budgets_lib.parse(budget) if isinstance(budget, str) else budget).name
+        for each in self.selected:
+            if each.name == name:
+                return each
+        raise errors.UsageError(
+            f"no child was selected for {name}, but for {', '.join(e.name for e in self.selected)}"
+        )
 
     @property
     def strategy(self) -> str:

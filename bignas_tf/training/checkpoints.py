@@ -39,7 +39,19 @@ _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A trained (or half trained) supernet and what it was trained as."""
+    """A trained (or half trained) supernet and what it was trained as.
+
+    Attributes:
+      model_dir: the folder of the run.
+      config: what it was last trained with.
+      space: which children there are.
+      supernet: with the weights of the checkpoint, or their averages if the run kept them.
+      checkpoint: its path, without an ending; empty if the weights are not from a file.
+      step: at which it was written.
+      index_sha256: of its index; tells it from one that was trained differently.
+      origin: who trained the weights, if they were imported.
+      images: what each split had when the run was last started, if that is known.
+    """
 
     model_dir: str
     config: cfg.ExperimentConfig = dataclasses.field(repr=False)
@@ -49,7 +61,7 @@ class Run:
     step: int
     index_sha256: str = dataclasses.field(repr=False)
     origin: Origin | None = dataclasses.field(default=None, repr=False)
-    images: BySplit | None = dataclasses.field(default=None, repr=False)  # from `learnt.read`
+    images: BySplit | None = dataclasses.field(default=None, repr=False)
 
     @property
     def source(self) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 from official.core import config_definitions as cfg
@@ -20,7 +21,7 @@ _MOST_SHOWN = 300  # characters of overrides in a message
 def parse(
     name: str,
     config_files: Sequence[str],
-    params_override: str,
+    params_override: str | Mapping[str, Any],
     show: Show = console.silent,
 ) -> cfg.ExperimentConfig:
     """Builds a configuration; later sources win.
@@ -29,7 +30,7 @@ def parse(
       name: a registered experiment.
       config_files: YAML files of overrides; see `bignas_tf.packaged` for those that come with
         this package.
-      params_override: "a.b=1,c.d=x", a YAML string, or a YAML file.
+      params_override: as `override` takes them.
       show: takes a line if lengths and rates were rescaled to the batch.
 
     Raises:
@@ -56,12 +57,12 @@ def _registered(name: str) -> cfg.ExperimentConfig:
         ) from None
 
 
-def override(config: cfg.ExperimentConfig, source: str) -> None:
+def override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> None:
     """Overrides fields; whether their values fit together is not checked.
 
     Args:
       config: is changed.
-      source: "a.b=1,c.d=x", a YAML string, or a YAML file.
+      source: "a.b=1,c.d=x", a YAML string, a YAML file, or what such a file holds.
 
     Raises:
       UsageError: an unknown key (the nearest valid one is named), a value of another type, or
@@ -75,7 +76,7 @@ def override(config: cfg.ExperimentConfig, source: str) -> None:
         raise errors.UsageError(
             f"cannot read overrides {errors.shown(source, _MOST_SHOWN)}: {errors.one_line(error)}"
         ) from error
-    named = errors.cut(source, _MOST_SHOWN)
+    named = errors.cut(str(source), _MOST_SHOWN)
     field_types.check(config, values, named)
     try:
         config.override(values, is_strict=True)
@@ -83,7 +84,9 @@ def override(config: cfg.ExperimentConfig, source: str) -> None:
         raise errors.UsageError(f"{named}: {errors.one_line(error)}") from error
 
 
-def _values(source: str) -> dict[str, object]:
+def _values(source: str | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(source, str):
+        return dict(source)
     if os.path.isfile(source) or (source.endswith((".yaml", ".yml")) and "=" not in source):
         values = strict_yaml.load(files.read_text(packaged.experiment_file(source)))
     else:

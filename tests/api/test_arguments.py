@@ -84,6 +84,10 @@ def test_budgets_are_checked_without_a_run() -> None:
         bignas.check_budgets(small, [f"mflops=4,params_m={beyond:.6f}"], **costs)
     with pytest.raises(bignas.UsageError, match="no budget was given"):
         bignas.check_budgets(small, [], **costs)
+    with pytest.raises(bignas.UsageError, match=r"^a budget limits 'litert'; choose from \['mf"):
+        bignas.check_budgets(small, ["mflops=4", "litert=4"], **costs)
+    with pytest.raises(bignas.UsageError, match=r"^budget 4: write it as in 'mflops=4'$"):
+        bignas.check_budgets(small, [4], **costs)  # type: ignore[list-item]
 
 
 def test_a_single_value_is_a_list_of_one() -> None:

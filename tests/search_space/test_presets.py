@@ -100,6 +100,12 @@ def test_a_child_is_named_or_published_and_lies_in_the_space() -> None:
     assert presets.child(space, "biggest") == space.biggest()
     with pytest.raises(errors.UsageError, match=r"'resolution' is 192; choose from \[20"):
         presets.child(presets.bignas_small(), "BigNASModel-S")
+    with pytest.raises(errors.UsageError, match=r"^'BigNASModel-XL' is neither .* smallest, bigg"):
+        presets.child(space, "BigNASModel-XL")
+    with pytest.raises(errors.UsageError, match=r"of 'bignas_small': smallest, biggest$"):
+        presets.child(presets.bignas_small(), "Smallest")
+    with pytest.raises(errors.UsageError, match=r"none\.json cannot be read"):
+        presets.child(space, "none.json")
 
 
 def test_a_yaml_file_is_read(tmp_path: pathlib.Path) -> None:

@@ -223,5 +223,5 @@ def test_a_selection_into_a_bucket(remote: str) -> None:
     result.write(f"{folder}/other", made_up_searches.result())
     selecting.select(f"{folder}/other", made_up_searches.BUDGETS, f"{folder}/again", show=None)
     assert result.read(f"{folder}/again") == result.read(f"{folder}/other")
-    with pytest.raises(errors.UsageError, match="is the folder of --select"):
+    with pytest.raises(errors.UsageError, match="is the folder of the search itself"):
         selecting.select(folder, made_up_searches.BUDGETS, f"{folder}/", show=None)

@@ -256,6 +256,10 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     wanted = [Budget({"mflops": 50}), Budget({"mflops": 22}), Budget({"ms": 1.0})]
     again = selecting.select_again(result.read(folder), wanted)
     known, cheap, fast = again.selected
+    assert [again.child(each) for each in ("mflops=50", wanted[1], "ms=1")] == [known, cheap, fast]
+    with pytest.raises(errors.UsageError, match=r"^no child was selected for 30, but for 50, 22, "):
+        again.child("mflops=30")
+    assert len(str(again)) < 3000  # without the candidates
     assert known.architecture == DEAREST.architecture
     assert known.reporting == Accuracy(0.8, 100)
     assert cheap.architecture == CHEAP.architecture

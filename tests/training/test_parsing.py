@@ -256,3 +256,11 @@ def test_a_split_is_given_as_yaml() -> None:
 def test_an_experiment_is_not_changed_by_another_s_overrides() -> None:
     parsing.parse("bignas_small", [], "task.seed=7")
     assert parsing.parse("bignas_small", [], "").task.seed == 0
+
+
+def test_overrides_may_be_a_mapping() -> None:
+    values = {"trainer": {"train_steps": 7}, "task": {"sandwich": {"num_random": 3}}}
+    config = parsing.parse("bignas_small", [], values)
+    assert (config.trainer.train_steps, config.task.sandwich.num_random) == (7, 3)
+    with pytest.raises(errors.UsageError, match=r"trainer\.train_step"):
+        parsing.parse("bignas_small", [], {"trainer": {"train_step": 7}})

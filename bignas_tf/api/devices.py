@@ -16,7 +16,7 @@ def _strategy(
 
     Args:
       kind: "one_device", "mirrored", "multi_worker_mirrored" or "tpu".
-      num_gpus: of the first two; 0 for the CPU.
+      num_gpus: of the first two; "one_device" takes a GPU, if there is one, in any case.
       tpu: name or address of a TPU.
       all_reduce_alg: of several GPUs or workers; None leaves the choice to TensorFlow.
 
@@ -32,6 +32,8 @@ def _strategy(
     available = len(tf.config.list_physical_devices("GPU"))
     if kind in ("one_device", "mirrored") and num_gpus > available:
         raise errors.UsageError(f"num_gpus is {num_gpus}; TensorFlow finds {available}")
+    if kind == "one_device":
+        num_gpus = min(available, 1)
     try:
         return distribute_utils.get_distribution_strategy(
             kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
@@ -67,25 +69,6 @@ def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distrib
         runtime.num_gpus,
         tpu or runtime.tpu,
         runtime.all_reduce_alg,
-    )
-
-
-def unused_gpus(strategy: tf.distribute.Strategy, available: int) -> str:
-    """A line for a run that trains on the CPU though there are GPUs; empty for others.
-
-    Args:
-      strategy: of the run.
-      available: how many GPUs TensorFlow finds.
-    """
-    try:
-        on = strategy.extended.worker_devices
-    except RuntimeError:  # TensorFlow's default one, which takes a GPU if there is one
-        return ""
-    if not available or any(tf.DeviceSpec.from_string(name).device_type != "CPU" for name in on):
-        return ""
-    return (
-        f"training on the CPU, though TensorFlow finds {available} GPU{'s' * (available > 1)}; "
-        "runtime.num_gpus=1 trains on one"
     )
 
 

@@ -114,8 +114,6 @@ def fit(
     """Trains a supernet and leaves it in its folder; see `train`."""
     task, show = config.task, console.or_silent(show)
     strategy = strategy or devices.training_strategy(config)
-    if line := devices.unused_gpus(strategy, len(tf.config.list_physical_devices("GPU"))):
-        show(line)
     with precision(config.runtime.mixed_precision_dtype):
         # Before training: otherwise these mistakes would show only after it.
         for warning in apart.check_training(task):

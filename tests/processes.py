@@ -161,10 +161,19 @@ def _run(arguments: Sequence[str], variables: Mapping[str, str], out: int, err: 
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 
 
+# Below those that systems give to whoever asks for any; other test processes begin elsewhere.
+_PORTS = itertools.count(20_000 + os.getpid() % 1_000 * 10)
+
+
 def free_hosts(number: int) -> list[str]:
-    """Addresses of this machine without a listener."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("localhost", 0))
-        return [f"localhost:{each.getsockname()[1]}" for each in sockets]
+    """Addresses of this machine without a listener; each is given out once."""
+    return [f"localhost:{next(filter(_is_free, _PORTS))}" for _ in range(number)]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        try:
+            tried.bind(("localhost", port))
+        except OSError:
+            return False
+    return True

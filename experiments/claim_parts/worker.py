@@ -6,6 +6,7 @@ its threads do not survive a fork. Starting each from the beginning would cost t
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -57,6 +58,8 @@ def _serve(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
 ) -> None:
+    # Left to the collector, an iterator of tf.data would wait for threads that are not here.
+    gc.freeze()
     others.close()  # or the end of the campaign would not be seen
     no_chatter()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what it means

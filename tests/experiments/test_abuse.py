@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -67,6 +69,27 @@ def test_what_is_neither_is_told(folder: pathlib.Path) -> None:
     assert "the file was changed" in outcome.failures
     assert outcome.to_json()["failures"] == outcome.failures
     assert path.read_text() == "mflops=4,params_m=0.2"
+
+
+def test_forms_do_not_depend_on_what_is_imported(
+    folder: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "budget.txt"
+    forms: list[list[bytes]] = [[], []]
+    for number in range(2):
+
+        def keep(where: pathlib.Path, number: int = number) -> None:
+            forms[number].append(path.read_bytes())
+
+        damaged.check(Reader(path.name, keep, readers.READERS[0].damaged), folder, 100, 0)
+        source = tmp_path / "others.py"
+        constants = (f"x{n} = {n**5 % 99_991}, {chr(64 + n) * n!r}" for n in range(1, 50))
+        source.write_text("\n".join(constants))
+        spec = importlib.util.spec_from_file_location("others", source)
+        assert spec is not None
+        monkeypatch.setitem(sys.modules, "others", importlib.util.module_from_spec(spec))
+    assert len(set(forms[0])) > 50
+    assert forms[0] == forms[1]
 
 
 def test_a_folder_that_is_not_of_a_finished_quickstart_names_what_is_missing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -130,7 +131,8 @@ def test_a_family_of_which_one_is_wrong_does_not_appear(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_lies_in_the_folder_stays_there(family: pathlib.Path) -> None:
+def test_what_lies_in_the_folder_stays_there(family: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    family = shutil.copytree(family, tmp_path / "family")
     before = {path: path.read_bytes() for path in (family / NAMES[0]).rglob("*") if path.is_file()}
     servable = servables.servable(servables.SPACE.smallest())
     assert saved_model.export_family([(NAMES[0], servable)], str(family)) == [

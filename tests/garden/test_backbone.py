@@ -134,8 +134,8 @@ def test_random_weights_are_a_setting(colour: stored.Stored) -> None:
     assert not np.array_equal(stem.get_weights()[0], colour.child.get_layer("stem_conv").kernel)
 
 
-def test_frozen_it_computes_with_its_own_statistics(built: backbone.ChildBackbone) -> None:
-    images = preprocess_ops.normalize_image(_pixels())
+def test_frozen_it_computes_with_its_own_statistics(colour: stored.Stored) -> None:
+    built, images = _build(colour), preprocess_ops.normalize_image(_pixels())
     assert not np.allclose(built(images, training=True)["2"], built(images, training=False)["2"])
     built.trainable = False  # what the Garden's `freeze_backbone` does
     before = built.get_weights()
@@ -144,7 +144,6 @@ def test_frozen_it_computes_with_its_own_statistics(built: backbone.ChildBackbon
     )
     for left, right in zip(before, built.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
-    built.trainable = True
 
 
 def test_experiments_of_the_garden_take_a_child(colour: stored.Stored) -> None:

@@ -67,8 +67,8 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: pathli
     text = f'sleep 60 & echo $! > "{tmp_path}/pid"; echo begun; wait'
     command = _script(tmp_path, text)
     began = time.monotonic()
-    with pytest.raises(errors.RunError, match=r"took over 1 s; it printed 'begun'"):
-        user_command.milliseconds([command], str(tmp_path), limit_s=1.0)
+    with pytest.raises(errors.RunError, match=r"took over 5 s; it printed 'begun'"):
+        user_command.milliseconds([command], str(tmp_path), limit_s=5.0)
     assert time.monotonic() - began < LIMIT_S
     pid = int((tmp_path / "pid").read_text())
     while _runs(pid):

@@ -91,9 +91,11 @@ def test_logits_that_are_not_finite_stop_the_run(net: Supernet, evaluator: Evalu
     statistics, bias = evaluator.statistics(child), net.classifier.bias.numpy()
     net.classifier.bias.assign(tf.fill([digits.CLASSES], np.nan))
     message = re.escape(f"child {child} gives logits that are not finite")
-    with pytest.raises(errors.RunError, match=message):
-        evaluator.top1(child, statistics, digits.batches("test[:8]"))
-    net.classifier.bias.assign(bias)
+    try:
+        with pytest.raises(errors.RunError, match=message):
+            evaluator.top1(child, statistics, digits.batches("test[:8]"))
+    finally:
+        net.classifier.bias.assign(bias)
 
 
 @pytest.mark.parametrize("devices", [1, 2])

@@ -44,7 +44,7 @@ def test_a_table_is_measured_completed_and_kept(forks: Forks, tmp_path: pathlib.
     # On a slow machine lines of progress come in between.
     started = r"5 parts, 0 measured before\n(\d/5 parts, .*\n)*5/5 parts, 0\.0 min left\n"
     assert re.match(started, done.stdout)
-    compared = r"^2 random children .* sum over measured \d.*\), correlation -?\d"
+    compared = r"^2 random children .* sum over measured \d.*\)"  # a correlation if they differ
     assert re.search(compared, done.stdout, re.MULTILINE)
     table = LatencyTable.load(path)
     assert set(table.times) == set(MODELS.all_parts([8]))

@@ -136,7 +136,7 @@ def test_a_browser_shows_every_plot_offline_and_what_is_pointed_at(
     address = (report_dir / "report.html").as_uri()
     browser.get(address)
     # Plotly draws when it has measured the page.
-    WebDriverWait(browser, 30).until(
+    WebDriverWait(browser, 120).until(
         lambda page: len(page.find_elements("css selector", ".js-plotly-plot .subplot")) == PLOTS
     )
     shown: dict[str, Any] = browser.execute_script(
@@ -149,7 +149,7 @@ def test_a_browser_shows_every_plot_offline_and_what_is_pointed_at(
     candidates = result_lib.read(search_dir).candidates
     assert len(points) == len(candidates) + len(commands.BUDGETS)
     ActionChains(browser).move_to_element(points[0]).perform()
-    (hover,) = WebDriverWait(browser, 30).until(
+    (hover,) = WebDriverWait(browser, 120).until(
         lambda page: page.find_elements("css selector", "#figure-search_mflops .hovertext")
     )
     assert "top-1" in hover.text

@@ -129,19 +129,19 @@ def test_two_processes_train_as_one_does_though_a_worker_dies(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    loops = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval=4"
+    loops = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval=8"
     overrides = f"{ONLY_RANDOM},trainer.train_steps=20,{loops}"
     config = runs.parse(tmp_path, overrides)
     two = tmp_path / "two"
     with processes.two_workers(tmp_path, two, overrides) as (chief, other):
-        chief.until("step 6/")
+        chief.until("step 3/")  # far from the checkpoint of step 9
         other.send(signal.SIGKILL)
         code, stderr = chief.end()
         assert (code, "error: another worker was lost; start all" in stderr) == (1, True)
     # What the killed one saved stays until the next start.
     assert list(temporary.rglob("ckpt-*.index"))
     with processes.two_workers(tmp_path, two, overrides) as (chief, other):
-        chief.until(f"resuming from {two / 'ckpt-5'}")
+        chief.until(f"resuming from {two / 'ckpt-1'}")
         chief.until("step 7/")
         other.send(signal.SIGTERM)
         ends = [chief.end(), other.end()]

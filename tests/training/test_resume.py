@@ -45,13 +45,14 @@ def test_killed_runs_end_bit_equal_to_one_never_interrupted(tmp_path: pathlib.Pa
     runs.parse(tmp_path)
     model_dir, always = tmp_path / "run", f"{SMALL},{EVERY_STEP}1,trainer.max_to_keep=40"
     with training(tmp_path, tmp_path / "whole", always) as whole:
-        with training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}4") as run:
-            run.until("step 7/")
+        with training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}12") as run:
+            # Many steps from the next checkpoint: the run goes on until the signal arrives.
+            run.until("step 15/")
             run.send(signal.SIGKILL)
             assert run.end()[0] == -signal.SIGKILL
         with training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}1") as run:
-            # Steps 6 and 7 are lost.
-            run.until(f"resuming from {model_dir / 'ckpt-5'}")
+            # Steps 14 and 15 are lost.
+            run.until(f"resuming from {model_dir / 'ckpt-13'}")
             _kill_in_a_save(run, model_dir)
             assert run.end()[0] == -signal.SIGKILL
         with training(tmp_path, model_dir, f"{SMALL},{EVERY_STEP}100") as run:

@@ -47,6 +47,7 @@ def test_the_metadata_server_says_it(
     monkeypatch: pytest.MonkeyPatch, accelerator_type: str | None, generation: str
 ) -> None:
     monkeypatch.delenv("TPU_ACCELERATOR_TYPE", raising=False)
+    monkeypatch.setattr(tpu_host, "_TIMEOUT_S", 60)
     with _metadata(accelerator_type) as server:
         monkeypatch.setenv("GCE_METADATA_HOST", server)
         assert tpu_host.generation() == generation

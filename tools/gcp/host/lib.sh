@@ -12,14 +12,19 @@ drive_chips() {
 
 # running NAME: whether what in_background started under this name is alive.
 running() {
-  ! flock --nonblock "$1.lock" true
+  ! flock --shared --nonblock "$1.lock" true
 }
 
-# in_background NAME LOG COMMAND...: it outlives this shell, and its output is added to LOG.
+# in_background NAME LOG COMMAND...: it outlives this shell, and its output is added to LOG. Fails if
+# something else has been started under this name meanwhile.
 in_background() {
-  local name=$1 log=$2
+  local name=$1 log=$2 lock
   shift 2
-  setsid flock --nonblock "$name.lock" "$@" >> "$log" 2>&1 < /dev/null &
+  # Held from here on, and by the command once this shell has ended. Others hold it for a moment, to
+  # see whether it is held.
+  exec {lock}>> "$name.lock"
+  flock --timeout 5 "$lock"
+  setsid "$@" >> "$log" 2>&1 < /dev/null &
   printf '%s\n' "$!" > "$name.pid"
 }
 

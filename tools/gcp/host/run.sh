@@ -21,5 +21,5 @@ if [[ " $* " == *" --tpu=local "* ]]; then
 else
   export TPU_LOAD_LIBRARY=0 # the servers of a slice drive the chips, or nobody
 fi
-printf '%s\n' "$tool" > tool.name
 in_background tool "$tool.log" .venv/bin/python -m "tools.$tool" "$@"
+printf '%s\n' "$tool" > tool.name

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from bignas_tf.api.importing import import_supernet
     from bignas_tf.api.judging import evaluate, judge
     from bignas_tf.api.latency import latency_table
-    from bignas_tf.api.recipes import recipe
     from bignas_tf.api.reporting import report
     from bignas_tf.api.runs import configure, fit, load, read_config, train
     from bignas_tf.api.searching import search
@@ -55,7 +54,7 @@ if TYPE_CHECKING:
     from bignas_tf.selection.result import read as read_search
     from bignas_tf.selection.selected import Selected
     from bignas_tf.training.checkpoints import Run
-    from bignas_tf.training.recipe import Recipe
+    from bignas_tf.training.recipe import Recipe, recipe
     from bignas_tf.workers import is_chief
 
 __version__ = "0.2.0.dev0"
@@ -103,7 +102,7 @@ _HOMES = {
     "published": "search_space.published.published",
     "read_config": "api.runs.read_config",
     "read_search": "selection.result.read",
-    "recipe": "api.recipes.recipe",
+    "recipe": "training.recipe.recipe",
     "report": "api.reporting.report",
     "save_images": "api.examples.save_images",
     "search": "api.searching.search",

@@ -37,6 +37,22 @@ def failure(error: BaseException, message: str) -> RunError:
     return (OutOfMemoryError if is_out_of_memory(error) else RunError)(message)
 
 
+def require(fits: bool, name: str, value: object, takes: str) -> None:
+    """Refuses a value that does not fit.
+
+    Args:
+      fits: whether it does.
+      name: of the field or argument.
+      value: that was given.
+      takes: what is allowed, as in "0 or more".
+
+    Raises:
+      UsageError: it does not.
+    """
+    if not fits:
+        raise UsageError(f"{name} is {shown(value)}; it takes {takes}")
+
+
 def one_line(error: BaseException | str, most: int = 300) -> str:
     """An error of another library in one line, as our messages quote it.
 

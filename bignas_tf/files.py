@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bignas_tf import errors, full_disk, scratch
+from bignas_tf.plain import Value
 
 _MESSAGE, _LEAST_REASON = 299, 80  # characters of a message, and of its reason behind a long path
 # What reading a value of another form raises; `UsageError` is a `ValueError`.
@@ -119,6 +120,18 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise _usage_error(path, f"is not valid JSON ({error})") from error
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str], tool: str) -> Iterator[Value]:
+    """Reads a JSON file that `tool` writes; the file is named in errors inside, too.
+
+    Raises:
+      UsageError: the file cannot be read, or something failed.
+    """
+    content = Value(read_json(path))
+    with written_by(tool, path):
+        yield content
 
 
 @contextlib.contextmanager

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from bignas_tf import errors
 
 T = TypeVar("T")
+
+
+def is_whole(value: object, least: float = -math.inf, most: float = math.inf) -> TypeGuard[int]:
+    """Whether it is a whole number from `least` to `most`; a bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number; a bool is none, NaN is one."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Value:
@@ -76,7 +86,7 @@ class Value:
     def number(self, least: float = -math.inf, most: float = math.inf) -> float:
         """A finite number from `least` to `most`; whole ones stay integers."""
         value = self.content
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        if not is_number(value) or not _is_finite(value):
             raise self.wrong("it takes a number")
         if not least <= value <= most:
             raise self.wrong(
@@ -92,7 +102,7 @@ class Value:
 
     def count(self, least: int = 0, most: float = math.inf) -> int:
         """A whole number from `least` to `most`."""
-        if isinstance(self.content, bool) or not isinstance(self.content, int):
+        if not is_whole(self.content):
             raise self.wrong("it takes a whole number")
         self.number(least, most)
         return self.content

@@ -5,7 +5,6 @@
 alone:     are slices as good as the same children trained alone?
 ranking:   does the supernet rank children as training each alone does?
 ablations: what does each rule of training give (experiments/ablations/small)?
-search:    which strategy finds better children with equally many evaluations?
 uniform:   are searched children better than uniformly scaled ones of equal cost?
 adaptation: does a supernet of other classes save training? (only if --parts names it)
 
@@ -13,9 +12,10 @@ The ablations are laid on the paper's rules: give that part
 --config_file=experiments/fashion_mnist_paper.yaml. Adaptation halves the classes of a folder of
 images: give it --config_file=experiments/adaptation.yaml.
 
-The parts share their supernets. Each finished unit of work (a training run and its
-measurements) is in --work_dir/journal.jsonl at once: after a kill the same command
-continues, the run in flight from its checkpoint. A finished part is not run again.
+The parts share their supernets. Each finished unit of work (a training run and its measurements)
+is in --work_dir/journal.jsonl at once: after a kill the same command continues, the run in flight
+from its checkpoint. A finished part is not run again. Strategies of a search have a campaign of
+their own, `experiments.strategies`.
 Result: a JSON file, a Markdown table and a plot of each part in --results_dir.
 """
 
@@ -30,9 +30,9 @@ from absl import flags
 from bignas_tf import errors
 from tools.cli import launch, no_chatter
 
-_OF_ANY_IMAGES = ("alone", "ranking", "ablations", "search", "uniform")
+_OF_ANY_IMAGES = ("alone", "ranking", "ablations", "uniform")
 PARTS = (*_OF_ANY_IMAGES, "adaptation")
-_BUDGETED = {"alone", "search", "uniform", "adaptation"}
+_BUDGETED = {"alone", "uniform", "adaptation"}
 
 _PARTS = flags.DEFINE_list("parts", list(_OF_ANY_IMAGES), f"Any of {', '.join(PARTS)}.")
 _WORK_DIR = flags.DEFINE_string("work_dir", "runs/claims", "Journal, supernets, unfinished runs.")
@@ -60,7 +60,6 @@ _RANKING_STEPS = flags.DEFINE_integer(
     "ranking_steps", 0, "Steps of each child alone in ranking; 0 for the supernet's.", lower_bound=0
 )
 _ABLATIONS = flags.DEFINE_list("ablations", [], "Names of YAML files; all if empty.")
-_EVALUATIONS = flags.DEFINE_integer("evaluations", 200, "Of each search.", lower_bound=1)
 _ADAPTATION_STEPS = flags.DEFINE_list(
     "adaptation_steps", ["60", "240"], "Lengths of adaptation; its settings are chosen at each."
 )
@@ -106,7 +105,6 @@ def _settings() -> Any:
         ranking_children=_RANKING_CHILDREN.value,
         ranking_steps=_RANKING_STEPS.value,
         ablations=tuple(_ABLATIONS.value or ablations.names()),
-        evaluations=_EVALUATIONS.value,
         adaptation_steps=_adaptation_steps(),
     )
 

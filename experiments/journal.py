@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from bignas_tf import errors
 from bignas_tf.selection import line_files
 
 
@@ -45,14 +45,14 @@ class Journal:
     """
 
     def __init__(self, path: pathlib.Path, origin: Mapping[str, Any]) -> None:
-        self._path = path
         self._entries: dict[str, Entry] = {}
         self._file = line_files.LocalLines(path, "a campaign", "--work_dir")
-        try:
-            self._load(json.dumps({"origin": origin}, sort_keys=True))
-        except BaseException:
-            self._file.close()
-            raise
+        other = (
+            "belongs to a campaign with another configuration or length; choose another "
+            "--work_dir, or delete it"
+        )
+        head = json.dumps({"origin": origin}, sort_keys=True)
+        line_files.take_up(self._file, path, head, other, self._take)
 
     def __enter__(self) -> Journal:
         return self
@@ -74,29 +74,18 @@ class Journal:
         self._file.append(json.dumps({"key": dict(key), **entry._asdict()}, allow_nan=False))
         self._entries[_canonical(key)] = entry
 
-    def _load(self, head: str) -> None:
-        try:
-            text = self._file.read()
-        except UnicodeDecodeError as error:
-            raise self._damaged("it is not text") from error
-        ours = line_files.whole_lines(text, head)
-        if ours is None:
-            raise errors.UsageError(
-                f"{self._path} belongs to a campaign with another configuration or length; choose "
-                "another --work_dir, or delete this one to start again"
-            )
-        whole, lines = ours
-        for number, line in enumerate(lines, 2):
-            try:
-                value = json.loads(line)
-                entry = Entry(value["result"], float(value["seconds"]))
-                self._entries[_canonical(value["key"])] = entry
-            except (ValueError, KeyError, TypeError) as error:
-                raise self._damaged(f"line {number}") from error
-        line_files.continue_after(self._file, whole, head)
+    def once(self, key: Mapping[str, Any], do: Callable[..., Any], *arguments: Any) -> Entry:
+        """The entry of a unit, which is done first if it has not been."""
+        entry = self.get(key)
+        if entry is None:
+            began = time.monotonic()
+            entry = Entry(do(*arguments), round(time.monotonic() - began, 1))
+            self.add(key, entry)
+        return entry
 
-    def _damaged(self, where: str) -> errors.UsageError:
-        return errors.UsageError(f"{self._path} is damaged ({where}); delete it to start again")
+    def _take(self, line: str) -> None:
+        value = json.loads(line)
+        self._entries[_canonical(value["key"])] = Entry(value["result"], float(value["seconds"]))
 
 
 def _canonical(key: Mapping[str, Any]) -> str:

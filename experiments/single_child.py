@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tensorflow as tf
 import tf_keras
 from absl import flags
 from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
 from bignas_tf import files
+from bignas_tf.api import cards
 from bignas_tf.data import inputs, resize
 from bignas_tf.modeling import slicing
 from bignas_tf.selection import splits
@@ -66,19 +66,17 @@ def _fit(config: cfg.ExperimentConfig) -> float:
     # Keras' own momentum of 0.99 would not have caught up after so few steps.
     model = slicing.trainable_child(supernet, biggest, momentum=0.9)
 
-    def prepare(patches: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return resize.resize_patches(patches, biggest.resolution), labels
-
     model.compile(
         task.create_optimizer(schedules.for_run(config.trainer)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         ["accuracy"],
     )
-    batches = inputs.build_dataset(config.task.train_data).map(prepare)
+    batches = resize.resized_batches(
+        inputs.build_dataset(config.task.train_data), biggest.resolution
+    )
     model.fit(batches, steps_per_epoch=_STEPS.value, epochs=1, verbose=2)
     test = splits.open_split(config.task.train_data, "test", 500)
-    _, top1 = model.evaluate(test.dataset.map(prepare), verbose=0)
-    return float(top1)
+    return cards.keras_score(model, test)[0].top1
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 
 from bignas_tf import files
-from bignas_tf.plain import Value
 
 FILE = "training_minutes.json"
 
@@ -29,9 +28,8 @@ def minutes_of(run_dir: str) -> float | None:
     path = os.path.join(run_dir, FILE)
     if not os.path.exists(path):
         return None if _checkpoints(run_dir) else 0.0
-    plain = files.read_json(path)
-    with files.written_by("tools.quickstart", path):
-        return Value(plain)["minutes"].optional(lambda minutes: minutes.number(0))
+    with files.reading(path, "tools.quickstart") as noted:
+        return noted["minutes"].optional(lambda minutes: minutes.number(0))
 
 
 @contextlib.contextmanager

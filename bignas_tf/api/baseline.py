@@ -91,8 +91,7 @@ def baseline(
       RunError: the loss is not finite.
     """
     began = time.monotonic() if began is None else began
-    if not 0.0 < minutes < math.inf:
-        raise errors.UsageError(f"minutes is {minutes}; it takes a number above 0")
+    errors.require(0.0 < minutes < math.inf, "minutes", minutes, "a number above 0")
     chosen, task = presets.child(run.space, architecture), run.config.task
     data = task.train_data
     # Before training: otherwise these mistakes would show only after it.
@@ -101,13 +100,15 @@ def baseline(
     began += _check_images(reporting)
     model = _model(run, chosen)
     steps = _fit(model, data, began, 60.0 * minutes)
+    accuracy, loss = cards.keras_score(model, reporting)
+    _check(loss)
     result = Baseline(
         architecture=chosen,
         cost=cost_lib.count(run.space, chosen, data.num_classes, data.channels),
         steps=steps,
         minutes=minutes,
         split=task.selection.reporting_split,
-        accuracy=_score(model, reporting),
+        accuracy=accuracy,
     )
     files.write_json(os.path.join(run.model_dir, FILE), result.to_json())
     return result
@@ -169,15 +170,6 @@ def _fit(model: tf_keras.Model, data: DataConfig, began: float, seconds: float) 
         )
     _check(past.history["loss"][-1])
     return int(model.optimizer.iterations)
-
-
-def _score(model: tf_keras.Model, reporting: Split) -> Accuracy:
-    """Top-1 accuracy on the reporting split."""
-    images = resize.resized_batches(reporting.dataset, model.input_shape[1])
-    with faults.named(reporting.config):
-        scored = model.evaluate(images, verbose=0, return_dict=True)
-    _check(scored["loss"])
-    return Accuracy(float(scored["accuracy"]), reporting.images)
 
 
 def _check(loss: float) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from bignas_tf import errors, scratch
+from bignas_tf import errors
 from bignas_tf.api import cards, counting, failures
 from bignas_tf.conversion import converter, measure, metadata, tflite
 from bignas_tf.exports import probe
+from bignas_tf.latency import children
 from bignas_tf.latency.disposable import Disposable
-from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.slicing import NamedWeights
 from bignas_tf.search_space.architecture import Architecture
@@ -82,13 +82,10 @@ def scorer(
 def _scored(made: bytes, split: Split, logits: Iterable[np.ndarray]) -> measure.Score:
     """Answers of a file beside its child's, a batch of the split after the other."""
     found = measure.Score()
-    with scratch.temporary() as temporary:
-        path = temporary / "child.tflite"
-        path.write_bytes(made)
-        answer = failures.of_child(probe.litert, str(path))
-        for (patches, labels), expected in zip(split, logits, strict=True):
-            answers = failures.of_child(answer, patches.numpy())
-            found.add(answers, expected, labels.numpy())
+    answer = failures.of_child(probe.litert, made)
+    for (patches, labels), expected in zip(split, logits, strict=True):
+        answers = failures.of_child(answer, patches.numpy())
+        found.add(answers, expected, labels.numpy())
     return found
 
 
@@ -100,11 +97,7 @@ def _convert(
     form: str,
 ) -> bytes:
     """Converts a child; runs in the other process."""
-    child = child_lib.build_child(
-        models.space, architecture, models.num_classes, models.input_channels
-    )
-    for name, values in weights:
-        child.get_layer(name).set_weights(values)
+    child = children.child(models, architecture, weights)
     numbers = tuple(map(str, range(models.num_classes)))
     description = metadata.FileDescription("child", "Made to be compared.", numbers)
     return tflite.convert(child, form, calibration, description)

@@ -55,9 +55,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
                 "(--search_dir of tools.export) and convert those"
             )
         raise versions.no_version(folder)
-    plain = files.read_json(path)
-    with files.written_by("tools.export", path):
-        card = Value(plain)
+    with files.reading(path, "tools.export") as card:
         source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
         split = card["accuracy"]["split"].text()
         calibration = card["calibration"]["split"].text() if "calibration" in card.fields() else ""

@@ -16,7 +16,6 @@ import tf_keras
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors
-from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import apart, arguments, cards, exporting, runs
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter
@@ -88,7 +87,7 @@ def finetune(
         made = converter.Conversion(
             folder=folder,
             child=child,
-            labels=servable.names,
+            labels=servable.labels,
             calibration=patches,
             split=task.selection.reporting_split,
             batches=reporting,
@@ -188,10 +187,7 @@ def _servable(
 ) -> Servable:
     """The child with its card, and its own answers as those that every runtime must give."""
     task, data = config.task, config.task.train_data
-    images = resize.resized_batches(reporting.dataset, child.input_shape[1])
-    with faults.named(reporting.config):
-        scored = child.evaluate(images, verbose=0, return_dict=True)
-    accuracy = Accuracy(scored["accuracy"], reporting.images)
+    accuracy, _ = cards.keras_score(child, reporting)
     counted = cost_lib.count(run.space, architecture, data.num_classes, data.channels)
     card = cards.card(run, task, architecture, counted, accuracy, licence)
     card["finetuned"] = {"steps": config.trainer.train_steps, "split": data.tfds_split}

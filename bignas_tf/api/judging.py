@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from bignas_tf import console, files
+from bignas_tf import console, errors, files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import apart, arguments, evaluators
 from bignas_tf.console import Show
 from bignas_tf.reports import words
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import judged, judgement, splits
+from bignas_tf.selection import findings, judged, judgement, splits
 from bignas_tf.selection.judged import JudgedChild, Judgement
+from bignas_tf.selection.provenance import Source
+from bignas_tf.training import children as children_lib
 from bignas_tf.training.checkpoints import Run
 
 
@@ -74,13 +76,30 @@ def judge(
     files.refuse_folder(path, "--output")
     files.make_folder(os.path.dirname(path) or ".")
     show, task = console.or_silent(show), run.config.task
-    apart.check_scored(run, task, split or task.selection.reporting_split)
-    evaluator = evaluators.evaluator_of(run)
-    result = judgement.judge(run, evaluator, children, seed, split, images, show)
+    if task.sandwich.alone:
+        raise errors.UsageError(
+            f"{run.model_dir} trained one child alone (task.sandwich.alone is "
+            f"{task.sandwich.alone!r}), not a supernet; score that child with tools.evaluate"
+        )
+    split = split or task.selection.reporting_split
+    apart.check_scored(run, task, split)
+    drawn = judgement.sample_children(run.space, children, seed)
+    result = _judged(run, drawn, seed, split, images, show)
     judged.write(path, result)
     for line in _lines(result):
         show(line)
     return result
+
+
+def _judged(
+    run: Run, drawn: Mapping[str, Architecture], seed: int, split: str, images: int, show: Show
+) -> Judgement:
+    task, space = run.config.task, run.space
+    opened = splits.open_split(task.train_data, split, task.selection.batch_size, images or None)
+    scores = judgement.score(run.supernet, evaluators.evaluator_of(run), opened, drawn, show)
+    trained = children_lib.trained_resolutions(space, task.sandwich)
+    source, majority = Source.from_json(run.source), opened.majority()
+    return findings.complete(source, split, seed, scores, space, trained, majority)
 
 
 def _lines(result: Judgement) -> Iterator[str]:

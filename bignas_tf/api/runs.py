@@ -15,8 +15,8 @@ from official.modeling import performance
 
 from bignas_tf import console, workers
 from bignas_tf.api import apart, arguments, devices
+from bignas_tf.api.named_children import NamedChildren
 from bignas_tf.console import Show
-from bignas_tf.selection.named_children import NamedChildren
 from bignas_tf.training import checkpoints, parsing, trainer
 from bignas_tf.training.checkpoints import Run
 

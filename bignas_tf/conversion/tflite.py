@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf import errors, scratch
+from bignas_tf import errors
 from bignas_tf.conversion import metadata, operations
 from bignas_tf.exports import probe, verify
 from bignas_tf.exports.child_function import ChildFunction
@@ -80,10 +80,7 @@ def _described(
 
 def _shift(child: tf_keras.Model, model: bytes, patches: np.ndarray) -> np.ndarray:
     """How much higher each logit of a file is than the child's, on average: [classes]."""
-    with scratch.temporary() as temporary:
-        path = temporary / "child.tflite"
-        path.write_bytes(model)
-        answers = probe.litert(str(path))(patches)
+    answers = probe.litert(model)(patches)
     # Of any batch size: TensorFlow 2.20 with oneDNN crashes in children of just one image.
     serve = ChildFunction(child, patches.shape[1]).serve
     expected = [serve(patch[np.newaxis])[verify.LOGITS].numpy()[0] for patch in patches]

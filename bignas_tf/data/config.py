@@ -8,7 +8,7 @@ from typing import Any
 
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 
 SOURCES = ("tfds", "tfrecord", "folder", "digits")
 # The field that names the images of a source; digits need none.
@@ -112,23 +112,19 @@ def changes(config: DataConfig, original: DataConfig) -> dict[str, Any]:
 def _check_sizes(config: DataConfig) -> None:
     for field, most in _MOST.items():
         value = getattr(config, field)
-        if not _is_whole(value, 1, most):
+        if not plain.is_whole(value, 1, most):
             raise _wrong(field, value, f"it must be a whole number from 1 to {most}")
     for field, least in (("shuffle_buffer_size", 0), ("label_offset", -_MOST_EXAMPLES)):
         value = getattr(config, field)
-        if not _is_whole(value, least, _MOST_EXAMPLES):
+        if not plain.is_whole(value, least, _MOST_EXAMPLES):
             raise _wrong(field, value, f"it is a whole number from {least} to {_MOST_EXAMPLES}")
     prefetched = config.prefetch_buffer_size
-    if prefetched is not None and not _is_whole(prefetched, -1, _MOST_PREFETCHED):
+    if prefetched is not None and not plain.is_whole(prefetched, -1, _MOST_PREFETCHED):
         raise _wrong(
             "prefetch_buffer_size",
             prefetched,
             f"it takes 1 to {_MOST_PREFETCHED} batches, or 0, -1 or null to leave it to TensorFlow",
         )
-
-
-def _is_whole(value: object, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def check_fits(config: DataConfig, **expected: int) -> None:

@@ -62,17 +62,17 @@ def interpreter(model: str | bytes, threads: int | None = None) -> Any:
     return loaded
 
 
-def litert(path: str, threads: int | None = None) -> Infer:
-    """LiteRT; quantised answers become float32."""
-    model = interpreter(path, threads)
-    (patches,) = model.get_input_details()
-    (logits,) = [each for each in model.get_output_details() if each["name"] == "logits"]
+def litert(model: str | bytes, threads: int | None = None) -> Infer:
+    """LiteRT, from a file or what one holds; quantised answers become float32."""
+    loaded = interpreter(model, threads)
+    (patches,) = loaded.get_input_details()
+    (logits,) = [each for each in loaded.get_output_details() if each["name"] == "logits"]
     scale, zero = logits["quantization"]
 
     def answer(image: np.ndarray) -> np.ndarray:
-        model.set_tensor(patches["index"], image[np.newaxis])
-        model.invoke()
-        values = model.get_tensor(logits["index"])[0].astype(np.float32)
+        loaded.set_tensor(patches["index"], image[np.newaxis])
+        loaded.invoke()
+        values = loaded.get_tensor(logits["index"])[0].astype(np.float32)
         return (values - np.float32(zero)) * np.float32(scale) if scale else values
 
     return lambda images: np.stack([answer(image) for image in images])

@@ -52,7 +52,7 @@ class Servable:
         source, written as `child.json`.
       patches: uint8 [N, S, S, C], real images to verify on.
       expected_logits: float32 [N, classes], the calibrated supernet's for them.
-      labels: the classes' names, in their order, any text; None for their numbers.
+      labels: the classes' names, in their order, any text.
       centre: what evaluation takes of an image.
 
     Raises:
@@ -63,12 +63,12 @@ class Servable:
     card: dict[str, Any]
     patches: np.ndarray
     expected_logits: np.ndarray
-    labels: Sequence[str] | None = None
+    labels: Sequence[str]
     centre: decode.Centre = decode.WHOLE
 
     def __post_init__(self) -> None:
-        if len(self.names) != self.classes:
-            raise errors.UsageError(f"{len(self.names)} labels for {self.classes} classes")
+        if len(self.labels) != self.classes:
+            raise errors.UsageError(f"{len(self.labels)} labels for {self.classes} classes")
 
     @property
     def classes(self) -> int:
@@ -78,11 +78,6 @@ class Servable:
     @property
     def intake(self) -> Intake:
         return Intake(self.patches.shape[1], self.patches.shape[3], self.centre)
-
-    @property
-    def names(self) -> list[str]:
-        """A name for each class."""
-        return list(map(str, range(self.classes)) if self.labels is None else self.labels)
 
 
 def export(
@@ -201,7 +196,7 @@ def _writer(servable: Servable, through: Sequence[trials.Started]) -> Write:
 
 def _write(servable: Servable, folder: pathlib.Path, through: Sequence[trials.Started]) -> None:
     """Fills a folder with all that a version contains, and verifies it."""
-    save_graph(folder, signatures.build(servable.child, servable.intake, servable.names))
+    save_graph(folder, signatures.build(servable.child, servable.intake, servable.labels))
     feeds = requests.feeds(servable.patches, servable.centre)
     feeds[verify.FEATURES] = feeds["serving_default"]
     requests.write_warmup(folder, feeds)
@@ -216,12 +211,12 @@ def _write(servable: Servable, folder: pathlib.Path, through: Sequence[trials.St
         "max_difference": difference,
         "tolerance": proof.tolerance,
     }
-    files.write_json(folder / LABELS_FILE, servable.names)
+    files.write_json(folder / LABELS_FILE, list(servable.labels))
     inputs = input_card(servable.intake)
     inputs["signatures"][verify.FEATURES] = _FEATURES
     card = servable.card | {"graph": _GRAPH, "input": inputs}
     files.write_json(folder / versions.CHILD_FILE, card | {"verified": verified})
-    text = card_lib.render(card, servable.child, servable.names)
+    text = card_lib.render(card, servable.child, servable.labels)
     files.write_text(folder / card_lib.CARD_FILE, text)
     trials.require(folder, through)
 

@@ -18,7 +18,6 @@ from tf_keras import layers
 from bignas_tf import errors, files
 from bignas_tf.exports import arrays, versions
 from bignas_tf.modeling import child as child_lib
-from bignas_tf.plain import Value
 from bignas_tf.search_space import blocks, plain_space
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
@@ -137,16 +136,14 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
         raise errors.UsageError(f"{folder} is a cascade; give the version of one child")
     if not files.is_file(card_path):
         raise versions.no_version(folder)
-    content = files.read_json(card_path)
-    with files.written_by("tools.export", card_path):
-        known = Value(content).fields()
+    with files.reading(card_path, "tools.export") as card:
+        known = card.fields()
     if not files.is_file(path) or SPACE_FIELD not in known:
         raise errors.UsageError(
             f"{folder} was exported before exports had trainable weights ({WEIGHTS_FILE}); export "
             "the child again with tools.export"
         )
     with files.written_by("tools.export", card_path):
-        card = Value(content)
         architecture = card["architecture"].parsed(Architecture.from_json)
         space = plain_space.from_dict(card[SPACE_FIELD].content, SPACE_FIELD)
         channels = card["input"]["channels"].count(1, 3)

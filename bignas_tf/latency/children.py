@@ -14,13 +14,13 @@ import pathlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
-import tensorflow as tf
 import tf_keras
 
 from bignas_tf import errors, scratch
 from bignas_tf.conversion import metadata, tflite
 from bignas_tf.data import decode
 from bignas_tf.exports import probe, runtimes, signatures
+from bignas_tf.exports import saved_model as saved_model_lib
 from bignas_tf.exports.intake import Intake
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling.slicing import NamedWeights
@@ -34,8 +34,9 @@ _WARM_UP_CALLS = 10
 
 def saved_model(models: ModelSpace, architecture: Architecture) -> probe.Timing:
     """Times the signature 'patches' of a SavedModel in Python's TensorFlow."""
-    with scratch.temporary() as folder:
-        _save(_child(models, architecture), models, str(folder))
+    with scratch.temporary() as temporary:
+        folder = temporary / SAVED_MODEL_DIR
+        _save(child(models, architecture), models, folder)
         run = probe.tensorflow(str(folder))
         return _call_timing(run, models.space.base_resolution, models.input_channels)
 
@@ -46,16 +47,13 @@ def litert(models: ModelSpace, architecture: Architecture, threads: int) -> prob
     Raises:
       RunError: the child cannot be converted.
     """
-    model = _convert(_child(models, architecture), models)
+    model = _convert(child(models, architecture), models)
     return litert_timing(model, models.space.base_resolution, models.input_channels, threads)
 
 
 def litert_timing(model: bytes, patch_side: int, channels: int, threads: int) -> probe.Timing:
-    """Times a .tflite file that takes a uint8 patch and answers with logits."""
-    with scratch.temporary() as temporary:
-        path = temporary / "child.tflite"
-        path.write_bytes(model)
-        return _call_timing(probe.litert(str(path), threads), patch_side, channels)
+    """Times what a .tflite file holds, which takes a uint8 patch and answers with logits."""
+    return _call_timing(probe.litert(model, threads), patch_side, channels)
 
 
 def litert_version(needed_by: str) -> str:
@@ -97,28 +95,26 @@ def write(
     Raises:
       RunError: the child cannot be converted.
     """
-    child = _child(models, architecture)
-    for name, values in weights:
-        child.get_layer(name).set_weights(values)
-    base = pathlib.Path(folder)
-    _save(child, models, str(base / SAVED_MODEL_DIR))
-    (base / LITERT_FILE).write_bytes(_convert(child, models))
+    made, base = child(models, architecture, weights), pathlib.Path(folder)
+    _save(made, models, base / SAVED_MODEL_DIR)
+    (base / LITERT_FILE).write_bytes(_convert(made, models))
 
 
-def _child(models: ModelSpace, architecture: Architecture) -> tf_keras.Model:
-    return child_lib.build_child(
+def child(
+    models: ModelSpace, architecture: Architecture, weights: Iterable[NamedWeights] = ()
+) -> tf_keras.Model:
+    """The stock model of a child, its weights random but for those given; see `write`."""
+    made = child_lib.build_child(
         models.space, architecture, models.num_classes, models.input_channels
     )
+    for name, values in weights:
+        made.get_layer(name).set_weights(values)
+    return made
 
 
-def _save(child: tf_keras.Model, models: ModelSpace, folder: str) -> None:
+def _save(child: tf_keras.Model, models: ModelSpace, folder: pathlib.Path) -> None:
     intake = Intake(models.space.base_resolution, models.input_channels, decode.WHOLE)
-    tf.saved_model.save(
-        tf.Module(),
-        folder,
-        signatures=signatures.build_light(child, intake),
-        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
-    )
+    saved_model_lib.save_graph(folder, signatures.build_light(child, intake))
 
 
 def _convert(child: tf_keras.Model, models: ModelSpace) -> bytes:

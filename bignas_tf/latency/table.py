@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from bignas_tf import commands, errors, files
+from bignas_tf import commands, errors, files, plain
 from bignas_tf.search_space import blocks, presets, style
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import BlockPart, Head, ModelSpace, Part, Stem
@@ -151,9 +151,7 @@ def _times(path: str, entries: list[dict[str, Any]]) -> dict[Part, float]:
     for index, entry in enumerate(entries):
         try:
             part = _part(entry)
-            if not _is_time(entry["ms"]):
-                given = errors.shown(entry["ms"])
-                raise errors.UsageError(f"ms is {given}; it takes a number above 0")
+            errors.require(_is_time(entry["ms"]), "ms", entry["ms"], "a number above 0")
             if part in times:
                 raise errors.UsageError(f"{json.dumps(_plain(part))} is listed twice")
         except errors.UsageError as error:
@@ -185,19 +183,14 @@ def _check(name: str, value: object, annotation: str) -> None:
     """Checks a value of an entry; a bool is an int to isinstance."""
     least = 0 if name in _MAY_BE_ZERO else 1
     if annotation == "str":
-        allowed = value in _CHOICES[name]
-        takes = f"one of {', '.join(_CHOICES[name])}"
+        choices = _CHOICES[name]
+        errors.require(value in choices, name, value, f"one of {', '.join(choices)}")
     elif annotation == "bool":
-        allowed, takes = isinstance(value, bool), "true or false"
+        errors.require(isinstance(value, bool), name, value, "true or false")
     else:
-        allowed = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        takes = f"{least} or more"
-    if not allowed:
-        raise errors.UsageError(f"{name} is {errors.shown(value)}; it takes {takes}")
+        errors.require(plain.is_whole(value, least), name, value, f"{least} or more")
 
 
 def _is_time(value: object) -> bool:
     """Whether it is a positive, finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 < value <= sys.float_info.max
+    return plain.is_number(value) and 0 < value <= sys.float_info.max

@@ -65,9 +65,8 @@ def below(folder: str, listed: Listed) -> Iterator[ReportedCascade]:
     """
     for name in (path for path, _ in listed if path.endswith(f"/{CASCADE_FILE}")):
         path = os.path.join(folder, name)
-        plain = files.read_json(path)
-        with files.written_by("tools.export_cascade", path):
-            yield _read(os.path.dirname(name), Value(plain))
+        with files.reading(path, "tools.export_cascade") as card:
+            yield _read(os.path.dirname(name), card)
 
 
 def _read(name: str, card: Value) -> ReportedCascade:

@@ -11,7 +11,6 @@ from typing import Any
 from bignas_tf import files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.exports import publishing, versions
-from bignas_tf.plain import Value
 
 Listed = Sequence[tuple[str, int]]  # what `files.below` gives
 
@@ -53,9 +52,8 @@ def below(folder: str, listed: Listed) -> Iterator[Export]:
     for name in (path for path, _ in listed if path.endswith(f"/{versions.CHILD_FILE}")):
         path = os.path.join(folder, name)
         version = os.path.dirname(path)
-        card = files.read_json(path)
-        with files.written_by("tools.export", path):
-            fields = Value(card).fields()
+        with files.reading(path, "tools.export") as card:
+            fields = card.fields()
             accuracy = Accuracy.from_json(fields["accuracy"]) if "accuracy" in fields else None
         yield Export(
             name=os.path.dirname(name),
@@ -66,21 +64,21 @@ def below(folder: str, listed: Listed) -> Iterator[Export]:
 
 
 def _labels(path: str) -> Sequence[str]:
-    names = files.read_json(path) if files.is_file(path) else []
-    with files.written_by("tools.export", path):
-        return [name.text() for name in Value(names).elements()]
+    if not files.is_file(path):
+        return []
+    with files.reading(path, "tools.export") as names:
+        return names.texts()
 
 
 def _formats(path: str) -> Mapping[str, Any]:
     if not files.is_file(path):
         return {}
-    report = files.read_json(path)
-    with files.written_by("tools.convert", path):
-        for row in Value(report)["formats"].fields().values():
+    with files.reading(path, "tools.convert") as report:
+        for row in report["formats"].fields().values():
             for name in ("top1", "top1_standard_error", "agreement"):
                 row[name].fraction()
             for value in row["milliseconds"].fields().values():
                 value.number(0)
             if "bytes" in row.fields():
                 row["bytes"].count()
-        return report["formats"]
+        return {name: row.content for name, row in report["formats"].fields().items()}

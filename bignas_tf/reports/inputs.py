@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bignas_tf import errors, files
-from bignas_tf.plain import Value
 from bignas_tf.reports import cascades, curves, exports
 from bignas_tf.reports.exports import Listed
 from bignas_tf.search_space import presets
@@ -144,9 +143,7 @@ def _command(folder: str) -> Command | None:
     path = os.path.join(folder, "command.json")
     if not files.is_file(path):
         return None
-    plain = files.read_json(path)
-    with files.written_by("this project", path):
-        noted = Value(plain)
+    with files.reading(path, "this project") as noted:
         versions = noted["versions"].fields()
         return Command(
             noted["command"].text(), {name: each.text() for name, each in versions.items()}

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Any
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, plain
 
 LayerChoices = tuple[tuple[int, ...], ...]
 # The fields with a value for each layer, in the order of their genes.
@@ -150,7 +150,7 @@ def _integers(name: str, value: object, rank: int) -> Any:
         if not isinstance(value, list | tuple):
             raise _wrong(name, value, "a list")
         return tuple(_integers(name, item, rank - 1) for item in value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if not plain.is_whole(value):
         raise _wrong(name, value, "an integer")
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeGuard
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 from bignas_tf.search_space import plain_style, style
 from bignas_tf.search_space.architecture import MOST_CHANNELS, PER_LAYER, Stage
 from bignas_tf.search_space.keys import check_keys
@@ -75,8 +75,7 @@ def _choices(source: str, name: str, value: object, most: int | None) -> Any:
             )
         return float(value)
     items = value if isinstance(value, list) else [value]
-    whole = all(isinstance(item, int) and not isinstance(item, bool) for item in items)
-    if not items or not whole or min(items) < 1:
+    if not items or not all(plain.is_whole(item, 1) for item in items):
         raise errors.UsageError(f"{given}; it takes positive integers")
     if most is not None and max(items) > most:
         raise errors.UsageError(f"{given}; {most} is the most that is allowed")
@@ -89,7 +88,7 @@ def _choices(source: str, name: str, value: object, most: int | None) -> Any:
 
 def _is_ratio(value: object) -> TypeGuard[float]:
     """Whether a value is 0 or one over a whole number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not plain.is_number(value):
         return False
     if value == 0:
         return True

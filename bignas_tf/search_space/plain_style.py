@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 from bignas_tf.search_space import style
 from bignas_tf.search_space.keys import check_keys
 from bignas_tf.search_space.style import SqueezeExcite, Style
@@ -55,12 +55,12 @@ def _field(source: str, name: str, value: Any) -> Any:
             raise errors.UsageError(f"{given}; choose from {_NAMED[name]}")
         return value
     if name == "divisor":
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or not 1 <= value <= _MOST_DIVISOR:
+        if not plain.is_whole(value, 1, _MOST_DIVISOR):
             raise errors.UsageError(f"{given}; it takes 1 to {_MOST_DIVISOR}")
         return value
     if name == "epsilon":
-        if not _is_number(value) or not 0 < value <= _MOST_EPSILON:
+        # NaN fails every comparison.
+        if not plain.is_number(value) or not 0 < value <= _MOST_EPSILON:
             raise errors.UsageError(f"{given}; it takes a number above 0, up to {_MOST_EPSILON}")
         return float(value)
     return _pixels(given, name, value)
@@ -68,7 +68,7 @@ def _field(source: str, name: str, value: Any) -> Any:
 
 def _pixels(given: str, name: str, value: Any) -> tuple[float, ...]:
     """A value for each channel, from 0 to 255; a deviation is above 0."""
-    numbers = isinstance(value, list) and all(map(_is_number, value))
+    numbers = isinstance(value, list) and all(map(plain.is_number, value))
     if not numbers or len(value) > _MOST_CHANNELS:
         raise errors.UsageError(f"{given}; it takes a list of numbers, one a channel")
     positive = name == "pixel_deviation"
@@ -76,8 +76,3 @@ def _pixels(given: str, name: str, value: Any) -> tuple[float, ...]:
         least = "above 0" if positive else "0 or more"
         raise errors.UsageError(f"{given}; each is {least} and at most {_MOST_PIXEL:.0f}")
     return tuple(map(float, value))
-
-
-def _is_number(value: object) -> bool:
-    """Whether it is a number and not a bool; NaN fails every comparison that follows."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

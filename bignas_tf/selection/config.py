@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TypeGuard
 
 from official.modeling import hyperparams
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 from bignas_tf.selection import candidates
 
 STRATEGIES = ("coarse_to_fine", "evolution", "predictor", "random")
@@ -91,13 +90,13 @@ def validate(config: SelectionConfig) -> None:
         if not (isinstance(split, str) and split.strip()):
             raise _wrong(name, split, "it names images, such as 'train[:2000]'")
     for name, least in _LEAST.items():
-        if not _is_whole(value := getattr(config, name), least):
+        if not plain.is_whole(value := getattr(config, name), least):
             raise _wrong(name, value, f"it takes {least} or more, a whole number")
     rate = config.mutation_rate
-    if not (_is_number(rate) and 0 < rate <= 1):
+    if not (plain.is_number(rate) and 0 < rate <= 1):
         raise _wrong("mutation_rate", rate, "it is above 0, at most 1")
     tau = config.trusted_tau
-    if not (_is_number(tau) and 0 <= tau <= 1):
+    if not (plain.is_number(tau) and 0 <= tau <= 1):
         raise _wrong("trusted_tau", tau, "it runs from 0 (no better than chance) to 1")
     _check_grid(config)
     _check_strategy(config)
@@ -105,11 +104,11 @@ def validate(config: SelectionConfig) -> None:
 
 def _check_grid(config: SelectionConfig) -> None:
     for side in _entries(config, "resolutions", least=0):
-        if not _is_whole(side, 1):
+        if not plain.is_whole(side, 1):
             raise _wrong("resolutions", side, "they are input sides in pixels, 1 or more", "has")
     for name in ("depth_multipliers", "width_multipliers"):
         for value in _entries(config, name, least=1):
-            if not (_is_number(value) and 0 <= value <= 1):
+            if not (plain.is_number(value) and 0 <= value <= 1):
                 raise _wrong(name, value, "they run from 0 to 1", "has")
     for pattern in _entries(config, "kernel_patterns", least=1):
         if pattern not in KERNEL_PATTERNS:
@@ -135,14 +134,6 @@ def _check_strategy(config: SelectionConfig) -> None:
             f"the strategy {config.strategy!r} does not end by itself; set "
             "task.selection.evaluations"
         )
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _wrong(name: str, value: object, allowed: str, verb: str = "is") -> errors.UsageError:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
 
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection.journal import REPORTING, Record
+from bignas_tf.selection.journal import REPORTING, MemoryJournal, Record
 from bignas_tf.selection.objectives import Measurement, Objective
 
 # Digits of measured costs; counted ones are whole millionths of their units.
@@ -33,14 +32,6 @@ class Scorer:
     score: Callable[[Sequence[Architecture]], Iterable[Scored]]
 
 
-class Memory(Protocol):
-    """Where figures are kept; a `journal.Journal` is one."""
-
-    def get(self, what: str, architecture: Architecture) -> Record | None: ...
-
-    def add(self, record: Record) -> None: ...
-
-
 class Figures:
     """Finds costs and accuracies of children.
 
@@ -55,7 +46,7 @@ class Figures:
         self,
         objectives: Mapping[str, Objective],
         scorers: Mapping[str, Scorer],
-        memory: Memory,
+        memory: MemoryJournal,
         on_found: Callable[[Record], None],
     ) -> None:
         self.objectives = objectives

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.search_space import pairing
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.judged import JudgedChild, Judgement, Summary
 from bignas_tf.selection.provenance import ImageSet, Source
-from bignas_tf.selection.trained import SandwichRules
 
 SMALLEST, BIGGEST, RANDOM = "smallest", "biggest", "random"
+# At which training runs any child, and at which random ones.
+TrainedResolutions = tuple[set[int], set[int]]
 _ERRORS_APART = 2.0  # standard errors of a difference that a warning needs
 
 
@@ -83,10 +83,10 @@ def complete(
     seed: int,
     scores: Scores,
     space: SearchSpace,
-    sandwich: SandwichRules,
+    trained: TrainedResolutions,
     majority: float,
 ) -> Judgement:
-    """What `judgement.judge` returns, from scores.
+    """The judgement that follows from scores.
 
     Args:
       source: the weights that were judged.
@@ -94,7 +94,7 @@ def complete(
       seed: of the random children.
       scores: of the supernet's children.
       space: of the supernet.
-      sandwich: the run's `SandwichConfig`.
+      trained: at which resolutions.
       majority: the fraction of the images that is of the most frequent class.
     """
     return Judgement(
@@ -105,7 +105,7 @@ def complete(
         resolutions=tuple(scores.resolutions),
         children=tuple(scores.judged()),
         summary=summary(scores, space.train_resolutions[-1]),
-        warnings=tuple(warnings(scores, space, sandwich, majority)),
+        warnings=tuple(warnings(scores, space, trained, majority)),
     )
 
 
@@ -148,36 +148,21 @@ def front_distances(costs: np.ndarray, top1: np.ndarray) -> np.ndarray:
     return front.reshape(top1.shape) - top1
 
 
-def trained_resolutions(space: SearchSpace, sandwich: SandwichRules) -> tuple[set[int], set[int]]:
-    """The resolutions at which training runs any child, and those at which it runs random ones.
-
-    Args:
-      space: of the supernet.
-      sandwich: the run's `SandwichConfig`.
-    """
-    sides, number = space.train_resolutions, sandwich.num_random
-    drawn = sides if number else ()
-    if sandwich.resolutions == "paired":
-        drawn = pairing.paired(sides, number, sandwich.smallest, sandwich.biggest)
-    extremes = (sides[:1] if sandwich.smallest else ()) + (sides[-1:] if sandwich.biggest else ())
-    return {*drawn, *extremes}, set(drawn)
-
-
 def warnings(
-    scores: Scores, space: SearchSpace, sandwich: SandwichRules, majority: float
+    scores: Scores, space: SearchSpace, trained: TrainedResolutions, majority: float
 ) -> Iterator[str]:
     """Yields problems in plain words; differences only if they exceed two errors.
 
     Args:
       scores: of the supernet's children.
       space: of the supernet.
-      sandwich: the run's `SandwichConfig`.
+      trained: at which resolutions.
       majority: the fraction of the images that is of the most frequent class.
     """
     yield from _reversed_order(scores)
     yield from _dips(scores)
     yield from _at_chance(scores, majority)
-    yield from _untrained(space, sandwich)
+    yield from _untrained(space, trained)
 
 
 def _reversed_order(scores: Scores) -> Iterator[str]:
@@ -217,9 +202,9 @@ def _at_chance(scores: Scores, majority: float) -> Iterator[str]:
             )
 
 
-def _untrained(space: SearchSpace, sandwich: SandwichRules) -> Iterator[str]:
+def _untrained(space: SearchSpace, trained: TrainedResolutions) -> Iterator[str]:
     """Resolutions that training left out, for all children or for random ones."""
-    by_any, by_random = trained_resolutions(space, sandwich)
+    by_any, by_random = trained
     unseen = [side for side in space.eval_resolutions if side not in by_any]
     if unseen:
         yield f"no child was trained at {_listed(unseen, 'or')} px"

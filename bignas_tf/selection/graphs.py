@@ -16,6 +16,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import calibration, spread
 from bignas_tf.selection.spread import Chunk, PerReplica
 
+Specs = list[tf.TensorSpec]  # what a graph takes
 _FEWEST = 8  # images at a time; where these do not fit, fewer would hardly help
 
 
@@ -38,17 +39,28 @@ class ChildGraphs:
         self._side = side
         self._at_once: dict[int, int] = {}  # images that memory holds, by resolution
         self._strategy = supernet.distribute_strategy
-        base, channels = self._space.base_resolution, supernet.statistics_width
-        patches = tf.TensorSpec([1, None, base, base, supernet.input_channels], tf.uint8)
-        labels, count = tf.TensorSpec([1, None], tf.int32), tf.TensorSpec([], tf.int32)
-        code = tf.type_spec_from_value(self._code(self._space.smallest()))
-        totals = tf.TensorSpec([2, channels], tf.float64)
-        statistics = tf.TensorSpec([2, channels], tf.float32)
-        right = tf.TensorSpec([], tf.float32)
-        first = [patches, count, count, count, code, totals] if one_by_one else None
-        second = [patches, labels, count, code, statistics, right] if one_by_one else None
+        first, second = self.inputs(1, None) if one_by_one else (None, None)
         self.calibration = self._everywhere(self._calibrate, first)
         self.scoring = self._everywhere(self._score, second)
+
+    def inputs(self, rounds: int, images: int | None) -> tuple[Specs, Specs]:
+        """What `calibration` and `scoring` take of a chunk.
+
+        Args:
+          rounds: batches in it.
+          images: of each; None for any number.
+        """
+        base, channels = self._space.base_resolution, self._supernet.input_channels
+        patches = tf.TensorSpec([rounds, images, base, base, channels], tf.uint8)
+        labels, count = tf.TensorSpec([rounds, images], tf.int32), tf.TensorSpec([], tf.int32)
+        code = tf.type_spec_from_value(self._code(self._space.smallest()))
+        moments = [2, self._supernet.statistics_width]
+        totals, right = tf.TensorSpec(moments, tf.float64), tf.TensorSpec([], tf.float32)
+        statistics = tf.TensorSpec(moments, tf.float32)
+        return (
+            [patches, count, count, count, code, totals],
+            [patches, labels, count, code, statistics, right],
+        )
 
     @property
     def traces(self) -> int:
@@ -151,7 +163,7 @@ class ChildGraphs:
         return spread.unwrapped(everywhere, self._strategy)
 
     def _everywhere(
-        self, run: Callable[..., PerReplica], signature: list[tf.TensorSpec] | None
+        self, run: Callable[..., PerReplica], signature: Specs | None
     ) -> tf.types.experimental.PolymorphicFunction:
         """A graph in which every replica runs `run`."""
         convert = tf.autograph.experimental.do_not_convert

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
-from bignas_tf import errors, files
+from bignas_tf import files
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import line_files
@@ -83,13 +83,15 @@ class Journal(MemoryJournal):
 
     def __init__(self, path: str | os.PathLike[str], origin: dict[str, Any]) -> None:
         super().__init__()
-        self._path = os.fspath(path)
         self._file = line_files.opened(path)
-        try:
-            self._load(json.dumps(origin, sort_keys=True))
-        except BaseException:
-            self._file.close()
-            raise
+        other = (
+            "belongs to a search of another checkpoint, or with other splits, images or "
+            "measurements; choose another --output_dir, or delete it"
+        )
+        head = json.dumps(origin, sort_keys=True)
+        line_files.take_up(
+            self._file, path, head, other, lambda line: super(Journal, self).add(_from_line(line))
+        )
 
     def __enter__(self) -> Journal:
         return self
@@ -111,30 +113,6 @@ class Journal(MemoryJournal):
         """
         self._file.append(_to_line(record))
         super().add(record)
-
-    def _load(self, head: str) -> None:
-        try:
-            text = self._file.read()
-        except UnicodeDecodeError as error:
-            raise errors.UsageError(
-                f"{self._path} is damaged; delete the file to start over"
-            ) from error
-        ours = line_files.whole_lines(text, head)
-        if ours is None:
-            raise errors.UsageError(
-                f"{self._path} belongs to a search of another checkpoint, or with other splits, "
-                "images or measurements; choose another --output_dir, or delete it to start over"
-            )
-        whole, lines = ours
-        for number, line in enumerate(lines, 2):
-            try:
-                record = _from_line(line)
-            except (ValueError, RecursionError) as error:
-                raise errors.UsageError(
-                    f"{self._path}, line {number} is damaged; delete the file to start over"
-                ) from error
-            super().add(record)
-        line_files.continue_after(self._file, whole, head)
 
 
 @contextlib.contextmanager

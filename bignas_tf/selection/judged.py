@@ -222,9 +222,8 @@ def read(path: str | os.PathLike[str], space: SearchSpace) -> Judgement:
     Raises:
       UsageError: it is missing, damaged or something else, or of another space.
     """
-    plain = files.read_json(path)
-    with files.written_by(_TOOL, path):
-        judgement = Judgement.from_json(plain)
+    with files.reading(path, _TOOL) as content:
+        judgement = Judgement.from_json(content)
         for child in judgement.children:
             for side in judgement.resolutions:
                 try:

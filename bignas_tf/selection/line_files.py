@@ -6,9 +6,11 @@ each line there is written with all those before it, so a kill leaves the old ob
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import secrets
+from collections.abc import Callable
 from typing import Protocol
 
 from bignas_tf import errors, files, full_disk, locking
@@ -53,31 +55,54 @@ def opened(path: str | os.PathLike[str]) -> LineFile:
     return RemoteLines(os.fspath(path)) if files.is_remote(path) else LocalLines(path)
 
 
-def whole_lines(text: str, head: str) -> tuple[str, list[str]] | None:
-    """Splits the content of a file whose first line should be `head`.
+def take_up(
+    file: LineFile,
+    path: str | os.PathLike[str],
+    head: str,
+    other: str,
+    take: Callable[[str], None],
+) -> None:
+    """Goes on with a file where a kill may have left it; closes it if that cannot be done.
+
+    A torn last line is cut off once all before it is known to be good, because nothing may be lost
+    of a file that is not ours.
 
     Args:
-      text: the content, whose last line may be torn.
-      head: the line.
+      file: an open one.
+      path: its name.
+      head: its first line, which says what the others depend on; written if the file is empty.
+      other: what is said of a file with another first line.
+      take: is given each further line; raises ValueError, KeyError, TypeError or RecursionError
+        for one that cannot be read.
 
-    Returns:
-      The content without a torn line, and its lines after the first. None if the file is not ours.
+    Raises:
+      UsageError: it is damaged, or begins with another line.
     """
-    whole = text[: text.rfind("\n") + 1]
-    first, *lines = whole.split("\n") if whole else (text,)
-    ours = first == head if whole else head.startswith(first)
-    return (whole, lines[:-1]) if ours else None
+    with contextlib.ExitStack() as stack:
+        stack.callback(file.close)
+        try:
+            text = file.read()
+        except UnicodeDecodeError as error:
+            raise _damaged(path, "it is not text") from error
+        whole = text[: text.rfind("\n") + 1]
+        first, *lines = whole.split("\n") if whole else (text,)
+        if not (first == head if whole else head.startswith(first)):
+            raise errors.UsageError(f"{os.fspath(path)} {other}")
+        for number, line in enumerate(lines[:-1], 2):
+            try:
+                take(line)
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise _damaged(path, f"line {number}") from error
+        file.cut(whole)
+        if not whole:
+            file.append(head)
+        stack.pop_all()
 
 
-def continue_after(file: LineFile, whole: str, head: str) -> None:
-    """Cuts off a torn line, and writes the first one if it is missing.
-
-    Called when all of the content is known to be good: nothing may be lost of a file that is not
-    ours.
-    """
-    file.cut(whole)
-    if not whole:
-        file.append(head)
+def _damaged(path: str | os.PathLike[str], where: str) -> errors.UsageError:
+    return errors.UsageError(
+        f"{os.fspath(path)} is damaged ({where}); delete it to start from the beginning"
+    )
 
 
 class LocalLines:

@@ -13,8 +13,7 @@ from bignas_tf.selection import candidates as candidates_lib
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.converted import Converted
-from bignas_tf.selection.figures import Memory
-from bignas_tf.selection.journal import Record
+from bignas_tf.selection.journal import MemoryJournal, Record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +61,7 @@ def rerank(
     budgets: Sequence[Budget],
     reranking: Reranking,
     convert: Convert,
-    memory: Memory,
+    memory: MemoryJournal,
     show: Show,
 ) -> list[Candidate]:
     """Converts each budget's best candidates, and scores the files on the ranking split.
@@ -106,7 +105,7 @@ def _contenders(
 
 
 def _recorded(
-    child: Architecture, reranking: Reranking, convert: Convert, memory: Memory
+    child: Architecture, reranking: Reranking, convert: Convert, memory: MemoryJournal
 ) -> Record:
     known = memory.get(reranking.figure, child)
     if known is None:

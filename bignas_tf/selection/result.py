@@ -268,9 +268,8 @@ def read(folder: str | os.PathLike[str], space: SearchSpace | None = None) -> Se
       UsageError: it is missing, damaged or something else, or of another space.
     """
     path = os.path.join(folder, FILE)
-    plain = files.read_json(path)
-    with files.written_by(_TOOL, path):
-        result = SearchResult.from_json(plain)
+    with files.reading(path, _TOOL) as content:
+        result = SearchResult.from_json(content)
         if space is not None:
             children: Sequence[Candidate | Selected] = [*result.candidates, *result.selected]
             for child in children:

@@ -24,7 +24,7 @@ from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.converted import Converted
 from bignas_tf.selection.evaluator import Evaluator
-from bignas_tf.selection.figures import Figures, Memory, Scored, Scorer
+from bignas_tf.selection.figures import Figures, Scored, Scorer
 from bignas_tf.selection.journal import RANKING, REPORTING, MemoryJournal
 from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.pool import Pool
@@ -130,7 +130,7 @@ class Search:
     def _search(
         self,
         budgets: Sequence[Budget],
-        journal: Memory,
+        journal: MemoryJournal,
         show: Show,
         rerank: tuple[Reranking, FileScorer] | None,
     ) -> SearchResult:

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from bignas_tf import errors, workers
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection.figures import Memory
 from bignas_tf.selection.journal import Journal, MemoryJournal
 from bignas_tf.selection.objectives import Measurement, Objective
 
@@ -20,7 +19,7 @@ from bignas_tf.selection.objectives import Measurement, Objective
 @contextlib.contextmanager
 def journal(
     strategy: tf.distribute.Strategy, path: str, origin: dict[str, Any]
-) -> Iterator[Memory]:
+) -> Iterator[MemoryJournal]:
     """Opens the journal; workers but the chief get a copy of it in memory.
 
     Raises:

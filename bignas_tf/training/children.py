@@ -50,6 +50,21 @@ def kind(role: str) -> str:
     return role.rstrip("0123456789")
 
 
+def trained_resolutions(space: SearchSpace, config: SandwichConfig) -> tuple[set[int], set[int]]:
+    """The resolutions at which training runs any child, and those at which it runs random ones.
+
+    Args:
+      space: of the supernet.
+      config: of the run.
+    """
+    sides, number = space.train_resolutions, config.num_random
+    drawn = sides if number else ()
+    if config.resolutions == "paired":
+        drawn = pairing.paired(sides, number, config.smallest, config.biggest)
+    extremes = (sides[:1] if config.smallest else ()) + (sides[-1:] if config.biggest else ())
+    return {*drawn, *extremes}, set(drawn)
+
+
 def children(
     space: SearchSpace, config: SandwichConfig, step: tf.Tensor, seed: int
 ) -> Iterator[Child]:

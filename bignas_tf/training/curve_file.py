@@ -27,9 +27,8 @@ def read(path: str | os.PathLike[str]) -> list[Scores]:
     """
     if not files.is_file(path):
         return []
-    plain = files.read_json(path)
-    with files.written_by("tools.train", path):
-        return [_scores(row) for row in Value(plain).elements()]
+    with files.reading(path, "tools.train") as rows:
+        return [_scores(row) for row in rows.elements()]
 
 
 def _scores(row: Value) -> Scores:

@@ -10,7 +10,7 @@ import typing
 
 from official.modeling import hyperparams
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 
 
 def check(known: hyperparams.Config, values: object, source: str, path: str = "") -> None:
@@ -92,7 +92,7 @@ def _fits(default: object, value: object) -> bool:
         # Only names may be unset, such as warmup.type or tfds_data_dir.
         return isinstance(default, str)
     if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return plain.is_number(value)
     if isinstance(default, list | tuple):
         return isinstance(value, list | tuple)
     return isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)

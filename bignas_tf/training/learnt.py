@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from bignas_tf import errors, files
+from bignas_tf import files
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import identity
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit, SplitImages
-from bignas_tf.plain import Value
 
 FILE = "images.json"
 
@@ -40,14 +39,11 @@ def read(model_dir: str, data: DataConfig) -> BySplit | None:
     path = os.path.join(model_dir, FILE)
     if not files.is_file(path):
         return None
-    plain = Value.of(files.read_json(path))
-    try:
-        known = plain["data"].content
+    with files.reading(path, "tools.train") as content:
+        known = content["data"].content
         splits = {
-            split: SplitImages.from_json(each) for split, each in plain["splits"].fields().items()
+            split: SplitImages.from_json(each) for split, each in content["splits"].fields().items()
         }
-    except errors.UsageError as error:
-        raise errors.UsageError(f"{path} is damaged: {error}") from error
     return splits if known == _data_set(data) else None
 
 

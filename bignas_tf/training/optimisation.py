@@ -10,7 +10,8 @@ from official.core import config_definitions as cfg
 from official.modeling import hyperparams, optimization
 from official.modeling.optimization import optimizer_factory
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
+from bignas_tf.errors import require
 from bignas_tf.training import schedules
 
 _WHERE = "trainer.optimizer_config"
@@ -51,15 +52,15 @@ def _check_type(where: str, choices: hyperparams.OneOfConfig) -> None:
 def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
     """Refuses numbers that no schedule or optimiser can use."""
     for name, value in chosen.as_dict().items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise errors.UsageError(f"{where}.{name} is {value}; it takes a finite number")
-        if name in _RATES and value is not None and not _is_number(value, above=0.0):
-            raise errors.UsageError(f"{where}.{name} is {value!r}; it takes a number above 0")
-        if name == "initial_mean_square" and value < 0.0:
-            raise errors.UsageError(f"{where}.{name} is {value}; it takes 0 or more")
-        whole = name == "offset" or name.endswith("_steps")
-        if whole and value is not None and not (_is_whole(value) and value >= 0):
-            raise errors.UsageError(f"{where}.{name} is {value!r}; it takes a whole number from 0")
+        field = f"{where}.{name}"
+        if isinstance(value, float):
+            require(math.isfinite(value), field, value, "a finite number")
+        if name in _RATES and value is not None:
+            require(_is_between(value, 0.0, math.inf), field, value, "a number above 0")
+        if name == "initial_mean_square":
+            require(value >= 0.0, field, value, "0 or more")
+        if (name == "offset" or name.endswith("_steps")) and value is not None:
+            require(plain.is_whole(value, 0), field, value, "a whole number from 0")
 
 
 def _check_length(trainer: cfg.TrainerConfig) -> None:
@@ -71,16 +72,15 @@ def _check_length(trainer: cfg.TrainerConfig) -> None:
             f"{where}.decay_steps is 0, but this schedule never ends: give "
             "1 or more, or choose constant_ending"
         )
-    if choices.type == "constant_ending" and not 0.0 <= schedule.floor < 1.0:
-        raise errors.UsageError(
-            f"{where}.floor is {schedule.floor}; it takes 0 or more, and less than 1"
-        )
+    if choices.type == "constant_ending":
+        floor = schedule.floor
+        require(0.0 <= floor < 1.0, f"{where}.floor", floor, "0 or more, and less than 1")
     if choices.type not in schedules.LENGTHS:
         return
     if getattr(schedule, schedules.LENGTHS[choices.type]) != 0:
         return
     if choices.type == "constant_ending" and not (
-        schedule.floor > 0.0 and _is_number(schedule.decay_rate, above=0.0, below=1.0)
+        schedule.floor > 0.0 and _is_between(schedule.decay_rate, 0.0, 1.0)
     ):
         raise errors.UsageError(
             f"{where}.decay_steps is 0, so that the rate reaches its floor in the last step; that "
@@ -94,13 +94,9 @@ def _check_length(trainer: cfg.TrainerConfig) -> None:
 
 
 def _check_average(config: optimization.EMAConfig) -> None:
-    where = f"{_WHERE}.ema"
-    if not 0.0 <= config.average_decay < 1.0:
-        raise errors.UsageError(
-            f"{where}.average_decay is {config.average_decay}; it takes 0 or more, and less than 1"
-        )
-    if config.start_step < 0:
-        raise errors.UsageError(f"{where}.start_step is {config.start_step}; it takes 0 or more")
+    where, decay = f"{_WHERE}.ema", config.average_decay
+    require(0.0 <= decay < 1.0, f"{where}.average_decay", decay, "0 or more, and less than 1")
+    require(config.start_step >= 0, f"{where}.start_step", config.start_step, "0 or more")
     # The Model Garden copies the weights before `start_step`, and averages start as zeros.
     if not config.dynamic_decay and config.start_step < 2:
         raise errors.UsageError(
@@ -109,9 +105,5 @@ def _check_average(config: optimization.EMAConfig) -> None:
         )
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any, above: float, below: float = math.inf) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and above < value < below
+def _is_between(value: Any, least: float, most: float) -> bool:
+    return plain.is_number(value) and least < value < most

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from bignas_tf import errors, files
-from bignas_tf.plain import Value
+from bignas_tf import files
 
 FILE = "origin.json"
 
@@ -52,8 +51,5 @@ def read(model_dir: str) -> Origin | None:
     path = os.path.join(model_dir, FILE)
     if not files.is_file(path):
         return None
-    value = Value.of(files.read_json(path))
-    try:
+    with files.reading(path, "tools.import_supernet") as value:
         return Origin(**{f.name: value[f.name].text() for f in dataclasses.fields(Origin)})
-    except errors.UsageError as error:
-        raise errors.UsageError(f"{path} is damaged: {error}") from error

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import yaml
 
 from bignas_tf import commands, errors
-from bignas_tf.data import division
+from bignas_tf.data import description, division
 from bignas_tf.data.description import Description
 from bignas_tf.data.division import Splits
 from bignas_tf.search_space import cost, presets
@@ -66,6 +66,23 @@ class Recipe:
         return comments + yaml.safe_dump(dict(self.values), sort_keys=False)
 
 
+def recipe(images: str | os.PathLike[str], minutes: float = 8.0) -> Recipe:
+    """Looks at a folder of images and chooses a run that suits them and the minutes.
+
+    It chooses search space, patch size, batch, splits, steps and learning rate. The steps follow
+    from an estimate of this machine's speed; `at_speed` of the result takes a measured one.
+
+    Args:
+      images: the folder, `images/split/class/*.jpg` or `images/class/*.jpg` (or `*.png`).
+      minutes: how long the supernet may train.
+
+    Raises:
+      UsageError: the images are too few or too small or cannot be read, or the minutes are not a
+        positive number.
+    """
+    return choose(description.read(os.path.expanduser(os.fspath(images))), minutes)
+
+
 def choose(described: Description, minutes: float, images_a_second: float | None = None) -> Recipe:
     """Chooses a run.
 
@@ -79,8 +96,7 @@ def choose(described: Description, minutes: float, images_a_second: float | None
       UsageError: the images are too few or too small, or the minutes are not a positive number.
         Says what is needed.
     """
-    if not 0.0 < minutes < math.inf:
-        raise errors.UsageError(f"minutes is {minutes}; it takes a number above 0")
+    errors.require(0.0 < minutes < math.inf, "minutes", minutes, "a number above 0")
     _check(described)
     space = _choose_space(described)
     splits = division.divide(described)

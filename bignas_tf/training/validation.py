@@ -8,6 +8,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors
 from bignas_tf.data import config as data_config
+from bignas_tf.errors import require
 from bignas_tf.modeling import elastic_model
 from bignas_tf.search_space import presets
 from bignas_tf.selection import config as selection_config
@@ -40,10 +41,8 @@ def validate(config: cfg.ExperimentConfig) -> None:
     task, trainer = config.task, config.trainer
     validate_trained(task)
     _check_runtime(config.runtime, task.model.execution)
-    if task.model.norm_replicas < 0:
-        raise errors.UsageError(
-            f"task.model.norm_replicas is {task.model.norm_replicas}; it takes 0 (all) or more"
-        )
+    replicas = task.model.norm_replicas
+    require(replicas >= 0, "task.model.norm_replicas", replicas, "0 (all) or more")
     _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
     _check_sandwich(task.sandwich)
     _check_branches(config)
@@ -66,13 +65,9 @@ def validate_trained(task: BigNASConfig) -> None:
 
 
 def _check_data(task: BigNASConfig) -> None:
-    # Keras' limit.
-    if not 0 <= task.seed < 2**32:
-        raise errors.UsageError(f"task.seed is {task.seed}; it takes 0 to {2**32 - 1}")
-    if task.images_at_once < 0:
-        raise errors.UsageError(
-            f"task.images_at_once is {task.images_at_once}; it takes 0 (all) or more"
-        )
+    seed, at_once = task.seed, task.images_at_once
+    require(0 <= seed < 2**32, "task.seed", seed, f"0 to {2**32 - 1}")  # Keras' limit
+    require(at_once >= 0, "task.images_at_once", at_once, "0 (all) or more")
     data = task.train_data
     space = presets.get(task.model.search_space)
     if task.sandwich.alone:
@@ -93,8 +88,7 @@ def _check_data(task: BigNASConfig) -> None:
 
 def _check_runtime(runtime: cfg.RuntimeConfig, execution: str) -> None:
     _one_of("runtime.distribution_strategy", runtime.distribution_strategy, STRATEGIES)
-    if runtime.num_gpus < 0:
-        raise errors.UsageError(f"runtime.num_gpus is {runtime.num_gpus}; it takes 0 or more")
+    require(runtime.num_gpus >= 0, "runtime.num_gpus", runtime.num_gpus, "0 or more")
     if runtime.mixed_precision_dtype:
         _one_of("runtime.mixed_precision_dtype", runtime.mixed_precision_dtype, COMPUTE_TYPES)
     if runtime.enable_xla and execution != "mask":
@@ -110,10 +104,8 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
         intervals.append("validation_interval")
     for name in ("train_steps", "steps_per_loop", "max_to_keep", *intervals):
         value = getattr(trainer, name)
-        if not isinstance(value, int) or not 1 <= value <= _MOST_STEPS:
-            raise errors.UsageError(
-                f"trainer.{name} is {value!r}; it takes a whole number from 1 to {_MOST_STEPS}"
-            )
+        fits = isinstance(value, int) and 1 <= value <= _MOST_STEPS
+        require(fits, f"trainer.{name}", value, f"a whole number from 1 to {_MOST_STEPS}")
     for name in intervals:
         if getattr(trainer, name) % trainer.steps_per_loop:
             raise errors.UsageError(
@@ -121,27 +113,21 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
                 "evaluations come at the end of a loop, so it must be a multiple of "
                 f"steps_per_loop ({trainer.steps_per_loop})"
             )
-    if not trainer.loss_upper_bound > 0.0:
-        raise errors.UsageError(
-            f"trainer.loss_upper_bound is {trainer.loss_upper_bound}; it takes a number above 0"
-        )
+    bound = trainer.loss_upper_bound
+    require(bound > 0.0, "trainer.loss_upper_bound", bound, "a number above 0")
     for child in evaluation.children:
         if not isinstance(child, str):
             raise errors.UsageError(
                 f"task.evaluation.children has {errors.shown(child)}; it takes 'smallest', "
                 "'biggest', published children and JSON files"
             )
-    if evaluation.images < 0:
-        raise errors.UsageError(
-            f"task.evaluation.images is {evaluation.images}; it takes 0 (all) or more"
-        )
+    images = evaluation.images
+    require(images >= 0, "task.evaluation.images", images, "0 (all) or more")
 
 
 def _check_sandwich(config: SandwichConfig) -> None:
-    if not 0 <= config.num_random <= _MOST_RANDOM:
-        raise errors.UsageError(
-            f"task.sandwich.num_random is {config.num_random}; it takes 0 to {_MOST_RANDOM}"
-        )
+    fits = 0 <= config.num_random <= _MOST_RANDOM
+    require(fits, "task.sandwich.num_random", config.num_random, f"0 to {_MOST_RANDOM}")
     if not config.num_children:
         raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
     _one_of("task.sandwich.resolutions", config.resolutions, RESOLUTIONS)
@@ -162,17 +148,14 @@ def _check_branches(config: cfg.ExperimentConfig) -> None:
 def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) -> None:
     where = "task.distillation"
     _one_of(f"{where}.divergence", config.divergence, DIVERGENCES)
-    if not 0.0 <= config.weight <= 1.0:
-        raise errors.UsageError(f"{where}.weight is {config.weight}; it takes 0 to 1")
-    if config.ramp_steps < 0:
-        raise errors.UsageError(f"{where}.ramp_steps is {config.ramp_steps}; it takes 0 or more")
+    require(0.0 <= config.weight <= 1.0, f"{where}.weight", config.weight, "0 to 1")
+    require(config.ramp_steps >= 0, f"{where}.ramp_steps", config.ramp_steps, "0 or more")
     if not config.alpha_min < config.alpha_max or 0.0 in (config.alpha_min, config.alpha_max):
         raise errors.UsageError(
             f"{where}.alpha_min and alpha_max are {config.alpha_min} and {config.alpha_max}; the "
             "first is the lower, and neither is 0"
         )
-    if not config.clip >= 1.0:
-        raise errors.UsageError(f"{where}.clip is {config.clip}; it takes 1 or more")
+    require(config.clip >= 1.0, f"{where}.clip", config.clip, "1 or more")
     if config.weight and not (sandwich.biggest or sandwich.alone or config.teacher):
         raise errors.UsageError(
             f"{where}.weight is {config.weight}, but there is no teacher; set "
@@ -186,16 +169,11 @@ def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) ->
 
 
 def _check_regularisation(config: RegularisationConfig) -> None:
+    where, decay = "task.regularisation", config.weight_decay
     for name in ("dropout_rate", "label_smoothing"):
         value = getattr(config, name)
-        if not 0.0 <= value < 1.0:
-            raise errors.UsageError(
-                f"task.regularisation.{name} is {value}; it takes 0 or more, and less than 1"
-            )
-    if not 0.0 <= config.weight_decay < math.inf:
-        raise errors.UsageError(
-            f"task.regularisation.weight_decay is {config.weight_decay}; it takes 0 or more"
-        )
+        require(0.0 <= value < 1.0, f"{where}.{name}", value, "0 or more, and less than 1")
+    require(0.0 <= decay < math.inf, f"{where}.weight_decay", decay, "0 or more")
 
 
 def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:

@@ -14,14 +14,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import hypothesis
+from hypothesis.internal.conjecture import providers
 
 from bignas_tf import errors
 from experiments.abuse import readers
 from experiments.abuse.readers import Reader
-from experiments.journal import Entry, Journal
+from experiments.journal import Journal
 
 SLOWEST_S = 20  # for any damaged file of a few kilobytes
 LONGEST = 2000  # characters of a message
+# Hypothesis would also draw constants from the modules that happen to be imported, so that a seed
+# would give other forms. It has no setting for that.
+providers._get_local_constants = providers.Constants
+
 _WORDS = (errors.UsageError, errors.RunError)
 
 
@@ -86,6 +91,12 @@ def check_all(
     Returns:
       The outcomes as plain values, each with the memory that this process has held at most.
     """
+
+    def damage(reader: Reader) -> dict[str, Any]:
+        outcome = check(reader, folder, cases, seed, _Kept(work_dir, reader.file))
+        print(outcome.line(), flush=True)
+        return outcome.to_json() | {"peak_mb": round(peak_mb())}
+
     outcomes = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
@@ -93,15 +104,7 @@ def check_all(
         readers.make_others(folder)
         for reader in chosen:
             key = {"part": "input", "file": reader.file, "cases": cases, "seed": seed}
-            entry = journal.get(key)
-            if entry is None:
-                began = time.monotonic()
-                outcome = check(reader, folder, cases, seed, _Kept(work_dir, reader.file))
-                plain = outcome.to_json() | {"peak_mb": round(peak_mb())}
-                entry = Entry(plain, time.monotonic() - began)
-                journal.add(key, entry)
-                print(outcome.line(), flush=True)
-            outcomes.append(entry.result)
+            outcomes.append(journal.once(key, damage, reader).result)
     return outcomes
 
 

@@ -30,6 +30,7 @@ from bignas_tf.training import checkpoints, curve_file, learnt, origin, parsing
 from experiments.abuse import mutants
 from tests.importing import goldens
 from tests.selection import made_up_searches
+from tools.benchmarks.input import example
 
 _RUN = ("search_space.yaml", "params.yaml", "checkpoint", "command.json", "judgement.json")
 # Each comes from another step of a quickstart. Where it had to take scikit-learn's digits, it
@@ -140,16 +141,7 @@ def _make_images(folder: pathlib.Path) -> None:
             for number, image in enumerate(images):
                 encoded = encode(image).numpy()
                 (place / f"{number}.{kind}").write_bytes(encoded)
-                records.write(_example(encoded, label))
-
-
-def _example(encoded: bytes, label: int) -> bytes:
-    features = {
-        "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded])),
-        "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return bytes(example.SerializeToString())
+                records.write(example(encoded, label))
 
 
 def _space(folder: pathlib.Path) -> SearchSpace:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import pathlib
-import time
 from typing import Any
 
 import grpc
@@ -17,7 +16,7 @@ import tensorflow as tf
 
 from bignas_tf.exports import proof as proof_lib
 from experiments.abuse.ways import WAYS, Way
-from experiments.journal import Entry, Journal
+from experiments.journal import Journal
 
 _EVERY = 50  # odd requests between two good ones
 _SETTLED = 0.3  # of the requests; what grows after them is a leak
@@ -39,16 +38,15 @@ def check_all(
       The outcome of each way by its name.
     """
     image, outcomes = good_image(version), {}
-    for name, opened in WAYS.items():
+
+    def send(name: str) -> dict[str, Any]:
+        outcome = check(WAYS[name](version), image, requests, seed)
+        print(f"{name}: {outcome}", flush=True)
+        return outcome
+
+    for name in WAYS:
         key = {"part": "requests", "way": name, "requests": requests, "seed": seed}
-        entry = journal.get(key)
-        if entry is None:
-            began = time.monotonic()
-            outcome = check(opened(version), image, requests, seed)
-            entry = Entry(outcome, time.monotonic() - began)
-            journal.add(key, entry)
-            print(f"{name}: {outcome}", flush=True)
-        outcomes[name] = entry.result
+        outcomes[name] = journal.once(key, send, name).result
     return outcomes
 
 

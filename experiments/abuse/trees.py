@@ -20,16 +20,15 @@ _FRAME_BYTES = 16  # around each record: its length and two checksums
 Tree = dict[str, str]  # the digest of each file by its path; "" where only its presence is asked
 
 
-def tree(folder: pathlib.Path, part: str = "") -> Tree:
-    """The files and folders below one, or below a part of it.
+def tree(folder: pathlib.Path) -> Tree:
+    """The files and folders below one.
 
     Args:
       folder: its own path is left out wherever a file has it, so that results in different
         folders can be compared.
-      part: path below the folder; the paths in the result begin with it.
     """
     found: Tree = {}
-    for path in sorted((folder / part).rglob("*")):
+    for path in sorted(folder.rglob("*")):
         if not path.name.startswith(_NOT_OURS):
             content = b"" if path.is_dir() else _placeless(_read(path), folder)
             found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.journal import Entry, Journal
+from experiments.journal import Journal
 
 Result = dict[str, Any]  # plain; "problem" is "" or a line
 Show = Callable[[str], None]
@@ -33,18 +32,15 @@ def do(
     Returns:
       The results, in order.
     """
-    results = []
-    for number in range(count):
-        each = {**key, "number": number, "seed": seed}
-        entry = journal.get(each)
-        if entry is None:
-            began = time.monotonic()
-            entry = Entry(trial(number), time.monotonic() - began)
-            journal.add(each, entry)
-            outcome = entry.result["problem"] or "as it should"
-            show(f"{list(key.values())[-1]} {number + 1}/{count}: {outcome}")
-        results.append(entry.result)
-    return results
+
+    def shown(number: int) -> Result:
+        result = trial(number)
+        outcome = result["problem"] or "as it should"
+        show(f"{list(key.values())[-1]} {number + 1}/{count}: {outcome}")
+        return result
+
+    keys = ({**key, "number": number, "seed": seed} for number in range(count))
+    return [journal.once(each, shown, number).result for number, each in enumerate(keys)]
 
 
 def problems(results: list[Result]) -> dict[int, str]:

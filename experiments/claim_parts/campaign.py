@@ -8,7 +8,6 @@ import functools
 import pathlib
 import re
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection.objectives import Measurement, Objective
 from experiments.claim_parts import worker
 from experiments.claim_parts.recipes import Recipe
-from experiments.journal import Entry, Journal, digest
+from experiments.journal import Journal, digest
 
 Plan = collections.Counter[str]  # how many units of each kind
 
@@ -36,7 +35,6 @@ class Settings:
       ranking_children: of the part `ranking`.
       ranking_steps: of each of them trained alone; 0 for as many as the supernet.
       ablations: names, each a file of experiments/ablations/small.
-      evaluations: of each search of the part `search`.
       adaptation_steps: lengths that the part `adaptation` compares.
     """
 
@@ -46,7 +44,6 @@ class Settings:
     ranking_children: int
     ranking_steps: int
     ablations: tuple[str, ...]
-    evaluations: int
     adaptation_steps: tuple[int, ...] = ()
 
 
@@ -133,19 +130,17 @@ class Campaign:
         Raises:
           UsageError: it has not finished, and only reports were asked for.
         """
-        key = {"kind": kind, **what}
-        entry = self._journal.get(key)
         folder = self.folder(kind, what)
-        if entry is None:
+
+        def do() -> Any:
             if self._report_only:
                 raise errors.UsageError(
                     f"--report_only: {kind} ({label}) has not finished; run without it first"
                 )
             print(self._progress.line(f"{kind}, {label}"), flush=True)
-            began = time.monotonic()
-            result = worker.call(function, str(folder), *arguments)
-            entry = Entry(result, round(time.monotonic() - began, 1))
-            self._journal.add(key, entry)
+            return worker.call(function, str(folder), *arguments)
+
+        entry = self._journal.once({"kind": kind, **what}, do)
         if folder not in self._finished:
             self._finished.add(folder)
             self._progress.finished(kind, entry.seconds)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import bignas_tf as bignas
-from bignas_tf.accuracy import Accuracy
 from bignas_tf.selection.result import SearchResult
 
 
@@ -27,40 +26,3 @@ def select(folder: str, model_dir: str, budgets_mflops: Sequence[float]) -> list
         {"budget": float(child.name), "architecture": child.architecture.to_json()}
         for child in found.selected
     ]
-
-
-def by_strategy(
-    folder: str, model_dir: str, budgets_mflops: Sequence[float], changes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What one search found.
-
-    Args:
-      folder: of its journal.
-      model_dir: of the supernet.
-      budgets_mflops: in millions of multiply-adds.
-      changes: of the run's `SelectionConfig`.
-
-    Returns:
-      "evaluated": how many children; "front": millions of multiply-adds and ranking accuracy of
-      each child that none beats; "selected": for each budget the millions of multiply-adds, and
-      accuracies on both splits.
-    """
-    found = search(bignas.load(model_dir), budgets_mflops, folder, **changes)
-    front = [found.candidates[index] for index in found.front("mflops")]
-    return {
-        "evaluated": len(found.candidates),
-        "front": [[each.costs["mflops"], _top1(each.ranking)] for each in front],
-        "selected": [
-            {
-                "budget": float(child.name),
-                "mflops": child.costs["mflops"],
-                "ranking_top1": child.ranking.top1,
-                "reporting_top1": _top1(child.reporting),
-            }
-            for child in found.selected
-        ],
-    }
-
-
-def _top1(accuracy: Accuracy | None) -> float | None:
-    return accuracy.top1 if accuracy else None

@@ -11,7 +11,7 @@ from experiments.claim_parts.recipes import Recipe
 from experiments.journal import Journal
 
 BASE = Recipe("bignas_small", ("experiments/fashion_mnist.yaml",))
-SETTINGS = Settings(BASE, 2, (1.0, 4.0), 4, 0, ("naive_init", "no_distillation"), 20)
+SETTINGS = Settings(BASE, 2, (1.0, 4.0), 4, 0, ("naive_init", "no_distillation"))
 DESCRIPTION = {
     "task": {
         "model": {"search_space": "bignas_small"},

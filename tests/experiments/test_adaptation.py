@@ -71,7 +71,7 @@ def campaign(tmp_path: pathlib.Path, journal: Journal) -> Campaign:
     task = DESCRIPTION["task"] | {
         "train_data": {"num_classes": 6, "channels": 1, "source": "folder", "input_path": root}
     }
-    settings = Settings(BASE, 2, (3.0, 8.0), 4, 0, (), 20, (STEPS,))
+    settings = Settings(BASE, 2, (3.0, 8.0), 4, 0, (), (STEPS,))
     plan = adaptation.plan(settings)
     description = DESCRIPTION | {"task": task}
     made = Campaign(settings, tmp_path, journal, description, plan, report_only=True)

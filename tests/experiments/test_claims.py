@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bignas_tf.search_space import presets
-from experiments.claim_parts import ablations, alone, ranking, recipes, search, summaries, uniform
+from experiments.claim_parts import ablations, alone, ranking, recipes, summaries, uniform
 from experiments.journal import Entry, Journal, digest
 from tests.experiments.campaigns import SETTINGS, campaign, mflops
 from tests.processes import Process
@@ -146,25 +146,6 @@ def test_the_table_of_ablations_names_what_diverged(
         "- naive_init: seed 1: at step 7",
     ]
     ablations.plot(result, tmp_path / "ablations.png")
-
-
-def test_strategies_are_compared_from_one_reference(tmp_path: pathlib.Path) -> None:
-    def searched(front: list[list[float]], reported: float) -> dict[str, Any]:
-        selected = [{"mflops": 1.0, "reporting_top1": reported}]
-        return {"evaluated": 20, "front": front, "selected": selected}
-
-    found = {
-        "one": [searched([[1.0, 0.5], [2.0, 0.6]], 0.5), searched([[1.0, 0.5]], 0.6)],
-        "other": [searched([[1.0, 0.4]], 0.5)] * 2,
-    }
-    result = search.compare(found, 4.0) | {"evaluations": 20}
-    assert result["reference"] == {"mflops": 4.0, "ranking": 0.4, "reporting": 0.5}
-    # 0.1 over two doublings and 0.1 over one; 0.1 over two.
-    assert result["strategies"]["one"]["ranking"]["values"] == pytest.approx([0.3, 0.2])
-    assert result["strategies"]["one"]["reporting"]["values"] == pytest.approx([0.0, 0.2])
-    assert "| one | 25.00 ± 5.00 | 10.00 ± 10.00 |" in search.table(result)
-    assert "| other | 0.00 ± 0.00 | 0.00 ± 0.00 |" in search.table(result)
-    search.plot(result, tmp_path / "search.png")
 
 
 def _campaign(folder: pathlib.Path, name: str, *flags: str) -> Process:

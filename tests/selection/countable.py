@@ -14,7 +14,7 @@ from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.figures import Figures, Scored, Scorer
-from bignas_tf.selection.journal import RANKING, REPORTING, Journal, Record
+from bignas_tf.selection.journal import RANKING, REPORTING, MemoryJournal, Record
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.selection.pool import Pool
 from tests.search_space import spaces
@@ -66,21 +66,15 @@ def settings(**changes: object) -> SelectionConfig:
     return SelectionConfig(**values | changes)  # type: ignore[arg-type]
 
 
-class Memory:
-    """Remembers in memory, and keeps what it was given."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, Architecture], Record] = {}
-
-    def get(self, what: str, architecture: Architecture) -> Record | None:
-        return self.records.get((what, architecture))
+class Memory(MemoryJournal):
+    """Is given each figure once, and says of which children it has one."""
 
     def add(self, record: Record) -> None:
         assert self.get(record.what, record.architecture) is None
-        self.records[record.what, record.architecture] = record
+        super().add(record)
 
     def of(self, what: str) -> list[Architecture]:
-        return [architecture for each, architecture in self.records if each == what]
+        return [architecture for each, architecture in self._records if each == what]
 
 
 class Silent:
@@ -112,7 +106,7 @@ def objectives(
 
 
 def figures(
-    memory: Memory | Journal,
+    memory: MemoryJournal,
     score: Callable[[Architecture], float] = accuracy,
     measure: Callable[[Architecture], float] = milliseconds,
 ) -> Figures:

@@ -9,7 +9,6 @@ from bignas_tf.selection import findings
 from bignas_tf.selection.findings import BIGGEST, SMALLEST, Scores
 from bignas_tf.selection.judged import Judgement
 from bignas_tf.selection.provenance import Source
-from bignas_tf.training.configs import SandwichConfig
 from tests.selection import digits
 
 IMAGES = 400
@@ -30,4 +29,6 @@ def judgement() -> Judgement:
     top1 = 0.5 + 0.4 * rng.random([len(children), len(space.eval_resolutions)])
     scores = Scores(children, space.eval_resolutions, np.array(macs), top1, IMAGES)
     source = Source("digits", "run/ckpt-20", "5eed", 20)
-    return findings.complete(source, "test", 0, scores, space, SandwichConfig(), 1 / digits.CLASSES)
+    trained = set(space.train_resolutions)
+    majority = 1 / digits.CLASSES
+    return findings.complete(source, "test", 0, scores, space, (trained, trained), majority)

@@ -15,7 +15,7 @@ from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import sharing, strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.journal import RANKING, Journal, Record
+from bignas_tf.selection.journal import RANKING, Journal, MemoryJournal, Record
 from bignas_tf.selection.objectives import Measurement
 from bignas_tf.selection.pool import Pool
 from tests.selection import countable
@@ -27,7 +27,7 @@ ALL = list(strategies.STRATEGIES)
 def _search(
     name: str,
     budgets: list[Budget] | None = None,
-    memory: Memory | Journal | None = None,
+    memory: MemoryJournal | None = None,
     watcher: Silent | None = None,
     score: Callable[[Architecture], float] = countable.accuracy,
     measure: Callable[[Architecture], float] = countable.milliseconds,
@@ -96,8 +96,7 @@ def test_what_is_remembered_is_not_found_again_and_changes_nothing(name: str) ->
     limits = [Budget({"ms": 0.6}), Budget({"ms": 1.0, "mflops": 0.09})]
     memory = Memory()
     expected = _search(name, limits, memory, evaluations=24)
-    half = Memory()
-    half.records = dict(list(memory.records.items())[: len(memory.records) // 2])
+    half = Memory(memory.lines()[: len(memory.lines()) // 2])
     new: list[Architecture] = []
 
     def score(architecture: Architecture) -> float:
@@ -106,7 +105,7 @@ def test_what_is_remembered_is_not_found_again_and_changes_nothing(name: str) ->
 
     known = set(half.of(RANKING))
     assert _search(name, limits, half, score=score, evaluations=24) == expected
-    assert half.records == memory.records
+    assert sorted(half.lines()) == sorted(memory.lines())
     assert known.isdisjoint(new)
 
 
@@ -218,7 +217,7 @@ def test_a_failure_that_would_end_the_search_is_tried_again() -> None:
             raise answer
         return answer
 
-    figures = countable.figures(_Replacing(), measure=measure)
+    figures = countable.figures(MemoryJournal(), measure=measure)
     child = budgets_lib.cheapest(SPACE)
     with pytest.raises(errors.RunError, match="no phone"):
         figures.known_cost("ms", child)
@@ -277,16 +276,11 @@ def test_several_processes_learn_how_a_measurement_failed(kind: type[errors.RunE
 
 
 def test_a_child_whose_lack_of_memory_an_old_journal_records_is_tried_again() -> None:
-    child, memory = budgets_lib.cheapest(SPACE), _Replacing()
+    child, memory = budgets_lib.cheapest(SPACE), MemoryJournal()
     for failure, found in (("out of memory: OOM when allocating", True), ("not finite", False)):
         memory.add(Record(RANKING, child, None, failure=failure))
         ((_, outcome),) = countable.figures(memory).accuracies(RANKING, [child])
         assert isinstance(outcome, Accuracy) == found
-
-
-class _Replacing(Memory):
-    def add(self, record: Record) -> None:
-        self.records[record.what, record.architecture] = record
 
 
 def test_fewer_evaluations_than_the_grid_takes_are_refused() -> None:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.selection.named_children import NamedChildren
+from bignas_tf.api.named_children import NamedChildren
 from bignas_tf.training import checkpoints, trainer
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import BigNASTask

@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
+from bignas_tf.api.named_children import NamedChildren
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection import runner, splits
-from bignas_tf.selection.named_children import NamedChildren
 from bignas_tf.training import checkpoints, curve_file, listing, trainer
 from tests.training import processes, runs
 

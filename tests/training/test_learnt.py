@@ -50,7 +50,9 @@ def test_a_list_of_patterns_is_kept(tmp_path: pathlib.Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: pathlib.Path, content: str) -> None:
     path = tmp_path / learnt.FILE
     path.write_text(content)
-    with pytest.raises(errors.UsageError, match=f"^{path} is damaged: "):
+    with pytest.raises(
+        errors.UsageError, match=f"^{path} is damaged, or not what tools.train writes: "
+    ):
         learnt.read(str(tmp_path), samples.digits())
 
 

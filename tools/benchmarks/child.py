@@ -97,7 +97,8 @@ def _export(child: tf_keras.Model, scratch: str) -> pathlib.Path:
     patches = _pixels(np.uint8, 4)
     images = resize.resize_patches(tf.constant(patches), child.input_shape[1])
     logits = child(images, training=False).numpy()
-    return saved_model.export(saved_model.Servable(child, {}, patches, logits), f"{scratch}/child")
+    servable = saved_model.Servable(child, {}, patches, logits, list(map(str, range(_CLASSES))))
+    return saved_model.export(servable, f"{scratch}/child")
 
 
 def _export_reference(model: tf_keras.Model, scratch: str) -> pathlib.Path:

@@ -14,7 +14,7 @@ from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.selection import spread
-from bignas_tf.selection.graphs import ChildGraphs
+from bignas_tf.selection.graphs import ChildGraphs, Specs
 from bignas_tf.training import children, schedules
 from bignas_tf.training.task import BigNASTask
 
@@ -103,32 +103,24 @@ class ReplicaEvaluation:
         strategy = ReplicaStrategy(replicas)
         with strategy.scope():
             _, self._net = _build(config)
-        graphs = ChildGraphs(self._net, side, one_by_one=False)
-        everywhere = graphs.calibration if graph == CALIBRATION else graphs.scoring
+        self._graphs = ChildGraphs(self._net, side, one_by_one=False)
+        everywhere = self._graphs.calibration if graph == CALIBRATION else self._graphs.scoring
         self._run = tf.function(everywhere.python_function, jit_compile=True)
 
     def lower(self, images: int) -> bytes:
         """A chunk with batches of `images` images; see `Program`."""
-        count, channels = tf.TensorSpec([], tf.int32), self._net.statistics_width
-        code = tf.TensorSpec(self._net.space.encode(self._net.space.biggest()).shape, tf.int32)
-        patches, labels = self._chunk(images)
-        if self._graph == CALIBRATION:
-            totals = tf.TensorSpec([2, channels], tf.float64)
-            return _lowered(self._run, (patches, count, count, count, code, totals))
-        statistics = tf.TensorSpec([2, channels], tf.float32)
-        right = tf.TensorSpec([], tf.float32)
-        return _lowered(self._run, (patches, labels, count, code, statistics, right))
+        calibrated, scored = self._inputs(images)
+        return _lowered(self._run, calibrated if self._graph == CALIBRATION else scored)
 
     def host_bytes(self, images: int) -> dict[str, int]:
         """Returns the bytes of a chunk, which crosses once if it stays on the core."""
-        patches, labels = (spec.shape.num_elements() for spec in self._chunk(images))
+        patches, labels = (spec.shape.num_elements() for spec in self._inputs(images)[1][:2])
         return {"sent": patches + 4 * labels}
 
-    def _chunk(self, images: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    def _inputs(self, images: int) -> tuple[Specs, Specs]:
         base = self._net.space.base_resolution
         batch = [images, base, base, self._net.input_channels]
-        rounds = spread.rounds_of(batch)
-        return tf.TensorSpec([rounds, *batch], tf.uint8), tf.TensorSpec([rounds, images], tf.int32)
+        return self._graphs.inputs(spread.rounds_of(batch), images)
 
 
 def program(config: cfg.ExperimentConfig, replicas: int, graph: str, side: int | None) -> Program:

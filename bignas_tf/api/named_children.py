@@ -10,7 +10,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
-from bignas_tf.selection.trained import Task
+from bignas_tf.training.configs import BigNASConfig
 
 
 class NamedChildren:
@@ -23,7 +23,7 @@ class NamedChildren:
       UsageError: an unknown child, one outside the space, or an unknown or empty split.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: BigNASConfig) -> None:
         own, data = task.evaluation, task.train_data
         space = presets.get(task.model.search_space)
         self._children = {name: presets.child(space, name) for name in own.children}

@@ -1,6 +1,6 @@
 """Which strategy finds the better children with equally many evaluations?
 
-  python -m experiments.strategies --model_dir=runs/fashion_mnist_long \
+  python -m experiments.strategies --model_dir=runs/longer \
       --output_dir=runs/strategies
   python -m experiments.strategies --model_dir=runs/quickstart --name=strategies_predictor \
       --strategies=coarse_to_fine,predictor:100 --budgets_mflops=1,2,4,6,8 \
@@ -29,9 +29,7 @@ from tools.cli import launch, no_chatter
 if TYPE_CHECKING:
     from bignas_tf.selection.result import SearchResult
 
-_MODEL_DIR = flags.DEFINE_string(
-    "model_dir", "runs/fashion_mnist_long", "Folder of the training run."
-)
+_MODEL_DIR = flags.DEFINE_string("model_dir", "runs/longer", "Folder of the training run.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "runs/strategies", "Folder of the searches.")
 _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Folder of the result.")
 _BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "1.5", "2.5", "4", "7"], "Millions.")

@@ -209,7 +209,8 @@ def _shown_texts(node: ast.AST) -> Iterator[str]:
     # The tool that wrote a file, for errors about that file.
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_TOOL":
         return
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "files.written_by":
+    readers = ("files.reading", "files.written_by")
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in readers:
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value

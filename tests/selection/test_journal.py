@@ -130,7 +130,7 @@ def test_a_damaged_journal_is_named(path: str, line: str) -> None:
     lines[2] = f"{lines[2][:-1]}, {line}}}" if line.startswith('"') else line
     files.write_text(path, "\n".join(lines) + "\nand no end")
     whole = files.read_text(path)
-    with pytest.raises(errors.UsageError, match=r"journal\.jsonl, line 3"):
+    with pytest.raises(errors.UsageError, match=r"journal\.jsonl is damaged \(line 3\)"):
         Journal(path, ORIGIN)
     assert files.read_text(path) == whole
 

@@ -54,7 +54,7 @@ def test_a_file_with_every_flag(tmp_path: pathlib.Path, wrapped: bool) -> None:
 def test_the_extremes_need_no_file(name: str) -> None:
     space = presets.get("bignas_small")
     printed = _printed("--search_space=bignas_small", f"--architecture={name}")
-    assert printed == cost.count(space, space.named(name), 1000, 3)._asdict()
+    assert printed == cost.count(space, presets.child(space, name), 1000, 3)._asdict()
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bignas_tf.api.finetuning import finetune
     from bignas_tf.api.garden import configure_garden, export_garden, train_garden
     from bignas_tf.api.importing import import_supernet
-    from bignas_tf.api.judging import evaluate, judge
+    from bignas_tf.api.judging import confusion, evaluate, judge
     from bignas_tf.api.latency import latency_table
     from bignas_tf.api.reporting import report
     from bignas_tf.api.runs import configure, fit, load, read_config, train
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from bignas_tf.selection.budgets import Budget
     from bignas_tf.selection.budgets import parse as budget
     from bignas_tf.selection.cascades import Cascade
+    from bignas_tf.selection.confusion import Confusion
     from bignas_tf.selection.judged import Judgement
     from bignas_tf.selection.result import SearchResult
     from bignas_tf.selection.result import read as read_search
@@ -66,6 +67,7 @@ _HOMES = {
     "Baseline": "api.baseline.Baseline",
     "Budget": "selection.budgets.Budget",
     "Cascade": "selection.cascades.Cascade",
+    "Confusion": "selection.confusion.Confusion",
     "ConversionReport": "conversion.figures.ConversionReport",
     "Cost": "search_space.cost.Cost",
     "Judgement": "selection.judged.Judgement",
@@ -82,6 +84,7 @@ _HOMES = {
     "child": "api.exporting.child",
     "configure": "api.runs.configure",
     "configure_garden": "api.garden.configure_garden",
+    "confusion": "api.judging.confusion",
     "convert": "api.exporting.convert",
     "cost": "api.counting.cost",
     "evaluate": "api.judging.evaluate",
@@ -121,6 +124,7 @@ __all__ = [
     "Baseline",
     "Budget",
     "Cascade",
+    "Confusion",
     "ConversionReport",
     "Cost",
     "Judgement",
@@ -139,6 +143,7 @@ __all__ = [
     "child",
     "configure",
     "configure_garden",
+    "confusion",
     "convert",
     "cost",
     "evaluate",

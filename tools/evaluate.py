@@ -1,16 +1,21 @@
 """Calibrates and scores one child; prints one JSON line: macs, params, top1, images, error.
 
-python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
+  python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
+
+With --confusion=FILE.csv the line follows the classes that are recognised least, and the file has
+how often each class was taken for which.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 
 from absl import flags
 
 import bignas_tf as bignas
+from bignas_tf import files
 
 from .cli import launch, no_chatter
 
@@ -22,14 +27,24 @@ _ARCHITECTURE = flags.DEFINE_string(
     required=True,
 )
 _SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting split by default.")
+_CONFUSION = flags.DEFINE_string("confusion", "", "CSV file of true classes by answers.")
 _TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or address.")
 
 
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
+    if table := _CONFUSION.value:
+        files.refuse_folder(table, "--confusion")
+        files.make_folder(os.path.dirname(table) or ".")
     run = bignas.load(_MODEL_DIR.value, strategy=bignas.evaluation_strategy(tpu=_TPU.value))
-    accuracy = bignas.evaluate(run, _ARCHITECTURE.value, _SPLIT.value)
+    if table:
+        found = bignas.confusion(run, _ARCHITECTURE.value, _SPLIT.value)
+        found.save(table)
+        print(*found.lines(), sep="\n")
+        accuracy = found.accuracy
+    else:
+        accuracy = bignas.evaluate(run, _ARCHITECTURE.value, _SPLIT.value)
     cost = bignas.cost(run, _ARCHITECTURE.value)
     line = {"macs": cost.macs, "params": cost.params, **accuracy.to_json()}
     print(json.dumps(line | {"error": accuracy.error}))

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from bignas_tf import console, errors, files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import apart, arguments, evaluators
 from bignas_tf.console import Show
+from bignas_tf.data import sources
 from bignas_tf.reports import words
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import findings, judged, judgement, splits
+from bignas_tf.selection.confusion import Confusion
 from bignas_tf.selection.judged import JudgedChild, Judgement
 from bignas_tf.selection.provenance import Source
+from bignas_tf.selection.splits import Split
 from bignas_tf.training import children as children_lib
 from bignas_tf.training.checkpoints import Run
 
@@ -34,13 +39,33 @@ def evaluate(
         that they may be images of the training.
       RunError: a logit is NaN or infinite, or memory ran out.
     """
-    child, task = presets.child(run.space, architecture), run.config.task
-    data, selection = task.train_data, task.selection
-    split = split or selection.reporting_split
-    apart.check_scored(run, task, split)
-    images = splits.open_split(data, split, selection.batch_size)
+    child = presets.child(run.space, architecture)
+    images = _opened(run, split)
     ((_, accuracy),) = evaluators.evaluator_of(run).scores([child], images)
     return accuracy
+
+
+def confusion(
+    run: Run, architecture: Architecture | str | os.PathLike[str], split: str = ""
+) -> Confusion:
+    """Calibrates one child, and counts which classes it takes for which; see `evaluate`."""
+    child, data = presets.child(run.space, architecture), run.config.task.train_data
+    images = _opened(run, split)
+    evaluator = evaluators.evaluator_of(run)
+    counts = np.zeros([data.num_classes] * 2, np.int64)
+    for logits, labels in evaluator.logits(child, evaluator.statistics(child), images):
+        if not np.isfinite(logits).all():
+            raise errors.RunError(f"child {child} gives logits that are not finite")
+        np.add.at(counts, (labels, logits.argmax(1)), 1)
+    return Confusion(sources.class_names(data), counts)
+
+
+def _opened(run: Run, split: str, images: int = 0) -> Split:
+    """A split that the run has not learnt from; its reporting split if empty."""
+    task = run.config.task
+    split = split or task.selection.reporting_split
+    apart.check_scored(run, task, split)
+    return splits.open_split(task.train_data, split, task.selection.batch_size, images or None)
 
 
 def judge(
@@ -81,25 +106,17 @@ def judge(
             f"{run.model_dir} trained one child alone (task.sandwich.alone is "
             f"{task.sandwich.alone!r}), not a supernet; score that child with tools.evaluate"
         )
-    split = split or task.selection.reporting_split
-    apart.check_scored(run, task, split)
+    opened = _opened(run, split, images)
     drawn = judgement.sample_children(run.space, children, seed)
-    result = _judged(run, drawn, seed, split, images, show)
+    scores = judgement.score(run.supernet, evaluators.evaluator_of(run), opened, drawn, show)
+    trained = children_lib.trained_resolutions(run.space, task.sandwich)
+    source, majority = Source.from_json(run.source), opened.majority()
+    name = split or task.selection.reporting_split
+    result = findings.complete(source, name, seed, scores, run.space, trained, majority)
     judged.write(path, result)
     for line in _lines(result):
         show(line)
     return result
-
-
-def _judged(
-    run: Run, drawn: Mapping[str, Architecture], seed: int, split: str, images: int, show: Show
-) -> Judgement:
-    task, space = run.config.task, run.space
-    opened = splits.open_split(task.train_data, split, task.selection.batch_size, images or None)
-    scores = judgement.score(run.supernet, evaluators.evaluator_of(run), opened, drawn, show)
-    trained = children_lib.trained_resolutions(space, task.sandwich)
-    source, majority = Source.from_json(run.source), opened.majority()
-    return findings.complete(source, split, seed, scores, space, trained, majority)
 
 
 def _lines(result: Judgement) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import pathlib
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_evaluate_and_cost_agree_with_search(
-    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     path = search_dir / f"child_{BUDGETS[0]}.json"
     child = json.loads(path.read_text())
@@ -34,6 +35,17 @@ def test_evaluate_and_cost_agree_with_search(
         "images": 360,
         "error": child["reporting_error"],
     }
+    table = tmp_path / "new" / "confusion.csv"
+    *worst, same = commands.run(
+        forks, "evaluate", model_dir=run_dir, architecture=path, confusion=table
+    ).splitlines()
+    assert same == line
+    assert len(worst) == digits.CLASSES
+    (_, *names), *rows = csv.reader(table.read_text().splitlines())
+    assert [name for name, *_ in rows] == names
+    counts = np.array([row for _, *row in rows], np.int64)
+    assert counts.sum() == 360
+    assert counts.trace() == round(360 * child["reporting_top1"])
     (line,) = commands.run(
         forks,
         "cost",

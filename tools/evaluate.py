@@ -2,8 +2,8 @@
 
   python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
 
-With --confusion=FILE.csv the line follows the classes that are recognised least, and the file has
-how often each class was taken for which.
+With --confusion=FILE.csv the classes that are recognised least are shown, too (on stderr), and the
+file has how often each class was taken for which.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from absl import flags
 import bignas_tf as bignas
 from bignas_tf import files
 
-from .cli import launch, no_chatter
+from .cli import launch, no_chatter, to_stderr
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _ARCHITECTURE = flags.DEFINE_string(
@@ -34,20 +34,21 @@ _TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or addr
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    if table := _CONFUSION.value:
+    table = _CONFUSION.value
+    if table:
         files.refuse_folder(table, "--confusion")
         files.make_folder(os.path.dirname(table) or ".")
     run = bignas.load(_MODEL_DIR.value, strategy=bignas.evaluation_strategy(tpu=_TPU.value))
-    if table:
-        found = bignas.confusion(run, _ARCHITECTURE.value, _SPLIT.value)
-        found.save(table)
-        print(*found.lines(), sep="\n")
-        accuracy = found.accuracy
-    else:
-        accuracy = bignas.evaluate(run, _ARCHITECTURE.value, _SPLIT.value)
+    asked = run, _ARCHITECTURE.value, _SPLIT.value
+    found = bignas.confusion(*asked) if table else None
+    accuracy = found.accuracy if found else bignas.evaluate(*asked)
     cost = bignas.cost(run, _ARCHITECTURE.value)
-    line = {"macs": cost.macs, "params": cost.params, **accuracy.to_json()}
-    print(json.dumps(line | {"error": accuracy.error}))
+    answer = {"macs": cost.macs, "params": cost.params, **accuracy.to_json()}
+    print(json.dumps(answer | {"error": accuracy.error}), flush=True)
+    if found:
+        for line in found.lines():
+            to_stderr(line)
+        found.save(table)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def _strategy(
 
     Args:
       kind: "one_device", "mirrored", "multi_worker_mirrored" or "tpu".
-      num_gpus: of the first two; "one_device" takes a GPU, if there is one, in any case.
+      num_gpus: of the first two; 0 for the CPU.
       tpu: name or address of a TPU.
       all_reduce_alg: of several GPUs or workers; None leaves the choice to TensorFlow.
 
@@ -32,8 +32,6 @@ def _strategy(
     available = len(tf.config.list_physical_devices("GPU"))
     if kind in ("one_device", "mirrored") and num_gpus > available:
         raise errors.UsageError(f"num_gpus is {num_gpus}; TensorFlow finds {available}")
-    if kind == "one_device":
-        num_gpus = min(available, 1)
     try:
         return distribute_utils.get_distribution_strategy(
             kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
@@ -50,6 +48,8 @@ def _strategy(
 def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distribute.Strategy:
     """Makes the strategy of a run's configuration; TF_CONFIG wins over its hosts.
 
+    Without a number of GPUs "one_device" takes one and "mirrored" all, if TensorFlow finds any.
+
     Args:
       config: whose `runtime` names the devices.
       tpu: name or address of a TPU; the configuration's own if empty.
@@ -64,9 +64,10 @@ def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distrib
         raise errors.UsageError(
             f"TF_CONFIG or runtime.worker_hosts cannot be used ({error!r})"
         ) from error
+    kind, found = runtime.distribution_strategy, len(tf.config.list_physical_devices("GPU"))
     return _strategy(
-        runtime.distribution_strategy,
-        runtime.num_gpus,
+        kind,
+        runtime.num_gpus or (min(found, 1) if kind == "one_device" else found),
         tpu or runtime.tpu,
         runtime.all_reduce_alg,
     )

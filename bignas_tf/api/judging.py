@@ -48,16 +48,19 @@ def evaluate(
 def confusion(
     run: Run, architecture: Architecture | str | os.PathLike[str], split: str = ""
 ) -> Confusion:
-    """Calibrates one child, and counts which classes it takes for which; see `evaluate`."""
+    """Calibrates one child, and counts which classes it takes for which.
+
+    As `evaluate`, but batches that memory cannot hold are not divided.
+    """
     child, data = presets.child(run.space, architecture), run.config.task.train_data
-    images = _opened(run, split)
+    names, images = sources.class_names(data), _opened(run, split)
     evaluator = evaluators.evaluator_of(run)
     counts = np.zeros([data.num_classes] * 2, np.int64)
     for logits, labels in evaluator.logits(child, evaluator.statistics(child), images):
         if not np.isfinite(logits).all():
             raise errors.RunError(f"child {child} gives logits that are not finite")
         np.add.at(counts, (labels, logits.argmax(1)), 1)
-    return Confusion(sources.class_names(data), counts)
+    return Confusion(names, counts)
 
 
 def _opened(run: Run, split: str, images: int = 0) -> Split:

@@ -84,10 +84,7 @@ def read_budgets(budgets: Sequence[Budget | str]) -> list[Budget]:
         raise errors.UsageError(
             "no budget was given; write each as in 'mflops=4' or 'litert_ms=1,params_m=0.2'"
         )
-    for each in given:
-        if not isinstance(each, Budget | str):
-            raise errors.UsageError(f"budget {errors.shown(each)}: write it as in 'mflops=4'")
-    return [each if isinstance(each, Budget) else budgets_lib.parse(each) for each in given]
+    return [budgets_lib.read(each) for each in given]
 
 
 def show_selected(result: SearchResult, show: Show) -> None:

@@ -96,6 +96,7 @@ def write(
       RunError: the child cannot be converted.
     """
     made, base = child(models, architecture, weights), pathlib.Path(folder)
+    base.mkdir(parents=True, exist_ok=True)
     _save(made, models, base / SAVED_MODEL_DIR)
     (base / LITERT_FILE).write_bytes(_convert(made, models))
 

@@ -51,6 +51,20 @@ class Budget:
         """The costs that this budget limits; the cheaper child comes first."""
         return tuple(costs[name] for name in self.limits)
 
+    def __str__(self) -> str:
+        return ",".join(f"{name}={limit:.12g}" for name, limit in self.limits.items())
+
+
+def read(budget: Budget | str) -> Budget:
+    """A budget that may be text; see `parse`.
+
+    Raises:
+      UsageError: it is neither, or malformed.
+    """
+    if not isinstance(budget, Budget | str):
+        raise errors.UsageError(f"budget {errors.shown(budget)}: write it as in 'mflops=4'")
+    return budget if isinstance(budget, Budget) else parse(budget)
+
 
 def parse(text: str) -> Budget:
     """Reads a budget such as "mflops=4" or "litert_ms=1.5,params_m=0.2".

@@ -101,8 +101,10 @@ class ChildGraphs:
         """Yields the first replica's logits, float32 [rounds, N, classes], and its labels."""
         code, right = self._code(child), self._to_all(tf.constant(0.0))
         for chunk in chunks:
-            _, logits = self.score(chunk, code, statistics, right)
-            yield self.first(logits), self.first(chunk.labels)
+            with _memory_explained(child, "scoring"):
+                _, logits = self.score(chunk, code, statistics, right)
+                found = self.first(logits), self.first(chunk.labels)
+            yield found
 
     def given(self, statistics: np.ndarray) -> PerReplica:
         """Known statistics, float32 [2, channels], on each replica."""

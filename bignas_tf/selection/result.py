@@ -67,13 +67,12 @@ class SearchResult:
         Raises:
           UsageError: it was not asked for.
         """
-        name = (budgets_lib.parse(budget) if isinstance(budget, str) else budget).name
+        wanted = budgets_lib.read(budget)
         for each in self.selected:
-            if each.name == name:
+            if dict(each.budget.limits) == dict(wanted.limits):
                 return each
-        raise errors.UsageError(
-            f"no child was selected for {name}, but for {', '.join(e.name for e in self.selected)}"
-        )
+        known = ", ".join(map(str, self.budgets))
+        raise errors.UsageError(f"no child was selected for {wanted}, but for {known}")
 
     @property
     def strategy(self) -> str:

@@ -85,8 +85,10 @@ def override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> N
 
 
 def _values(source: str | Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(source, str):
+    if isinstance(source, Mapping):
         return dict(source)
+    if not isinstance(source, str):
+        raise ValueError("expected text or a mapping")
     if os.path.isfile(source) or (source.endswith((".yaml", ".yml")) and "=" not in source):
         values = strict_yaml.load(files.read_text(packaged.experiment_file(source)))
     else:

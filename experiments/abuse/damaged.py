@@ -25,6 +25,7 @@ SLOWEST_S = 20  # for any damaged file of a few kilobytes
 LONGEST = 2000  # characters of a message
 # Hypothesis would also draw constants from the modules that happen to be imported, so that a seed
 # would give other forms. It has no setting for that.
+assert hasattr(providers, "_get_local_constants")
 providers._get_local_constants = providers.Constants
 
 _WORDS = (errors.UsageError, errors.RunError)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import tensorflow as tf
 import tf_keras
+from official.common import distribute_utils
 from tensorflow.python.distribute import one_device_strategy
 
 import bignas_tf as bignas
@@ -112,12 +113,31 @@ def test_a_run_is_loaded_on_a_tpu_as_it_was_trained(
     assert tf_keras.mixed_precision.global_policy().name == "float32"
 
 
-@pytest.mark.parametrize(("available", "kind"), [(0, "CPU"), (1, "GPU"), (2, "GPU")])
-def test_a_run_takes_a_gpu_if_there_is_one(
-    available: int, kind: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("strategy", "available", "on"),
+    [
+        ("one_device", 0, ["CPU"]),
+        ("one_device", 1, ["GPU"]),
+        ("one_device", 2, ["GPU"]),
+        ("mirrored", 0, ["CPU"]),
+        ("mirrored", 2, ["GPU", "GPU"]),
+    ],
+)
+def test_a_run_takes_the_gpus_that_there_are(
+    strategy: str, available: int, on: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # There is none here; a strategy for one can be made all the same.
+    # There are none here; what a strategy for them is made of can be seen all the same.
+    made: list[dict[str, object]] = []
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [None] * available)
-    strategy = devices.training_strategy(bignas.configure("bignas_small"))
-    (on,) = strategy.extended.worker_devices
-    assert tf.DeviceSpec.from_string(on).device_type == kind
+    monkeypatch.setattr(
+        distribute_utils,
+        "get_distribution_strategy",
+        lambda kind, **given: made.append({"kind": kind, **given}),
+    )
+    override = f"runtime.distribution_strategy={strategy}"
+    devices.training_strategy(bignas.configure("bignas_small", (), override))
+    assert made[0]["kind"] == strategy
+    assert made[0]["num_gpus"] == on.count("GPU")
+    config = bignas.configure("bignas_small", (), f"{override},runtime.num_gpus={available + 1}")
+    with pytest.raises(bignas.UsageError, match=f"num_gpus is {available + 1}; TensorFlow finds"):
+        devices.training_strategy(config)

@@ -56,14 +56,15 @@ def test_a_command_gets_files_that_answer_as_the_child_does(tmp_path: pathlib.Pa
     architecture = net.space.with_resolution(net.space.biggest(), 9)
     statistics = slicing.uncalibrated(net)
     weights = slicing.slices(net, architecture, statistics)
-    children.write(models, architecture, weights, str(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {"saved_model", "child_float32.tflite"}
+    folder = tmp_path / "new" / "child"
+    children.write(models, architecture, weights, str(folder))
+    assert {path.name for path in folder.iterdir()} == {"saved_model", "child_float32.tflite"}
     patches = next(iter(digits.batches("test[:16]", 16)))[0].numpy()
     child = slicing.sliced_child(net, architecture, statistics)
     expected = child(resize.resize_patches(tf.constant(patches), 9), training=False).numpy()
     for run in (
-        probe.tensorflow(str(tmp_path / children.SAVED_MODEL_DIR)),
-        probe.litert(str(tmp_path / children.LITERT_FILE)),
+        probe.tensorflow(str(folder / children.SAVED_MODEL_DIR)),
+        probe.litert(str(folder / children.LITERT_FILE)),
     ):
         # Folded batch norms round otherwise, by 1e-6 of the largest logit; see test_folding.
         np.testing.assert_allclose(run(patches), expected, atol=1e-5 * np.abs(expected).max())

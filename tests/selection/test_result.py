@@ -257,8 +257,13 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     again = selecting.select_again(result.read(folder), wanted)
     known, cheap, fast = again.selected
     assert [again.child(each) for each in ("mflops=50", wanted[1], "ms=1")] == [known, cheap, fast]
-    with pytest.raises(errors.UsageError, match=r"^no child was selected for 30, but for 50, 22, "):
+    with pytest.raises(errors.UsageError, match=r"selected for mflops=30, but for mflops=50, "):
         again.child("mflops=30")
+    with pytest.raises(errors.UsageError, match=r"^budget 30: write it as in 'mflops=4'$"):
+        again.child(30)  # type: ignore[arg-type]
+    both = Budget({"ms": 3.0, "mflops": 40})
+    two = selecting.select_again(result.read(folder), [both])
+    assert two.child("mflops=40,ms=3") == two.child(both) == two.selected[0]
     assert len(str(again)) < 3000  # without the candidates
     assert known.architecture == DEAREST.architecture
     assert known.reporting == Accuracy(0.8, 100)

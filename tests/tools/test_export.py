@@ -36,11 +36,10 @@ def test_evaluate_and_cost_agree_with_search(
         "error": child["reporting_error"],
     }
     table = tmp_path / "new" / "confusion.csv"
-    *worst, same = commands.run(
-        forks, "evaluate", model_dir=run_dir, architecture=path, confusion=table
-    ).splitlines()
-    assert same == line
-    assert len(worst) == digits.CLASSES
+    flags = {"model_dir": run_dir, "architecture": path, "confusion": table}
+    done = forks.run("tools.evaluate", *commands.arguments(flags))
+    assert done.stdout.splitlines() == [line]
+    assert sum("% of " in each for each in done.stderr.splitlines()) == digits.CLASSES
     (_, *names), *rows = csv.reader(table.read_text().splitlines())
     assert [name for name, *_ in rows] == names
     counts = np.array([row for _, *row in rows], np.int64)

@@ -88,6 +88,15 @@ def test_one_tool_at_a_time(
     assert (host / f"{tool}.log").is_file()
 
 
+def test_of_two_that_start_at_once_one_is_refused(host: pathlib.Path) -> None:
+    held = 'source tools/gcp/host/lib.sh; hold tool; bash -c "$1"; echo done'
+    other = "source tools/gcp/host/lib.sh; running tool && hold tool"
+    first = bash(host, "-c", held, "first", f'bash -euc "{other}"')
+    assert first.stdout == "done\n"
+    assert first.stderr == "error: another tool was started at the same moment\n"
+    assert _is_free(host, "tool")
+
+
 def test_exports_are_fetched_once_they_are_finished(host: pathlib.Path) -> None:
     def exported() -> str:
         done = bash(host, "tools/gcp/host/exported.sh", "runs/my export")

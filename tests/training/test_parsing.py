@@ -264,3 +264,5 @@ def test_overrides_may_be_a_mapping() -> None:
     assert (config.trainer.train_steps, config.task.sandwich.num_random) == (7, 3)
     with pytest.raises(errors.UsageError, match=r"trainer\.train_step"):
         parsing.parse("bignas_small", [], {"trainer": {"train_step": 7}})
+    with pytest.raises(errors.UsageError, match="expected text or a mapping"):
+        parsing.parse("bignas_small", [], 7)  # type: ignore[arg-type]

@@ -15,15 +15,20 @@ running() {
   ! flock --shared --nonblock "$1.lock" true
 }
 
-# in_background NAME LOG COMMAND...: it outlives this shell, and its output is added to LOG. Fails if
-# something else has been started under this name meanwhile.
+# hold NAME: what this shell starts from here on is under this name; only one shell can hold it.
+hold() {
+  exec {held}>> "$1.lock"
+  # Others hold it for a moment, to see whether it is held.
+  if ! flock --timeout 2 "$held"; then
+    echo "error: another $1 was started at the same moment" >&2
+    exit 1
+  fi
+}
+
+# in_background NAME LOG COMMAND...: it outlives this shell, and its output is added to LOG.
 in_background() {
-  local name=$1 log=$2 lock
+  local name=$1 log=$2
   shift 2
-  # Held from here on, and by the command once this shell has ended. Others hold it for a moment, to
-  # see whether it is held.
-  exec {lock}>> "$name.lock"
-  flock --timeout 5 "$lock"
   setsid "$@" >> "$log" 2>&1 < /dev/null &
   printf '%s\n' "$!" > "$name.pid"
 }

@@ -10,5 +10,6 @@ fi
 # Some images bring a server of their own, of another TensorFlow, which holds the chips and the port.
 sudo systemctl stop tpu-runtime 2> /dev/null || true
 drive_chips
+hold server
 in_background server server.log \
   .venv/bin/python tools/gcp/host/worker.py .venv/bin/start_grpc_tpu_worker

@@ -100,15 +100,13 @@ def baseline(
     began += _check_images(reporting)
     model = _model(run, chosen)
     steps = _fit(model, data, began, 60.0 * minutes)
-    accuracy, loss = cards.keras_score(model, reporting)
-    _check(loss)
     result = Baseline(
         architecture=chosen,
         cost=cost_lib.count(run.space, chosen, data.num_classes, data.channels),
         steps=steps,
         minutes=minutes,
         split=task.selection.reporting_split,
-        accuracy=accuracy,
+        accuracy=_score(model, reporting),
     )
     files.write_json(os.path.join(run.model_dir, FILE), result.to_json())
     return result
@@ -170,6 +168,12 @@ def _fit(model: tf_keras.Model, data: DataConfig, began: float, seconds: float) 
         )
     _check(past.history["loss"][-1])
     return int(model.optimizer.iterations)
+
+
+def _score(model: tf_keras.Model, reporting: Split) -> Accuracy:
+    accuracy, loss = cards.keras_score(model, reporting)
+    _check(loss)
+    return accuracy
 
 
 def _check(loss: float) -> None:

@@ -11,6 +11,7 @@ import pathlib
 
 import tensorflow as tf
 from google.protobuf import message
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from bignas_tf import errors
 
@@ -68,8 +69,15 @@ def lost(before: Tree, after: Tree) -> str:
 
 
 def _read(path: pathlib.Path) -> bytes:
-    """A file; one of examples with their features in order, which protobuf draws by process."""
+    """A file; what each process puts in its own order, in one that all share.
+
+    Those are the features of examples, by protobuf, and the nodes of a SavedModel's functions, by
+    TensorFlow.
+    """
     content = path.read_bytes()
+    if path.name == "saved_model.pb":
+        with contextlib.suppress(message.DecodeError):
+            return _in_order(SavedModel.FromString(content))
     if ".tfrecord" in path.name:
         with contextlib.suppress(tf.errors.DataLossError, message.DecodeError):
             records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
@@ -78,6 +86,13 @@ def _read(path: pathlib.Path) -> bytes:
                 examples = map(tf.train.Example.FromString, records)
                 return b"".join(each.SerializeToString(deterministic=True) for each in examples)
     return content
+
+
+def _in_order(model: SavedModel) -> bytes:
+    for graph in model.meta_graphs:
+        for function in graph.graph_def.library.function:
+            function.node_def.sort(key=lambda node: node.name)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _placeless(content: bytes, folder: pathlib.Path) -> bytes:

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from bignas_tf import errors
 from bignas_tf.selection import result
@@ -124,6 +125,20 @@ def test_what_a_tool_leaves_is_compared() -> None:
     assert trees.lost(right, more) == ""
     with pytest.raises(errors.RunError, match="different files"):
         trees.agreeing({"a": "1"}, {"b": "1"})
+
+
+def test_the_order_of_a_graph_s_nodes_is_not_compared(tmp_path: pathlib.Path) -> None:
+    found = []
+    for names in (["a", "b"], ["b", "a"], ["b", "c"]):
+        model = SavedModel()
+        function = model.meta_graphs.add().graph_def.library.function.add()
+        for name in names:
+            function.node_def.add(name=name)
+        (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
+        found.append(trees.tree(tmp_path))
+    assert found[0] == found[1] != found[2]
+    (tmp_path / "saved_model.pb").write_bytes(b"cut off")
+    assert trees.tree(tmp_path).keys() == found[0].keys()
 
 
 def test_what_a_tool_left_running_is_found(tmp_path: pathlib.Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from absl import flags
 
 import bignas_tf as bignas
+from experiments import drawing
 from tools.cli import launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
@@ -140,32 +141,25 @@ def _images() -> Any:
 
 def _draw(measured: Mapping[str, Any], path: pathlib.Path) -> None:
     """Accuracy against multiply-adds and against each time."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     models = measured["models"]
     axes: dict[str, list[float]] = {"multiply-adds of an image (M)": [m["mflops"] for m in models]}
     for size, times in measured["milliseconds"].items():
         axes[f"ms of an image, {size} a request"] = [times[m["name"]] for m in models]
-    figure, plots = pyplot.subplots(1, len(axes), figsize=(4.5 * len(axes), 3.6), sharey=True)
-    for plot, (label, costs) in zip(plots, axes.items(), strict=True):
-        for alone, name, style in ((True, "children", "o-"), (False, "cascades", "s--")):
-            kept = [index for index, m in enumerate(models) if (m["cascade"] is None) == alone]
-            plot.errorbar(
-                [costs[index] for index in kept],
-                [100 * models[index]["top1"] for index in kept],
-                yerr=[100 * models[index]["error"] for index in kept],
-                fmt=style,
-                capsize=3,
-                label=name,
-            )
-        plot.set_xlabel(label)
-    plots[0].set_ylabel("top-1 accuracy (%)")
-    plots[0].legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    with drawing.saved(path, panels=len(axes), width=4.5, sharey=True) as plots:
+        for plot, (label, costs) in zip(plots, axes.items(), strict=True):
+            for alone, name, style in ((True, "children", "o-"), (False, "cascades", "s--")):
+                kept = [index for index, m in enumerate(models) if (m["cascade"] is None) == alone]
+                plot.errorbar(
+                    [costs[index] for index in kept],
+                    [100 * models[index]["top1"] for index in kept],
+                    yerr=[100 * models[index]["error"] for index in kept],
+                    fmt=style,
+                    capsize=3,
+                    label=name,
+                )
+            plot.set_xlabel(label)
+        plots[0].set_ylabel("top-1 accuracy (%)")
+        plots[0].legend()
 
 
 if __name__ == "__main__":

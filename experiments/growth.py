@@ -19,6 +19,7 @@ from typing import Any
 
 from absl import flags
 
+from experiments import drawing
 from tools.cli import launch, no_chatter
 
 SERIES = ("batch", "resolution", "random_children", "blocks", "trace", "images", "processes")
@@ -65,33 +66,27 @@ def _table(series: Any) -> str:
 
 def _plot(series: Any, path: Any) -> None:
     """Draws time against the factor, and beside it time for the same work."""
-    import matplotlib
-
-    matplotlib.use("Agg")
     import numpy as np
-    from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     low, high = np.percentile(series.samples, [25, 75], axis=1)
     bars = [series.seconds - low, high - series.seconds]
     style = {"fmt": "o-", "capsize": 3}
-    left.errorbar(series.values, series.seconds, bars, label="median, quartiles", **style)
-    left.plot(
-        series.values,
-        series.seconds[0] * np.divide(series.work, series.work[0]),
-        "--", color="grey", label="if it had grown like its work",
-    )  # fmt: skip
-    left.set(ylabel=f"time of {series.measured} (s)")
     scale = series.against_work / series.seconds
-    right.errorbar(series.values, series.against_work, bars * scale, **style)
-    right.axhline(1, linestyle="--", color="grey")
-    right.set(ylabel=f"time for the same {series.work_unit},\nfirst point = 1")
-    for axes in (left, right):
-        axes.set(xlabel=series.factor, xticks=series.values)
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
-    left.legend()
-    figure.savefig(path, dpi=120)
+    with drawing.saved(path, panels=2, width=4.5) as (left, right):
+        left.errorbar(series.values, series.seconds, bars, label="median, quartiles", **style)
+        left.plot(
+            series.values,
+            series.seconds[0] * np.divide(series.work, series.work[0]),
+            "--", color="grey", label="if it had grown like its work",
+        )  # fmt: skip
+        left.set(ylabel=f"time of {series.measured} (s)")
+        left.legend()
+        right.errorbar(series.values, series.against_work, bars * scale, **style)
+        right.axhline(1, linestyle="--", color="grey")
+        right.set(ylabel=f"time for the same {series.work_unit},\nfirst point = 1")
+        for axes in (left, right):
+            axes.set(xlabel=series.factor, xticks=series.values)
+            axes.set_ylim(bottom=0)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from typing import Any
 from absl import flags
 
 from bignas_tf import errors, files, machine
+from experiments import drawing
 from tools.cli import launch, no_chatter
 
 _STEPS = flags.DEFINE_integer("steps", 5000, "Updates of the supernet.", lower_bound=500)
@@ -140,23 +141,17 @@ def _summary(unit: str, readings: list[list[int]]) -> dict[str, Any]:
 
 def _plot(result: dict[str, dict[str, Any]], path: pathlib.Path) -> None:
     """Draws memory against steps or candidates."""
-    import matplotlib
-
-    matplotlib.use("Agg")
     import numpy as np
-    from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 3, figsize=(12, 3.6), sharey=True, layout="constrained")
-    for axes, (name, found) in zip(panels, result.items(), strict=True):
-        done, resident, allocated = np.array(found["readings"]).T
-        axes.plot(done, resident / 1024, label="resident")
-        axes.plot(done, allocated / 1024, label="allocated")
-        axes.axvspan(done[-1] / 2, done[-1], color="grey", alpha=0.1, label="judged")
-        axes.set(title=name, xlabel=f"{found['unit']}s")
-        axes.grid(alpha=0.3)
-    panels[0].set(ylabel="memory of the process (MiB)", ylim=(0, None))
-    panels[0].legend(loc="center right")
-    figure.savefig(path, dpi=120)
+    with drawing.saved(path, panels=len(result), width=4, sharey=True) as panels:
+        for axes, (name, found) in zip(panels, result.items(), strict=True):
+            done, resident, allocated = np.array(found["readings"]).T
+            axes.plot(done, resident / 1024, label="resident")
+            axes.plot(done, allocated / 1024, label="allocated")
+            axes.axvspan(done[-1] / 2, done[-1], color="grey", alpha=0.1, label="judged")
+            axes.set(title=name, xlabel=f"{found['unit']}s")
+        panels[0].set(ylabel="memory of the process (MiB)", ylim=(0, None))
+        panels[0].legend(loc="center right")
 
 
 if __name__ == "__main__":

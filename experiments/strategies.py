@@ -24,6 +24,7 @@ from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import errors
+from experiments import drawing
 from tools.cli import launch, no_chatter
 
 if TYPE_CHECKING:
@@ -159,27 +160,17 @@ def _table(result: Mapping[str, Any]) -> str:
 
 
 def _plot(result: Mapping[str, Any], path: pathlib.Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained", sharex=True)
-    for each, split in zip(axes, ("ranking_top1", "reporting_top1"), strict=True):
-        for name, found in result["strategies"].items():
-            mean, spread = _mean_and_spread(found[split])
-            label = name.replace("_", " ")
-            each.errorbar(
-                result["budgets_mflops"], mean, spread, marker="o", capsize=3, label=label
-            )
-        each.set(xscale="log", xlabel="budget (million multiply-adds)", ylabel=f"{split} (%)")
-        each.xaxis.set_major_formatter("{x:g}")
-        each.xaxis.set_minor_formatter("{x:g}")
-        each.grid(alpha=0.3)
-    axes[0].legend()
-    figure.suptitle(f"{result['evaluations']} evaluations, mean and deviation over seeds")
-    figure.savefig(path, dpi=150)
-    pyplot.close(figure)
+    with drawing.saved(path, panels=2, sharex=True) as axes:
+        for each, split in zip(axes, ("ranking_top1", "reporting_top1"), strict=True):
+            for name, found in result["strategies"].items():
+                mean, spread = _mean_and_spread(found[split])
+                label = name.replace("_", " ")
+                each.errorbar(
+                    result["budgets_mflops"], mean, spread, marker="o", capsize=3, label=label
+                )
+            drawing.over_cost(each)
+            each.set(ylabel=f"{split} (%), mean and deviation over seeds")
+        axes[0].legend(title=f"{result['evaluations']} evaluations")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from bignas_tf import files
-from experiments.claim_parts import drawing, recipes, runs, shared, summaries
+from experiments import drawing
+from experiments.claim_parts import recipes, runs, shared, summaries
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
 
 FOLDER = pathlib.Path("experiments/ablations/small")

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
-from experiments.claim_parts import drawing, halves, recipes, runs, summaries, uniform
+from experiments import drawing
+from experiments.claim_parts import halves, recipes, runs, summaries, uniform
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
 from experiments.claim_parts.halves import Half
 from experiments.journal import digest

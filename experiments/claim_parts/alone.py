@@ -11,7 +11,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.claim_parts import drawing, recipes, runs, shared, summaries
+from experiments import drawing
+from experiments.claim_parts import recipes, runs, shared, summaries
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
 from experiments.journal import digest
 

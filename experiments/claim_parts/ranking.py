@@ -15,7 +15,8 @@ from scipy import stats
 
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
-from experiments.claim_parts import alone, drawing, recipes, shared, summaries
+from experiments import drawing
+from experiments.claim_parts import alone, recipes, shared, summaries
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
 
 _DRAWN_FOR_ONE = 50  # random children for each that is wanted

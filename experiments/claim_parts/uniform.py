@@ -15,7 +15,8 @@ import numpy as np
 
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
-from experiments.claim_parts import drawing, shared, summaries
+from experiments import drawing
+from experiments.claim_parts import shared, summaries
 from experiments.claim_parts.campaign import Campaign, Plan, Settings
 
 _MULTIPLIERS = 1001  # finer than any space's steps

@@ -1,4 +1,4 @@
-"""What the plots of all parts share."""
+"""What the plots of all campaigns share."""
 
 from __future__ import annotations
 
@@ -13,15 +13,35 @@ MFLOPS = "million multiply-adds"
 
 
 @contextlib.contextmanager
-def saved(path: pathlib.Path, panels: int = 1, width: float = 6.5) -> Iterator[Sequence[Any]]:
-    """Gives panels side by side, each `width` inches wide, and saves them as PNG."""
+def saved(
+    path: pathlib.Path,
+    panels: int = 1,
+    width: float = 6.5,
+    sharex: bool = False,
+    sharey: bool = False,
+) -> Iterator[Sequence[Any]]:
+    """Gives panels side by side, each `width` inches wide, and saves them as PNG.
+
+    Args:
+      path: of the file.
+      panels: how many.
+      width: of each.
+      sharex: whether all have one horizontal axis.
+      sharey: whether all have one vertical axis.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(
-        1, panels, figsize=(width * panels, 4.2), layout="constrained", squeeze=False
+        1,
+        panels,
+        figsize=(width * panels, 4.2),
+        layout="constrained",
+        squeeze=False,
+        sharex=sharex,
+        sharey=sharey,
     )
     yield list(axes[0])
     for each in axes[0]:

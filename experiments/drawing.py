@@ -1,4 +1,4 @@
-"""What the plots of all campaigns share."""
+"""What the plots of the experiments share."""
 
 from __future__ import annotations
 

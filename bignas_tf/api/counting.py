@@ -63,7 +63,7 @@ def check_budgets(
 ) -> None:
     """Refuses budgets that a search would refuse, before there is anything to search.
 
-    How much a measured cost, such as `litert_ms`, may be is not checked.
+    Of a cost that is measured, such as `litert_ms`, only the name is checked.
 
     Args:
       space: a search space, its preset's name or YAML file, or a run.

@@ -57,8 +57,6 @@ def confusion(
     evaluator = evaluators.evaluator_of(run)
     counts = np.zeros([data.num_classes] * 2, np.int64)
     for logits, labels in evaluator.logits(child, evaluator.statistics(child), images):
-        if not np.isfinite(logits).all():
-            raise errors.RunError(f"child {child} gives logits that are not finite")
         np.add.at(counts, (labels, logits.argmax(1)), 1)
     return Confusion(names, counts)
 
@@ -109,13 +107,13 @@ def judge(
             f"{run.model_dir} trained one child alone (task.sandwich.alone is "
             f"{task.sandwich.alone!r}), not a supernet; score that child with tools.evaluate"
         )
+    split = split or task.selection.reporting_split
     opened = _opened(run, split, images)
     drawn = judgement.sample_children(run.space, children, seed)
     scores = judgement.score(run.supernet, evaluators.evaluator_of(run), opened, drawn, show)
     trained = children_lib.trained_resolutions(run.space, task.sandwich)
     source, majority = Source.from_json(run.source), opened.majority()
-    name = split or task.selection.reporting_split
-    result = findings.complete(source, name, seed, scores, run.space, trained, majority)
+    result = findings.complete(source, split, seed, scores, run.space, trained, majority)
     judged.write(path, result)
     for line in _lines(result):
         show(line)

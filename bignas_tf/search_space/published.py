@@ -106,7 +106,7 @@ def published(name: str) -> Architecture:
 
 
 def published_names(space: str) -> tuple[str, ...]:
-    """Names that `published` takes, of the children of a preset; few presets have some."""
+    """Names that `published` takes, of the children of a preset; most have none."""
     return _NAMES.get(space, ())
 
 

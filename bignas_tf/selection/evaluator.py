@@ -126,6 +126,10 @@ class Evaluator:
         """Yields float32 logits [N, classes] and int32 labels [N], batch by batch.
 
         Every replica computes all of them, so that every process has them.
+
+        Raises:
+          OutOfMemoryError: a batch does not fit.
+          RunError: a logit is NaN or infinite.
         """
         graphs, strategy = self._graphs_of(architecture), self._supernet.distribute_strategy
         chunks: Chunks = OneByOne(batches)
@@ -134,7 +138,10 @@ class Evaluator:
         given = graphs.given(statistics)
         for logits, labels in graphs.logits(architecture, given, chunks):
             for of_batch, classes in zip(logits, labels, strict=True):
-                if (there := classes >= 0).any():
+                there = classes >= 0
+                if not np.isfinite(of_batch[there]).all():
+                    raise _not_finite(architecture)
+                if there.any():
                     yield of_batch[there], classes[there]
 
     def _ordered(self, architectures: Iterable[Architecture]) -> Iterator[Architecture]:
@@ -156,5 +163,9 @@ class Evaluator:
 
 def _accuracy(architecture: Architecture, right: float, images: int) -> Accuracy:
     if np.isnan(right):
-        raise errors.RunError(f"child {architecture} gives logits that are not finite")
+        raise _not_finite(architecture)
     return Accuracy(right / images, images)
+
+
+def _not_finite(architecture: Architecture) -> errors.RunError:
+    return errors.RunError(f"child {architecture} gives logits that are not finite")

@@ -36,7 +36,7 @@ class SearchResult:
       ranking: the images that ranked candidates.
       reporting: the images that selected children are reported on.
       candidates: every child that was tried, in order.
-      selected: a child for each budget, each budget once, the smaller one first.
+      selected: a child for each budget, each budget once, the smallest of an objective first.
       warnings: limits of the selection, in plain words.
       rerank: by which files children were selected; None if by their own accuracies.
       train_data: the fields of `task.train_data` that were not the run's own, with their values.
@@ -69,7 +69,7 @@ class SearchResult:
         """
         wanted = budgets_lib.read(budget)
         for each in self.selected:
-            if dict(each.budget.limits) == dict(wanted.limits):
+            if each.budget == wanted:
                 return each
         known = ", ".join(map(str, self.budgets))
         raise errors.UsageError(f"no child was selected for {wanted}, but for {known}")

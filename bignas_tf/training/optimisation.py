@@ -105,5 +105,5 @@ def _check_average(config: optimization.EMAConfig) -> None:
         )
 
 
-def _is_between(value: Any, least: float, most: float) -> bool:
-    return plain.is_number(value) and least < value < most
+def _is_between(value: Any, above: float, below: float) -> bool:
+    return plain.is_number(value) and above < value < below

@@ -6,7 +6,7 @@ import math
 
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 from bignas_tf.data import config as data_config
 from bignas_tf.errors import require
 from bignas_tf.modeling import elastic_model
@@ -104,7 +104,7 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
         intervals.append("validation_interval")
     for name in ("train_steps", "steps_per_loop", "max_to_keep", *intervals):
         value = getattr(trainer, name)
-        fits = isinstance(value, int) and 1 <= value <= _MOST_STEPS
+        fits = plain.is_whole(value, 1, _MOST_STEPS)
         require(fits, f"trainer.{name}", value, f"a whole number from 1 to {_MOST_STEPS}")
     for name in intervals:
         if getattr(trainer, name) % trainer.steps_per_loop:

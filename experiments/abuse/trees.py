@@ -69,9 +69,9 @@ def lost(before: Tree, after: Tree) -> str:
 
 
 def _read(path: pathlib.Path) -> bytes:
-    """A file; what each process puts in its own order, in one that all share.
+    """A file's content; what each process orders differently is sorted.
 
-    Those are the features of examples, by protobuf, and the nodes of a SavedModel's functions, by
+    That is the features of an example, by protobuf, and the nodes of a SavedModel's functions, by
     TensorFlow.
     """
     content = path.read_bytes()

@@ -46,6 +46,10 @@ def test_counted_objectives_are_millions_of_what_a_child_costs(run: checkpoints.
     }
 
 
+def test_what_is_known_without_tensorflow_is_what_can_be_measured() -> None:
+    assert set(objectives._LATENCIES) == set(counting.MEASURED)
+
+
 def test_a_table_is_looked_up(run: checkpoints.Run, tmp_path: pathlib.Path) -> None:
     path = _table(run, tmp_path / "table.json", run.space.eval_resolutions)
     (objective,) = objectives.build(["table_ms"], run, Options(table=path))

@@ -33,6 +33,12 @@ def test_the_worst_classes_come_first_with_what_they_are_taken_for() -> None:
     ]
 
 
+def test_of_many_classes_the_ten_worst_are_shown() -> None:
+    counts = np.diag(np.arange(20, 32)) + np.eye(12, k=1, dtype=int)
+    shown = [line.partition(":")[0] for line in Confusion([*map(str, range(12))], counts).lines()]
+    assert shown == [str(number) for number in range(10)]
+
+
 def test_the_file_is_the_whole_table(tmp_path: pathlib.Path) -> None:
     FOUND.save(tmp_path / "table.csv")
     with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as stream:

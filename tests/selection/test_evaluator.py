@@ -94,6 +94,8 @@ def test_logits_that_are_not_finite_stop_the_run(net: Supernet, evaluator: Evalu
     try:
         with pytest.raises(errors.RunError, match=message):
             evaluator.top1(child, statistics, digits.batches("test[:8]"))
+        with pytest.raises(errors.RunError, match=message):
+            next(evaluator.logits(child, statistics, digits.batches("test[:8]")))
     finally:
         net.classifier.bias.assign(bias)
 

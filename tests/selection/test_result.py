@@ -264,7 +264,7 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     both = Budget({"ms": 3.0, "mflops": 40})
     two = selecting.select_again(result.read(folder), [both])
     assert two.child("mflops=40,ms=3") == two.child(both) == two.selected[0]
-    assert len(str(again)) < 3000  # without the candidates
+    assert "candidates=" not in str(again)  # there are hundreds
     assert known.architecture == DEAREST.architecture
     assert known.reporting == Accuracy(0.8, 100)
     assert cheap.architecture == CHEAP.architecture

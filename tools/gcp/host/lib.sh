@@ -10,7 +10,7 @@ drive_chips() {
   export TF_PLUGGABLE_DEVICE_LIBRARY_PATH NEXT_PLUGGABLE_DEVICE_USE_C_API=true
 }
 
-# running NAME: whether what in_background started under this name is alive.
+# running NAME: whether a shell that holds this name, or what it has started, is alive.
 running() {
   ! flock --shared --nonblock "$1.lock" true
 }
@@ -25,7 +25,8 @@ hold() {
   fi
 }
 
-# in_background NAME LOG COMMAND...: it outlives this shell, and its output is added to LOG.
+# in_background NAME LOG COMMAND...: after `hold NAME`; it outlives this shell, and its output is
+# added to LOG.
 in_background() {
   local name=$1 log=$2
   shift 2

@@ -21,9 +21,7 @@ SHORTER = {
     "judge(run, images=2000)": "judge(run, images=64, children=1)",
     '["mflops=1", "mflops=4"]': f'["mflops={SMALL}", "mflops={LARGE}"]',
     '["mflops=3"]': '["mflops=0.05"]',
-    'evaluate(run, "runs/fashion/search/child_4.json")': (
-        f'evaluate(run, "runs/fashion/search/child_{LARGE}.json")'
-    ),
+    'found.child("mflops=4")': f'found.child("mflops={LARGE}")',
     'export(run, "runs/fashion/search/child_4.json"': (
         f'export(run, "runs/fashion/search/child_{LARGE}.json"'
     ),

@@ -193,6 +193,17 @@ def refuse_folder(path: str | os.PathLike[str], flag: str) -> None:
         raise errors.UsageError(f"{flag}={os.fspath(path)} is a folder; name a file")
 
 
+def make_place(path: str | os.PathLike[str], flag: str) -> None:
+    """Makes the folder of a file that a flag names, which may be remote, before the work for it.
+
+    Raises:
+      UsageError: it is a folder, or its own folder cannot be made or written to.
+      RunError: there is no room.
+    """
+    refuse_folder(path, flag)
+    make_folder(os.path.dirname(path) or ".")
+
+
 def make_folder(folder: str | os.PathLike[str]) -> None:
     """Makes a folder that may be remote; see `ensure_writable`."""
     if not is_remote(folder):

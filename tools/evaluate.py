@@ -9,7 +9,6 @@ file has how often each class was taken for which.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -36,8 +35,7 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     table = _CONFUSION.value
     if table:
-        files.refuse_folder(table, "--confusion")
-        files.make_folder(os.path.dirname(table) or ".")
+        files.make_place(table, "--confusion")
     run = bignas.load(_MODEL_DIR.value, strategy=bignas.evaluation_strategy(tpu=_TPU.value))
     asked = run, _ARCHITECTURE.value, _SPLIT.value
     found = bignas.confusion(*asked) if table else None

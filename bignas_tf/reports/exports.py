@@ -74,11 +74,12 @@ def _formats(path: str) -> Mapping[str, Any]:
     if not files.is_file(path):
         return {}
     with files.reading(path, "tools.convert") as report:
-        for row in report["formats"].fields().values():
+        rows = report["formats"].fields()
+        for row in rows.values():
             for name in ("top1", "top1_standard_error", "agreement"):
                 row[name].fraction()
             for value in row["milliseconds"].fields().values():
                 value.number(0)
             if "bytes" in row.fields():
                 row["bytes"].count()
-        return {name: row.content for name, row in report["formats"].fields().items()}
+        return {name: row.content for name, row in rows.items()}

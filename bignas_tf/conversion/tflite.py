@@ -7,8 +7,7 @@ as phones and accelerators want them.
 - float16: weights of half the size.
 - dynamic_range: int8 weights; activations are float32, in products int8 where the kernels can.
 - int8: every operation in int8, ranges taken from real images; answers are uint8, with a scale.
-  The average shift of each class' logit by rounding is taken from the classifier's bias ("bias
-  correction": Nagel et al., https://arxiv.org/abs/1906.04721; here of the last layer alone).
+  What rounding costs is then made less (`rounding`).
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf import errors
-from bignas_tf.conversion import metadata, operations
-from bignas_tf.exports import probe, verify
+from bignas_tf.conversion import metadata, operations, rounding
+from bignas_tf.exports import probe
 from bignas_tf.exports.child_function import ChildFunction
 
 KINDS = ("float32", "float16", "dynamic_range", "int8")
@@ -45,46 +44,19 @@ def convert(
     Raises:
       RunError: it cannot be converted, or what is to be int8 is not so throughout.
     """
-    # The ranges are found in float32; the input becomes uint8 afterwards.
+    # The ranges of int8 are found in float32; the input becomes uint8 afterwards.
     dtype = tf.float32 if kind == "int8" else tf.uint8
     module = ChildFunction(child, patches.shape[1], 1, dtype)
-    model = _described(module, kind, patches, description)
-    if kind == "int8":
-        classifier = module.folded.layers[-1]
-        classifier.bias.assign_sub(_shift(child, model, patches))
-        model = _described(module, kind, patches, description)
-        check_int8(model)
-    return model
-
-
-def _described(
-    module: ChildFunction,
-    kind: str,
-    patches: np.ndarray,
-    description: metadata.FileDescription,
-) -> bytes:
     serve = module.serve.get_concrete_function()
     converter = _converter(serve, module)
-    if kind != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if kind == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    if kind == "int8":
-        # An operation without an int8 kernel is an error, not one in float32 in between.
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: _samples(patches)
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    _ask_for(converter, kind, patches)
     model = _converted(converter, kind)
-    return metadata.describe(model, description, list(serve.structured_outputs))
-
-
-def _shift(child: tf_keras.Model, model: bytes, patches: np.ndarray) -> np.ndarray:
-    """How much higher each logit of a file is than the child's, on average: [classes]."""
-    answers = probe.litert(model)(patches)
-    # Of any batch size: TensorFlow 2.20 with oneDNN crashes in children of just one image.
-    serve = ChildFunction(child, patches.shape[1]).serve
-    expected = [serve(patch[np.newaxis])[verify.LOGITS].numpy()[0] for patch in patches]
-    return np.mean(answers - np.stack(expected), axis=0)
+    if kind == "int8":
+        model = rounding.lessen(model, plain(serve, module), patches)
+    model = metadata.describe(model, description, list(serve.structured_outputs))
+    if kind == "int8":
+        check_int8(model)
+    return model
 
 
 def plain(function: tf.types.experimental.ConcreteFunction, keeper: tf.Module) -> bytes:
@@ -108,6 +80,18 @@ def _converter(
     # one, and gains only a signature.
     converter.experimental_lower_to_saved_model = False
     return converter
+
+
+def _ask_for(converter: tf.lite.TFLiteConverter, kind: str, patches: np.ndarray) -> None:
+    if kind != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == "int8":
+        # An operation without an int8 kernel is an error, not one in float32 in between.
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: _samples(patches)
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
 
 
 def _converted(converter: tf.lite.TFLiteConverter, kind: str) -> bytes:

@@ -21,7 +21,7 @@ import runpy
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,15 +67,20 @@ def litert(model: str | bytes, threads: int | None = None) -> Infer:
     loaded = interpreter(model, threads)
     (patches,) = loaded.get_input_details()
     (logits,) = [each for each in loaded.get_output_details() if each["name"] == "logits"]
-    scale, zero = logits["quantization"]
 
     def answer(image: np.ndarray) -> np.ndarray:
         loaded.set_tensor(patches["index"], image[np.newaxis])
         loaded.invoke()
-        values = loaded.get_tensor(logits["index"])[0].astype(np.float32)
-        return (values - np.float32(zero)) * np.float32(scale) if scale else values
+        return dequantised(loaded.get_tensor(logits["index"])[0], logits)
 
     return lambda images: np.stack([answer(image) for image in images])
+
+
+def dequantised(values: np.ndarray, tensor: Mapping[str, Any]) -> np.ndarray:
+    """Values of a LiteRT tensor in float32, by its `quantization` if it has one."""
+    scale, zero = tensor["quantization"]
+    exact = values.astype(np.float32)
+    return (exact - np.float32(zero)) * np.float32(scale) if scale else exact
 
 
 def onnxruntime(path: str, threads: int | None = None) -> Infer:

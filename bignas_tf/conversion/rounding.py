@@ -1,0 +1,158 @@
+"""What rounding to int8 costs a child, made less in the finished file (ours).
+
+No operation, size or time changes: only the range that some features are stored in, and biases.
+
+- Below -8 swish is 0 to within 0.003, and below -3 hard swish is 0. What reads nothing but these
+  need not tell such values apart, so it is stored from there on, in finer steps.
+- Rounding has a direction: most features behind a swish are a little below 0, and fall on the same
+  side of their step. In the order of the operations each convolution's bias takes out by how much
+  its channels are off on average ("bias correction": Nagel et al., Section 4.2,
+  https://arxiv.org/abs/1906.04721).
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+from bignas_tf.exports import probe
+
+_OPERATION = schema.BuiltinOperator
+_WEIGHTED = (_OPERATION.CONV_2D, _OPERATION.DEPTHWISE_CONV_2D, _OPERATION.FULLY_CONNECTED)
+_SWISH_ENDS, _HARD_SWISH_ENDS = -8.0, -3.0
+_LOWEST, _HIGHEST = -128, 127
+# Their mean is that of all to within a part of a step; a file runs once for each convolution.
+_IMAGES = 100
+_Limits = tuple[float, float]  # the least and the largest number that a tensor can hold
+
+
+def lessen(model: bytes, exact: bytes, patches: np.ndarray) -> bytes:
+    """Stores what a swish reads from where it begins, and corrects the biases.
+
+    Args:
+      model: a child in int8, without metadata.
+      exact: the same in float32.
+      patches: uint8 [N, S, S, C], real images; the first hundred are used.
+
+    Returns:
+      The file again.
+    """
+    content, reference = _parsed(model), _parsed(exact)
+    for tensor, end in _read_by_swish(content):
+        _begin_at(tensor, end)
+    patches = patches[:_IMAGES]
+    pairs = list(zip(_biased(content), _biased(reference), strict=True))
+    limits = [_limits(_output(content, number)) for number, _ in pairs]
+    meant = _means(reference, [number for _, number in pairs], patches.astype(np.float32), limits)
+    for (number, _), limit, mean in zip(pairs, limits, meant, strict=True):
+        # As far as this operation: the ones before it are corrected, which this one takes in.
+        (found,) = _means(content, [number], patches, [limit])
+        _lower_bias(content, number, found - mean)
+    return _written(content)
+
+
+def _parsed(model: bytes) -> schema.ModelT:
+    return flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
+
+
+def _written(content: schema.ModelT) -> bytes:
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(content))
+
+
+def _operations(content: schema.ModelT) -> Iterator[tuple[int, schema.OperatorT]]:
+    """The kind of each operation, and the operation, in order."""
+    (graph,) = content.subgraphs
+    for operation in graph.operators:
+        yield content.operatorCodes[operation.opcodeIndex].builtinCode, operation
+
+
+def _output(content: schema.ModelT, number: int) -> schema.TensorT:
+    (graph,) = content.subgraphs
+    return graph.tensors[graph.operators[number].outputs[0]]
+
+
+def _read_by_swish(content: schema.ModelT) -> Iterator[tuple[schema.TensorT, float]]:
+    """The tensors that nothing but a swish reads, and where it ends."""
+    (graph,) = content.subgraphs
+    readers = collections.defaultdict(list)
+    for kind, operation in _operations(content):
+        for tensor in operation.inputs:
+            readers[tensor].append((kind, operation))
+    for tensor, reading in readers.items():
+        kinds = sorted(kind for kind, _ in reading)
+        if kinds == [_OPERATION.HARD_SWISH]:
+            yield graph.tensors[tensor], _HARD_SWISH_ENDS
+        elif kinds == sorted((_OPERATION.LOGISTIC, _OPERATION.MUL)):
+            by_kind = dict(reading)
+            (gate,) = by_kind[_OPERATION.LOGISTIC].outputs
+            if gate in by_kind[_OPERATION.MUL].inputs:
+                yield graph.tensors[tensor], _SWISH_ENDS
+
+
+def _limits(tensor: schema.TensorT) -> _Limits:
+    scale, zero = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
+    return float((_LOWEST - zero) * scale), float((_HIGHEST - zero) * scale)
+
+
+def _begin_at(tensor: schema.TensorT, least: float) -> None:
+    """Spreads the steps of a tensor from `least`, if it begins below, to where it ends."""
+    low, high = _limits(tensor)
+    if low < least < high:
+        scale = (high - least) / (_HIGHEST - _LOWEST)
+        tensor.quantization.scale = [scale]
+        tensor.quantization.zeroPoint = [round(_LOWEST - least / scale)]
+
+
+def _biased(content: schema.ModelT) -> list[int]:
+    """The numbers of the operations with weights and a bias; a resize is one without."""
+    return [
+        number
+        for number, (kind, operation) in enumerate(_operations(content))
+        if kind in _WEIGHTED and len(operation.inputs) > 2 and operation.inputs[2] >= 0
+    ]
+
+
+def _means(
+    content: schema.ModelT,
+    numbers: Sequence[int],
+    patches: np.ndarray,
+    limits: Sequence[_Limits],
+) -> list[np.ndarray]:
+    """The mean of each channel of what operations give, over images and pixels.
+
+    Args:
+      content: of a file.
+      numbers: of the operations, ascending.
+      patches: [N, S, S, C], in the type that the file takes.
+      limits: for each operation: what is beyond them counts as they do.
+    """
+    (graph,) = content.subgraphs
+    outputs, operators = graph.outputs, graph.operators
+    graph.operators = operators[: numbers[-1] + 1]
+    graph.outputs = [operators[number].outputs[0] for number in numbers]
+    lite = probe.interpreter(_written(content))
+    graph.outputs, graph.operators = outputs, operators
+    (given,) = lite.get_input_details()
+    found = lite.get_output_details()
+    sums = [np.zeros(each["shape"][-1]) for each in found]
+    for patch in patches:
+        lite.set_tensor(given["index"], patch[np.newaxis])
+        lite.invoke()
+        for place, (each, limit) in enumerate(zip(found, limits, strict=True)):
+            values = probe.dequantised(lite.get_tensor(each["index"]), each)
+            sums[place] += np.clip(values, *limit).reshape(-1, values.shape[-1]).mean(0)
+    return [total / len(patches) for total in sums]
+
+
+def _lower_bias(content: schema.ModelT, number: int, by: np.ndarray) -> None:
+    """Lowers the bias of an operation, [channels]."""
+    (graph,) = content.subgraphs
+    bias = graph.tensors[graph.operators[number].inputs[2]]
+    buffer = content.buffers[bias.buffer]
+    steps = np.round(by / np.asarray(bias.quantization.scale)).astype(np.int32)
+    values = np.frombuffer(bytes(buffer.data), np.int32) - steps
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)

@@ -19,6 +19,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+from bignas_tf import errors
 from bignas_tf.exports import probe
 
 _OPERATION = schema.BuiltinOperator
@@ -27,6 +28,7 @@ _SWISH_ENDS, _HARD_SWISH_ENDS = -8.0, -3.0
 _LOWEST, _HIGHEST = -128, 127
 # Their mean is that of all to within a part of a step; a file runs once for each convolution.
 _IMAGES = 100
+_TINY = np.finfo(np.float32).tiny
 _Limits = tuple[float, float]  # the least and the largest number that a tensor can hold
 
 
@@ -40,15 +42,20 @@ def lessen(model: bytes, exact: bytes, patches: np.ndarray) -> bytes:
 
     Returns:
       The file again.
+
+    Raises:
+      RunError: the two do not have the same convolutions.
     """
     content, reference = _parsed(model), _parsed(exact)
     for tensor, end in _read_by_swish(content):
         _begin_at(tensor, end)
     patches = patches[:_IMAGES]
-    pairs = list(zip(_biased(content), _biased(reference), strict=True))
-    limits = [_limits(_output(content, number)) for number, _ in pairs]
-    meant = _means(reference, [number for _, number in pairs], patches.astype(np.float32), limits)
-    for (number, _), limit, mean in zip(pairs, limits, meant, strict=True):
+    numbers, same = _biased(content), _biased(reference)
+    if len(numbers) != len(same):
+        raise errors.RunError("LiteRT int8: its convolutions are not those of the child in float32")
+    limits = [_limits(_output(content, number)) for number in numbers]
+    meant = _means(reference, same, patches.astype(np.float32), limits)
+    for number, limit, mean in zip(numbers, limits, meant, strict=True):
         # As far as this operation: the ones before it are corrected, which this one takes in.
         (found,) = _means(content, [number], patches, [limit])
         _lower_bias(content, number, found - mean)
@@ -153,6 +160,9 @@ def _lower_bias(content: schema.ModelT, number: int, by: np.ndarray) -> None:
     (graph,) = content.subgraphs
     bias = graph.tensors[graph.operators[number].inputs[2]]
     buffer = content.buffers[bias.buffer]
-    steps = np.round(by / np.asarray(bias.quantization.scale)).astype(np.int32)
+    # A channel whose weights are all zero may have steps of nearly nothing.
+    steps = np.round(by / np.maximum(bias.quantization.scale, _TINY))
     values = np.frombuffer(bytes(buffer.data), np.int32) - steps
+    ends = np.iinfo(np.int32)
+    values = np.clip(values, ends.min, ends.max).astype(np.int32)
     buffer.data = np.frombuffer(values.tobytes(), np.uint8)

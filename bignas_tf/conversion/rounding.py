@@ -13,6 +13,7 @@ No operation, size or time changes: only the range that some features are stored
 from __future__ import annotations
 
 import collections
+import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -53,6 +54,7 @@ def lessen(model: bytes, exact: bytes, patches: np.ndarray) -> bytes:
     numbers, same = _biased(content), _biased(reference)
     if len(numbers) != len(same):
         raise errors.RunError("LiteRT int8: its convolutions are not those of the child in float32")
+    _part_biases(content, numbers)
     limits = [_limits(_output(content, number)) for number in numbers]
     meant = _means(reference, same, patches.astype(np.float32), limits)
     for number, limit, mean in zip(numbers, limits, meant, strict=True):
@@ -121,6 +123,22 @@ def _biased(content: schema.ModelT) -> list[int]:
         for number, (kind, operation) in enumerate(_operations(content))
         if kind in _WEIGHTED and len(operation.inputs) > 2 and operation.inputs[2] >= 0
     ]
+
+
+def _part_biases(content: schema.ModelT, numbers: Sequence[int]) -> None:
+    """Gives each operation a bias of its own: the converter keeps equal ones once."""
+    (graph,) = content.subgraphs
+    taken: set[int] = set()
+    for number in numbers:
+        operation = graph.operators[number]
+        bias = graph.tensors[operation.inputs[2]]
+        if bias.buffer in taken:
+            bias, buffer = copy.copy(bias), copy.copy(content.buffers[bias.buffer])
+            operation.inputs = [*operation.inputs[:2], len(graph.tensors), *operation.inputs[3:]]
+            bias.buffer = len(content.buffers)
+            graph.tensors.append(bias)
+            content.buffers.append(buffer)
+        taken.add(bias.buffer)
 
 
 def _means(

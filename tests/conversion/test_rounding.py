@@ -102,6 +102,23 @@ def test_operations_and_size_stay(files: tuple[bytes, bytes]) -> None:
     assert len(after) == pytest.approx(len(before), rel=0.01)
 
 
+def test_equal_biases_are_parted() -> None:
+    """A supernet that was not trained has zeros, which the converter keeps once."""
+    net = Supernet(presets.from_dict(digits.SPACE), digits.CLASSES, input_channels=1)
+    servable = digit_children.servable(net, net.space.with_resolution(net.space.biggest(), 9))
+    before, after = _with_and_without(servable.child, digit_children.calibration())
+    assert len(set(_bias_buffers(before))) < len(_bias_buffers(before))
+    assert len(set(_bias_buffers(after))) == len(_bias_buffers(after))
+
+
+def _bias_buffers(model: bytes) -> list[int]:
+    content = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
+    (graph,) = content.subgraphs
+    inputs = [each.inputs for each in graph.operators if len(each.inputs) == 3]
+    biases = [graph.tensors[given[2]] for given in inputs if given[2] >= 0]
+    return [each.buffer for each in biases if each.type == schema.TensorType.INT32]
+
+
 def _starts(model: bytes) -> Iterator[float]:
     """The least number that each convolution's output can hold which goes into a swish."""
     content = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))

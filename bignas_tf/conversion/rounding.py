@@ -30,6 +30,7 @@ _LOWEST, _HIGHEST = -128, 127
 # Their mean is that of all to within a part of a step; a file runs once for each convolution.
 _IMAGES = 100
 _TINY = np.finfo(np.float32).tiny
+_LARGEST_BIAS = 2**30  # half of int32: products are added to it
 _Limits = tuple[float, float]  # the least and the largest number that a tensor can hold
 
 
@@ -39,7 +40,7 @@ def lessen(model: bytes, exact: bytes, patches: np.ndarray) -> bytes:
     Args:
       model: a child in int8, without metadata.
       exact: the same in float32.
-      patches: uint8 [N, S, S, C], real images; the first hundred are used.
+      patches: uint8 [N, S, S, C], real images; a hundred of them are used.
 
     Returns:
       The file again.
@@ -50,9 +51,10 @@ def lessen(model: bytes, exact: bytes, patches: np.ndarray) -> bytes:
     content, reference = _parsed(model), _parsed(exact)
     for tensor, end in _read_by_swish(content):
         _begin_at(tensor, end)
-    patches = patches[:_IMAGES]
+    # From all of them: a split may be sorted by class.
+    patches = patches[:: max(1, len(patches) // _IMAGES)][:_IMAGES]
     numbers, same = _biased(content), _biased(reference)
-    if len(numbers) != len(same):
+    if _shapes(content, numbers) != _shapes(reference, same):
         raise errors.RunError("LiteRT int8: its convolutions are not those of the child in float32")
     _part_biases(content, numbers)
     limits = [_limits(_output(content, number)) for number in numbers]
@@ -85,13 +87,18 @@ def _output(content: schema.ModelT, number: int) -> schema.TensorT:
 
 
 def _read_by_swish(content: schema.ModelT) -> Iterator[tuple[schema.TensorT, float]]:
-    """The tensors that nothing but a swish reads, and where it ends."""
+    """The outputs of convolutions that nothing but a swish reads, and where it ends.
+
+    Others stay: a reshape or a pool, say, has one range for its input and its output.
+    """
     (graph,) = content.subgraphs
+    made = {op.outputs[0] for kind, op in _operations(content) if kind in _WEIGHTED}
     readers = collections.defaultdict(list)
     for kind, operation in _operations(content):
         for tensor in operation.inputs:
             readers[tensor].append((kind, operation))
-    for tensor, reading in readers.items():
+    for tensor in made - set(graph.outputs):
+        reading = readers[tensor]
         kinds = sorted(kind for kind, _ in reading)
         if kinds == [_OPERATION.HARD_SWISH]:
             yield graph.tensors[tensor], _HARD_SWISH_ENDS
@@ -125,20 +132,29 @@ def _biased(content: schema.ModelT) -> list[int]:
     ]
 
 
+def _shapes(content: schema.ModelT, numbers: Sequence[int]) -> list[tuple[int, ...]]:
+    return [tuple(_output(content, number).shape) for number in numbers]
+
+
 def _part_biases(content: schema.ModelT, numbers: Sequence[int]) -> None:
-    """Gives each operation a bias of its own: the converter keeps equal ones once."""
+    """Gives each operation a bias of its own: the converter keeps equal constants once."""
     (graph,) = content.subgraphs
-    taken: set[int] = set()
+    uses = collections.Counter(
+        graph.tensors[tensor].buffer
+        for operation in graph.operators
+        for tensor in operation.inputs
+        if tensor >= 0
+    )
     for number in numbers:
         operation = graph.operators[number]
         bias = graph.tensors[operation.inputs[2]]
-        if bias.buffer in taken:
+        if uses[bias.buffer] > 1:
+            uses[bias.buffer] -= 1
             bias, buffer = copy.copy(bias), copy.copy(content.buffers[bias.buffer])
             operation.inputs = [*operation.inputs[:2], len(graph.tensors), *operation.inputs[3:]]
             bias.buffer = len(content.buffers)
             graph.tensors.append(bias)
             content.buffers.append(buffer)
-        taken.add(bias.buffer)
 
 
 def _means(
@@ -181,6 +197,5 @@ def _lower_bias(content: schema.ModelT, number: int, by: np.ndarray) -> None:
     # A channel whose weights are all zero may have steps of nearly nothing.
     steps = np.round(by / np.maximum(bias.quantization.scale, _TINY))
     values = np.frombuffer(bytes(buffer.data), np.int32) - steps
-    ends = np.iinfo(np.int32)
-    values = np.clip(values, ends.min, ends.max).astype(np.int32)
+    values = np.clip(values, -_LARGEST_BIAS, _LARGEST_BIAS).astype(np.int32)
     buffer.data = np.frombuffer(values.tobytes(), np.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 
 from bignas_tf.exports import probe
 
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ def read(model: bytes) -> Operations:
     delegated = _delegated(own, delegates)
     outside = [each for each in own if each["index"] not in delegated]
     floats = [each for each in own if any("float" in types[t] for t in each["outputs"])]
-    weighted = [each for each in own if each["op_name"] in _WEIGHTED]
+    weighted = [each for each in own if each["op_name"] in WEIGHTED]
     stored = collections.Counter(_stored(each["inputs"][1], own, types) for each in weighted)
     return Operations(_by_name(own), _by_name(outside), dict(stored), _by_name(floats))
 

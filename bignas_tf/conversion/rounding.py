@@ -21,10 +21,11 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from bignas_tf import errors
+from bignas_tf.conversion import operations
 from bignas_tf.exports import probe
 
 _OPERATION = schema.BuiltinOperator
-_WEIGHTED = (_OPERATION.CONV_2D, _OPERATION.DEPTHWISE_CONV_2D, _OPERATION.FULLY_CONNECTED)
+_WEIGHTED = tuple(getattr(_OPERATION, name) for name in operations.WEIGHTED)
 _SWISH_ENDS, _HARD_SWISH_ENDS = -8.0, -3.0
 _LOWEST, _HIGHEST = -128, 127
 # Their mean is that of all to within a part of a step; a file runs once for each convolution.
@@ -38,7 +39,7 @@ def lessen(model: bytes, exact: bytes, patches: np.ndarray) -> bytes:
     """Stores what a swish reads from where it begins, and corrects the biases.
 
     Args:
-      model: a child in int8, without metadata.
+      model: a child in int8 throughout, without metadata.
       exact: the same in float32.
       patches: uint8 [N, S, S, C], real images; a hundred of them are used.
 

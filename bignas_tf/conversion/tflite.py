@@ -52,11 +52,9 @@ def convert(
     _ask_for(converter, kind, patches)
     model = _converted(converter, kind)
     if kind == "int8":
-        model = rounding.lessen(model, plain(serve, module), patches)
-    model = metadata.describe(model, description, list(serve.structured_outputs))
-    if kind == "int8":
         check_int8(model)
-    return model
+        model = rounding.lessen(model, plain(serve, module), patches)
+    return metadata.describe(model, description, list(serve.structured_outputs))
 
 
 def plain(function: tf.types.experimental.ConcreteFunction, keeper: tf.Module) -> bytes:

@@ -67,7 +67,7 @@ def test_a_trained_childs_logits_are_nearer(tmp_path: pathlib.Path) -> None:
     bignas.unpack_demo(tmp_path / "demo")
     supernet = checkpoints.load_run(str(tmp_path / "demo")).supernet
     smallest = supernet.space.smallest()
-    patches = np.concatenate([digit_children.calibration(), _digits("test[:160]")])
+    patches = np.concatenate([digit_children.calibration(), digit_children.images("test[:160]")])
     patches = np.kron(patches, np.ones((1, 4, 4, 1), np.uint8))[:, 2:30, 2:30]
     images = resize.resize_patches(patches, smallest.resolution)
     statistics = supernet.moments(images, smallest).numpy()
@@ -79,10 +79,6 @@ def test_a_trained_childs_logits_are_nearer(tmp_path: pathlib.Path) -> None:
 
     before, after = map(error, _with_and_without(child, patches[:96]))
     assert after < LESS * before
-
-
-def _digits(split: str) -> np.ndarray:
-    return np.concatenate([patches.numpy() for patches, _ in digits.batches(split)])
 
 
 def test_what_a_swish_reads_begins_where_it_does(

@@ -36,5 +36,9 @@ def servable(
 
 def calibration() -> np.ndarray:
     """Training images for int8's ranges, uint8 [96, 8, 8, 1]; none is quite black or white."""
-    patches = np.concatenate([patches.numpy() for patches, _ in digits.batches("train[:96]")])
-    return np.clip(patches, 1, 254)
+    return np.clip(images("train[:96]"), 1, 254)
+
+
+def images(split: str) -> np.ndarray:
+    """The images of a split, uint8 [N, 8, 8, 1]."""
+    return np.concatenate([patches.numpy() for patches, _ in digits.batches(split)])

@@ -70,11 +70,10 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
                 x, gamma, beta, epsilon=self.epsilon
             )
             if forward.recorded is not None:
-                self._record(mean, _biased(variance, x), forward.recorded)
+                self._record(mean, _biased(variance, x), width, forward)
             return y
         y, mean, variance = _batch_norm(x, gamma, beta, replicas, self.epsilon)
-        if forward.recorded is not None:
-            self._record(mean, variance, forward.recorded)
+        self._record(mean, variance, width, forward)
         return y
 
     def stock_weights(self, width: int, statistics: np.ndarray) -> list[np.ndarray]:
@@ -103,10 +102,16 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
             own = own[:, :width]
         return own[0], own[1]
 
-    def _record(self, mean: tf.Tensor, variance: tf.Tensor, recorded: dict[int, tf.Tensor]) -> None:
-        missing = self.width - tf.shape(mean)[0]
-        moments = tf.pad(tf.stack([mean, variance]), [[0, 0], [0, missing]])
-        recorded[self.offset] = tf.ensure_shape(moments, [2, self.width])
+    def _record(
+        self, mean: tf.Tensor, variance: tf.Tensor, width: elastic.Width, forward: elastic.Pass
+    ) -> None:
+        """Keeps the moments, padded to the widest, if the pass wants them."""
+        if forward.recorded is None:
+            return
+        missing = 0 if forward.masked else self.width - width
+        moments = tf.pad(tf.stack([mean, variance]), np.array([[0, 0], [0, 1]]) * missing)
+        moments.set_shape([2, self.width])
+        forward.recorded[self.offset] = moments
 
 
 def _group(forward: elastic.Pass) -> int:
@@ -119,7 +124,7 @@ def _group(forward: elastic.Pass) -> int:
 
 def _biased(variance: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Undoes Bessel's correction, which the fused op applies to what it returns."""
-    count = _pixels(x)
+    count = _pixels(x, variance)
     return variance * (count - 1.0) / count
 
 
@@ -142,7 +147,7 @@ def _batch_norm(
             centred = tf.cast(x, tf.float32) - mean
             inverse = tf.math.rsqrt(variance + epsilon)
             sums = _sums(upstream, upstream * centred)
-            means = _replica_mean(sums / _pixels(x), replicas)
+            means = _replica_mean(sums / _pixels(x, variance), replicas)
             correction = means[0] + centred * (tf.square(inverse) * means[1])
             by_x = gamma * inverse * (upstream - correction)
             return tf.cast(by_x, x.dtype), sums[1] * inverse, sums[0]
@@ -168,9 +173,9 @@ def _sums(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     return tf.stack([tf.reduce_sum(each, [0, 1, 2]) for each in (one, other)])
 
 
-def _pixels(x: tf.Tensor) -> tf.Tensor:
-    """How many values each channel of [N, H, W, C] has."""
-    return tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+def _pixels(x: tf.Tensor, moment: tf.Tensor) -> tf.Tensor:
+    """How many values of [N, H, W, C] each channel of a moment, [C], is of."""
+    return tf.cast(tf.size(x, tf.int64) // tf.size(moment, tf.int64), tf.float32)
 
 
 def _replica_mean(x: tf.Tensor, replicas: int) -> tf.Tensor:

@@ -69,7 +69,8 @@ class ElasticDepthwise(tf_keras.layers.Layer):
                 kernel = kernel * _centre_mask(self.kernel_size, margin, x.dtype)
             padding = elastic.symmetric_padding(self.kernel_size) if self.symmetric else "SAME"
             y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], padding)
-        return tf.ensure_shape(y, [None, None, None, kernel.shape[2]])
+        y.set_shape([None, None, None, kernel.shape[2]])
+        return y
 
     def kernel_of(self, kernel_size: int, width: int) -> tf.Tensor:
         """The kernel [kernel_size, kernel_size, width, 1] of a child."""
@@ -96,7 +97,8 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         side = self.kernel_size
         if isinstance(margin, int) and margin == 0:
             return elastic.leading(kernel, side, side, width)
-        return kernel[margin : side - margin, margin : side - margin, :width]
+        end = side - margin
+        return tf.strided_slice(kernel, [margin, margin, 0], [end, end, width], [1, 1, 1])
 
 
 def _centre(kernel: tf.Tensor, side: int) -> tf.Tensor:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 Width = Any  # int or int32 scalar tensor
@@ -129,15 +130,39 @@ def fit_channels(x: tf.Tensor, width: Width) -> tf.Tensor:
     return _fit(x, 3, width)
 
 
-def fit_batch(x: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """Slices or zero-pads the first axis of [N, H, W, C] to `images`."""
-    return _fit(x, 0, images)
+def cut_batch(x: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """The first `images` of [N, H, W, C]; no copy is made of all."""
+    return _cut(x, 0, images)
+
+
+def pad_batch(x: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
+    """[N, H, W, C] with that many images of zeros behind them; no copy is made for none."""
+    return _pad(x, 0, missing)
 
 
 def _fit(x: tf.Tensor, axis: int, size: Width) -> tf.Tensor:
     """Slices or zero-pads an axis of [N, H, W, C]; where it fits, no copy is made."""
     kept = tf.minimum(size, tf.shape(x)[axis])
-    sizes, paddings, shape = [-1] * 4, [[0, 0]] * 4, x.shape.as_list()
-    sizes[axis], paddings[axis], shape[axis] = kept, [0, size - kept], None
+    return _pad(_cut(x, axis, kept), axis, size - kept)
+
+
+def _cut(x: tf.Tensor, axis: int, size: tf.Tensor) -> tf.Tensor:
+    sizes = [-1] * 4
+    sizes[axis] = size
     # tf.slice and not x[:n]: its gradient, too, copies nothing where nothing is cut.
-    return tf.ensure_shape(tf.pad(tf.slice(x, [0] * 4, sizes), paddings), shape)
+    return _open(tf.slice(x, [0] * 4, sizes), x, axis)
+
+
+def _pad(x: tf.Tensor, axis: int, missing: tf.Tensor) -> tf.Tensor:
+    # A product, because a list that holds a tensor becomes six operations.
+    end = np.zeros([4, 2], np.int32)
+    end[axis, 1] = 1
+    return _open(tf.pad(x, end * missing), x, axis)
+
+
+def _open(result: tf.Tensor, x: tf.Tensor, axis: int) -> tf.Tensor:
+    """Tells the trace that nothing but an axis has changed."""
+    shape = x.shape.as_list()
+    shape[axis] = None
+    result.set_shape(shape)
+    return result

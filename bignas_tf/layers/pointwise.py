@@ -40,11 +40,18 @@ class ElasticPointwise(tf_keras.layers.Layer):
           ValueError: a width is an int outside 1 to the widest, in a sliced pass.
         """
         kernel = tf.reshape(tf.cast(self.kernel, x.dtype), self.kernel.shape[2:])
-        if not forward.masked:
+        if forward.masked:
+            in_width, out_width = kernel.shape
+        else:
             kernel = elastic.leading(kernel, in_width, out_width)
         if forward.compiled and max(self.kernel.shape[2:]) > _LANES:
             return tf.nn.conv2d(x, kernel[tf.newaxis, tf.newaxis], 1, "VALID")
-        shape = tf.shape(x)
-        y = tf.matmul(tf.reshape(x, [-1, shape[3]]), kernel)
-        y = tf.reshape(y, tf.concat([shape[:3], [tf.shape(kernel)[1]]], 0))
-        return tf.ensure_shape(y, [*x.shape[:3], kernel.shape[1]])
+        y = tf.matmul(tf.reshape(x, [-1, in_width]), kernel)
+        height, width = x.shape[1:3]
+        if height is None or width is None:
+            shape = tf.concat([tf.shape(x)[:3], [out_width]], 0)
+        else:  # fewer operations to trace
+            shape = [-1, height, width, out_width]
+        y = tf.reshape(y, shape)
+        y.set_shape([*x.shape[:3], kernel.shape[1]])
+        return y

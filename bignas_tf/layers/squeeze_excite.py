@@ -59,8 +59,8 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
             expand_kernel = elastic.leading(expand_kernel, units, width)
             expand_bias = elastic.leading(expand_bias, width)
         squeezed = tf.reduce_mean(x, [1, 2])
-        hidden = self.activation(tf.matmul(squeezed, reduce_kernel) + reduce_bias)
+        hidden = self.activation(tf.nn.bias_add(tf.matmul(squeezed, reduce_kernel), reduce_bias))
         if forward.masked:
             hidden *= elastic.mask(units, self.units, x.dtype)
-        gates = self.gate(tf.matmul(hidden, expand_kernel) + expand_bias)
+        gates = self.gate(tf.nn.bias_add(tf.matmul(hidden, expand_kernel), expand_bias))
         return x * gates[:, None, None, :]

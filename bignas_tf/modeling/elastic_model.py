@@ -122,10 +122,13 @@ class ElasticModel(tf_keras.Model):
     def _assemble(self, recorded: dict[int, tf.Tensor]) -> tf.Tensor:
         """Puts recorded moments side by side, zeros where a block was left out."""
         pieces, position = [], 0
-        for offset, moments in sorted(recorded.items()):
-            pieces += [tf.zeros([2, offset - position]), moments]
+        end = {self.statistics_width: tf.zeros([2, 0])}
+        for offset, moments in sorted((recorded | end).items()):
+            if offset > position:
+                pieces.append(tf.zeros([2, offset - position]))
+            pieces.append(moments)
             position = offset + moments.shape[1]
-        return tf.concat([*pieces, tf.zeros([2, self.statistics_width - position])], 1)
+        return tf.concat(pieces, 1)
 
     def _pass(self, choice: Architecture | tf.Tensor, **what: Any) -> elastic.Pass:
         compiled = self.execution == "mask"
@@ -135,4 +138,4 @@ class ElasticModel(tf_keras.Model):
     def _table(self, choice: Architecture | tf.Tensor) -> blocks_lib.BlockTable:
         if isinstance(choice, Architecture):
             return blocks_lib.resolve_child(self.space, choice)
-        return blocks_lib.resolve(self.space, choice)
+        return blocks_lib.resolve(self.space, tf.unstack(choice))

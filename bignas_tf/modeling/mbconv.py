@@ -84,8 +84,8 @@ class ElasticMBConv(tf_keras.layers.Layer):
         """
         batch = tf.shape(x)[0]
         kept = batch * tf.cast(block.active, tf.int32)
-        residual = self._residual(elastic.fit_batch(x, tf.maximum(kept, 1)), block, forward)
-        residual = elastic.fit_batch(elastic.fit_batch(residual, kept), batch)
+        residual = self._residual(elastic.cut_batch(x, tf.maximum(kept, 1)), block, forward)
+        residual = elastic.pad_batch(elastic.cut_batch(residual, kept), batch - kept)
         return self._skip(x, block, forward) + residual
 
     def _skip(self, x: tf.Tensor, block: Block, forward: elastic.Pass) -> tf.Tensor:

@@ -17,9 +17,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-env: .venv/installed  ## make .venv with the locked requirements
+env: .venv/installed .venv/bin/bignas  ## make .venv with the locked requirements
 
-env-dev: .venv/installed-dev  ## add the tools that the tests need
+env-dev: .venv/installed-dev .venv/bin/bignas  ## add the tools that the tests need
 
 env-runtimes: .venv/installed-runtimes  ## add ONNX and the runtimes that verify_export knows
 
@@ -57,6 +57,12 @@ clean:  ## remove .venv, .venv-tpu and the caches; runs/ is kept
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; name one with make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
+
+# What an installed package calls `bignas`, of this checkout, from any folder.
+.venv/bin/bignas: | .venv/bin/python
+	printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -m tools.bignas "$$@"\n' \
+		'$(CURDIR)' '$(CURDIR)/$(BIN)/python' > $@
+	chmod +x $@
 
 .venv/installed: requirements.lock | .venv/bin/python
 	$(BIN)/python $(INSTALL) requirements.lock

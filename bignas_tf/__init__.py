@@ -2,7 +2,8 @@
 
     import bignas_tf as bignas
 
-    config = bignas.configure("bignas_small", ["experiments/fashion_mnist.yaml"])
+    bignas.prepare_data("fashion_mnist")
+    config = bignas.configure("bignas_small", ["fashion_mnist.yaml"])
     run = bignas.train(config, "runs/fashion")
     found = bignas.search(run, ["mflops=1", "mflops=4"], "runs/fashion/search")
     version = bignas.export(run, "runs/fashion/search/child_4.json", "runs/fashion/export")
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from bignas_tf.conversion.figures import ConversionReport
     from bignas_tf.data.prepare import prepare as prepare_data
     from bignas_tf.exports.publishing import finish as finish_exports
+    from bignas_tf.exports.runtimes import Outcome
     from bignas_tf.exports.trainable import backbone
     from bignas_tf.latency.table import LatencyTable
     from bignas_tf.packaged import unpack_demo
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from bignas_tf.search_space.published import published
     from bignas_tf.search_space.space import SearchSpace
     from bignas_tf.selection.budgets import Budget
-    from bignas_tf.selection.budgets import parse as budget
+    from bignas_tf.selection.budgets import read as budget
     from bignas_tf.selection.cascades import Cascade
     from bignas_tf.selection.confusion import Confusion
     from bignas_tf.selection.judged import Judgement
@@ -72,6 +74,7 @@ _HOMES = {
     "Cost": "search_space.cost.Cost",
     "Judgement": "selection.judged.Judgement",
     "LatencyTable": "latency.table.LatencyTable",
+    "Outcome": "exports.runtimes.Outcome",
     "Recipe": "training.recipe.Recipe",
     "Run": "training.checkpoints.Run",
     "SearchResult": "selection.result.SearchResult",
@@ -79,7 +82,7 @@ _HOMES = {
     "Selected": "selection.selected.Selected",
     "backbone": "exports.trainable.backbone",
     "baseline": "api.baseline.baseline",
-    "budget": "selection.budgets.parse",
+    "budget": "selection.budgets.read",
     "check_budgets": "api.counting.check_budgets",
     "child": "api.exporting.child",
     "configure": "api.runs.configure",
@@ -129,6 +132,7 @@ __all__ = [
     "Cost",
     "Judgement",
     "LatencyTable",
+    "Outcome",
     "Recipe",
     "Run",
     "RunError",

@@ -67,8 +67,8 @@ def process(name: str) -> list[str]:
 
 
 def extra(name: str) -> str:
-    """Returns the command that installs optional packages, such as "runtimes"."""
-    return f"pip install 'bignas-tf[{name}]'" if _installed() else f"make env-{name}"
+    """Returns the command, in a checkout, that installs optional packages, such as "runtimes"."""
+    return f"pip install '.[{name}]'" if _installed() else f"make env-{name}"
 
 
 def translated(text: str) -> str:

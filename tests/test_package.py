@@ -190,3 +190,19 @@ def test_an_editable_install_runs_the_checkout(
     file, answer = done.stdout.splitlines()
     assert file == str(checkout / "bignas_tf" / "__init__.py")
     assert json.loads(answer)["macs"] == 241949056
+
+
+def test_a_checkout_has_the_command_too(tmp_path: pathlib.Path) -> None:
+    """`make env` makes it; here from a copy of the Makefile, in a folder with a space."""
+    root = tmp_path / "a checkout"
+    (root / ".venv" / "bin").mkdir(parents=True)
+    for name in ("bignas_tf", "tools"):
+        (root / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "Makefile", root)
+    python = root / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    subprocess.run(["make", "--silent", ".venv/bin/bignas"], cwd=root, check=True)
+    command = [root / ".venv" / "bin" / "bignas", "cost", "--architecture=smallest"]
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert json.loads(printed.stdout)["macs"] > 0

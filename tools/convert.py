@@ -22,9 +22,8 @@ _EXPORT_DIR = flags.DEFINE_string(
 )
 _FORMATS = flags.DEFINE_list(
     "formats",
-    [],
-    "float32, float16, dynamic_range, int8 (kinds of LiteRT, all of them if unset), and onnx (needs"
-    " requirements-runtimes.txt).",
+    ["float32", "float16", "dynamic_range", "int8"],
+    "Kinds of LiteRT, and onnx, which needs the extra packages `runtimes`.",
 )
 _CALIBRATION_IMAGES = flags.DEFINE_integer(
     "calibration_images",

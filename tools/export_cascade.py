@@ -23,9 +23,11 @@ from .cli import launch, no_chatter, to_stderr
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _SEARCH_DIR = flags.DEFINE_string("search_dir", None, "Folder of a search of it.", required=True)
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Base folder of versions.", required=True)
-_ACCURACY = flags.DEFINE_float("accuracy", None, "Wanted of the cascade, such as 0.92.")
+_ACCURACY = flags.DEFINE_float(
+    "accuracy", None, "Least accuracy on the images that rank, such as 0.92."
+)
 _MEAN_COST = flags.DEFINE_float(
-    "mean_cost", None, "The most that an image may take on average, in the unit of --objective."
+    "mean_cost", None, "Largest mean cost of an image, in the unit of --objective."
 )
 _OBJECTIVE = flags.DEFINE_string("objective", "mflops", "Which cost of the search is to be saved.")
 _CASCADE = flags.DEFINE_string(
@@ -43,7 +45,6 @@ flags.mark_flags_as_mutual_exclusive(["accuracy", "mean_cost", "cascade"])
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    cascade = None if _CASCADE.value is None else bignas.Cascade.parse(_CASCADE.value)
     version = bignas.export_cascade(
         bignas.load(_MODEL_DIR.value),
         _SEARCH_DIR.value,
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
         accuracy=_ACCURACY.value,
         mean_cost=_MEAN_COST.value,
         objective=_OBJECTIVE.value,
-        cascade=cascade,
+        cascade=_CASCADE.value,
         labels=_LABELS.value,
         licence=_LICENCE.value,
         show=to_stderr,

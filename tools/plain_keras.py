@@ -26,7 +26,7 @@ _ARCHITECTURE = flags.DEFINE_string(
     "biggest",
     "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
 )
-_MINUTES = flags.DEFINE_float("minutes", 8.0, "How many minutes it trains.")
+_MINUTES = flags.DEFINE_float("minutes", 8.0, "Minutes of training.")
 
 
 def main(argv: Sequence[str]) -> None:

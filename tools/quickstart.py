@@ -38,7 +38,11 @@ _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "Folder of the results; runs/quickstart, or runs/quickstart_NAME of --images."
 )
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps its data sets.")
-_BUDGETS = flags.DEFINE_list("budgets_mflops", ["1", "4", "6", "8"], "Millions of multiply-adds.")
+_BUDGETS = flags.DEFINE_list(
+    "budgets_mflops",
+    ["1", "4", "6", "8"],
+    "Millions of multiply-adds; with --images, by default what suits them.",
+)
 _USAGE, _FAILURE = 2, 1  # exit codes of a tool
 _EXPERIMENT = "bignas_small"
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"

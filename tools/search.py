@@ -46,7 +46,7 @@ _PREFER = flags.DEFINE_enum(
     "The child that a budget gets: the most accurate, or the cheapest within one standard error "
     "of it; as task.selection.prefer by default.",
 )
-_THREADS = flags.DEFINE_integer("threads", 1, "litert_ms: threads of LiteRT.", lower_bound=1)
+_THREADS = flags.DEFINE_integer("threads", 1, "Threads of LiteRT for litert_ms.", lower_bound=1)
 _LATENCY_TABLE = flags.DEFINE_string(
     "latency_table", None, "table_ms: JSON file, as tools.latency_table writes it."
 )
@@ -66,7 +66,7 @@ _TPU = flags.DEFINE_string(
     "tpu", "", "TPU whose cores share the images of each child, by name or address."
 )
 _MULTI_WORKER = flags.DEFINE_bool(
-    "multi_worker", False, "One of the processes that TF_CONFIG names, all with this command."
+    "multi_worker", False, "Search with the processes that TF_CONFIG names; start each like this."
 )
 flags.mark_flags_as_mutual_exclusive(["model_dir", "select"], required=True)
 _OF_A_SEARCH = (

@@ -58,7 +58,7 @@ def export_cascade(
     accuracy: float | None = None,
     mean_cost: float | None = None,
     objective: str = "mflops",
-    cascade: Cascade | None = None,
+    cascade: Cascade | str | None = None,
     labels: Sequence[str] | str | os.PathLike[str] | None = None,
     licence: str = "",
     show: Show | None = console.print_line,
@@ -78,7 +78,8 @@ def export_cascade(
       mean_cost: the most that an image may take on average, in the unit of `objective`; the most
         accurate such cascade is taken.
       objective: which cost of the search is to be saved.
-      cascade: children and thresholds, to be taken as they are.
+      cascade: children and thresholds, to be taken as they are; may be text, such as
+        "child_1:0.8,child_4".
       labels: see `export`.
       licence: see `export`.
       show: takes a line for each child, and those of the cascade; None for silence.
@@ -94,6 +95,8 @@ def export_cascade(
       RunError: the written model does not load or gives other logits.
     """
     show = console.or_silent(show)
+    if isinstance(cascade, str):
+        cascade = Cascade.parse(cascade)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     costs = _costs(found, objective, search_dir)

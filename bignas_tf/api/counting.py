@@ -57,7 +57,7 @@ def cost(
 
 def check_budgets(
     space: SearchSpace | str | os.PathLike[str] | Run,
-    budgets: Sequence[Budget | str],
+    budgets: Sequence[Budget | str] | Budget,
     num_classes: int | None = None,
     input_channels: int | None = None,
 ) -> None:

@@ -130,7 +130,7 @@ def export_family(
 def convert(
     run: Run,
     version: str | os.PathLike[str],
-    formats: Sequence[str] = (),
+    formats: Sequence[str] = tflite.KINDS,
     *,
     calibration_images: int = cards.CALIBRATION_IMAGES,
     show: Show | None = console.print_line,
@@ -142,7 +142,7 @@ def convert(
     Args:
       run: that the export is of.
       version: folder of the version, as `export` returned it; gets `converted/`.
-      formats: kinds of LiteRT, and "onnx"; every kind of LiteRT if empty.
+      formats: kinds of LiteRT, and "onnx".
       calibration_images: of the export's calibration split, that int8 takes its ranges from.
       show: takes the lines of a table; None for silence.
 
@@ -154,7 +154,7 @@ def convert(
         from before exports had weights.
       RunError: a format cannot be made, or its logits are wrong.
     """
-    formats = arguments.listed(formats) or tflite.KINDS
+    formats = arguments.listed(formats)
     converter.check(formats)
     folder = pathlib.Path(version)
     found = exported.read(folder, run)

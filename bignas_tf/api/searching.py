@@ -23,7 +23,7 @@ from bignas_tf.training.checkpoints import Run
 
 def search(
     run: Run,
-    budgets: Sequence[Budget | str],
+    budgets: Sequence[Budget | str] | Budget,
     output_dir: str | os.PathLike[str],
     *,
     params_override: str | Mapping[str, Any] = "",

@@ -19,7 +19,7 @@ from bignas_tf.selection.selected import Selected
 
 def select(
     search_dir: str | os.PathLike[str],
-    budgets: Sequence[Budget | str],
+    budgets: Sequence[Budget | str] | Budget,
     output_dir: str | os.PathLike[str],
     *,
     prefer: str | None = None,
@@ -73,13 +73,13 @@ def _check_replaced(output_dir: str | os.PathLike[str], found: SearchResult) -> 
         )
 
 
-def read_budgets(budgets: Sequence[Budget | str]) -> list[Budget]:
+def read_budgets(budgets: Sequence[Budget | str] | Budget) -> list[Budget]:
     """Reads budgets that may be text.
 
     Raises:
       UsageError: there is none, or one is malformed.
     """
-    given = arguments.listed(budgets)
+    given = [budgets] if isinstance(budgets, Budget) else arguments.listed(budgets)
     if not given:
         raise errors.UsageError(
             "no budget was given; write each as in 'mflops=4' or 'litert_ms=1,params_m=0.2'"

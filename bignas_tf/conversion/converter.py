@@ -47,8 +47,10 @@ def check(formats: Sequence[str]) -> None:
     """Refuses formats before any work is done for them.
 
     Raises:
-      UsageError: one is unknown, or needs a package that is not installed.
+      UsageError: there is none, one is unknown, or one needs a package that is not installed.
     """
+    if not formats:
+        raise errors.UsageError(f"no format is given: choose from {list(runtimes.FILES)}")
     unknown = sorted(set(formats) - set(runtimes.FILES))
     if unknown:
         raise errors.UsageError(f"formats {unknown}: choose from {list(runtimes.FILES)}")
@@ -56,9 +58,13 @@ def check(formats: Sequence[str]) -> None:
     for name in formats:
         for package in needed[name]:
             if not importlib.util.find_spec(package):
+                way_out = (
+                    commands.extra("runtimes")
+                    if name == "onnx"
+                    else "pip install ai-edge-litert"  # has no wheel for some machines
+                )
                 raise errors.UsageError(
-                    f"the format {name} needs {package}, which is not installed; "
-                    f"`{commands.extra('runtimes')}` brings what onnx needs"
+                    f"the format {name} needs {package}, which is not installed: `{way_out}`"
                 )
 
 

@@ -39,8 +39,9 @@ _FALL_BACK = "; a training can do without it: --params_override=task.train_data.
 
 def prepare(
     dataset: str,
-    data_dir: str | None = None,
-    manual_dir: str | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    manual_dir: str | os.PathLike[str] | None = None,
+    *,
     show: Show | None = console.print_line,
 ) -> None:
     """Prepares a TFDS data set, unless it is there already.
@@ -58,7 +59,8 @@ def prepare(
       RunError: no source has it.
     """
     show = console.or_silent(show)
-    builder = sources.tfds_builder(dataset, data_dir)
+    root = None if data_dir is None else os.fspath(data_dir)
+    builder = sources.tfds_builder(dataset, root)
     folder = str(builder.data_dir)
     if builder.is_prepared():
         show(f"{dataset} is already prepared in {folder}")
@@ -68,7 +70,7 @@ def prepare(
         if manual_dir is None:
             _fetch(builder, show)
         else:
-            _prepare_from(builder, manual_dir)
+            _prepare_from(builder, os.fspath(manual_dir))
     show(f"{dataset} is prepared in {folder}")
 
 

@@ -163,6 +163,11 @@ def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Ar
     if isinstance(name, Architecture):
         space.validate(name)
         return name
+    if not isinstance(name, str | os.PathLike):
+        raise errors.UsageError(
+            f"{errors.shown(name)} is no architecture: give one (a result of a search has it as "
+            "`.architecture`), its JSON file, 'smallest', 'biggest' or a published name"
+        )
     name = os.fspath(name)
     if name in _EXTREMES:
         return space.smallest() if name == "smallest" else space.biggest()

@@ -47,6 +47,12 @@ def test_a_latency_table_that_cannot_be_compared_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_budget_may_be_read_twice_and_given_alone() -> None:
+    budget = bignas.budget(bignas.budget("mflops=4"))
+    assert dict(budget.limits) == {"mflops": 4.0}
+    bignas.check_budgets("bignas_small", budget, num_classes=10, input_channels=1)
+
+
 def test_numbers_from_the_least_to_the_most_pass() -> None:
     arguments.check_numbers(children=(1, 1), seed=(0, 0), classes=(9, 1, 9))
     with pytest.raises(

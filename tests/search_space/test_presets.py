@@ -106,6 +106,9 @@ def test_a_child_is_named_or_published_and_lies_in_the_space() -> None:
         presets.child(presets.bignas_small(), "Smallest")
     with pytest.raises(errors.UsageError, match=r"none\.json cannot be read"):
         presets.child(space, "none.json")
+    other: Any = ["smallest"]
+    with pytest.raises(errors.UsageError, match=r"^\['smallest'\] is no architecture: give one"):
+        presets.child(space, other)
 
 
 def test_a_yaml_file_is_read(tmp_path: pathlib.Path) -> None:

@@ -21,7 +21,12 @@ from bignas_tf import files
 
 from ..cli import launch
 
-_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Output of tools.export.", required=True)
+_EXPORT_DIR = flags.DEFINE_string(
+    "export_dir",
+    None,
+    "The folder that versions were exported to.",
+    required=True,
+)
 _PORT = flags.DEFINE_integer("port", 8500, "Port for gRPC.", 1, 65535)
 _REST_PORT = flags.DEFINE_integer("rest_port", 8501, "Port for REST.", 1, 65535)
 _BATCHING = flags.DEFINE_bool(

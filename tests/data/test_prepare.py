@@ -140,7 +140,7 @@ def test_without_locks_a_preparation_says_so_and_removes_nothing(tmp_path: pathl
         limits.no_locks(),
         pytest.raises(errors.RunError, match="could not be prepared from"),
     ):
-        prepare.prepare("imagenet2012", str(data), str(tmp_path / "empty"), lines.append)
+        prepare.prepare("imagenet2012", data, tmp_path / "empty", show=lines.append)
     assert left.exists()
     (line,) = lines
     assert line == (

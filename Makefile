@@ -12,10 +12,14 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist
 	--no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev env-runtimes env-tpu lock quickstart lint types test test-fast clean
+.PHONY: help map env env-dev env-runtimes env-tpu lock quickstart lint types test test-fast clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+map:  ## what each file is for, by its first line
+	@grep --recursive --max-count=1 --include='*.py' '^"""' bignas_tf tools experiments \
+		| sort | sed 's/:"""/: /; s/"""$$//'
 
 env: .venv/installed .venv/bin/bignas  ## make .venv with the locked requirements
 

@@ -183,24 +183,24 @@ def _below_remote(folder: str) -> Iterator[tuple[str, int]]:
                 yield path.removeprefix(f"{base}/"), size
 
 
-def refuse_folder(path: str | os.PathLike[str], flag: str) -> None:
-    """Refuses a folder where a flag names a file, before the work for it begins.
+def refuse_folder(path: str | os.PathLike[str], argument: str) -> None:
+    """Refuses a folder where an argument names a file, before the work for it begins.
 
     Raises:
       UsageError: it is a folder.
     """
     if os.path.isdir(path):
-        raise errors.UsageError(f"{flag}={os.fspath(path)} is a folder; name a file")
+        raise errors.UsageError(f"{argument}={os.fspath(path)} is a folder; name a file")
 
 
-def make_place(path: str | os.PathLike[str], flag: str) -> None:
-    """Makes the folder of a file that a flag names, which may be remote, before the work for it.
+def make_place(path: str | os.PathLike[str], argument: str) -> None:
+    """Makes the folder of a file that is still to be written, which may be remote.
 
     Raises:
       UsageError: it is a folder, or its own folder cannot be made or written to.
       RunError: there is no room.
     """
-    refuse_folder(path, flag)
+    refuse_folder(path, argument)
     make_folder(os.path.dirname(path) or ".")
 
 

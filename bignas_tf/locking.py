@@ -12,13 +12,13 @@ from typing import IO, Any
 from bignas_tf import errors, files, full_disk
 
 
-def lock(stream: IO[Any], owner: str, flag: str) -> None:
+def lock(stream: IO[Any], owner: str, argument: str) -> None:
     """Locks an open file of this machine until it is closed or the process ends, even by a kill.
 
     Args:
       stream: the file.
       owner: whoever else may have locked it, such as "a search".
-      flag: of the command, to choose another folder with.
+      argument: that names the folder, for the message.
 
     Raises:
       UsageError: somebody else has locked it.
@@ -29,28 +29,28 @@ def lock(stream: IO[Any], owner: str, flag: str) -> None:
     except BlockingIOError:
         raise errors.UsageError(
             f"{stream.name} belongs to {owner} that is running; wait until it ends, or choose "
-            f"another {flag}"
+            f"another {argument}"
         ) from None
 
 
-def require_lock(stream: IO[Any], owner: str, flag: str) -> None:
+def require_lock(stream: IO[Any], owner: str, argument: str) -> None:
     """See `lock`; where there are no locks, that is an error.
 
     Raises:
       UsageError: somebody else has locked it, or its file system has no locks.
     """
     try:
-        lock(stream, owner, flag)
+        lock(stream, owner, argument)
     except OSError as error:
         raise errors.UsageError(
-            f"{stream.name} cannot be locked ({error.strerror}); choose another {flag}, on a file "
-            "system with locks"
+            f"{stream.name} cannot be locked ({error.strerror}); choose another {argument}, on a "
+            "file system with locks"
         ) from error
 
 
 @contextlib.contextmanager
 def locked(
-    path: str | os.PathLike[str], owner: str, flag: str, required: bool = True
+    path: str | os.PathLike[str], owner: str, argument: str, required: bool = True
 ) -> Iterator[str]:
     """Context in which no other process can enter it for the same path.
 
@@ -60,7 +60,7 @@ def locked(
     Args:
       path: a file or a folder of this machine, which may be missing.
       owner: see `lock`.
-      flag: see `lock`.
+      argument: see `lock`.
       required: whether a file system without locks is an error.
 
     Yields:
@@ -72,12 +72,12 @@ def locked(
     """
     target = pathlib.Path(path)  # of a remote path, `pathlib` makes a local one
     folder = files.ensure_writable(path if files.is_remote(path) else target.parent)
-    with held(folder / f".{target.name}.lock", owner, flag, required) as unlocked:
+    with held(folder / f".{target.name}.lock", owner, argument, required) as unlocked:
         yield unlocked
 
 
 @contextlib.contextmanager
-def held(place: pathlib.Path, owner: str, flag: str, required: bool) -> Iterator[str]:
+def held(place: pathlib.Path, owner: str, argument: str, required: bool) -> Iterator[str]:
     """Context that holds a lock file, which is made if missing; see `locked`."""
     with contextlib.ExitStack() as opened:
         try:
@@ -87,7 +87,7 @@ def held(place: pathlib.Path, owner: str, flag: str, required: bool) -> Iterator
             raise errors.UsageError(f"{place} cannot be written ({error.strerror})") from error
         unlocked = ""
         try:
-            (require_lock if required else lock)(stream, owner, flag)
+            (require_lock if required else lock)(stream, owner, argument)
         except OSError as error:
             unlocked = f"{place} cannot be locked ({error.strerror})"
         yield unlocked

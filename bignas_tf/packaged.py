@@ -58,7 +58,7 @@ def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
     """
     if files.is_remote(model_dir):
         raise errors.UsageError(
-            f"{os.fspath(model_dir)} is remote; name a local folder as --model_dir"
+            f"{os.fspath(model_dir)} is remote; name a local folder as model_dir"
         )
     target = pathlib.Path(model_dir)
     if hashlib.sha256(DEMO.read_bytes()).hexdigest() != DEMO_SHA256:
@@ -67,7 +67,7 @@ def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
         if _holds(target, archive):
             return
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise errors.UsageError(f"{target} is not an empty folder; choose another --model_dir")
+            raise errors.UsageError(f"{target} is not an empty folder; choose another model_dir")
         parent = files.ensure_writable(target.parent)
         with full_disk.explained(target), scratch.folder(parent) as staged:
             archive.extractall(staged / "run")

@@ -62,4 +62,4 @@ def test_a_damaged_one_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.Mo
 def test_the_tool_refuses_before_it_downloads(forks: Forks, tmp_path: pathlib.Path) -> None:
     (tmp_path / "photo.png").touch()
     error = commands.refuse(forks, "demo", model_dir=tmp_path)
-    assert f"{tmp_path} is not an empty folder; choose another --model_dir" in error
+    assert f"{tmp_path} is not an empty folder; choose another model_dir" in error

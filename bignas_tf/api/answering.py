@@ -41,8 +41,8 @@ class AnsweringChild:
 
     Attributes:
       architecture: its choices.
-      statistics: of its batch norms.
-      numbers: what is exported of it.
+      statistics: calibrated, float32 [2, statistics_width].
+      numbers: its weights, as they are exported.
       ranking: its answers to the images that choose thresholds.
       reporting: its answers to those that the cascade is reported on.
     """

@@ -34,7 +34,7 @@ _ENDLESS = 10**9
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """What became of an architecture that was trained alone.
+    """What `baseline` measured: the accuracy and the cost of an architecture trained alone.
 
     Attributes:
       architecture: its choices.

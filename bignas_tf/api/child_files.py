@@ -36,7 +36,7 @@ def checked(rerank: str) -> Reranking:
     which = reranking.parse(rerank)
     if which.form not in tflite.KINDS:
         raise errors.UsageError(
-            f"--rerank has the format {which.form!r}; choose from {list(tflite.KINDS)}"
+            f"rerank has the format {which.form!r}; choose from {list(tflite.KINDS)}"
         )
     converter.check([which.form])
     return which

@@ -216,7 +216,7 @@ def class_names(
     if labels is None:
         return sources.class_names(data)
     if isinstance(labels, str | os.PathLike):
-        given = f"--labels: {os.fspath(labels)}"
+        given = f"labels: {os.fspath(labels)}"
         content = files.read_json(labels)
     else:
         given, content = "labels", labels

@@ -99,7 +99,7 @@ def judge(
     """
     arguments.check_numbers(children=(children, 1), seed=(seed, 0), images=(images, 0))
     path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
-    files.make_place(path, "--output")
+    files.make_place(path, "output")
     show, task = console.or_silent(show), run.config.task
     if task.sandwich.alone:
         raise errors.UsageError(

@@ -60,10 +60,10 @@ def latency_table(
     path, show = os.fspath(path), console.or_silent(show)
     models = counting.model_space_of(space, num_classes, input_channels)
     sides = _resolutions(models.space, arguments.listed(resolutions))
-    files.refuse_folder(path, "--output")
+    files.refuse_folder(path, "output")
     device, elsewhere = _device(threads), Disposable(_CALLS)
     # Who saves it writes all of it, and would undo what another process has added.
-    with locking.locked(path, "a measurement", "--output"):
+    with locking.locked(path, "a measurement", "output"):
         table = _begun(path, models, threads, device, elsewhere)
         _measure(table, models.all_parts(sides), threads, elsewhere, show)
     show(_comparison(table, models, sides, threads, children, elsewhere))
@@ -75,7 +75,7 @@ def _resolutions(space: SearchSpace, given: Sequence[int]) -> Sequence[int]:
     unknown = [side for side in given if side not in choices]
     if unknown:
         raise errors.UsageError(
-            f"--resolutions: {space.name!r} has no {unknown}; choose from {list(choices)}"
+            f"resolutions: {space.name!r} has no {unknown}; choose from {list(choices)}"
         )
     return list(dict.fromkeys(given or choices))
 
@@ -91,7 +91,7 @@ def _begun(
     table = LatencyTable.load(path)
     if table.device != device:
         raise errors.UsageError(
-            f"{path} is of {table.device!r}, this is {device!r}; give another --output"
+            f"{path} is of {table.device!r}, this is {device!r}; give another output"
         )
     return table
 

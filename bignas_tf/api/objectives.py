@@ -63,14 +63,14 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
 def _check_used(names: Sequence[str], options: Options) -> None:
     """Refuses options of objectives that no budget limits: they would change nothing."""
     given = {
-        ("--latency_table", "table_ms"): options.table is not None,
-        ("--latency_command", "command_ms"): options.command is not None,
-        ("--threads", "litert_ms"): options.threads != 1,
+        ("latency_table", "table_ms"): options.table is not None,
+        ("latency_command", "command_ms"): options.command is not None,
+        ("threads", "litert_ms"): options.threads != 1,
     }
     for (flag, name), is_given in given.items():
         if is_given and name not in names:
             raise errors.UsageError(
-                f"{flag} is for {name}, which no budget limits; add --budget={name}=..., or leave "
+                f"{flag} is for {name}, which no budget limits; add a budget {name}=..., or leave "
                 f"{flag} out"
             )
 
@@ -93,7 +93,7 @@ def _table(setting: _Setting) -> Objective:
     path, models = setting.options.table, setting.models
     if not path:
         raise errors.UsageError(
-            "table_ms needs --latency_table; tools.latency_table writes one, and "
+            "table_ms needs latency_table; tools.latency_table writes one, and "
             "docs/searching.md describes the format"
         )
     table = LatencyTable.load(path)
@@ -143,14 +143,14 @@ def _words(command: str | None) -> list[str]:
     try:
         words = shlex.split(command or "")
     except ValueError as error:
-        raise errors.UsageError(f"--latency_command {command!r}: {error}") from error
+        raise errors.UsageError(f"latency_command {command!r}: {error}") from error
     if not words:
         raise errors.UsageError(
-            "command_ms needs --latency_command: it gets the folder of a child as its last "
+            "command_ms needs latency_command: it gets the folder of a child as its last "
             "argument and prints milliseconds"
         )
     if not shutil.which(words[0]):
-        raise errors.UsageError(f"--latency_command: {words[0]!r} is not an executable on the PATH")
+        raise errors.UsageError(f"latency_command: {words[0]!r} is not an executable on the PATH")
     return words
 
 

@@ -56,6 +56,6 @@ def _output_folder(model_dir: str, output_dir: str | os.PathLike[str] | None) ->
     if files.is_remote(folder):
         raise errors.UsageError(
             f"{folder} is remote, and a report is written to a local folder; name one "
-            "with --output_dir"
+            "with output_dir"
         )
     return pathlib.Path(folder)

@@ -103,7 +103,7 @@ def _overridden(
         after["task"][free] = before["task"][free]
     if after != before:
         raise errors.UsageError(
-            "--params_override: a search follows its run in all but task.selection and "
+            "params_override: a search follows its run in all but task.selection and "
             "task.train_data"
         )
     return changed

@@ -47,8 +47,7 @@ def select(
     files.make_folder(output_dir)
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
         raise errors.UsageError(
-            f"{os.fspath(output_dir)} is the folder of the search itself; choose another "
-            "--output_dir"
+            f"{os.fspath(output_dir)} is the folder of the search itself; choose another output_dir"
         )
     found = result_lib.read(search_dir)
     if prefer is not None:
@@ -69,7 +68,7 @@ def _check_replaced(output_dir: str | os.PathLike[str], found: SearchResult) -> 
     if there.index_sha256 != found.source.index_sha256:
         raise errors.UsageError(
             f"{os.fspath(output_dir)} holds a search of other weights, {there.checkpoint}; choose "
-            "another --output_dir"
+            "another output_dir"
         )
 
 

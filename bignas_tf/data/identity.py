@@ -100,7 +100,7 @@ def check_same(before: BySplit, learnt: DataConfig, uses: Sequence[DataConfig]) 
         f"split {split!r} of {config_lib.images_name(uses[0])!r} has other images than when it was "
         f"learnt from ({then:,} then, {there:,}{others} now), so images learnt from may be where "
         "others were; put the images back as they were, keep new ones in another folder, or train "
-        "again in another --model_dir"
+        "again in another model_dir"
     )
 
 

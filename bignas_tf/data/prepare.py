@@ -85,7 +85,7 @@ def _alone(builder: tfds.core.DatasetBuilder, show: Show) -> Iterator[None]:
         yield
         return
     place = os.path.join(root, builder.name)
-    with locking.locked(place, "a prepare_data", "--data_dir", required=False) as unlocked:
+    with locking.locked(place, "a prepare_data", "data_dir", required=False) as unlocked:
         if unlocked:
             show(f"{unlocked}: make sure that nothing else prepares {builder.name} there")
         else:

@@ -36,7 +36,7 @@ class Started:
     process: Conversation | None
 
     def outcome(self, model: pathlib.Path, proof: proof_lib.Proof) -> Outcome:
-        """What it makes of the images of the proof."""
+        """Runs the model on the images of the proof and compares its logits."""
         with scratch.temporary() as temporary:
             patches, answer = (temporary / name for name in ("in.npy", "out.npz"))
             np.save(patches, proof.patches)

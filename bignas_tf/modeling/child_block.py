@@ -82,7 +82,7 @@ def _convolves_skip(block: Block) -> bool:
 
 
 def _skip(x: tf.Tensor, block: Block) -> tf.Tensor | None:
-    """What is added to a block's residual; None for nothing."""
+    """The skip of a block, which is added to its residual; None if there is none."""
     name, same = block.name, block.in_width == block.out_width
     if block.skip == "none" or (block.skip == "equal" and not same):
         return None

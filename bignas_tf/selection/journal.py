@@ -86,7 +86,7 @@ class Journal(MemoryJournal):
         self._file = line_files.opened(path)
         other = (
             "belongs to a search of another checkpoint, or with other splits, images or "
-            "measurements; choose another --output_dir, or delete it"
+            "measurements; choose another output_dir, or delete it"
         )
         head = json.dumps(origin, sort_keys=True)
         line_files.take_up(

@@ -109,7 +109,7 @@ class LocalLines:
     """A local file, locked until it is closed. See `opened`, `LineFile` and `locking.lock`."""
 
     def __init__(
-        self, path: str | os.PathLike[str], owner: str = "a search", flag: str = "--output_dir"
+        self, path: str | os.PathLike[str], owner: str = "a search", argument: str = "output_dir"
     ) -> None:
         self._path = pathlib.Path(path)
         try:
@@ -119,7 +119,7 @@ class LocalLines:
         except OSError as error:
             raise errors.UsageError(f"{path} cannot be opened ({error.strerror})") from error
         try:
-            locking.require_lock(self._stream, owner, flag)
+            locking.require_lock(self._stream, owner, argument)
         except BaseException:
             self._stream.close()
             raise

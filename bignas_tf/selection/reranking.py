@@ -46,7 +46,7 @@ def parse(text: str) -> Reranking:
     form, colon, best = text.partition(":")
     if not (form.isidentifier() and colon and best.isdecimal() and len(best) < 10 and int(best)):
         raise errors.UsageError(
-            f"--rerank is {errors.shown(text)}; it takes a format and how many of each budget's "
+            f"rerank is {errors.shown(text)}; it takes a format and how many of each budget's "
             "best candidates are converted to it, as in int8:8"
         )
     return Reranking(form, int(best))

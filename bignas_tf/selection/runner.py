@@ -108,7 +108,7 @@ class Search:
           RunError: no candidate within a budget could be scored, or converted.
         """
         if rerank and workers.many(self._strategy):
-            raise errors.UsageError("--rerank converts children in one process, not in several")
+            raise errors.UsageError("rerank converts children in one process, not in several")
         if self._selection.strategy == "predictor" and workers.many(self._strategy):
             raise errors.UsageError(
                 "the strategy 'predictor' runs in one process: on other processors its arithmetic "

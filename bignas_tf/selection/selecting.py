@@ -175,7 +175,7 @@ def _check_converted(budget: Budget, result: SearchResult, rerank: Reranking) ->
     unknown = len(untried if same else best)
     if unknown:
         raise errors.UsageError(
-            f"--rerank={rerank}: {unknown} of the {len(best)} best candidates within budget "
+            f"rerank={rerank}: {unknown} of the {len(best)} best candidates within budget "
             f"{budget.name} were not converted by this search; search again in its folder with "
-            "these budgets and this --rerank, which evaluates only what is new"
+            "these budgets and this rerank, which evaluates only what is new"
         )

@@ -163,7 +163,7 @@ def check_space(checkpoint: str, space: SearchSpace) -> None:
     if int(_read(checkpoint, "model/fingerprint")) != space.fingerprint():
         raise errors.UsageError(
             f"checkpoint {checkpoint} was trained in another search space than {space.name!r}; "
-            "use the space of its run, or another --model_dir"
+            "use the space of its run, or another model_dir"
         )
 
 
@@ -185,7 +185,7 @@ def check_averages(checkpoint: str, kept: bool) -> None:
         raise errors.UsageError(
             f"checkpoint {checkpoint} was trained {'with' if began_with else 'without'} averages "
             f"of the weights; {'set' if began_with else 'leave out'} "
-            "trainer.optimizer_config.ema, or use another --model_dir"
+            "trainer.optimizer_config.ema, or use another model_dir"
         )
 
 

@@ -91,5 +91,5 @@ def _lost(listed: str, problem: str, saved: list[int]) -> errors.UsageError:
     return errors.UsageError(
         f"{listed} {problem}, but beside it are {names}; to continue from the last one, make it "
         f"the one line 'model_checkpoint_path: \"ckpt-{saved[-1]}\"'; to train from the beginning, "
-        "use another --model_dir"
+        "use another model_dir"
     )

@@ -80,7 +80,7 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
             raise errors.UsageError(
                 f"{name} was {was.get(name)!r} in the run in {model_dir} and is now "
                 f"{now.get(name)!r}, with which its weights cannot be trained further; set it "
-                "back, or use another --model_dir (task.init_checkpoint starts a new run from the "
+                "back, or use another model_dir (task.init_checkpoint starts a new run from the "
                 "weights of this one)"
             )
     if _BATCH in names and config.trainer.for_batch:
@@ -110,7 +110,7 @@ def _jumps(was: Any, now: Any, model_dir: str) -> errors.UsageError:
         f"{_BATCH} was {was} in the run in {model_dir} and is now {now}: its lengths and learning "
         f"rates follow the batch (trainer.for_batch), but the step it has reached counts batches "
         f"of {was}, so it would continue in another epoch; set the batch back (on fewer cores "
-        "task.images_at_once computes it in parts), use another --model_dir with "
+        "task.images_at_once computes it in parts), use another model_dir with "
         f"task.init_checkpoint={model_dir}, or set trainer.for_batch=0 and all lengths yourself"
     )
 

@@ -56,7 +56,7 @@ def _locked(model_dir: str, show: Show) -> Iterator[None]:
         return
     # The file stays: a lock on a deleted file would exclude no other process.
     path = pathlib.Path(model_dir, LOCK_FILE)
-    with locking.held(path, "a training run", "--model_dir", required=False) as unlocked:
+    with locking.held(path, "a training run", "model_dir", required=False) as unlocked:
         if unlocked:
             _warn(unlocked, show)
         else:

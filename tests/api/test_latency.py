@@ -53,7 +53,7 @@ def _fail(line: str) -> None:
 
 
 def test_a_folder_is_not_a_table(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.UsageError, match=f"^--output={tmp_path} is a folder; name a file"):
+    with pytest.raises(errors.UsageError, match=f"^output={tmp_path} is a folder; name a file"):
         _measure(tmp_path)
 
 

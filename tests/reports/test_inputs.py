@@ -169,7 +169,7 @@ def test_a_run_in_a_bucket_is_reported_as_the_same_run_here(
     monkeypatch.setattr(tf.io.gfile, "walk", noted)
     assert inputs.read(remote, []) == dataclasses.replace(reported, name=remote)
     assert walked.count(remote) == 1  # a request for each file's size
-    with pytest.raises(errors.UsageError, match=f"{remote} is remote.* with --output_dir"):
+    with pytest.raises(errors.UsageError, match=f"{remote} is remote.* with output_dir"):
         reporting.report(remote)
     page_file = reporting.report(remote, output_dir=tmp_path / "here", show=None)
     assert f"<h1>{remote}</h1>" in page_file.read_text()

@@ -109,9 +109,7 @@ def test_a_record_without_room_is_an_error_and_is_written_when_there_is(
 
 def test_another_origin_is_refused_and_the_file_is_kept(path: str) -> None:
     whole = files.read_text(path)
-    with pytest.raises(
-        errors.UsageError, match=r"another checkpoint.* choose another --output_dir"
-    ):
+    with pytest.raises(errors.UsageError, match=r"another checkpoint.* choose another output_dir"):
         Journal(path, ORIGIN | {"checkpoint": "run/ckpt-8"})
     assert files.read_text(path) == whole
 

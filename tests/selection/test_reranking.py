@@ -136,13 +136,13 @@ def test_selecting_again_takes_the_files_that_were_made() -> None:
         (Reranking("int8", 9), BUDGETS[0]),
         (Reranking("float16", 1), BUDGETS[0]),
     ):
-        with pytest.raises(errors.UsageError, match=f"--rerank={rerank}: .* search again in its"):
+        with pytest.raises(errors.UsageError, match=f"rerank={rerank}: .* search again in its"):
             selecting.select_again(result, [budget], rerank)
 
 
 @pytest.mark.parametrize("text", ["int8", "int8:", "int8:0", ":3", "int8:-1", "int8:2.5", ""])
 def test_what_is_not_a_format_and_a_number_is_refused(text: str) -> None:
-    with pytest.raises(errors.UsageError, match=r"--rerank is .*as in int8:8"):
+    with pytest.raises(errors.UsageError, match=r"rerank is .*as in int8:8"):
         reranking.parse(text)
 
 

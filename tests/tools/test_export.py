@@ -107,7 +107,7 @@ def test_labels_that_do_not_fit_are_refused(
     path.write_text(names)
     flags = {"model_dir": run_dir, "architecture": "smallest", "output_dir": tmp_path / "e"}
     error = commands.refuse(forks, "export", labels=path, **flags)
-    assert f"--labels: {path}" in error
+    assert f"labels: {path}" in error
     assert not (tmp_path / "e").exists()
 
 

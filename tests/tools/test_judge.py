@@ -100,7 +100,7 @@ def test_an_output_that_cannot_be_written_is_refused(
     error = commands.refuse(forks, "judge", model_dir=run_dir, output=below)
     assert f"{tmp_path / 'file'} is not a writable folder" in error
     error = commands.refuse(forks, "judge", model_dir=run_dir, output=tmp_path)
-    assert f"--output={tmp_path} is a folder; name a file" in error
+    assert f"output={tmp_path} is a folder; name a file" in error
 
 
 def test_a_child_trained_alone_is_no_supernet(forks: Forks, copy_dir: pathlib.Path) -> None:

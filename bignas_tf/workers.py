@@ -87,7 +87,7 @@ def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
     try:
         yield
     except tf.errors.UnavailableError as error:
-        if not many(strategy):
+        if not (many(strategy) or isinstance(strategy, tf.distribute.TPUStrategy)):
             raise
         raise errors.RunError(
             "another worker was lost; start all of them again, and the run resumes from what it "

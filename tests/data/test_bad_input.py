@@ -124,6 +124,14 @@ def test_folder_with_a_broken_or_no_image(tmp_path: pathlib.Path, cache: bool) -
         samples.batches(inputs.build_dataset(config), 4)
 
 
+def test_no_image_is_looked_for_where_a_tpu_s_compiler_failed(tmp_path: pathlib.Path) -> None:
+    """It would take as long as reading ImageNet; here there is not even a folder."""
+    config = samples.digits(source="folder", input_path=str(tmp_path / "none"))
+    failed = tf.errors.InvalidArgumentError(None, None, "Compilation failure: Detected unsupported")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="unsupported"), faults.named(config):
+        raise failed
+
+
 def test_batch_that_replicas_cannot_share() -> None:
     with pytest.raises(errors.UsageError, match="multiple of the 3 replicas"):
         inputs.build_dataset(samples.digits(), tf.distribute.InputContext(1, 0, 3))

@@ -23,7 +23,7 @@ if [[ ${1-} == -c ]]; then
   exit
 fi
 printf '%s\\n' "$@" "library ${TF_PLUGGABLE_DEVICE_LIBRARY_PATH-}" \\
-  "load ${TPU_LOAD_LIBRARY-}" > said
+  "load ${TPU_LOAD_LIBRARY-}" "block ${GCS_READ_CACHE_BLOCK_SIZE_MB-}" > said
 read -r < go
 """
 
@@ -72,7 +72,7 @@ def test_one_tool_at_a_time(
 
     assert start(tool).returncode == 0
     said = _said(host)
-    assert said == ["-m", f"tools.{tool}", *flags, f"library {library}", f"load {load}"]
+    assert said == ["-m", f"tools.{tool}", *flags, f"library {library}", f"load {load}", "block 64"]
     for second in ("train", "search", "export"):
         refused = start(second)
         assert (refused.returncode, refused.stdout) == (1, "")
@@ -124,8 +124,9 @@ def test_one_server_a_host(host: pathlib.Path) -> None:
     assert _stop(host, "server") == 0  # none runs
     assert serve() == 0
     called = ["tools/gcp/host/worker.py", ".venv/bin/start_grpc_tpu_worker"]
-    assert _said(host) == [*called, "library /of/libtpu.so", "load "]
+    assert _said(host) == [*called, "library /of/libtpu.so", "load ", "block 64"]
     assert serve() == 0  # leaves the first alone
-    assert (host / "sudo.log").read_text() == "systemctl stop tpu-runtime\n"
-    assert _stop(host, "server") == 0
+    done = (host / "sudo.log").read_text().splitlines()
+    assert done == ["systemctl stop tpu-runtime", "rm -f /tmp/libtpu_lockfile"]
+    assert _stop(host, "server KILL") == 0
     assert _is_free(host, "server")

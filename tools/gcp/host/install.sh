@@ -8,7 +8,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 # one, but the newest lack functions that it loads (0.0.52 does): change it with TensorFlow.
 libtpu=0.0.18
 
-stop server # it runs from the old .venv
+stop server KILL # it runs from the old .venv, and ignores TERM
 # The images have Python 3.10, which is too old; uv brings 3.11 and needs no root.
 python3 -m pip install --quiet --user uv==0.13.9
 python3 -m uv venv --quiet --clear --seed --python=3.11 .venv

@@ -2,6 +2,22 @@
 # shellcheck shell=bash
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../.." || exit
 
+# tell_tensorflow: processes started from here on read buckets, and compile, as a TPU's host needs.
+tell_tensorflow() {
+  # TensorFlow for TPUs keeps up to 160 GiB of a bucket in memory, in blocks of 512 MiB: more than
+  # some hosts have. What it knows of a file's size and date it would believe for 5 s.
+  GCS_READ_CACHE_MAX_SIZE_MB=$(awk '/^MemTotal/ { print int($2 / 1024 * 0.3) }' /proc/meminfo)
+  export GCS_READ_CACHE_MAX_SIZE_MB GCS_READ_CACHE_BLOCK_SIZE_MB=64 GCS_STAT_CACHE_MAX_AGE=0
+  # As in Google's tests of TensorFlow on TPUs; without them it takes an older way to XLA.
+  local flags=(
+    --tf_mlir_enable_mlir_bridge=true
+    --tf_xla_sparse_core_disable_table_stacking=true
+    --tf_mlir_enable_convert_control_to_data_outputs_pass=true
+    --tf_mlir_enable_merge_control_flow_pass=true
+  )
+  export TF_XLA_FLAGS="${flags[*]}"
+}
+
 # drive_chips: processes started from here on drive this host's chips, by libtpu's PJRT interface.
 drive_chips() {
   TF_PLUGGABLE_DEVICE_LIBRARY_PATH=$(
@@ -34,10 +50,10 @@ in_background() {
   printf '%s\n' "$!" > "$name.pid"
 }
 
-# stop NAME: ends it where it runs, and waits until it is gone.
+# stop NAME [SIGNAL]: ends it where it runs, by TERM if not said, and waits until it is gone.
 stop() {
   if running "$1"; then
-    kill -- "-$(< "$1.pid")"
+    kill "-${2:-TERM}" -- "-$(< "$1.pid")"
     flock --timeout 60 "$1.lock" true
   fi
 }

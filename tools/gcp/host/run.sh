@@ -21,6 +21,7 @@ if [[ " $* " == *" --tpu=local "* ]]; then
 else
   export TPU_LOAD_LIBRARY=0 # the servers of a slice drive the chips, or nobody
 fi
+tell_tensorflow
 hold tool
 printf '%s\n' "$tool" > tool.name
 in_background tool "$tool.log" .venv/bin/python -m "tools.$tool" "$@"

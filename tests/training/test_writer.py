@@ -17,7 +17,7 @@ def test_a_second_training_in_a_folder_is_refused_and_changes_nothing(
     config, folder, lines = runs.parse(tmp_path), tmp_path / "run", list[str]()
     folder.mkdir()
     with writer.sole(str(folder), runs.on_one_cpu(), lines.append):
-        expected = r"belongs to a training run that is running; .* another --model_dir"
+        expected = r"belongs to a training run that is running; .* another model_dir"
         with pytest.raises(errors.UsageError, match=expected):
             trainer.train(config, str(folder), runs.on_one_cpu())
     with writer.sole(str(folder), runs.on_one_cpu(), lines.append):

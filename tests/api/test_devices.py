@@ -6,6 +6,7 @@ import functools
 import pathlib
 import re
 import runpy
+import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -74,12 +75,22 @@ def test_float32_products_stay_float32_on_a_tpu() -> None:
     assert programs() == [{True}, {True}]
 
 
-def test_a_slice_s_server_keeps_float32_too(
+@pytest.fixture
+def _sigterm() -> Iterator[None]:
+    """Puts back what SIGTERM does: processes that this one starts would ignore it, too."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_sigterm")
+def test_a_slice_s_server_keeps_float32_too_and_outlives_sigterm(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = tmp_path / "start_grpc_tpu_worker"
     server.write_text(
-        "import pathlib, sys, tensorflow as tf\n"
+        "import os, pathlib, signal, sys, tensorflow as tf\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
         "enabled = tf.config.experimental.tensor_float_32_execution_enabled()\n"
         "pathlib.Path(sys.argv[0]).with_name('said').write_text(f'{sys.argv[1:]} {enabled}')\n"
     )

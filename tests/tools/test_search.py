@@ -83,7 +83,8 @@ def test_two_processes_find_what_one_does(
         Process("tools.search", *flags, hosts=hosts, index=0) as chief,
         Process("tools.search", *flags, hosts=hosts, index=1) as other,
     ):
-        assert [chief.end()[0], other.end()[0]] == [0, 0]
+        ends = [chief.end(), other.end()]
+    assert [code for code, _ in ends] == [0, 0], "\n".join(stderr for _, stderr in ends)
     assert other.lines == []
     assert sum("(known)" in line for line in chief.lines) == len(lines) // 3 - 1
     assert (tmp_path / "search.json").read_text() == (search_dir / "search.json").read_text()

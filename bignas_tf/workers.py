@@ -78,14 +78,15 @@ def sigterm_noted(strategy: tf.distribute.Strategy) -> Iterator[Callable[[], boo
 
 
 @contextlib.contextmanager
-def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Wraps what all workers do together, and explains the loss of one.
+def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Wraps what all workers do together: none leaves before all have done it.
 
     Raises:
-      RunError: one of them has gone, so the others cannot continue.
+      RunError: one of them was lost, so the others cannot continue.
     """
     try:
         yield
+        wait_for_all(strategy)
     except tf.errors.UnavailableError as error:
         if not (many(strategy) or isinstance(strategy, tf.distribute.TPUStrategy)):
             raise
@@ -93,6 +94,16 @@ def lost_worker_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
             "another worker was lost; start all of them again, and the run resumes from what it "
             "has saved"
         ) from error
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns when every worker has called it, or one of them has gone on and ended.
+
+    A worker that has its result of a reduction may still owe others theirs: if its process ended
+    then, they would see a worker lost.
+    """
+    with contextlib.suppress(tf.errors.UnavailableError):
+        averaging(strategy)(0.0)
 
 
 def many(strategy: tf.distribute.Strategy) -> bool:

@@ -119,7 +119,7 @@ class Search:
         files.make_folder(output_dir)
         path = os.path.join(output_dir, journal_lib.FILE)
         with (
-            workers.lost_worker_explained(self._strategy),
+            workers.together(self._strategy),
             sharing.journal(self._strategy, path, self._origin()) as journal,
         ):
             result = self._search(budgets, journal, show, rerank)

@@ -114,7 +114,7 @@ def train(
     validation.validate(config)
     files.make_folder(model_dir)
     show = show if workers.is_chief(strategy) else console.silent
-    with workers.lost_worker_explained(strategy), writer.sole(model_dir, strategy, show):
+    with workers.together(strategy), writer.sole(model_dir, strategy, show):
         trainer = _build(config, model_dir, strategy, show)
         _run(trainer, model_dir, evaluation, _on_todays_stdout(show))
 
@@ -159,6 +159,7 @@ def _check_shared(model_dir: str, strategy: tf.distribute.Strategy) -> None:
     """Refuses workers that would start at different steps."""
     step = checkpoints.latest_step(model_dir)
     if workers.averaging(strategy)(step) != step:
+        workers.wait_for_all(strategy)
         raise errors.UsageError(
             f"{model_dir} holds a checkpoint of step {step} here and not on every worker; name "
             "one folder that all of them see"
@@ -222,6 +223,7 @@ def _loops(
     while (evaluate := curves is not None and curves.due(step)) or step < settings.train_steps:
         if sigterm():
             controller.save_checkpoint()
+            workers.wait_for_all(controller.strategy)
             raise errors.RunError(
                 f"stopped by SIGTERM; step {step} is saved, and the same command resumes from there"
             )

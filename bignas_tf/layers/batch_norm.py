@@ -64,16 +64,16 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
             )
             return y
         replicas = _group(forward)
-        if replicas == 1 and x.dtype == tf.float32:
-            # One fused op is 2.4 times as fast as moments and arithmetic.
+        fused = replicas == 1 and x.dtype == tf.float32
+        if fused:
+            # 2.4 times as fast as moments and arithmetic.
             y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
                 x, gamma, beta, epsilon=self.epsilon
             )
-            if forward.recorded is not None:
-                self._record(mean, _biased(variance, x), width, forward)
-            return y
-        y, mean, variance = _batch_norm(x, gamma, beta, replicas, self.epsilon)
-        self._record(mean, variance, width, forward)
+        else:
+            y, mean, variance = _batch_norm(x, gamma, beta, replicas, self.epsilon)
+        if forward.recorded is not None:
+            self._record(mean, _biased(variance, x) if fused else variance, width, forward)
         return y
 
     def stock_weights(self, width: int, statistics: np.ndarray) -> list[np.ndarray]:
@@ -105,9 +105,8 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
     def _record(
         self, mean: tf.Tensor, variance: tf.Tensor, width: elastic.Width, forward: elastic.Pass
     ) -> None:
-        """Keeps the moments, padded to the widest, if the pass wants them."""
-        if forward.recorded is None:
-            return
+        """Keeps the moments, padded to the widest, for a pass that wants them."""
+        assert forward.recorded is not None
         missing = 0 if forward.masked else self.width - width
         moments = tf.pad(tf.stack([mean, variance]), np.array([[0, 0], [0, 1]]) * missing)
         moments.set_shape([2, self.width])

@@ -37,13 +37,17 @@ class ElasticPointwise(tf_keras.layers.Layer):
         In a masked pass both have the widest channels, and the input zeros past `in_width`.
 
         Raises:
-          ValueError: a width is an int outside 1 to the widest, in a sliced pass.
+          ValueError: a width is an int outside 1 to the widest, in a sliced pass, or the input has
+            other channels.
         """
         kernel = tf.reshape(tf.cast(self.kernel, x.dtype), self.kernel.shape[2:])
         if forward.masked:
             in_width, out_width = kernel.shape
         else:
             kernel = elastic.leading(kernel, in_width, out_width)
+        if isinstance(in_width, int) and x.shape[-1] not in (None, in_width):
+            # The reshape below would make more or fewer images of it.
+            raise ValueError(f"in_width is {in_width}; the input has {x.shape[-1]} channels")
         if forward.compiled and max(self.kernel.shape[2:]) > _LANES:
             return tf.nn.conv2d(x, kernel[tf.newaxis, tf.newaxis], 1, "VALID")
         y = tf.matmul(tf.reshape(x, [-1, in_width]), kernel)

@@ -59,8 +59,15 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
             expand_kernel = elastic.leading(expand_kernel, units, width)
             expand_bias = elastic.leading(expand_bias, width)
         squeezed = tf.reduce_mean(x, [1, 2])
-        hidden = self.activation(tf.nn.bias_add(tf.matmul(squeezed, reduce_kernel), reduce_bias))
+        hidden = self.activation(_add(tf.matmul(squeezed, reduce_kernel), reduce_bias))
         if forward.masked:
             hidden *= elastic.mask(units, self.units, x.dtype)
-        gates = self.gate(tf.nn.bias_add(tf.matmul(hidden, expand_kernel), expand_bias))
+        gates = self.gate(_add(tf.matmul(hidden, expand_kernel), expand_bias))
         return x * gates[:, None, None, :]
+
+
+def _add(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Adds a bias [C] to [N, C]."""
+    # One operation to trace, and one for its gradient, which CPUs sum in the type of its input:
+    # of 1,024 ones in bfloat16 they make 256.
+    return tf.nn.bias_add(x, bias) if x.dtype == tf.float32 else x + bias

@@ -34,6 +34,16 @@ def test_compiled_equals_not_compiled(width: int, masked: bool) -> None:
         np.testing.assert_allclose(plain, compiled, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["slice", "mask"])
+def test_an_input_of_other_channels_is_refused(masked: bool) -> None:
+    """Else a batch of unknown size would become one of another size."""
+    layer = pointwise.ElasticPointwise(8, 16)
+    spec = tf.TensorSpec([None, 3, 5, 4])
+    traced = tf.function(lambda x: layer(x, 8, 16, elastic.Pass(masked=masked)))
+    with pytest.raises(ValueError, match="in_width is 8; the input has 4 channels"):
+        traced.get_concrete_function(spec)
+
+
 @pytest.mark.parametrize(
     ("compiled", "widest", "kind"),
     [(True, WIDEST, "Conv2D"), (True, 128, "MatMul"), (False, WIDEST, "MatMul")],

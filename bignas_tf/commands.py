@@ -60,14 +60,15 @@ def spelling(name: str) -> str:
 
 def process(name: str) -> list[str]:
     """Returns the arguments that start a tool in its own process."""
-    if not _installed():
-        return [sys.executable, "-m", f"tools.{module(name)}"]
-    # -P: a checkout in the working directory must not be imported in place of the wheel.
-    return [sys.executable, "-P", "-m", f"bignas_tf.tools.{module(name)}"]
+    package = "bignas_tf.tools" if _installed() else "tools"
+    # -P: a wheel's modules, or those of the checkout on the path, and not what a working directory
+    # has under the same names.
+    safe = ["-P"] if _installed() or sys.flags.safe_path else []
+    return [sys.executable, *safe, "-m", f"{package}.{module(name)}"]
 
 
 def extra(name: str) -> str:
-    """Returns the command, in a checkout, that installs optional packages, such as "runtimes"."""
+    """Returns what installs optional packages, such as "runtimes", in a checkout."""
     return f"pip install '.[{name}]'" if _installed() else f"make env-{name}"
 
 

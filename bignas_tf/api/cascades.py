@@ -130,7 +130,7 @@ def _costs(found: SearchResult, objective: str, folder: str | os.PathLike[str]) 
     if len(_first_names(found)) < 2:
         raise errors.UsageError(
             f"{os.fspath(folder)} has one child for all its budgets, and a cascade needs two; "
-            "select children for further budgets (--select of tools.search)"
+            "select children for further budgets"
         )
     costs = {result_lib.child_name(each): each.costs[objective] for each in found.selected}
     return dict(sorted(costs.items(), key=lambda item: item[1]))

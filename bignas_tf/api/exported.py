@@ -51,8 +51,8 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
     if not files.is_file(path):
         if files.is_file(folder / versions.CASCADE_FILE):
             raise errors.UsageError(
-                f"{folder} is a cascade, which cannot be converted; export its children alone "
-                "(--search_dir of tools.export) and convert those"
+                f"{folder} is a cascade, which cannot be converted; export the search's children "
+                "one by one and convert those"
             )
         raise versions.no_version(folder)
     with files.reading(path, "tools.export") as card:
@@ -62,7 +62,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
         licence = card["licence"].text() if "licence" in card.fields() else ""
         changes = card[TRAIN_DATA].settings() if TRAIN_DATA in card.fields() else {}
     if "finetuned" in card.fields():
-        raise errors.UsageError(f"{folder} was fine-tuned since; use --formats of tools.finetune")
+        raise errors.UsageError(f"{folder} was fine-tuned since; fine-tune again with formats")
     if source["index_sha256"] != run.source["index_sha256"]:
         raise errors.UsageError(
             f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import os
 import pathlib
 from collections.abc import Sequence
@@ -11,13 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 import tf_keras
 
-from bignas_tf import commands, errors, files, full_disk, scratch
-from bignas_tf.conversion import measure, metadata, onnx, tflite
+from bignas_tf import errors, files, full_disk, scratch
+from bignas_tf.conversion import measure, metadata, onnx, packages, tflite
 from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.exports import proof, publishing, runtimes
 
-# The packages that formats need; the Model Garden brings LiteRT, except where it has no wheel.
-_LITERT, _ONNX = ("ai_edge_litert",), ("tf2onnx", "onnxruntime")
+_PACKAGES = dict.fromkeys(tflite.KINDS, (packages.LITERT,)) | {"onnx": ("tf2onnx", "onnxruntime")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,18 +52,9 @@ def check(formats: Sequence[str]) -> None:
     unknown = sorted(set(formats) - set(runtimes.FILES))
     if unknown:
         raise errors.UsageError(f"formats {unknown}: choose from {list(runtimes.FILES)}")
-    needed = dict.fromkeys(tflite.KINDS, _LITERT) | {"onnx": _ONNX}
     for name in formats:
-        for package in needed[name]:
-            if not importlib.util.find_spec(package):
-                way_out = (
-                    commands.extra("runtimes")
-                    if name == "onnx"
-                    else "pip install ai-edge-litert"  # has no wheel for some machines
-                )
-                raise errors.UsageError(
-                    f"the format {name} needs {package}, which is not installed: `{way_out}`"
-                )
+        for package in _PACKAGES[name]:
+            packages.require(package, f"the format {name}")
 
 
 def write(conversion: Conversion, formats: Sequence[str]) -> ConversionReport:

@@ -7,17 +7,15 @@ medians of repeated calls, after a warm-up; see `probe.timing`.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import importlib.util
 import pathlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import tf_keras
 
-from bignas_tf import errors, scratch
-from bignas_tf.conversion import metadata, tflite
+from bignas_tf import scratch
+from bignas_tf.conversion import metadata, packages, tflite
 from bignas_tf.data import decode
 from bignas_tf.exports import probe, runtimes, signatures
 from bignas_tf.exports import saved_model as saved_model_lib
@@ -28,7 +26,6 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import ModelSpace
 
 SAVED_MODEL_DIR, LITERT_FILE = "saved_model", runtimes.FILES["float32"]
-_LITERT = "ai-edge-litert"
 _WARM_UP_CALLS = 10
 
 
@@ -65,13 +62,8 @@ def litert_version(needed_by: str) -> str:
     Raises:
       UsageError: it is not installed.
     """
-    if importlib.util.find_spec("ai_edge_litert"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            return importlib.metadata.version(_LITERT)
-    raise errors.UsageError(
-        f"{needed_by} needs LiteRT, which is not installed here: `pip install {_LITERT}`, if it "
-        "has a wheel for this machine"
-    )
+    packages.require(packages.LITERT, needed_by)
+    return importlib.metadata.version("ai-edge-litert")
 
 
 def warm_timing(call: Callable[[], object]) -> probe.Timing:

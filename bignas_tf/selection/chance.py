@@ -103,7 +103,7 @@ def _cheaper(child: Selected, result: SearchResult) -> Iterator[str]:
     yield (
         f"budget {child.name}: candidates within one standard error of its ranking accuracy: "
         f"{len(tied) - 1:,}; the cheapest has {costs} "
-        "(--prefer=cheapest selects it)"
+        "(prefer=cheapest selects it)"
     )
 
 

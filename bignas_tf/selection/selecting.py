@@ -177,5 +177,5 @@ def _check_converted(budget: Budget, result: SearchResult, rerank: Reranking) ->
         raise errors.UsageError(
             f"rerank={rerank}: {unknown} of the {len(best)} best candidates within budget "
             f"{budget.name} were not converted by this search; search again in its folder with "
-            "these budgets and this rerank, which evaluates only what is new"
+            "the same budgets and rerank, which evaluates only what is new"
         )

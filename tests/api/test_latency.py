@@ -82,6 +82,6 @@ def test_a_missing_package_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)  # as where it has no wheel
     with pytest.raises(
-        errors.UsageError, match=r"a latency table needs LiteRT, .*pip install ai-e"
+        errors.UsageError, match=r"a latency table needs ai_edge_litert, .*pip install ai-e"
     ):
         _measure(tmp_path / "table.json")

@@ -127,3 +127,16 @@ def test_calls_on_the_python_page_fit_the_functions() -> None:
 def test_the_python_page_has_every_public_name() -> None:
     named = set(re.findall(r"\w+", _code(ROOT / "docs" / "python.md")))
     assert not set(bignas.__all__) - named
+
+
+def test_the_loops_of_small_slices_fit_their_intervals() -> None:
+    """docs/gcp.md, whose reader would pay for a TPU to learn of a mistake in it."""
+    from bignas_tf.training import parsing
+
+    rows = re.findall(
+        r"^\| (v\d-\d+) \| (\d+) \| (\d+)", (ROOT / "docs/gcp.md").read_text(), re.MULTILINE
+    )
+    assert [name for name, _, _ in rows] == ["v3-8", "v3-32", "v3-128"]
+    for _, loop, interval in rows:
+        override = f"trainer.steps_per_loop={loop},trainer.checkpoint_interval={interval}"
+        parsing.parse("bignas_imagenet", ["imagenet_tpu.yaml"], override)  # or an error

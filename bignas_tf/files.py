@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -249,6 +250,12 @@ def walk(folder: str | os.PathLike[str]) -> Iterator[tuple[pathlib.Path, os.stat
             except OSError:
                 continue
             yield path, status
+
+
+def sha256(path: pathlib.Path) -> str:
+    """The hash of a local file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def check_text(name: str) -> None:

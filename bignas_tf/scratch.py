@@ -94,7 +94,7 @@ def sweep(parent: pathlib.Path) -> None:
 
 def remove(path: pathlib.Path) -> None:
     """Removes a file or a folder, as far as this process can."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         with contextlib.suppress(OSError):

@@ -23,7 +23,7 @@ from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import errors, files, strict_yaml
-from bignas_tf.exports import runtimes, trainable, versions
+from bignas_tf.exports import trainable, versions
 from experiments import journal
 from tools.cli import launch, no_chatter
 
@@ -79,7 +79,7 @@ def _setting(task: str) -> dict[str, Any]:
         "child": card["architecture"],
         "macs": card["macs"],
         "configuration": strict_yaml.load(files.read_text(TASKS[task][1])),
-        "sha256": {path.name: runtimes.sha256(path) for path in read},
+        "sha256": {path.name: files.sha256(path) for path in read},
     }
 
 

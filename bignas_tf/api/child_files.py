@@ -56,8 +56,6 @@ def scorer(
     """
     net, models = run.supernet, counting.model_space_of(run)
     calibration: list[np.ndarray] = []
-    # TensorFlow frees no graph, so each conversion is in a process that is replaced.
-    elsewhere = Disposable()
 
     def score(split: Split, child: Architecture) -> Converted:
         if not calibration:
@@ -73,10 +71,8 @@ def scorer(
         figures = found.figures({})
         return Converted(figures.accuracy, figures.lost, figures.lost_error)
 
-    try:
+    with Disposable() as elsewhere:
         yield score
-    finally:
-        elsewhere.close()
 
 
 def _scored(made: bytes, split: Split, logits: Iterable[np.ndarray]) -> measure.Score:

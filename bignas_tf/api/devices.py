@@ -84,8 +84,10 @@ def evaluation_strategy(
       multi_worker: whether this is one of the processes that TF_CONFIG names.
 
     Raises:
-      UsageError: the devices are missing.
+      UsageError: the devices are missing, or more than one kind is asked for.
     """
+    if (num_gpus != 1) + bool(tpu) + multi_worker > 1:
+        raise errors.UsageError("give one of num_gpus, tpu and multi_worker")
     if multi_worker:
         return _strategy("multi_worker_mirrored")
     if tpu:

@@ -144,7 +144,7 @@ def fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> No
       verbose: of Keras.
 
     Raises:
-      UsageError: an image cannot be read.
+      UsageError: an image cannot be read, or the optimiser's settings do not fit together.
       RunError: the loss is not finite.
     """
     optimizer = BigNASTask.create_optimizer(schedules.for_run(config.trainer))

@@ -17,7 +17,7 @@ from bignas_tf import console, errors, files, plots
 from bignas_tf.api import arguments, devices, runs
 from bignas_tf.console import Show
 from bignas_tf.exports import configs, saved_model, trainable, versions
-from bignas_tf.training import parsing, writer
+from bignas_tf.training import listing, parsing, writer
 
 MODES = ("train", "train_and_eval", "eval")
 INPUTS = ("image_tensor", "image_bytes")
@@ -92,6 +92,7 @@ def train_garden(
     files.make_folder(model_dir)
     strategy = devices.training_strategy(config)
     with writer.sole(model_dir, strategy, console.or_silent(show)):
+        listing.latest(model_dir)  # an error if the list is lost: the Garden would begin anew
         return _run(config, model_dir, mode, strategy)
 
 
@@ -214,7 +215,7 @@ def _sides(model: hyperparams.Config) -> tuple[int | None, int | None]:
 
 
 def _checkpoint(model_dir: str) -> str:
-    found = tf.train.latest_checkpoint(model_dir)
+    found = listing.latest(model_dir)
     if found is None:
         raise errors.UsageError(f"{model_dir} holds no checkpoint; train first")
     return found

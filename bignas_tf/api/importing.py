@@ -13,7 +13,6 @@ from official.core import config_definitions as cfg
 from bignas_tf import console, errors, files
 from bignas_tf.api import arguments, runs
 from bignas_tf.console import Show
-from bignas_tf.exports import runtimes
 from bignas_tf.importing import torch_files, weights
 from bignas_tf.importing.sources import SOURCES, Source
 from bignas_tf.importing.weights import Taken
@@ -98,7 +97,7 @@ def _import(
         licence=source.licence,
         address=source.address,
         file=os.path.basename(checkpoint),
-        sha256=runtimes.sha256(pathlib.Path(checkpoint)),
+        sha256=files.sha256(pathlib.Path(checkpoint)),
     ).save(model_dir)
     run_files.save(supernet, 0, config, space, model_dir)
     for line in _summary(source, taken, beside, model_dir):

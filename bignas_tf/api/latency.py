@@ -61,12 +61,13 @@ def latency_table(
     models = counting.model_space_of(space, num_classes, input_channels)
     sides = _resolutions(models.space, arguments.listed(resolutions))
     files.refuse_folder(path, "output")
-    device, elsewhere = _device(threads), Disposable(_CALLS)
-    # Who saves it writes all of it, and would undo what another process has added.
-    with locking.locked(path, "a measurement", "output"):
-        table = _begun(path, models, threads, device, elsewhere)
-        _measure(table, models.all_parts(sides), threads, elsewhere, show)
-    show(_comparison(table, models, sides, threads, children, elsewhere))
+    device = _device(threads)
+    with Disposable(_CALLS) as elsewhere:
+        # Who saves it writes all of it, and would undo what another process has added.
+        with locking.locked(path, "a measurement", "output"):
+            table = _begun(path, models, threads, device, elsewhere)
+            _measure(table, models.all_parts(sides), threads, elsewhere, show)
+        show(_comparison(table, models, sides, threads, children, elsewhere))
     return table
 
 

@@ -37,13 +37,16 @@ class Options:
     command: str | None = None
 
 
-def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, ...]:
+def build(
+    names: Sequence[str], run: Run, options: Options, elsewhere: Disposable
+) -> tuple[Objective, ...]:
     """Makes objectives of a run's children.
 
     Args:
       names: which, in the order wanted.
       run: whose supernet gives the children.
       options: what they need.
+      elsewhere: what latency is measured in; open while it is.
 
     Raises:
       UsageError: an unknown name, or an option that is missing, wrong or of no use.
@@ -51,7 +54,7 @@ def build(names: Sequence[str], run: Run, options: Options) -> tuple[Objective, 
     counting.check_names(names)
     _check_used(names, options)
     net, models = run.supernet, counting.model_space_of(run)
-    setting = _Setting(net, options, models, Disposable())
+    setting = _Setting(net, options, models, elsewhere)
     return tuple(
         counting.objective(name, net.cost_of)
         if name in counting.COUNTED

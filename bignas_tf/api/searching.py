@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,10 @@ from typing import Any
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, workers
-from bignas_tf.api import apart, child_files, counting, evaluators, objectives, selecting
+from bignas_tf.api import apart, arguments, child_files, counting, evaluators, objectives, selecting
 from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
+from bignas_tf.latency.disposable import Disposable
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import Budget
@@ -62,6 +64,7 @@ def search(
         search uses.
       RunError: no candidate within a budget could be scored.
     """
+    arguments.check_numbers(threads=(threads, 1))
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
     task = _overridden(run.config, params_override).task
     if prefer is not None:
@@ -74,18 +77,19 @@ def search(
     names = dict.fromkeys([*counting.COUNTED, *budgets_lib.limited(limits)])
     table = None if latency_table is None else os.fspath(latency_table)
     options = objectives.Options(threads, table, latency_command)
-    costs = objectives.build(list(names), run, options)
-    evaluator = evaluators.evaluator_of(run, task)
     changes = config_lib.changes(task.train_data, run.config.task.train_data)
-    searching = runner.Search(
-        run.supernet, task.train_data, task.selection, run.source, costs, evaluator, changes
-    )
     folder = os.fspath(output_dir)
-    if which is None:
-        result = searching.run(limits, folder, show)
-    else:
-        with child_files.scorer(run, task, evaluator, which.form) as score:
-            result = searching.run(limits, folder, show, (which, score))
+    with contextlib.ExitStack() as stack:
+        costs = objectives.build(list(names), run, options, stack.enter_context(Disposable()))
+        evaluator = evaluators.evaluator_of(run, task)
+        searching = runner.Search(
+            run.supernet, task.train_data, task.selection, run.source, costs, evaluator, changes
+        )
+        files = None
+        if which is not None:
+            score = stack.enter_context(child_files.scorer(run, task, evaluator, which.form))
+            files = which, score
+        result = searching.run(limits, folder, show, files)
     if chief:
         selecting.show_selected(result, show)
     return result

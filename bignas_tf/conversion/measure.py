@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.conversion import operations, tflite
 from bignas_tf.conversion.figures import ConversionReport, FormatFigures
-from bignas_tf.exports import probe, runtimes
+from bignas_tf.exports import probe
 from bignas_tf.exports import proof as proof_lib
 
 _SAVED_MODEL = "saved_model"
@@ -60,10 +60,10 @@ def formats(
             scores[name].figures(times),
             bytes=len(content),
             operations=operations.read(content) if name in tflite.KINDS else None,
-            sha256=runtimes.sha256(paths[name]),
+            sha256=files.sha256(paths[name]),
         )
     # The proof is the export's own, so that `runtimes` can tell which export the files belong to.
-    made_of = runtimes.sha256(folder / proof_lib.PROOF_FILE)
+    made_of = files.sha256(folder / proof_lib.PROOF_FILE)
     return ConversionReport(split, made_of, largest, figures)
 
 

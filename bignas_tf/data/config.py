@@ -51,7 +51,7 @@ class DataConfig(cfg.DataConfig):
       shuffle_buffer_size: images mixed in memory after the files were shuffled; unused by cached
         and folder data, which are shuffled as a whole.
       seed: of shuffling and augmentation; None is 0.
-      drop_remainder: for evaluation only; training batches are always full.
+      drop_remainder: not read. Training batches are full; evaluation leaves no image out.
     """
 
     source: str = "tfds"

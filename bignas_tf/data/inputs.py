@@ -231,7 +231,7 @@ def _evaluation(
         )
         with tf.device("CPU"):
             dataset = tf.data.Dataset.from_tensor_slices((images[part], labels[part]))
-        return dataset.batch(feed.batch, drop_remainder=config.drop_remainder)
+        return dataset.batch(feed.batch)
     centre = decode.evaluation_centre(config.crop)
 
     @tf.autograph.experimental.do_not_convert
@@ -241,7 +241,7 @@ def _evaluation(
 
     shard = _shard(config, feed, source)
     dataset = shard.ordered().map(example, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(feed.batch, drop_remainder=config.drop_remainder)
+    return dataset.batch(feed.batch)
 
 
 def _shard(

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import decode, faults, parallel, sources
+from bignas_tf.data import decode, faults, identity, parallel, sources
 
 _LIMIT_GIB = 8
 _BATCH = 512
@@ -41,7 +41,9 @@ def load(config: config_lib.DataConfig) -> tuple[np.ndarray, np.ndarray]:
         "num_classes",
         "label_offset",
     )
-    return _load(tuple((field, _frozen(wanted[field])) for field in key))
+    # In a notebook, images may come or go between two calls.
+    present = tuple((split, each.sha256) for split, each in identity.read(config).items())
+    return _load(tuple((field, _frozen(wanted[field])) for field in key), present)
 
 
 def _frozen(value: object) -> object:
@@ -49,7 +51,10 @@ def _frozen(value: object) -> object:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(fields: tuple[tuple[str, object], ...]) -> tuple[np.ndarray, np.ndarray]:
+def _load(
+    fields: tuple[tuple[str, object], ...], present: tuple[tuple[str, str], ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    del present
     config = config_lib.DataConfig(**dict(fields))  # type: ignore[arg-type]
     source = sources.open_source(config)
     shape = (source.count, config.base_size, config.base_size, config.channels)
@@ -71,5 +76,9 @@ def _load(fields: tuple[tuple[str, object], ...]) -> tuple[np.ndarray, np.ndarra
         for number, (pixels, classes) in enumerate(batches.as_numpy_iterator()):
             part = slice(number * _BATCH, number * _BATCH + len(classes))
             images[part], labels[part] = pixels, classes
-    sources.check_range(labels.min(), labels.max(), config)
+    try:
+        sources.check_range(labels.min(), labels.max(), config)
+    except errors.UsageError:
+        faults.check(source, config)  # names the image
+        raise
     return images, (labels + config.label_offset).astype(np.int32)

@@ -24,21 +24,18 @@ def _bicubic_matrix(source: int, target: int) -> np.ndarray:
         return resized[0, :, :, 0].numpy()
 
 
-def resize_patches(patches: tf.Tensor, size: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
+def resize_patches(patches: tf.Tensor, size: int) -> tf.Tensor:
     """Normalises patches and resizes them, bicubic, without antialiasing.
 
     Args:
       patches: uint8 [N, S, S, C]; S must be static.
       size: side of the result in pixels.
-      dtype: of the result; the arithmetic is done in float32.
 
     Returns:
-      [N, size, size, C], about [-1, 1] (bicubic overshoots at edges).
+      float32 [N, size, size, C], about [-1, 1] (bicubic overshoots at edges).
     """
     pixels, source = _normalise(patches), patches.shape[1]
-    if source != size:
-        pixels = _resize(pixels, tf.constant(_bicubic_matrix(source, size)))
-    return tf.cast(pixels, dtype)
+    return pixels if source == size else _resize(pixels, tf.constant(_bicubic_matrix(source, size)))
 
 
 def resized_batches(batches: tf.data.Dataset, size: int) -> tf.data.Dataset:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import pathlib
 
@@ -106,12 +105,6 @@ class Outcome:
         return _COLUMNS.format(name, "yes", difference, agreement, time, verdict)
 
 
-def sha256(path: pathlib.Path) -> str:
-    """A file's hash."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def made_of(folder: pathlib.Path, name: str) -> bool:
     """Whether `conversion` made a file in another format from this very export."""
     converted = folder / CONVERTED_DIR
@@ -120,4 +113,5 @@ def made_of(folder: pathlib.Path, name: str) -> bool:
         hashes = report["proof_sha256"], report["formats"][name]["sha256"]
     except (errors.UsageError, KeyError, TypeError):
         return False
-    return hashes == (sha256(folder / proof_lib.PROOF_FILE), sha256(converted / FILES[name]))
+    made = folder / proof_lib.PROOF_FILE, converted / FILES[name]
+    return hashes == tuple(map(files.sha256, made))

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from types import TracebackType
 from typing import Any
 
 from bignas_tf import errors
@@ -24,7 +25,7 @@ _CALLS = 25
 class Disposable:
     """Calls functions one by one; the process starts with the first call.
 
-    It ends with this one, however that ends.
+    It ends with the `with` block, or with this process, however that ends.
 
     Args:
       calls: after that many the process is replaced, which takes a few seconds.
@@ -57,6 +58,17 @@ class Disposable:
         if raised:
             raise value
         return value
+
+    def __enter__(self) -> Disposable:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Ends the process, if there is one."""

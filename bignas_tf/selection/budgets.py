@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bignas_tf import errors
@@ -28,10 +29,10 @@ class Budget:
         if not self.limits:
             raise errors.UsageError("a budget has no limit; give one, as in mflops=4")
         for name, limit in self.limits.items():
-            if not _is_limit(limit):
-                raise errors.UsageError(
-                    f"budget {name}={errors.shown(limit)}: a limit is a positive number"
-                )
+            if not (isinstance(limit, numbers.Real) and 0 < limit < math.inf):
+                raise _no_limit(name, limit)
+        # Equal budgets have one name.
+        object.__setattr__(self, "limits", dict(sorted(self.limits.items())))
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -80,24 +81,15 @@ def parse(text: str) -> Budget:
                 f"budget {errors.shown(text)}: limits are written as in mflops=4,params_m=0.2, "
                 "each once"
             )
-        limits[name] = _positive(text, value)
-    return Budget(dict(sorted(limits.items())))
+        try:
+            limits[name] = float(value)
+        except ValueError as error:
+            raise _no_limit(name, value) from error
+    return Budget(limits)
 
 
-def _is_limit(value: float) -> bool:
-    return 0 < value < math.inf
-
-
-def _positive(text: str, value: str) -> float:
-    try:
-        limit = float(value)
-    except ValueError:
-        limit = -1.0
-    if not _is_limit(limit):
-        raise errors.UsageError(
-            f"budget {errors.shown(text)}: {errors.shown(value)} is not a positive number"
-        )
-    return limit
+def _no_limit(name: str, value: object) -> errors.UsageError:
+    return errors.UsageError(f"budget {name}: {errors.shown(value)} is not a positive number")
 
 
 def ordered(budgets: Sequence[Budget]) -> list[Budget]:

@@ -54,6 +54,10 @@ class Candidate:
             **({} if self.unconverted is None else {"unconverted": self.unconverted}),
         }
 
+    def bare(self) -> Candidate:
+        """The same without what its file gave."""
+        return dataclasses.replace(self, converted=None, unconverted=None)
+
     @classmethod
     def from_json(cls, value: object, images: int) -> Candidate:
         """Reads `to_json`'s form.

@@ -14,7 +14,6 @@ from bignas_tf.selection.objectives import Measurement, Objective
 
 # Digits of measured costs; counted ones are whole millionths of their units.
 _DECIMALS = 6
-_OUT_OF_MEMORY = "out of memory:"  # how such failures began in journals that recorded them
 
 Scored = tuple[Architecture, Accuracy | errors.RunError]
 
@@ -103,7 +102,8 @@ class Figures:
     def accuracies(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
         """Yields accuracies of children or their failures, known ones first, then as they finish.
 
-        A child for which memory ran out is not remembered: a later search tries it again.
+        A child for which memory ran out is not remembered, and one that was selected is worth
+        another attempt: a later search tries both again.
 
         Args:
           what: RANKING or REPORTING.
@@ -112,7 +112,7 @@ class Figures:
         scorer, unknown = self.scorers[what], []
         for architecture in architectures:
             known = self._memory.get(what, architecture)
-            if known is None or (known.failure and _is_worth_a_retry(what, known.failure)):
+            if known is None or (known.failure and what == REPORTING):
                 unknown.append(architecture)
             elif known.value is None:
                 yield architecture, errors.RunError(known.failure)
@@ -139,11 +139,6 @@ class Figures:
     def _keep(self, record: Record) -> None:
         self._memory.add(record)
         self._on_found(record)
-
-
-def _is_worth_a_retry(what: str, failure: str) -> bool:
-    """A child that was selected is, and one for which memory ran out, as old journals record."""
-    return what == REPORTING or failure.startswith(_OUT_OF_MEMORY)
 
 
 def _measured(objective: Objective, architecture: Architecture) -> Record:

@@ -88,8 +88,7 @@ def rerank(
         )
         outcome = f"failed: {record.failure}" if converted is None else str(converted)
         show(f"{reranking.form} {number}/{len(chosen)}: {outcome}")
-    bare = (dataclasses.replace(each, converted=None, unconverted=None) for each in candidates)
-    return [found.get(each.architecture, each) for each in bare]
+    return [found.get(each.architecture, each.bare()) for each in candidates]
 
 
 def _contenders(

@@ -62,7 +62,7 @@ class Search:
         selection: SelectionConfig,
         source: Mapping[str, Any],
         objectives: Sequence[Objective],
-        evaluator: Evaluator | None = None,
+        evaluator: Evaluator,
         changes: Mapping[str, Any] | None = None,
     ) -> None:
         self._find = strategies.named(selection)
@@ -76,7 +76,7 @@ class Search:
         self._objectives = {
             objective.name: sharing.objective(self._strategy, objective) for objective in objectives
         }
-        self._evaluator = evaluator or build_evaluator(supernet, data, selection)
+        self._evaluator = evaluator
         self._splits = {
             RANKING: splits.open_split(data, selection.ranking_split, selection.batch_size),
             REPORTING: splits.open_split(data, selection.reporting_split, selection.batch_size),

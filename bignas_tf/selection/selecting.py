@@ -137,11 +137,8 @@ def select_again(
         if rerank:
             _check_converted(budget, result, rerank)
     if rerank is None:  # what no file has chosen says nothing of files
-        bare = (
-            dataclasses.replace(each, converted=None, unconverted=None)
-            for each in result.candidates
-        )
-        result = dataclasses.replace(result, candidates=tuple(bare))
+        bare = tuple(each.bare() for each in result.candidates)
+        result = dataclasses.replace(result, candidates=bare)
     result = dataclasses.replace(result, rerank=rerank)
     known = {child.architecture: child.reporting for child in result.selected}
     return select(result, budgets, lambda children: {child: known.get(child) for child in children})

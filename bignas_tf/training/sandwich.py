@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -134,17 +135,14 @@ class _Lesson:
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         """The same by masks: XLA needs static shapes, so each side has a branch."""
 
-        def branch(static: int) -> Callable[[], tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]]:
-            def run() -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
-                images = resize.resize_patches(patches, static)
-                gradients, loss, logits = self._at(index, child, soft, images)
-                return self.dense(gradients), loss, logits
-
-            return run
+        def at(side: int) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+            images = resize.resize_patches(patches, side)
+            gradients, loss, logits = self._at(index, child, soft, images)
+            return self.dense(gradients), loss, logits
 
         sides = self._supernet.space.train_resolutions
         which = tf.argmax(tf.equal(sides, child.side), output_type=tf.int32)
-        return tf.switch_case(which, [branch(static) for static in sides])
+        return tf.switch_case(which, [functools.partial(at, side) for side in sides])
 
     def _at(
         self, index: tf.Tensor | int, child: Child, soft: tf.Tensor | None, images: tf.Tensor

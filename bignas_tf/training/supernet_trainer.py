@@ -11,7 +11,6 @@ import tensorflow as tf
 from official.core import base_trainer
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.training import averaging, initial_weights, models, schedules
 from bignas_tf.training.initial_weights import Start
@@ -31,12 +30,7 @@ class SupernetTrainer(base_trainer.Trainer):
         self, config: cfg.ExperimentConfig, task: BigNASTask, start: Start | None = None
     ) -> None:
         model = task.build_model()
-        try:
-            optimizer = task.create_optimizer(schedules.for_run(config.trainer), config.runtime)
-        except (TypeError, ValueError) as error:
-            raise errors.UsageError(
-                f"trainer.optimizer_config cannot be used: {errors.one_line(error)}"
-            ) from error
+        optimizer = task.create_optimizer(schedules.for_run(config.trainer), config.runtime)
         # Slots made inside a traced replica step would crash MirroredStrategy.
         optimizer._create_all_weights(model.trainable_variables)
         # Without gin, which would add a line of its own to the messages of errors.

@@ -42,12 +42,24 @@ class BigNASTask(base_task.Task):
                 "this run, or be 0 for all of them"
             )
 
+    @classmethod
+    def create_optimizer(cls, *arguments: Any, **keywords: Any) -> tf_keras.optimizers.Optimizer:
+        """See the Model Garden's.
+
+        Raises:
+          UsageError: settings do not fit together, such as a schedule's boundaries and values.
+        """
+        try:
+            return super().create_optimizer(*arguments, **keywords)
+        except (TypeError, ValueError) as error:
+            raise errors.UsageError(
+                f"trainer.optimizer_config cannot be used: {errors.one_line(error)}"
+            ) from error
+
     def build_inputs(
         self, params: DataConfig, input_context: tf.distribute.InputContext | None = None
     ) -> tf.data.Dataset:
         """Returns patches and labels from where the latest checkpoint stopped reading."""
-        if not params.is_training:
-            return inputs.build_dataset(params, input_context)
         self._check_parts(params, input_context)
         config = self.task_config.sandwich
         patches = None if config.same_patch else config.num_children

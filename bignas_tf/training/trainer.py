@@ -126,7 +126,8 @@ def _build(
     space = presets.get(config.task.model.search_space)
     checkpoint = listing.latest(model_dir)
     notes = resuming.check(checkpoint, config, space) if checkpoint else []
-    _check_shared(model_dir, strategy)
+    step = checkpoints.latest_step(model_dir)
+    _check_shared(step, model_dir, strategy)
     fresh = config.task.init_checkpoint and not checkpoint
     start = initial_weights.start(config.task, space, strategy) if fresh else None
     ignored = sources.ignored_files(config.task.train_data)
@@ -140,8 +141,7 @@ def _build(
             show(f"warning: {warning}")
     if start:
         show(initial_weights.summary(start))
-    to_do = checkpoints.latest_step(model_dir) < config.trainer.train_steps
-    if to_do and config.trainer.train_tf_function:
+    if step < config.trainer.train_steps and config.trainer.train_tf_function:
         show(BUILDING)
     with strategy.scope():
         task = BigNASTask(config.task, logging_dir=model_dir)
@@ -155,10 +155,10 @@ def _build(
     return trainer
 
 
-def _check_shared(model_dir: str, strategy: tf.distribute.Strategy) -> None:
+def _check_shared(step: int, model_dir: str, strategy: tf.distribute.Strategy) -> None:
     """Refuses workers that would start at different steps."""
-    step = checkpoints.latest_step(model_dir)
-    if workers.averaging(strategy)(step) != step:
+    differs = workers.sharing(strategy)(str(step)) != str(step)
+    if workers.averaging(strategy)(float(differs)):
         workers.wait_for_all(strategy)
         raise errors.UsageError(
             f"{model_dir} holds a checkpoint of step {step} here and not on every worker; name "

@@ -69,6 +69,7 @@ def _check_data(task: BigNASConfig) -> None:
     require(0 <= seed < 2**32, "task.seed", seed, f"0 to {2**32 - 1}")  # Keras' limit
     require(at_once >= 0, "task.images_at_once", at_once, "0 (all) or more")
     data = task.train_data
+    require(data.is_training, "task.train_data.is_training", data.is_training, "true")
     space = presets.get(task.model.search_space)
     if task.sandwich.alone:
         presets.child(space, task.sandwich.alone)

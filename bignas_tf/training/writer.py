@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import re
-import shutil
 from collections.abc import Iterator
 
 import tensorflow as tf
 
-from bignas_tf import errors, files, locking, workers
+from bignas_tf import errors, files, locking, scratch, workers
 from bignas_tf.console import Show
 
 LOCK_FILE = ".training.lock"
@@ -68,12 +68,8 @@ def _sweep(folder: pathlib.Path, show: Show) -> None:
     """Deletes half-written files; as the folder is locked, no living process is writing them."""
     left = sorted(path for path in folder.iterdir() if _HALF_WRITTEN.fullmatch(path.name))
     for path in left:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    if left:
-        names = ", ".join(path.name for path in left)
+        scratch.remove(path)
+    if names := ", ".join(path.name for path in left if not os.path.lexists(path)):
         show(f"removed incomplete files of a killed run: {names}")
 
 

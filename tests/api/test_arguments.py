@@ -47,6 +47,14 @@ def test_a_latency_table_that_cannot_be_compared_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_numbers_of_a_search_and_a_conversion_are_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(bignas.UsageError, match="threads is 0; it takes a whole number from 1"):
+        bignas.search(NO_RUN, ["litert_ms=1"], tmp_path / "search", threads=0)
+    with pytest.raises(bignas.UsageError, match="calibration_images is 0; it takes a whole"):
+        bignas.convert(NO_RUN, tmp_path, calibration_images=0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_budget_may_be_read_twice_and_given_alone() -> None:
     budget = bignas.budget(bignas.budget("mflops=4"))
     assert dict(budget.limits) == {"mflops": 4.0}

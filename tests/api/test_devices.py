@@ -9,6 +9,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -122,6 +123,19 @@ def test_a_run_is_loaded_on_a_tpu_as_it_was_trained(
     assert types(bignas.load(run_dir, strategy=OnTpu())) == {"float32"}
     assert types(bignas.load(run)) == {"float32"}
     assert tf_keras.mixed_precision.global_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"num_gpus": 2, "tpu": "local"},
+        {"num_gpus": 2, "multi_worker": True},
+        {"tpu": "local", "multi_worker": True},
+    ],
+)
+def test_devices_of_two_kinds_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(bignas.UsageError, match="give one of num_gpus, tpu and multi_worker"):
+        devices.evaluation_strategy(**given)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,13 @@ import pytest
 from bignas_tf import errors
 from bignas_tf.api import counting, objectives
 from bignas_tf.api.objectives import Options
+from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.training import checkpoints
 from tests.selection import digits
+
+ELSEWHERE = Disposable()  # starts no process before something is measured
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def _table(run: checkpoints.Run, path: pathlib.Path, sides: tuple[int, ...]) -> 
 def test_counted_objectives_are_millions_of_what_a_child_costs(run: checkpoints.Run) -> None:
     child = run.space.biggest()
     cost = run.supernet.cost_of(child)
-    built = objectives.build(list(counting.COUNTED), run, Options())
+    built = objectives.build(list(counting.COUNTED), run, Options(), ELSEWHERE)
     assert all(objective.counted for objective in built)
     measured = {o.name: (o.measure(child), o.unit) for o in built}
     assert measured == {
@@ -52,7 +55,7 @@ def test_what_is_known_without_tensorflow_is_what_can_be_measured() -> None:
 
 def test_a_table_is_looked_up(run: checkpoints.Run, tmp_path: pathlib.Path) -> None:
     path = _table(run, tmp_path / "table.json", run.space.eval_resolutions)
-    (objective,) = objectives.build(["table_ms"], run, Options(table=path))
+    (objective,) = objectives.build(["table_ms"], run, Options(table=path), ELSEWHERE)
     assert objective.counted
     # Stem, three blocks and head; the smallest child has one block less.
     assert objective.measure(run.space.biggest()) == (1 + 5 * 0.25, None)
@@ -61,7 +64,7 @@ def test_a_table_is_looked_up(run: checkpoints.Run, tmp_path: pathlib.Path) -> N
 
 @pytest.mark.slow
 def test_both_runtimes_measure_a_child(run: checkpoints.Run) -> None:
-    built = objectives.build(["litert_ms", "saved_model_ms"], run, Options(threads=2))
+    built = objectives.build(["litert_ms", "saved_model_ms"], run, Options(threads=2), ELSEWHERE)
     assert [objective.counted for objective in built] == [False, False]
     assert built[0].title == "latency in LiteRT, 2 threads"
     for objective in built:
@@ -79,7 +82,7 @@ def test_a_command_measures_the_files_of_a_child(
     script.write_text('#!/bin/sh\nls "$2/saved_model" >&2\nwc -c < "$2/$1"\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     command = f"'{script}' child_float32.tflite"
-    (objective,) = objectives.build(["command_ms"], run, Options(command=command))
+    (objective,) = objectives.build(["command_ms"], run, Options(command=command), ELSEWHERE)
     assert not objective.counted
     ends = run.space.smallest(), run.space.biggest()
     (small, spread), (large, _) = (objective.measure(end) for end in ends)
@@ -107,10 +110,10 @@ def test_mistakes_are_told_before_the_search(
     run: checkpoints.Run, name: str, options: Options, problem: str
 ) -> None:
     with pytest.raises(errors.UsageError, match=re.escape(problem)):
-        objectives.build(["mflops", name], run, options)
+        objectives.build(["mflops", name], run, options, ELSEWHERE)
 
 
 def test_a_table_must_hold_every_resolution(run: checkpoints.Run, tmp_path: pathlib.Path) -> None:
     path = _table(run, tmp_path / "table.json", run.space.eval_resolutions[:1])
     with pytest.raises(errors.UsageError, match=r"lacks \d+ entries .* --resolutions=8,9,10 "):
-        objectives.build(["table_ms"], run, Options(table=path))
+        objectives.build(["table_ms"], run, Options(table=path), ELSEWHERE)

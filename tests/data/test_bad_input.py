@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -104,10 +105,28 @@ def test_a_label_of_more_than_32_bits_is_out_of_range(tmp_path: pathlib.Path, ca
         samples.batches(inputs.build_dataset(config))
 
 
-def test_labels_of_records_out_of_range(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_record_with_a_label_out_of_range_is_named(tmp_path: pathlib.Path, cache: bool) -> None:
     pattern = samples.write_records(tmp_path)
-    with pytest.raises(errors.UsageError, match="labels from 0 to 3, but num_classes is 3"):
-        inputs.build_dataset(_records(pathlib.Path(pattern), num_classes=3, cache=True))
+    config = _records(pathlib.Path(pattern), num_classes=3, cache=cache, is_training=False)
+    expected = r"labels from 3 to 3, but num_classes is 3.*\(record 3 "
+    with pytest.raises(errors.UsageError, match=expected), faults.named(config):
+        samples.batches(inputs.build_dataset(config))
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_records_that_were_written_again_are_counted_again(
+    tmp_path: pathlib.Path, cache: bool
+) -> None:
+    path = tmp_path / "records"
+    config = _records(path, cache=cache, channels=3, is_training=False)
+    for count in (3, 6, 2):
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for number, picture in enumerate(samples.pictures(count)):
+                writer.write(example(tf.io.encode_jpeg(picture).numpy(), number))
+        assert inputs.open_images(config).count == count
+        seen = samples.batches(inputs.build_dataset(config))
+        assert [*np.concatenate([labels for _, labels in seen])] == [*range(count)]
 
 
 @pytest.mark.parametrize("cache", [False, True])

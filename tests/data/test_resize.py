@@ -38,12 +38,9 @@ def test_same_size_only_normalises() -> None:
     np.testing.assert_allclose(found[0, 0, :, 0], [-1.0, 1.0, -0.6], atol=1e-6)
 
 
-def test_compiles_under_xla_and_casts() -> None:
-    compiled = tf.function(
-        lambda patches: resize.resize_patches(patches, 28, tf.bfloat16), jit_compile=True
-    )
+def test_compiles_under_xla() -> None:
+    compiled = tf.function(lambda patches: resize.resize_patches(patches, 28), jit_compile=True)
     found = compiled(_patches(24))
     assert found.shape == (4, 28, 28, 3)
-    assert found.dtype == tf.bfloat16
-    eager = resize.resize_patches(_patches(24), 28)
-    np.testing.assert_allclose(tf.cast(found, tf.float32), eager, atol=0.01)
+    # Sums of 24 products in another order.
+    np.testing.assert_allclose(found, resize.resize_patches(_patches(24), 28), atol=1e-5)

@@ -69,6 +69,10 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_served(
     metrics = bignas.train_garden(config, tmp_path / "run")
     assert 0 <= metrics["mean_iou"] <= 1
     assert bignas.train_garden(config, tmp_path / "run") == metrics  # nothing is left to train
+    listed = (tmp_path / "run" / "checkpoint").rename(tmp_path / "checkpoint")
+    with pytest.raises(errors.UsageError, match=r"checkpoint is missing, but beside it are ckpt-"):
+        bignas.train_garden(config, tmp_path / "run")
+    listed.rename(tmp_path / "run" / "checkpoint")
     written = [tmp_path / "run" / "params.yaml"]
     again = bignas.configure_garden("semantic_segmentation_bignas", written)
     assert again.task.model.as_dict() == config.task.model.as_dict()

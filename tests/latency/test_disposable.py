@@ -17,9 +17,15 @@ from bignas_tf.latency.disposable import Disposable
 
 @pytest.fixture
 def elsewhere() -> Iterator[Disposable]:
-    disposable = Disposable(calls=2)
-    yield disposable
-    disposable.close()
+    with Disposable(calls=2) as disposable:
+        yield disposable
+
+
+def test_the_process_ends_with_its_block_though_the_object_stays() -> None:
+    with Disposable() as disposable:
+        process = disposable(os.getpid)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
 
 
 def test_the_process_is_another_and_is_replaced(elsewhere: Disposable) -> None:

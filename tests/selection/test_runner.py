@@ -204,7 +204,7 @@ def test_the_journal_of_other_images_is_refused(
 ) -> None:
     folder = shutil.copytree(straight_dir, tmp_path / "copy")
     data = digits.data().replace(crop="none")
-    search = Search(net, data, _selection(), SOURCE, _objectives(net))
+    search = Search(net, data, _selection(), SOURCE, _objectives(net), _evaluator(net))
     with pytest.raises(errors.UsageError, match="or with other splits, images or measurements"):
         search.run(BUDGETS, str(folder))
 
@@ -242,7 +242,7 @@ def test_a_journal_of_other_images_is_refused(net: Supernet, tmp_path: pathlib.P
 def test_ranking_on_reporting_images_is_refused(net: Supernet) -> None:
     shared = _selection(ranking_split="test", reporting_split="test[300:]")
     with pytest.raises(errors.UsageError, match=r"in common \(60\)"):
-        Search(net, digits.data(), shared, SOURCE, _objectives(net))
+        Search(net, digits.data(), shared, SOURCE, _objectives(net), _evaluator(net))
 
 
 def test_a_search_on_two_replicas_ends_as_on_one(

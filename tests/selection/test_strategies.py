@@ -15,7 +15,7 @@ from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import sharing, strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.journal import RANKING, Journal, MemoryJournal, Record
+from bignas_tf.selection.journal import RANKING, REPORTING, Journal, MemoryJournal, Record
 from bignas_tf.selection.objectives import Measurement
 from bignas_tf.selection.pool import Pool
 from tests.selection import countable
@@ -275,11 +275,11 @@ def test_several_processes_learn_how_a_measurement_failed(kind: type[errors.RunE
     assert type(caught.value) is kind
 
 
-def test_a_child_whose_lack_of_memory_an_old_journal_records_is_tried_again() -> None:
+def test_a_child_that_failed_is_tried_again_only_if_it_was_selected() -> None:
     child, memory = budgets_lib.cheapest(SPACE), MemoryJournal()
-    for failure, found in (("out of memory: OOM when allocating", True), ("not finite", False)):
-        memory.add(Record(RANKING, child, None, failure=failure))
-        ((_, outcome),) = countable.figures(memory).accuracies(RANKING, [child])
+    for what, found in ((REPORTING, True), (RANKING, False)):
+        memory.add(Record(what, child, None, failure="not finite"))
+        ((_, outcome),) = countable.figures(memory).accuracies(what, [child])
         assert isinstance(outcome, Accuracy) == found
 
 

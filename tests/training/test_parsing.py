@@ -72,6 +72,7 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
             "validation_interval is 50; .* multiple of steps_per_loop \\(20\\)",
         ),
         ("task.evaluation.children=[5]", "evaluation.children has 5; it takes 'smallest'"),
+        ("task.train_data.is_training=false", "is_training is False; it takes true"),
         ("trainer.train_steps=0", "train_steps is 0; it takes a whole number from 1"),
         (f"trainer.train_steps={10**30}", "it takes a whole number from 1 to 2147483647"),
         ("trainer.loss_upper_bound=.nan", "loss_upper_bound is nan; it takes a number above 0"),

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tf_keras
 from absl import flags
 from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
 from bignas_tf import files
-from bignas_tf.api import cards
-from bignas_tf.data import inputs, resize
+from bignas_tf.api import stock_training
 from bignas_tf.modeling import slicing
 from bignas_tf.selection import splits
 from bignas_tf.training import schedules
@@ -66,17 +64,10 @@ def _fit(config: cfg.ExperimentConfig) -> float:
     # Keras' own momentum of 0.99 would not have caught up after so few steps.
     model = slicing.trainable_child(supernet, biggest, momentum=0.9)
 
-    model.compile(
-        task.create_optimizer(schedules.for_run(config.trainer)),
-        tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        ["accuracy"],
-    )
-    batches = resize.resized_batches(
-        inputs.build_dataset(config.task.train_data), biggest.resolution
-    )
-    model.fit(batches, steps_per_epoch=_STEPS.value, epochs=1, verbose=2)
-    test = splits.open_split(config.task.train_data, "test", 500)
-    return cards.keras_score(model, test)[0].top1
+    optimizer = task.create_optimizer(schedules.for_run(config.trainer))
+    data, way_out = config.task.train_data, "try another seed"
+    stock_training.fit(model, optimizer, data, _STEPS.value, way_out, verbose=2)
+    return stock_training.score(model, splits.open_split(data, "test", 500), way_out).top1
 
 
 if __name__ == "__main__":

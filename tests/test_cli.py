@@ -165,8 +165,8 @@ def test_bignas_has_a_line_for_every_tool() -> None:
 
 
 def test_bignas_hands_flags_and_exit_codes_on() -> None:
-    done = _python("-m", "tools.bignas", "cost", "--published=BigNASModel-S", "--num_classes=10")
-    alone = _python("-m", "tools.cost", "--published=BigNASModel-S", "--num_classes=10")
+    done = _python("-m", "tools.bignas", "cost", "--architecture=BigNASModel-S", "--num_classes=10")
+    alone = _python("-m", "tools.cost", "--architecture=BigNASModel-S", "--num_classes=10")
     assert (done.returncode, done.stdout) == (0, alone.stdout)
     refused = _python("-m", "tools.bignas", "cost", "--publish=BigNASModel-S")
     assert refused.returncode == 2

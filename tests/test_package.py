@@ -114,7 +114,7 @@ def test_the_requirements_are_those_of_the_checkout(wheel: pathlib.Path) -> None
 def test_a_sub_command_answers_outside_a_checkout(
     installed: Installed, tmp_path: pathlib.Path
 ) -> None:
-    done = installed.bignas("cost", "--published=BigNASModel-S", cwd=tmp_path)
+    done = installed.bignas("cost", "--architecture=BigNASModel-S", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["macs"] == 241949056
 
@@ -135,7 +135,7 @@ def test_one_tool_starts_another_even_from_within_a_checkout(installed: Installe
     code = (
         "import subprocess; from bignas_tf import commands\n"
         "print(commands.spelling('serve'), commands.process('serve')[1:], flush=True)\n"
-        "subprocess.run([*commands.process('cost'), '--published=BigNASModel-S'], check=True)"
+        "subprocess.run([*commands.process('cost'), '--architecture=BigNASModel-S'], check=True)"
     )
     done = installed.run([sys.executable, "-P", "-c", code], cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -184,7 +184,7 @@ def test_an_editable_install_runs_the_checkout(
         "import bignas_tf; print(bignas_tf.__file__)\n"
         "from bignas_tf.tools import bignas; bignas.main()"
     )
-    command = [sys.executable, "-P", "-c", code, "cost", "--published=BigNASModel-S"]
+    command = [sys.executable, "-P", "-c", code, "cost", "--architecture=BigNASModel-S"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     file, answer = done.stdout.splitlines()

@@ -1,6 +1,6 @@
 """Prints what a child costs, as one line of JSON.
 
-python -m tools.cost --published=BigNASModel-S
+python -m tools.cost --architecture=BigNASModel-S
 python -m tools.cost --model_dir=runs/fashion_mnist --architecture=smallest
 """
 
@@ -25,9 +25,7 @@ _ARCHITECTURE = flags.DEFINE_string(
     "architecture",
     None,
     "JSON file of the child to count, 'smallest', 'biggest' or a published name.",
-)
-_PUBLISHED = flags.DEFINE_string(
-    "published", None, "One of the paper's children to count, such as BigNASModel-S."
+    required=True,
 )
 _NUM_CLASSES = flags.DEFINE_integer(
     "num_classes", None, "Outputs of the classifier; the run's, or 1000.", lower_bound=1
@@ -40,12 +38,9 @@ _INPUT_CHANNELS = flags.DEFINE_integer(
 def main(argv: Sequence[str]) -> None:
     """Counts the child named by the flags."""
     del argv
-    if (_ARCHITECTURE.value is None) == (_PUBLISHED.value is None):
-        raise bignas.UsageError("give exactly one of --architecture and --published")
     space, classes, channels = _models()
-    child = _ARCHITECTURE.value or bignas.published(_PUBLISHED.value)
     cost = bignas.cost(
-        space, child, _NUM_CLASSES.value or classes, _INPUT_CHANNELS.value or channels
+        space, _ARCHITECTURE.value, _NUM_CLASSES.value or classes, _INPUT_CHANNELS.value or channels
     )
     print(json.dumps(cost._asdict()))
 

@@ -16,9 +16,8 @@ import tf_keras
 
 from bignas_tf import errors, files
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import cards
-from bignas_tf.data import faults, inputs, resize
-from bignas_tf.data.config import DataConfig
+from bignas_tf.api import cards, stock_training
+from bignas_tf.data import inputs
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
@@ -30,6 +29,7 @@ from bignas_tf.training.checkpoints import Run
 FILE = "plain_keras.json"
 _RATE = 1e-3  # Keras' own for Adam
 _ENDLESS = 10**9
+_WAY_OUT = "another task.seed of the run, or other images, may help the plain Keras model"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,14 +99,16 @@ def baseline(
     reporting = cards.reporting_images(task)
     began += _check_images(reporting)
     model = _model(run, chosen)
-    steps = _fit(model, data, began, 60.0 * minutes)
+    optimizer = tf_keras.optimizers.Adam(_RATE)
+    clock = _Clock(began, 60.0 * minutes)
+    stock_training.fit(model, optimizer, data, _ENDLESS, _WAY_OUT, [clock])
     result = Baseline(
         architecture=chosen,
         cost=cost_lib.count(run.space, chosen, data.num_classes, data.channels),
-        steps=steps,
+        steps=int(optimizer.iterations),
         minutes=minutes,
         split=task.selection.reporting_split,
-        accuracy=_score(model, reporting),
+        accuracy=stock_training.score(model, reporting, _WAY_OUT),
     )
     files.write_json(os.path.join(run.model_dir, FILE), result.to_json())
     return result
@@ -124,11 +126,6 @@ def _model(run: Run, architecture: Architecture) -> tf_keras.Model:
     tf_keras.utils.set_random_seed(run.config.task.seed)
     model = child_lib.build_child(run.space, architecture, data.num_classes, data.channels)
     child_lib.set_momentum(model)
-    model.compile(
-        tf_keras.optimizers.Adam(_RATE),
-        tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        ["accuracy"],
-    )
     return model
 
 
@@ -155,30 +152,3 @@ class _Clock(tf_keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if self._passed() >= 1.0:  # another callback may have stopped it, too
             self.model.stop_training = True
-
-
-def _fit(model: tf_keras.Model, data: DataConfig, began: float, seconds: float) -> int:
-    """Trains until `seconds` after `began`, at least one step; returns the steps."""
-    with faults.named(data):
-        past = model.fit(
-            resize.resized_batches(inputs.build_dataset(data), model.input_shape[1]),
-            steps_per_epoch=_ENDLESS,
-            verbose=0,
-            callbacks=[_Clock(began, seconds), tf_keras.callbacks.TerminateOnNaN()],
-        )
-    _check(past.history["loss"][-1])
-    return int(model.optimizer.iterations)
-
-
-def _score(model: tf_keras.Model, reporting: Split) -> Accuracy:
-    accuracy, loss = cards.keras_score(model, reporting)
-    _check(loss)
-    return accuracy
-
-
-def _check(loss: float) -> None:
-    if not math.isfinite(loss):
-        raise errors.RunError(
-            "the loss of the plain Keras model is not finite; another task.seed of the run, or "
-            "other images, may help"
-        )

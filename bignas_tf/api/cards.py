@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf import machine
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import faults, resize
+from bignas_tf.data import faults
 from bignas_tf.exports import trainable
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
@@ -100,11 +99,3 @@ def converted(found: SearchResult) -> dict[Architecture, dict[str, Any]]:
         for each in found.selected
         if each.converted is not None
     }
-
-
-def keras_score(model: tf_keras.Model, reporting: Split) -> tuple[Accuracy, float]:
-    """The accuracy of a compiled Keras model on a split, and its loss."""
-    images = resize.resized_batches(reporting.dataset, model.input_shape[1])
-    with faults.named(reporting.config):
-        scored = model.evaluate(images, verbose=0, return_dict=True)
-    return Accuracy(float(scored["accuracy"]), reporting.images), float(scored["loss"])

@@ -47,14 +47,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
       UsageError: it is of another run or of a cascade, was fine-tuned since, was exported before
         exports had weights, a file of it is damaged, or its images are gone.
     """
-    path = folder / versions.CHILD_FILE
-    if not files.is_file(path):
-        if files.is_file(folder / versions.CASCADE_FILE):
-            raise errors.UsageError(
-                f"{folder} is a cascade, which cannot be converted; export the search's children "
-                "one by one and convert those"
-            )
-        raise versions.no_version(folder)
+    path = versions.child_file(folder, "export the search's children one by one, and convert those")
     with files.reading(path, "tools.export") as card:
         source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
         split = card["accuracy"]["split"].text()

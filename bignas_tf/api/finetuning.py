@@ -7,7 +7,6 @@ supernet on.
 from __future__ import annotations
 
 import copy
-import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -16,10 +15,10 @@ import tf_keras
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors
-from bignas_tf.api import apart, arguments, cards, exporting, runs
+from bignas_tf.api import apart, arguments, cards, exporting, runs, stock_training
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter
-from bignas_tf.data import decode, faults, inputs, resize, sources
+from bignas_tf.data import decode, inputs, resize, sources
 from bignas_tf.exports import saved_model, trials
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import child as child_lib
@@ -32,6 +31,7 @@ from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 from bignas_tf.training.task import BigNASTask
 
+_WAY_OUT = "lower the rate, trainer.optimizer_config.learning_rate"
 _CALIBRATION_BATCHES = 50  # batch norms with a momentum of 0.9 forget what was before
 
 
@@ -152,24 +152,8 @@ def fit(child: tf_keras.Model, config: cfg.ExperimentConfig, verbose: int) -> No
     if averages:
         optimizer.shadow_copy(child)
         averaging.start(child, optimizer)
-    child.compile(
-        optimizer,
-        tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        ["accuracy"],
-    )
     data, steps = config.task.train_data, config.trainer.train_steps
-    images = resize.resized_batches(inputs.build_dataset(data), child.input_shape[1])
-    with faults.named(data):
-        past = child.fit(
-            images,
-            steps_per_epoch=steps,
-            verbose=verbose,
-            callbacks=[tf_keras.callbacks.TerminateOnNaN()],
-        )
-    if not math.isfinite(past.history["loss"][-1]):
-        raise errors.RunError(
-            "the loss is not finite; lower the rate, trainer.optimizer_config.learning_rate"
-        )
+    images = stock_training.fit(child, optimizer, data, steps, _WAY_OUT, verbose=verbose)
     if averages:
         averaging.copy_weights(child, optimizer, child)
         # The statistics so far are those of the weights before they were averaged.
@@ -187,7 +171,7 @@ def _servable(
 ) -> Servable:
     """The child with its card, and its own answers as those that every runtime must give."""
     task, data = config.task, config.task.train_data
-    accuracy, _ = cards.keras_score(child, reporting)
+    accuracy = stock_training.score(child, reporting, _WAY_OUT)
     counted = cost_lib.count(run.space, architecture, data.num_classes, data.channels)
     card = cards.card(run, task, architecture, counted, accuracy, licence)
     card["finetuned"] = {"steps": config.trainer.train_steps, "split": data.tfds_split}

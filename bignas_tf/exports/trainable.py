@@ -131,11 +131,8 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
         a file is damaged.
     """
     folder = pathlib.Path(version)
-    path, card_path = folder / WEIGHTS_FILE, folder / versions.CHILD_FILE
-    if files.is_file(folder / versions.CASCADE_FILE):
-        raise errors.UsageError(f"{folder} is a cascade; give the version of one child")
-    if not files.is_file(card_path):
-        raise versions.no_version(folder)
+    card_path = versions.child_file(folder, "give the version of one child")
+    path = folder / WEIGHTS_FILE
     with files.reading(card_path, "tools.export") as card:
         known = card.fields()
     if not files.is_file(path) or SPACE_FIELD not in known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 
 # Of a version: what it holds, and how to call it.
 CHILD_FILE, CASCADE_FILE = "child.json", "cascade.json"
@@ -24,6 +24,24 @@ def numbers(folder: pathlib.Path) -> list[int]:
     except OSError:
         return []
     return sorted(int(name) for name in names if name.isdecimal())
+
+
+def child_file(folder: pathlib.Path, of_cascade: str) -> pathlib.Path:
+    """The card of the child that a version holds.
+
+    Args:
+      folder: of the version.
+      of_cascade: what to do where it holds a cascade.
+
+    Raises:
+      UsageError: it does, or the folder is not a version's.
+    """
+    if files.is_file(folder / CASCADE_FILE):
+        raise errors.UsageError(f"{folder} is a cascade; {of_cascade}")
+    path = folder / CHILD_FILE
+    if not files.is_file(path):
+        raise no_version(folder)
+    return path
 
 
 def no_version(folder: str | os.PathLike[str]) -> errors.UsageError:

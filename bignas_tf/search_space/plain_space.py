@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from bignas_tf import errors, plain
 from bignas_tf.search_space import plain_style, style
 from bignas_tf.search_space.architecture import MOST_CHANNELS, PER_LAYER, Stage
-from bignas_tf.search_space.keys import check_keys
+from bignas_tf.search_space.keys import check_keys, chosen
 from bignas_tf.search_space.space import PADDINGS, SearchSpace
 
 _NAMED = {"padding": PADDINGS, "activation": style.ACTIVATIONS}
@@ -47,33 +48,51 @@ def _fields(cls: type, value: object, source: str) -> dict[str, Any]:
     """Checks the keys of `value` against a dataclass and makes its lists tuples."""
     keys = check_keys(cls, value, source)
     most = {field.name: field.metadata.get("most") for field in dataclasses.fields(cls)}
-    return {name: _choices(source, name, item, most[name]) for name, item in keys.items()}
+    return {name: _field(source, name, item, most[name]) for name, item in keys.items()}
 
 
-def _choices(source: str, name: str, value: object, most: int | None) -> Any:
+def _field(source: str, name: str, value: object, most: int | None) -> Any:
     if name == "stages":
         return value
     if name == "style":
         return plain_style.from_dict(value, f"{source}: style")
     given = f"{source}: {name} is {errors.shown(value)}"
-    if name == "name":
-        if not isinstance(value, str) or not 1 <= len(value) <= _MOST_NAME:
-            raise errors.UsageError(f"{given}; it takes text of up to {_MOST_NAME} characters")
-        return value
     if name in _NAMED:
-        if value not in _NAMED[name]:
-            raise errors.UsageError(f"{given}; choose from {_NAMED[name]}")
-        return value
-    if name == "tied":
-        if not isinstance(value, bool):
-            raise errors.UsageError(f"{given}; it takes true or false")
-        return value
-    if name == "se_ratio":
-        if not _is_ratio(value):
-            raise errors.UsageError(
-                f"{given}; it is 0, or 1/n such as 0.25, for a whole n up to {MOST_CHANNELS}"
-            )
-        return float(value)
+        return chosen(given, value, _NAMED[name])
+    if name in _READERS:
+        return _READERS[name](given, value)
+    return _integers(given, value, most)
+
+
+def _name(given: str, value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= _MOST_NAME:
+        raise errors.UsageError(f"{given}; it takes text of up to {_MOST_NAME} characters")
+    return value
+
+
+def _tied(given: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise errors.UsageError(f"{given}; it takes true or false")
+    return value
+
+
+def _ratio(given: str, value: object) -> float:
+    if not _is_ratio(value):
+        raise errors.UsageError(
+            f"{given}; it is 0, or 1/n such as 0.25, for a whole n up to {MOST_CHANNELS}"
+        )
+    return float(value)
+
+
+_READERS: dict[str, Callable[[str, object], Any]] = {
+    "name": _name,
+    "tied": _tied,
+    "se_ratio": _ratio,
+}
+
+
+def _integers(given: str, value: object, most: int | None) -> Any:
+    """One positive integer, or several choices of one."""
     items = value if isinstance(value, list) else [value]
     if not items or not all(plain.is_whole(item, 1) for item in items):
         raise errors.UsageError(f"{given}; it takes positive integers")

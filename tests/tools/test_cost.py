@@ -33,7 +33,7 @@ def _printed(*arguments: str) -> dict[str, int]:
 def test_a_published_child_with_the_defaults() -> None:
     space, child = presets.get("bignas_imagenet"), published.published("BigNASModel-S")
     expected = cost.count(space, child, num_classes=1000, input_channels=3)
-    assert _printed("--published=BigNASModel-S") == expected._asdict()
+    assert _printed("--architecture=BigNASModel-S") == expected._asdict()
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -73,14 +73,13 @@ def test_a_run_says_its_space_classes_and_channels(forks: Forks, tmp_path: pathl
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ((), "exactly one of --architecture and --published"),
-        (("--published=BigNASModel-S", "--architecture=x.json"), "exactly one of"),
-        (("--published=BigNASModel-XL",), "BigNASModel-XL"),
+        ((), "Flag --architecture must have a value"),
+        (("--architecture=BigNASModel-XL",), "smallest, biggest, BigNASModel-S, BigNASModel-M"),
         (("--architecture=missing.json",), "missing.json cannot be read"),
-        (("--published=BigNASModel-S", "--search_space=nowhere"), "nowhere"),
-        (("--published=BigNASModel-S", "--search_space=bignas_small"), "resolution"),
+        (("--architecture=BigNASModel-S", "--search_space=nowhere"), "nowhere"),
+        (("--architecture=BigNASModel-S", "--search_space=bignas_small"), "resolution"),
         (
-            ("--published=BigNASModel-S", f"--num_classes={10**30}"),
+            ("--architecture=BigNASModel-S", f"--num_classes={10**30}"),
             "; it takes a whole number from 1 to 4194304",
         ),
     ],
@@ -108,14 +107,14 @@ def test_what_is_no_run_or_has_two_spaces_is_refused(
 
 
 def test_no_classes_exits_2_and_names_the_flag() -> None:
-    done = _cost("--published=BigNASModel-S", "--num_classes=0")
+    done = _cost("--architecture=BigNASModel-S", "--num_classes=0")
     assert done.returncode == 2
     assert "num_classes" in done.stdout + done.stderr
 
 
 def test_tensorflow_is_not_imported() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "tools.cost", "--published=BigNASModel-S"],
+        [sys.executable, "-X", "importtime", "-m", "tools.cost", "--architecture=BigNASModel-S"],
         cwd=ROOT, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

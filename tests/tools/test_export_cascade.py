@@ -57,7 +57,7 @@ def test_its_figures_are_those_of_what_is_served(
     error = commands.refuse(
         forks, "convert", model_dir=run_dir, export_dir=version, formats="float32"
     )
-    assert "is a cascade, which cannot be converted" in error
+    assert "is a cascade; export the search's children one by one" in error
 
 
 def test_images_that_choose_and_judge_are_refused(

@@ -224,6 +224,8 @@ def ensure_writable(folder: str | os.PathLike[str]) -> pathlib.Path:
     if is_remote(folder):
         raise _usage_error(folder, "is remote; a local folder is needed")
     check_text(os.fspath(folder))
+    if not os.fspath(folder):
+        raise errors.UsageError("the name of a folder is empty; '.' is the working directory")
     path = pathlib.Path(folder)
     try:
         with full_disk.explained(path):

@@ -15,12 +15,14 @@ import re
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import IO
 
 _FILE, _FOLDER = ".unfinished-", ".unverified-"
 _LOCK = ".lock"  # the file in a folder that is locked for it; NFS cannot lock folders
 _RANDOM = "[a-z0-9_]{8}"  # how `tempfile` ends a name: other files keep theirs
+_TEMPDIR = threading.RLock()  # of who asks for, or has replaced, the process's temporary folder
 
 
 @contextlib.contextmanager
@@ -66,14 +68,19 @@ def folder(parent: pathlib.Path) -> Iterator[pathlib.Path]:
 @contextlib.contextmanager
 def temporary() -> Iterator[pathlib.Path]:
     """Gives a folder where temporary files belong ($TMPDIR); see `folder`."""
-    with folder(pathlib.Path(tempfile.gettempdir())) as path:
+    with _TEMPDIR:
+        place = pathlib.Path(tempfile.gettempdir())
+    with folder(place) as path:
         yield path
 
 
 @contextlib.contextmanager
 def of_others() -> Iterator[None]:
-    """Removes at the end what libraries have put among temporary files inside, and left there."""
-    with temporary() as path:
+    """Removes at the end what libraries have put among temporary files inside, and left there.
+
+    One thread at a time: the process has one folder for temporary files.
+    """
+    with _TEMPDIR, temporary() as path:
         before, tempfile.tempdir = tempfile.tempdir, str(path)
         try:
             yield

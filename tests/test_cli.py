@@ -106,6 +106,45 @@ def test_output_that_nobody_reads_is_no_error(flush: bool) -> None:
     assert tool.returncode == 141
 
 
+@pytest.mark.parametrize("module", ["tools.bignas", "tools.cost"])
+@pytest.mark.parametrize(
+    ("output", "code", "said"), [("| true", 141, ""), (">/dev/full", 1, "error: a file cannot be")]
+)
+def test_help_that_cannot_be_written_is_a_line_at_most(
+    module: str, output: str, code: int, said: str
+) -> None:
+    line = f'"$0" -m {module} --help {output}; echo ${{PIPESTATUS[0]}} >&2'
+    done = subprocess.run(
+        ["bash", "-c", line, sys.executable], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    *lines, status = done.stderr.splitlines()
+    assert int(status) == code
+    assert [each[: len(said)] for each in lines] == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("--size_dir=~/runs", "/at/home/runs"),
+        ("--size_dir=a~/runs", "a~/runs"),
+        ("--size_dir=", "error: --size_dir is empty; '.' is the working directory"),
+    ],
+)
+def test_a_folder_may_begin_at_home_and_has_a_name(
+    given: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/at/home")
+    body = "print(flags.FLAGS.size_dir)"
+    code = TOOL.replace("DEFINE_integer", "DEFINE_string").replace('"size", 1', '"size_dir", None')
+    done = _python("-c", code.format(body=body), given)
+    assert (done.stdout + done.stderr).strip() == found
+
+
+def test_a_flag_that_is_missing_is_named() -> None:
+    done = _python("-m", "tools.search", "--model_dir=x", "--budgets_mflops=1")
+    assert (done.returncode, done.stderr) == (2, "error: --output_dir is missing; see --help\n")
+
+
 def test_closed_output_is_no_error() -> None:
     command = [sys.executable, "-c", TOOL.format(body="print('size', SIZE.value)")]
     done = subprocess.run(

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -25,6 +26,30 @@ with scratch.folder(folder) as made:
 
 def _names(folder: pathlib.Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_threads_do_not_get_each_other_s_temporary_folder() -> None:
+    inside, leave, places = threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        with scratch.of_others():
+            inside.set()
+            leave.wait()
+
+    def second() -> None:
+        with scratch.temporary() as path, scratch.of_others():
+            places.append(path.parent)
+
+    before = tempfile.gettempdir()
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    inside.wait()
+    threads[1].start()
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert places == [pathlib.Path(before)]
+    assert tempfile.gettempdir() == before
 
 
 @pytest.mark.parametrize(

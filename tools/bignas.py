@@ -22,9 +22,9 @@ def main() -> None:
     """Hands the rest of the command line to a sub-command."""
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h", "help"):
-        print(_help())
+        _print(_help())
     elif name == "--version":
-        print(f"bignas {bignas_tf.__version__}")
+        _print(f"bignas {bignas_tf.__version__}")
     elif name in commands.NAMES:
         sys.argv[1:] = arguments
         # As `python -m` does it: flags, help and processes started later see the tool as __main__.
@@ -32,6 +32,14 @@ def main() -> None:
     else:
         print(_unknown(name), file=sys.stderr)
         sys.exit(_USAGE)
+
+
+def _print(text: str) -> None:
+    """Prints to stdout, which may be closed or full."""
+    from .cli import reporting  # loads absl, which sub-commands load themselves
+
+    with reporting():
+        print(text, flush=True)
 
 
 def _module(name: str) -> str:

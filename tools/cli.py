@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
 import platform
+import re
 import select
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -20,6 +22,7 @@ from . import quiet
 
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
+_MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 _UNLOADED = ("failed to map segment", os.strerror(errno.ENOMEM))  # of a library, as glibc says it
 
 
@@ -50,27 +53,64 @@ def _translate_help() -> None:
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
-    try:
-        for argument in argv:
-            files.check_text(argument)
-        return flags.FLAGS(list(argv))
-    except (flags.Error, errors.UsageError) as error:
-        _exit(error, _USAGE)
-    except SystemExit:
-        # --help and its kin: absl has printed it and exits with 1; we exit with 0.
-        raise SystemExit(0) from None
+    left: list[str] = []
+    with reporting():
+        try:
+            for argument in argv:
+                files.check_text(argument)
+            left = flags.FLAGS(list(argv))
+            _settle_paths()
+        except flags.Error as error:
+            missing = _MISSING.search(str(error))
+            problem = f"--{missing[1]} is missing; see --help" if missing else str(error)
+            raise errors.UsageError(problem) from None
+        except SystemExit:
+            # --help and its kin: absl has printed it and exits with 1; we exit with 0.
+            _flush()
+            raise SystemExit(0) from None
+    return left
+
+
+def _settle_paths() -> None:
+    """Refuses folders without a name, as an unset variable gives, and expands `~`.
+
+    Shells leave it alone behind a flag's `=`.
+    """
+    for name in flags.FLAGS:
+        flag = flags.FLAGS[name]
+        if not flag.present:
+            continue
+        if name.endswith("_dir") and flag.value == "":
+            raise errors.UsageError(f"--{name} is empty; '.' is the working directory")
+        if isinstance(flag.value, str):
+            flag.value = os.path.expanduser(flag.value)
+        elif isinstance(flag.value, list):
+            flag.value = [
+                os.path.expanduser(each) if isinstance(each, str) else each for each in flag.value
+            ]
 
 
 def _guarded(
     main: Callable[[Sequence[str]], None], argv: Sequence[str], most_arguments: int
 ) -> None:
-    try:
+    with reporting():
         unexpected = list(argv[1 + most_arguments :])
         if unexpected:
             raise errors.UsageError(f"unexpected arguments {unexpected}; see --help")
         main(argv)
-        if sys.stdout is not None:  # the shell may have closed it: `>&-`
-            sys.stdout.flush()
+        _flush()
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # the shell may have closed it: `>&-`
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def reporting() -> Iterator[None]:
+    """Tells what goes wrong in a line, and ends with the exit code of its kind."""
+    try:
+        yield
     except errors.UsageError as error:
         _exit(error, _USAGE)
     except errors.RunError as error:

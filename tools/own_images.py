@@ -53,6 +53,7 @@ def prepare(
             f"{path} is of a run on {continued.images}, and --images is {images}; give another "
             f"--run_dir, or delete {run_dir}"
         )
+    print(f"looking at the images of {images}", flush=True)
     chosen = bignas.recipe(images, minutes)
     budgets = budgets or chosen.budgets
     values = continued or _Values.of(chosen.values)

@@ -98,13 +98,18 @@ def _run_dir(images: str) -> str:
     Folders beside it get its name and an ending.
 
     Raises:
-      UsageError: it is remote, where the export at the end cannot be.
+      UsageError: it is remote, where the export at the end cannot be, or not apart from the images.
     """
-    if not _RUN_DIR.value:
-        return "_".join(["runs/quickstart", *pathlib.Path(images).parts[-1:]])
-    if files.is_remote(_RUN_DIR.value):
-        raise bignas.UsageError(f"--run_dir={_RUN_DIR.value} is remote; name a local folder")
-    return os.path.normpath(_RUN_DIR.value)
+    run_dir = _RUN_DIR.value or "_".join(["runs/quickstart", *pathlib.Path(images).parts[-1:]])
+    if files.is_remote(run_dir):
+        raise bignas.UsageError(f"--run_dir={run_dir} is remote; name a local folder")
+    run_dir, place = os.path.normpath(run_dir), os.path.abspath(run_dir)
+    if images and os.path.commonpath([images, place]) in (images, place):
+        raise bignas.UsageError(
+            f"--run_dir={run_dir} and --images={images}: one is in the other, and the run's files "
+            "would be among the images; name another --run_dir"
+        )
+    return run_dir
 
 
 def _budgets() -> list[float]:

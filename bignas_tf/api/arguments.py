@@ -20,6 +20,20 @@ def listed(given: Iterable[T]) -> list[T]:
     return list(given)
 
 
+def check_run(run: object) -> None:
+    """Refuses what is no run, such as the folder of one.
+
+    Raises:
+      UsageError: it is none.
+    """
+    from bignas_tf.training.checkpoints import Run  # TensorFlow, which runs alone need
+
+    if not isinstance(run, Run):
+        raise errors.UsageError(
+            f"run is {errors.shown(run)}; give what `train` returns, or `load` of its folder"
+        )
+
+
 def check_numbers(**given: tuple[int, int] | tuple[int, int, int]) -> None:
     """Checks whole numbers, each with the least and, if there is one, the most that it may be.
 

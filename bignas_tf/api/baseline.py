@@ -16,7 +16,7 @@ import tf_keras
 
 from bignas_tf import errors, files
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import cards, stock_training
+from bignas_tf.api import arguments, cards, stock_training
 from bignas_tf.data import inputs
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
@@ -92,6 +92,7 @@ def baseline(
     """
     began = time.monotonic() if began is None else began
     errors.require(0.0 < minutes < math.inf, "minutes", minutes, "a number above 0")
+    arguments.check_run(run)
     chosen, task = presets.child(run.space, architecture), run.config.task
     data = task.train_data
     # Before training: otherwise these mistakes would show only after it.

@@ -10,7 +10,7 @@ from typing import Any
 
 from bignas_tf import console, errors
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import answering, apart, cards, evaluators, exporting
+from bignas_tf.api import answering, apart, arguments, cards, evaluators, exporting
 from bignas_tf.api.answering import AnsweringChild
 from bignas_tf.console import Show
 from bignas_tf.exports import cascade as cascade_lib
@@ -97,6 +97,7 @@ def export_cascade(
     show = console.or_silent(show)
     if isinstance(cascade, str):
         cascade = Cascade.parse(cascade)
+    arguments.check_run(run)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     costs = _costs(found, objective, search_dir)

@@ -42,6 +42,7 @@ def child(run: Run, architecture: Architecture | str | os.PathLike[str]) -> tf_k
     Raises:
       UsageError: no such child, or images that cannot be read.
     """
+    arguments.check_run(run)
     chosen = presets.child(run.space, architecture)
     return slicing.sliced_child(
         run.supernet, chosen, evaluators.evaluator_of(run).statistics(chosen)
@@ -75,6 +76,7 @@ def export(
       UsageError: no such child, labels that do not fit, or a folder that cannot be written.
       RunError: the written model does not load or gives other logits.
     """
+    arguments.check_run(run)
     children = {"": presets.child(run.space, architecture)}
     names = class_names(run.config.task.train_data, labels)
     apart.check_scored(run, run.config.task)
@@ -114,6 +116,7 @@ def export_family(
         that cannot be written.
       RunError: a written model does not load or gives other logits.
     """
+    arguments.check_run(run)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     children = {result_lib.child_name(each): each.architecture for each in found.selected}
@@ -157,6 +160,7 @@ def convert(
     arguments.check_numbers(calibration_images=(calibration_images, 1))
     formats = arguments.listed(formats)
     converter.check(formats)
+    arguments.check_run(run)
     folder = pathlib.Path(version)
     found = exported.read(folder, run)
     apart.check_scored(run, found.task)

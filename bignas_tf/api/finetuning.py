@@ -69,6 +69,7 @@ def finetune(
     formats = arguments.listed(formats)
     if formats:
         converter.check(formats)
+    arguments.check_run(run)
     chosen = presets.child(run.space, architecture)
     config = _in_space_of(run, config)
     task = config.task

@@ -39,6 +39,7 @@ def evaluate(
         that they may be images of the training.
       RunError: a logit is NaN or infinite, or memory ran out.
     """
+    arguments.check_run(run)
     child = presets.child(run.space, architecture)
     images = _opened(run, split)
     ((_, accuracy),) = evaluators.evaluator_of(run).scores([child], images)
@@ -52,6 +53,7 @@ def confusion(
 
     As `evaluate`, but batches that memory cannot hold are not divided.
     """
+    arguments.check_run(run)
     child, data = presets.child(run.space, architecture), run.config.task.train_data
     names, images = sources.class_names(data), _opened(run, split)
     evaluator = evaluators.evaluator_of(run)
@@ -98,6 +100,7 @@ def judge(
       RunError: a logit is NaN or infinite, or memory ran out.
     """
     arguments.check_numbers(children=(children, 1), seed=(seed, 0), images=(images, 0))
+    arguments.check_run(run)
     path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
     files.make_place(path, "output")
     show, task = console.or_silent(show), run.config.task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import tf_keras
 from official.core import config_definitions as cfg
 from official.modeling import performance
 
-from bignas_tf import console, workers
+from bignas_tf import console, errors, workers
 from bignas_tf.api import apart, arguments, devices
 from bignas_tf.api.named_children import NamedChildren
 from bignas_tf.console import Show
@@ -97,7 +98,8 @@ def train(
 
     Raises:
       UsageError: a bad configuration, a split that cannot be opened or is shared, devices that
-        are not there, or a checkpoint that is damaged or of another space.
+        are not there, a checkpoint that is damaged or of another space, or another thread than
+        the main one.
       RunError: the loss exploded, memory or disk ran out, or SIGTERM came.
     """
     fit(config, model_dir, strategy=strategy, show=show)
@@ -112,6 +114,10 @@ def fit(
     show: Show | None = console.print_line,
 ) -> None:
     """Trains a supernet and leaves it in its folder; see `train`."""
+    if not isinstance(config, cfg.ExperimentConfig):
+        raise errors.UsageError(f"config is {errors.shown(config)}; give what `configure` returns")
+    if threading.current_thread() is not threading.main_thread():
+        raise errors.UsageError("training handles signals: call it in the main thread")
     task, show = config.task, console.or_silent(show)
     strategy = strategy or devices.training_strategy(config)
     with precision(config.runtime.mixed_precision_dtype):

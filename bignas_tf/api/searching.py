@@ -65,6 +65,7 @@ def search(
       RunError: no candidate within a budget could be scored.
     """
     arguments.check_numbers(threads=(threads, 1))
+    arguments.check_run(run)
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
     task = _overridden(run.config, params_override).task
     if prefer is not None:

@@ -80,11 +80,12 @@ def _named_splits(described: Description) -> tuple[str, str, str]:
 
 def _check_sizes(described: Description) -> None:
     smallest = min(described.sizes, key=lambda name: described.sizes[name])
-    if described.sizes[smallest] < _LEAST:
+    images = described.sizes[smallest]
+    if images < _LEAST:
         raise errors.UsageError(
-            f"{described.root}: split {smallest!r} has {described.sizes[smallest]} images; at "
-            f"least {_LEAST} are needed: add some, or put the class folders directly into the "
-            "folder, which is then divided"
+            f"{described.root}: images of split {smallest!r}: {images}; at least {_LEAST} are "
+            "needed: add some, or put the class folders directly into the folder, which is then "
+            "divided"
         )
 
 

@@ -43,7 +43,7 @@ def parse(text: str) -> Reranking:
     Raises:
       UsageError: it is not of this form.
     """
-    form, colon, best = text.partition(":")
+    form, colon, best = str(text).partition(":")
     if not (form.isidentifier() and colon and best.isdecimal() and len(best) < 10 and int(best)):
         raise errors.UsageError(
             f"rerank is {errors.shown(text)}; it takes a format and how many of each budget's "

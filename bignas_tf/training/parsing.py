@@ -57,6 +57,12 @@ def _registered(name: str) -> cfg.ExperimentConfig:
         ) from None
 
 
+_QUOTES = (
+    "; in an override a value with brackets, colons or commas stands in quotes of its own, as in "
+    "task.selection.ranking_split='train[90%:]'"
+)
+
+
 def override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> None:
     """Overrides fields; whether their values fit together is not checked.
 
@@ -73,8 +79,10 @@ def override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> N
     except errors.UsageError:
         raise
     except (yaml.YAMLError, ValueError, OSError, UnicodeDecodeError) as error:
+        text = isinstance(source, str) and "=" in source
         raise errors.UsageError(
             f"cannot read overrides {errors.shown(source, _MOST_SHOWN)}: {errors.one_line(error)}"
+            + (_QUOTES if text else "")
         ) from error
     named = errors.cut(str(source), _MOST_SHOWN)
     field_types.check(config, values, named)

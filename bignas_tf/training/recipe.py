@@ -148,7 +148,7 @@ def _check(described: Description) -> None:
     rarest = min(described.classes, key=lambda name: described.classes[name])
     if described.classes[rarest] < _LEAST_OF_A_CLASS:
         raise errors.UsageError(
-            f"{described.root}: class {rarest!r} has {described.classes[rarest]} images; at least "
+            f"{described.root}: images of class {rarest!r}: {described.classes[rarest]}; at least "
             f"{_LEAST_OF_A_CLASS} are needed: add some or remove the class folder"
         )
 

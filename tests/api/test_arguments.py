@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,38 @@ def test_numbers_of_a_search_and_a_conversion_are_refused(tmp_path: pathlib.Path
     with pytest.raises(bignas.UsageError, match="calibration_images is 0; it takes a whole"):
         bignas.convert(NO_RUN, tmp_path, calibration_images=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_a_run_is_no_run(tmp_path: pathlib.Path) -> None:
+    folder: Any = "runs/demo"
+    words = r"run is 'runs/demo'; give what `train` returns, or `load` of its folder"
+    uses: list[Callable[[], object]] = [
+        lambda: bignas.search(folder, ["mflops=1"], tmp_path),
+        lambda: bignas.evaluate(folder, "smallest"),
+        lambda: bignas.confusion(folder, "smallest"),
+        lambda: bignas.judge(folder),
+        lambda: bignas.child(folder, "smallest"),
+        lambda: bignas.export(folder, "smallest", tmp_path),
+        lambda: bignas.export_family(folder, tmp_path, tmp_path),
+        lambda: bignas.export_cascade(folder, tmp_path, tmp_path),
+        lambda: bignas.convert(folder, tmp_path),
+        lambda: bignas.finetune(folder, "smallest", NO_CONFIG, tmp_path),
+        lambda: bignas.baseline(folder),
+    ]
+    for use in uses:
+        with pytest.raises(bignas.UsageError, match=words):
+            use()
+    with pytest.raises(bignas.UsageError, match="config is 'bignas_small'; give what `configure`"):
+        bignas.train("bignas_small", tmp_path)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_in_another_thread_is_refused(tmp_path: pathlib.Path) -> None:
+    config = bignas.configure("bignas_small")
+    with futures.ThreadPoolExecutor(1) as pool:
+        training = pool.submit(bignas.train, config, tmp_path)
+    with pytest.raises(bignas.UsageError, match="call it in the main thread"):
+        training.result()
 
 
 def test_a_budget_may_be_read_twice_and_given_alone() -> None:

@@ -80,7 +80,7 @@ def test_what_is_missing_is_cut_from_the_training_split(
         ({"a": 100, "b": 100}, r"splits \['a', 'b'\]; call them 'train'"),
         ({"my photos": 100}, r"splits \['my photos'\]; call them 'train'"),
         ({"train": 100, "extra": 100}, r"splits \['train', 'extra'\]; call them"),
-        ({"train": 100, "test": 19}, "split 'test' has 19 images; at least 20 are needed"),
+        ({"train": 100, "test": 19}, "images of split 'test': 19; at least 20 are needed"),
     ],
 )
 def test_splits_that_cannot_be_used_are_refused(sizes: dict[str, int], words: str) -> None:

@@ -30,8 +30,9 @@ _PYTHON = """#!{python} -S
 import sys
 sys.path.insert(0, {root!r})
 from tests.tools import forks
-assert sys.argv[1] == "-m"
-sys.exit(forks.ask({address!r}, sys.argv[2:], 1, 2))
+options, module = sys.argv[1:3], sys.argv[3:]
+assert options == ["-P", "-m"], options
+sys.exit(forks.ask({address!r}, module, 1, 2))
 """
 
 

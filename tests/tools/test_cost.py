@@ -73,7 +73,7 @@ def test_a_run_says_its_space_classes_and_channels(forks: Forks, tmp_path: pathl
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ((), "Flag --architecture must have a value"),
+        ((), "--architecture is missing; see --help"),
         (("--architecture=BigNASModel-XL",), "smallest, biggest, BigNASModel-S, BigNASModel-M"),
         (("--architecture=missing.json",), "missing.json cannot be read"),
         (("--architecture=BigNASModel-S", "--search_space=nowhere"), "nowhere"),

@@ -95,6 +95,17 @@ def test_budgets_are_checked_before_anything_is_trained(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("run_dir", ["photos", "photos/run", "."])
+def test_a_run_among_the_images_is_refused(
+    forks: Forks, tmp_path: pathlib.Path, run_dir: str
+) -> None:
+    images = photos.write(tmp_path / "photos", {"cat": 60, "dog": 60})
+    before = sorted(tmp_path.rglob("*"))
+    flags = {"images": images, "run_dir": tmp_path / run_dir}
+    assert "one is in the other" in commands.refuse(forks, "quickstart", **flags)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("budgets", ["1,100", "0.5,4"])
 def test_budgets_outside_the_costs_of_the_children_are_refused_before_anything_is_trained(
     forks: Forks, tmp_path: pathlib.Path, budgets: str
@@ -274,10 +285,11 @@ def test_what_cannot_be_learned_from_is_refused_with_advice(
 
 
 def test_images_of_another_kind_are_named(forks: Forks, tmp_path: pathlib.Path) -> None:
+    images = tmp_path / "photos"
     for name in ("cat", "dog"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "1.webp").write_bytes(b"RIFF")
-    error = commands.refuse(forks, "quickstart", images=tmp_path, run_dir=tmp_path / "run")
+        (images / name).mkdir(parents=True)
+        (images / name / "1.webp").write_bytes(b"RIFF")
+    error = commands.refuse(forks, "quickstart", images=images, run_dir=tmp_path / "run")
     assert "holds no images" in error
     assert "2 .webp" in error
 

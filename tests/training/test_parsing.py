@@ -165,6 +165,14 @@ def test_a_group_that_a_file_gave_can_be_left_out_again(
     assert config.trainer.optimizer_config.ema is None
 
 
+def test_a_slice_without_quotes_is_told_to_take_some() -> None:
+    sliced = "task.selection.ranking_split=train[90%:]"
+    assert "stands in quotes of its own, as in task.selection.ranking_split='tr" in _refusal(sliced)
+    name, equals, value = sliced.partition("=")
+    config = parsing.parse("bignas_small", [], f"{name}{equals}'{value}'")
+    assert config.task.selection.ranking_split == value
+
+
 @pytest.mark.parametrize(
     "source",
     [

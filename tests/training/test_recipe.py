@@ -154,7 +154,7 @@ def test_the_experiment_in_the_manual_has_the_rules_of_a_recipe(tmp_path: pathli
             {"sizes": {"all": 199}, "classes": {str(number): 10 for number in range(20)}},
             "has 199 images of 20 classes; at least 200 are needed",
         ),
-        ({"classes": {"cat": 4996, "dog": 4}}, "class 'dog' has 4 images; at least 5"),
+        ({"classes": {"cat": 4996, "dog": 4}}, "images of class 'dog': 4; at least 5"),
         ({"sizes": {"a": 500, "b": 500}}, "call them 'train'"),
     ],
 )

@@ -79,7 +79,9 @@ def sigterm_noted(strategy: tf.distribute.Strategy) -> Iterator[Callable[[], boo
 
 @contextlib.contextmanager
 def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Wraps what all workers do together: none leaves before all have done it.
+    """Wraps what all workers do together: none leaves before all have done it, or one was lost.
+
+    An error leaves at once, because nothing tells whether the others have it, too.
 
     Raises:
       RunError: one of them was lost, so the others cannot continue.

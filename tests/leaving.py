@@ -21,9 +21,11 @@ if __name__ == "__main__":
 
     strategy = devices.evaluation_strategy(multi_worker=True)
     with workers.together(strategy):
-        print(workers.sharing(strategy)("a word" if workers.is_chief(strategy) else ""), flush=True)
+        word = workers.sharing(strategy)("a word" if workers.is_chief(strategy) else "")
+        print(word, flush=True)
         if workers.is_chief(strategy):
-            fifo.read_text()
+            with fifo.open("rb", buffering=0) as gate:
+                gate.read(1)
             note("the chief is done")
     if not workers.is_chief(strategy):
         note("the other leaves")

@@ -55,7 +55,9 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
         licence = card["licence"].text() if "licence" in card.fields() else ""
         changes = card[TRAIN_DATA].settings() if TRAIN_DATA in card.fields() else {}
     if "finetuned" in card.fields():
-        raise errors.UsageError(f"{folder} was fine-tuned since; fine-tune again with formats")
+        raise errors.UsageError(
+            f"{folder} was fine-tuned since; fine-tune it again and name the formats"
+        )
     if source["index_sha256"] != run.source["index_sha256"]:
         raise errors.UsageError(
             f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "

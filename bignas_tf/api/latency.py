@@ -92,7 +92,7 @@ def _begun(
     table = LatencyTable.load(path)
     if table.device != device:
         raise errors.UsageError(
-            f"{path} is of {table.device!r}, this is {device!r}; name another file for this one"
+            f"{path} is of {table.device!r}, this is {device!r}; give another output file"
         )
     return table
 

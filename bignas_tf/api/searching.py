@@ -86,11 +86,11 @@ def search(
         searching = runner.Search(
             run.supernet, task.train_data, task.selection, run.source, costs, evaluator, changes
         )
-        files = None
+        reranking = None
         if which is not None:
             score = stack.enter_context(child_files.scorer(run, task, evaluator, which.form))
-            files = which, score
-        result = searching.run(limits, folder, show, files)
+            reranking = which, score
+        result = searching.run(limits, folder, show, reranking)
     if chief:
         selecting.show_selected(result, show)
     return result

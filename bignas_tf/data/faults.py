@@ -79,10 +79,8 @@ def check(source: sources.Source, config: config_lib.DataConfig, count: int = -1
     number = 0
     try:
         for label, _ in dataset.with_options(parallel.options()).as_numpy_iterator():
-            sources.check_range(label, label, config)
+            sources.check_range(label, label, config, source.name(number))
             number += 1
-    except errors.UsageError as error:
-        raise errors.UsageError(f"{error} ({source.name(number)})") from error
     except tf.errors.OpError as error:
         raise _unreadable(source.name(number), config, error) from error
 

@@ -76,9 +76,7 @@ def _load(
         for number, (pixels, classes) in enumerate(batches.as_numpy_iterator()):
             part = slice(number * _BATCH, number * _BATCH + len(classes))
             images[part], labels[part] = pixels, classes
-    try:
-        sources.check_range(labels.min(), labels.max(), config)
-    except errors.UsageError:
-        faults.check(source, config)  # names the image
-        raise
-    return images, (labels + config.label_offset).astype(np.int32)
+    shifted = labels + config.label_offset
+    wrong = source.name(int(np.argmax((shifted < 0) | (shifted >= config.num_classes))))
+    sources.check_range(labels.min(), labels.max(), config, wrong)
+    return images, shifted.astype(np.int32)

@@ -92,17 +92,27 @@ def class_names(config: config_lib.DataConfig) -> list[str]:
     return [names.get(label, str(label)) for label in range(config.num_classes)]
 
 
-def check_range(smallest: int, greatest: int, config: config_lib.DataConfig) -> None:
+def check_range(
+    smallest: int, greatest: int, config: config_lib.DataConfig, wrong: str = ""
+) -> None:
     """Checks stored labels against `num_classes`.
+
+    Args:
+      smallest: of the labels.
+      greatest: of the labels.
+      config: of the images.
+      wrong: an image whose label is wrong if one is, for the message.
 
     Raises:
       UsageError: one of them, after `label_offset`, is out of range.
     """
     first, last = smallest + config.label_offset, greatest + config.label_offset
     if first < 0 or last >= config.num_classes:
+        given = f"labels from {first} to {last}" if first < last else f"the label {first}"
         raise errors.UsageError(
-            f"data: source={config.source!r} has labels from {first} to {last}, but num_classes "
-            f"is {config.num_classes}; correct num_classes or label_offset"
+            f"data: source={config.source!r} has {given}, but num_classes is "
+            f"{config.num_classes}; correct num_classes or label_offset"
+            + (f"; the first that is wrong is of {wrong}" if wrong else "")
         )
 
 

@@ -26,18 +26,18 @@ def numbers(folder: pathlib.Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def child_file(folder: pathlib.Path, of_cascade: str) -> pathlib.Path:
+def child_file(folder: pathlib.Path, way_out: str) -> pathlib.Path:
     """The card of the child that a version holds.
 
     Args:
       folder: of the version.
-      of_cascade: what to do where it holds a cascade.
+      way_out: what to do where it holds a cascade.
 
     Raises:
       UsageError: it does, or the folder is not a version's.
     """
     if files.is_file(folder / CASCADE_FILE):
-        raise errors.UsageError(f"{folder} is a cascade; {of_cascade}")
+        raise errors.UsageError(f"{folder} is a cascade; {way_out}")
     path = folder / CHILD_FILE
     if not files.is_file(path):
         raise no_version(folder)

@@ -63,7 +63,10 @@ def litert_version(needed_by: str) -> str:
       UsageError: it is not installed.
     """
     packages.require(packages.LITERT, needed_by)
-    return importlib.metadata.version("ai-edge-litert")
+    try:
+        return importlib.metadata.version("ai-edge-litert")
+    except importlib.metadata.PackageNotFoundError:  # of another name, such as a nightly build
+        return "of unknown version"
 
 
 def warm_timing(call: Callable[[], object]) -> probe.Timing:

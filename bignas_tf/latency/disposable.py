@@ -25,7 +25,8 @@ _CALLS = 25
 class Disposable:
     """Calls functions one by one; the process starts with the first call.
 
-    It ends with the `with` block, or with this process, however that ends.
+    It ends with the `with` block, or with this process, however that ends; what it is doing then
+    is not waited for.
 
     Args:
       calls: after that many the process is replaced, which takes a few seconds.
@@ -68,6 +69,8 @@ class Disposable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._process is not None:
+            self._process.kill()
         self.close()
 
     def close(self) -> None:

@@ -37,8 +37,8 @@ class ElasticPointwise(tf_keras.layers.Layer):
         In a masked pass both have the widest channels, and the input zeros past `in_width`.
 
         Raises:
-          ValueError: a width is an int outside 1 to the widest, in a sliced pass, or the input has
-            other channels.
+          ValueError: a width is an int outside 1 to the widest, in a sliced pass.
+          ValueError: `in_width` is an int, and the input has other channels.
         """
         kernel = tf.reshape(tf.cast(self.kernel, x.dtype), self.kernel.shape[2:])
         if forward.masked:

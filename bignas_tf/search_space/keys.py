@@ -1,4 +1,4 @@
-"""The keys of a mapping from YAML, against the fields of the dataclass that it describes."""
+"""Keys and values of a mapping from YAML, against the dataclass that it describes."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ def sole(model_dir: str, strategy: tf.distribute.Strategy, show: Show) -> Iterat
         # The others would wait for a chief that has gone.
         refusal = workers.sharing(strategy)(refusal)
         if refusal:
+            workers.wait_for_all(strategy)
             raise errors.UsageError(refusal)
         yield
 

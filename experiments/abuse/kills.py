@@ -72,7 +72,8 @@ def _case(victim: Command, place: Place, number: int, seed: int) -> trials.Resul
             problem = alone.difference(folder)
         except errors.RunError as error:
             problem = str(error)
-    return {"moments_s": [round(each, 2) for each in moments], "killed": killed, "problem": problem}
+    tried = [round(each, 2) for each in moments[: len(killed)]]
+    return {"moments_s": tried, "killed": killed, "problem": problem}
 
 
 def _kill(victim: Command, folder: pathlib.Path, moment: float) -> bool:

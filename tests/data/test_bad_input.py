@@ -109,7 +109,8 @@ def test_a_label_of_more_than_32_bits_is_out_of_range(tmp_path: pathlib.Path, ca
 def test_a_record_with_a_label_out_of_range_is_named(tmp_path: pathlib.Path, cache: bool) -> None:
     pattern = samples.write_records(tmp_path)
     config = _records(pathlib.Path(pattern), num_classes=3, cache=cache, is_training=False)
-    expected = r"labels from 3 to 3, but num_classes is 3.*\(record 3 "
+    given = "labels from 0 to 3" if cache else "the label 3"
+    expected = f"has {given}, but num_classes is 3; .* wrong is of record 3 "
     with pytest.raises(errors.UsageError, match=expected), faults.named(config):
         samples.batches(inputs.build_dataset(config))
 

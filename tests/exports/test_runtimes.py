@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.conversion import converter
 from bignas_tf.exports import proof, runtimes, saved_model, trials
 from bignas_tf.modeling import slicing
@@ -144,7 +144,7 @@ def test_a_file_of_wrong_logits_is_caught(broken: pathlib.Path, other: pathlib.P
     shutil.copytree(other / runtimes.CONVERTED_DIR, broken / runtimes.CONVERTED_DIR)
     path = broken / runtimes.CONVERTED_DIR / runtimes.REPORT_FILE
     report = json.loads(path.read_text())
-    report["proof_sha256"] = runtimes.sha256(broken / proof.PROOF_FILE)
+    report["proof_sha256"] = files.sha256(broken / proof.PROOF_FILE)
     path.write_text(json.dumps(report))
     outcome = _outcome(broken, FLOAT32)
     assert not outcome.problem

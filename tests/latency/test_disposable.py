@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -32,6 +33,27 @@ def test_the_process_is_another_and_is_replaced(elsewhere: Disposable) -> None:
     processes = [elsewhere(os.getpid) for _ in range(3)]
     assert processes[0] == processes[1]
     assert len({os.getpid(), *processes}) == 3
+
+
+def test_a_call_that_is_interrupted_is_not_waited_for() -> None:
+    """As by Ctrl-C, which that process ignores; it would wait for ever."""
+    began = threading.Event()
+
+    def interrupt() -> None:
+        began.wait()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def wait() -> None:
+        with Disposable() as disposable:
+            disposable(os.getpid)
+            began.set()
+            disposable(signal.pause)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    thread.join()
 
 
 def test_errors_come_back_and_the_process_goes_on(elsewhere: Disposable) -> None:

@@ -6,11 +6,14 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
+
+T = TypeVar("T")
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -52,6 +55,36 @@ def sharing(strategy: tf.distribute.Strategy) -> Callable[[str], str]:
         return total(tf.constant(padded)).numpy().astype(np.uint8).tobytes().decode()
 
     return from_chief
+
+
+@contextlib.contextmanager
+def held_by_chief(
+    strategy: tf.distribute.Strategy, opened: Callable[[], contextlib.AbstractContextManager[T]]
+) -> Iterator[T | None]:
+    """Enters a context in the chief's process; all workers call this together.
+
+    Args:
+      strategy: of the workers.
+      opened: makes the context.
+
+    Yields:
+      What the context gives; None to the other workers.
+
+    Raises:
+      UsageError: the chief was refused; raised on every worker, because the others would wait for
+        a chief that has gone.
+    """
+    refusal, held = "", None
+    with contextlib.ExitStack() as stack:
+        if is_chief(strategy):
+            try:
+                held = stack.enter_context(opened())
+            except errors.UsageError as error:
+                refusal = str(error)
+        if refusal := sharing(strategy)(refusal):
+            wait_for_all(strategy)
+            raise errors.UsageError(refusal)
+        yield held
 
 
 @contextlib.contextmanager

@@ -133,7 +133,7 @@ def test_a_table_is_refused_in_few_words(tmp_path: pathlib.Path, change: dict[st
     assert f"{tmp_path / 'table.json'}: " in _short(caught)
 
 
-@pytest.mark.parametrize("text", [LONG, f"{LONG}=1,{LONG}=1", f"mflops={LONG}"])
+@pytest.mark.parametrize("text", [LONG, f"{LONG}=1,{LONG}=1", f"mflops={LONG}", f"{LONG}=x"])
 def test_a_budget_is_refused_in_few_words(text: str) -> None:
     with pytest.raises(errors.UsageError) as caught:
         budgets.parse(text)

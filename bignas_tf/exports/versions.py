@@ -36,12 +36,12 @@ def child_file(folder: pathlib.Path, way_out: str) -> pathlib.Path:
     Raises:
       UsageError: it does, or the folder is not a version's.
     """
+    path = folder / CHILD_FILE
+    if files.is_file(path):
+        return path
     if files.is_file(folder / CASCADE_FILE):
         raise errors.UsageError(f"{folder} is a cascade; {way_out}")
-    path = folder / CHILD_FILE
-    if not files.is_file(path):
-        raise no_version(folder)
-    return path
+    raise no_version(folder)
 
 
 def no_version(folder: str | os.PathLike[str]) -> errors.UsageError:

@@ -89,7 +89,8 @@ def parse(text: str) -> Budget:
 
 
 def _no_limit(name: str, value: object) -> errors.UsageError:
-    return errors.UsageError(f"budget {name}: {errors.shown(value)} is not a positive number")
+    given = errors.shown(f"{name}={value}")
+    return errors.UsageError(f"budget {given}: {errors.shown(value)} is not a positive number")
 
 
 def ordered(budgets: Sequence[Budget]) -> list[Budget]:

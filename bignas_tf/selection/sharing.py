@@ -23,15 +23,12 @@ def journal(
     """Opens the journal; workers but the chief get a copy of it in memory.
 
     Raises:
-      UsageError: see `Journal`.
+      UsageError: see `Journal`; raised on every worker.
     """
     from_chief = workers.sharing(strategy)
-    if not workers.is_chief(strategy):
-        yield MemoryJournal(from_chief("").splitlines())
-        return
-    with Journal(path, origin) as opened:
-        from_chief("\n".join(opened.lines()))
-        yield opened
+    with workers.held_by_chief(strategy, lambda: Journal(path, origin)) as opened:
+        lines = from_chief("\n".join(opened.lines()) if opened else "")
+        yield opened or MemoryJournal(lines.splitlines())
 
 
 def objective(strategy: tf.distribute.Strategy, own: Objective) -> Objective:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from bignas_tf import errors, files, locking, scratch, workers
+from bignas_tf import files, locking, scratch, workers
 from bignas_tf.console import Show
 
 LOCK_FILE = ".training.lock"
@@ -34,18 +34,7 @@ def sole(model_dir: str, strategy: tf.distribute.Strategy, show: Show) -> Iterat
         worker.
       RunError: the disk is full.
     """
-    refusal = ""
-    with contextlib.ExitStack() as held:
-        if workers.is_chief(strategy):
-            try:
-                held.enter_context(_locked(model_dir, show))
-            except errors.UsageError as error:
-                refusal = str(error)
-        # The others would wait for a chief that has gone.
-        refusal = workers.sharing(strategy)(refusal)
-        if refusal:
-            workers.wait_for_all(strategy)
-            raise errors.UsageError(refusal)
+    with workers.held_by_chief(strategy, lambda: _locked(model_dir, show)):
         yield
 
 

@@ -38,7 +38,7 @@ def test_what_is_no_budget_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", ""])
 def test_limits_are_positive_numbers(value: str) -> None:
-    with pytest.raises(errors.UsageError, match=r"budget mflops: .* is not a positive number"):
+    with pytest.raises(errors.UsageError, match=r"^budget 'mflops=.* is not a positive number"):
         budgets.parse(f"mflops={value}")
 
 

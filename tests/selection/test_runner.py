@@ -225,7 +225,7 @@ def test_a_journal_of_other_images_is_refused(net: Supernet, tmp_path: pathlib.P
     )
 
     def search() -> None:
-        found = Unscored(net, data, selection, SOURCE, _objectives(net))
+        found = Unscored(net, data, selection, SOURCE, _objectives(net), _evaluator(net))
         found.run(BUDGETS, str(tmp_path / "search"))
 
     for _ in range(2):  # the journal is that of the same images

@@ -92,6 +92,23 @@ def test_two_processes_find_what_one_does(
     assert found == sorted(lines)
 
 
+def test_the_journal_of_another_search_is_refused_by_all_processes(
+    run_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Which the chief alone reads; the others would wait for it."""
+    (tmp_path / "journal.jsonl").write_text('{"source": "another"}\n')
+    flags = [*_both_budgets(run_dir, tmp_path), "--multi_worker"]
+    hosts = free_hosts(2)
+    with (
+        Process("tools.search", *flags, hosts=hosts, index=0) as chief,
+        Process("tools.search", *flags, hosts=hosts, index=1) as other,
+    ):
+        ends = [chief.end(), other.end()]
+    for code, stderr in ends:
+        assert code == 2
+        assert "journal.jsonl belongs to a search of another checkpoint" in stderr
+
+
 def test_selecting_again_takes_no_tensorflow(
     search_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

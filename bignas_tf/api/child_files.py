@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -42,17 +41,17 @@ def checked(rerank: str) -> Reranking:
     return which
 
 
-@contextlib.contextmanager
 def scorer(
-    run: Run, task: BigNASConfig, evaluator: Evaluator, form: str
-) -> Iterator[Callable[[Split, Architecture], Converted]]:
-    """Gives a function that converts a child and scores its file; see `runner.FileScorer`.
+    run: Run, task: BigNASConfig, evaluator: Evaluator, form: str, elsewhere: Disposable
+) -> Callable[[Split, Architecture], Converted]:
+    """Makes a function that converts a child and scores its file; see `runner.FileScorer`.
 
     Args:
       run: whose children they are.
       task: of the search: its images.
       evaluator: of the search.
       form: of the files, one of `tflite.KINDS`.
+      elsewhere: what converts; open while the function is used.
     """
     net, models = run.supernet, counting.model_space_of(run)
     calibration: list[np.ndarray] = []
@@ -71,8 +70,7 @@ def scorer(
         figures = found.figures({})
         return Converted(figures.accuracy, figures.lost, figures.lost_error)
 
-    with Disposable() as elsewhere:
-        yield score
+    return score
 
 
 def _scored(made: bytes, split: Split, logits: Iterable[np.ndarray]) -> measure.Score:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import os
 from collections.abc import Mapping, Sequence
@@ -80,16 +79,15 @@ def search(
     options = objectives.Options(threads, table, latency_command)
     changes = config_lib.changes(task.train_data, run.config.task.train_data)
     folder = os.fspath(output_dir)
-    with contextlib.ExitStack() as stack:
-        costs = objectives.build(list(names), run, options, stack.enter_context(Disposable()))
+    with Disposable() as elsewhere:
+        costs = objectives.build(list(names), run, options, elsewhere)
         evaluator = evaluators.evaluator_of(run, task)
         searching = runner.Search(
             run.supernet, task.train_data, task.selection, run.source, costs, evaluator, changes
         )
         reranking = None
         if which is not None:
-            score = stack.enter_context(child_files.scorer(run, task, evaluator, which.form))
-            reranking = which, score
+            reranking = which, child_files.scorer(run, task, evaluator, which.form, elsewhere)
         result = searching.run(limits, folder, show, reranking)
     if chief:
         selecting.show_selected(result, show)

@@ -75,14 +75,14 @@ def test_a_lack_of_memory_is_known_as_one(elsewhere: Disposable) -> None:
 
 
 @pytest.mark.slow
-def test_a_child_whose_conversion_raises_has_failed(tmp_path: pathlib.Path) -> None:
+def test_a_child_whose_conversion_raises_has_failed(
+    elsewhere: Disposable, tmp_path: pathlib.Path
+) -> None:
     net, config = digits.supernet(), digits.parse(tmp_path)
     # Its children lack the layers that the weights are for, so that setting them raises.
     stages = [stage | {"se_ratio": 0.0} for stage in digits.SPACE["stages"]]
     run = checkpoints.Run(str(tmp_path), config, digits.space(), net, "", 0, "")
     other = dataclasses.replace(run, space=presets.from_dict(digits.SPACE | {"stages": stages}))
-    with (
-        child_files.scorer(other, config.task, digits.evaluator(net), "float32") as score,
-        pytest.raises(errors.RunError, match=r"^ValueError: "),
-    ):
+    score = child_files.scorer(other, config.task, digits.evaluator(net), "float32", elsewhere)
+    with pytest.raises(errors.RunError, match=r"^ValueError: "):
         score(digits.batches("train[1300:1364]"), net.space.smallest())

@@ -71,19 +71,26 @@ def test_a_search_that_is_killed_ends_as_the_others_do(
     assert (tmp_path / "search.json").read_text() == (search_dir / "search.json").read_text()
 
 
+def _by_two(
+    run_dir: pathlib.Path, output_dir: pathlib.Path
+) -> tuple[list[tuple[int, str]], Process, Process]:
+    """A search for both budgets by two processes: how each ended, and both, the chief first."""
+    flags = [*_both_budgets(run_dir, output_dir), "--multi_worker"]
+    hosts = free_hosts(2)
+    with (
+        Process("tools.search", *flags, hosts=hosts, index=0) as chief,
+        Process("tools.search", *flags, hosts=hosts, index=1) as other,
+    ):
+        return [chief.end(), other.end()], chief, other
+
+
 def test_two_processes_find_what_one_does(
     run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     """They find a third of a journal, which only the chief reads."""
     lines = (search_dir / "journal.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "journal.jsonl").write_text("".join(lines[: len(lines) // 3]))
-    flags = [*_both_budgets(run_dir, tmp_path), "--multi_worker"]
-    hosts = free_hosts(2)
-    with (
-        Process("tools.search", *flags, hosts=hosts, index=0) as chief,
-        Process("tools.search", *flags, hosts=hosts, index=1) as other,
-    ):
-        ends = [chief.end(), other.end()]
+    ends, chief, other = _by_two(run_dir, tmp_path)
     assert [code for code, _ in ends] == [0, 0], "\n".join(stderr for _, stderr in ends)
     assert other.lines == []
     assert sum("(known)" in line for line in chief.lines) == len(lines) // 3 - 1
@@ -97,13 +104,7 @@ def test_the_journal_of_another_search_is_refused_by_all_processes(
 ) -> None:
     """Which the chief alone reads; the others would wait for it."""
     (tmp_path / "journal.jsonl").write_text('{"source": "another"}\n')
-    flags = [*_both_budgets(run_dir, tmp_path), "--multi_worker"]
-    hosts = free_hosts(2)
-    with (
-        Process("tools.search", *flags, hosts=hosts, index=0) as chief,
-        Process("tools.search", *flags, hosts=hosts, index=1) as other,
-    ):
-        ends = [chief.end(), other.end()]
+    ends, _, _ = _by_two(run_dir, tmp_path)
     for code, stderr in ends:
         assert code == 2
         assert "journal.jsonl belongs to a search of another checkpoint" in stderr

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TypeGuard, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeGuard, TypeVar
 
 from bignas_tf import errors
 
 T = TypeVar("T")
+_ABSENT = "not set"
 
 
 def is_whole(value: object, least: float = -math.inf, most: float = math.inf) -> TypeGuard[int]:
@@ -19,6 +20,25 @@ def is_whole(value: object, least: float = -math.inf, most: float = math.inf) ->
 def is_number(value: object) -> TypeGuard[float]:
     """Whether it is a number; a bool is none, NaN is one."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs between two objects, by dotted names such as "task.seed".
+
+    Returns:
+      What each was, and what it is now; "not set" where one of them has no such value.
+    """
+    was, new = dict(_leaves(before, "")), dict(_leaves(now, ""))
+    pairs = {name: (was.get(name, _ABSENT), new.get(name, _ABSENT)) for name in new | was}
+    return {name: (old, value) for name, (old, value) in pairs.items() if old != value}
+
+
+def _leaves(group: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in group.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 class Value:

@@ -7,14 +7,17 @@ each line there is written with all those before it, so a kill leaves the old ob
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import os
 import pathlib
 import secrets
 from collections.abc import Callable
 from typing import Protocol
 
-from bignas_tf import errors, files, full_disk, locking
+from bignas_tf import errors, files, full_disk, locking, plain
 
+_MOST_CHANGES = 4  # that a message lists
 OWNER = ".owner"  # how the file beside a remote one ends that says who writes it
 
 
@@ -87,7 +90,7 @@ def take_up(
         whole = text[: text.rfind("\n") + 1]
         first, *lines = whole.split("\n") if whole else (text,)
         if not (first == head if whole else head.startswith(first)):
-            raise errors.UsageError(f"{os.fspath(path)} {other}")
+            raise errors.UsageError(f"{os.fspath(path)} {other}{_changed(first, head)}")
         for number, line in enumerate(lines[:-1], 2):
             try:
                 take(line)
@@ -97,6 +100,19 @@ def take_up(
         if not whole:
             file.append(head)
         stack.pop_all()
+
+
+def _changed(first: str, head: str) -> str:
+    """Which values of two first lines differ, in brackets; "" if it is no line of values."""
+    try:
+        changes = plain.changes(json.loads(first), json.loads(head))
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    listed = (
+        f"{name} was {errors.shown(was)}, is now {errors.shown(now)}"
+        for name, (was, now) in itertools.islice(changes.items(), _MOST_CHANGES)
+    )
+    return f" ({'; '.join(listed)})"
 
 
 def _damaged(path: str | os.PathLike[str], where: str) -> errors.UsageError:

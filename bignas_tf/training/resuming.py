@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, plain
 from bignas_tf.data import identity
 from bignas_tf.data.config import DataConfig
 from bignas_tf.search_space.space import SearchSpace
@@ -25,7 +24,6 @@ _FIXED = (
     "trainer.optimizer_config.optimizer.type",
 )
 _BATCH = "task.train_data.global_batch_size"
-_ABSENT = "not set"
 
 
 def check(checkpoint: str, config: cfg.ExperimentConfig, space: SearchSpace) -> list[str]:
@@ -73,23 +71,19 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
             f"{error}; restore it, because nothing else says what the weights are for (without "
             "the file the run continues unchecked)"
         ) from error
-    was, now = _values(before), _values(config)
-    names = [name for name in now | was if was.get(name, _ABSENT) != now.get(name, _ABSENT)]
+    changed = plain.changes(_values(before), _values(config))
     for name in _FIXED:
-        if name in names:
+        if name in changed:
+            was, now = changed[name]
             raise errors.UsageError(
-                f"{name} was {was.get(name)!r} in the run in {model_dir} and is now "
-                f"{now.get(name)!r}, with which its weights cannot be trained further; set it "
-                "back, or use another model_dir (task.init_checkpoint starts a new run from the "
-                "weights of this one)"
+                f"{name} was {was!r} in the run in {model_dir} and is now {now!r}, with which its "
+                "weights cannot be trained further; set it back, or use another model_dir "
+                "(task.init_checkpoint starts a new run from the weights of this one)"
             )
-    if _BATCH in names and config.trainer.for_batch:
-        raise _jumps(was.get(_BATCH), now[_BATCH], model_dir)
+    if _BATCH in changed and config.trainer.for_batch:
+        raise _jumps(*changed[_BATCH], model_dir)
     _check_images(model_dir, before.task.train_data, config.task.train_data)
-    return [
-        f"  changed: {name} was {was.get(name, _ABSENT)}, is now {now.get(name, _ABSENT)}"
-        for name in names
-    ]
+    return [f"  changed: {name} was {was}, is now {now}" for name, (was, now) in changed.items()]
 
 
 def _check_images(model_dir: str, before: DataConfig, now: DataConfig) -> None:
@@ -116,13 +110,5 @@ def _jumps(was: Any, now: Any, model_dir: str) -> errors.UsageError:
 
 
 def _values(config: cfg.ExperimentConfig) -> dict[str, Any]:
-    """The values of a configuration by their dotted names, with lists for tuples as YAML has."""
-    return dict(_flat(json.loads(json.dumps(config.as_dict())), ""))
-
-
-def _flat(group: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, value in group.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+    """The values of a configuration, with lists for tuples as YAML has."""
+    return dict(json.loads(json.dumps(config.as_dict())))

@@ -287,4 +287,5 @@ def test_the_folder_of_a_search_with_other_splits_is_refused(
     flags = _flags(run_dir, search_dir) | {"params_override": override}
     error = commands.refuse(forks, "search", **flags)
     assert "belongs to a search of another checkpoint, or with other splits" in error
+    assert "(seen.ranking_split was 'train[1200:]', is now 'train[1300:]')" in error
     assert (search_dir / "search.json").read_text() == before

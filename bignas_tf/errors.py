@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 _UNSHOWN = "a value too large to show"
 # A GPU's memory was too full for a copy from the host. TensorFlow calls that an InternalError.
 _NO_ROOM_FOR_A_COPY = "Dst tensor is not initialized"
@@ -51,6 +53,12 @@ def require(fits: bool, name: str, value: object, takes: str) -> None:
     """
     if not fits:
         raise UsageError(f"{name} is {shown(value)}; it takes {takes}")
+
+
+def require_one_of(name: str, value: object, allowed: Collection[object]) -> None:
+    """Refuses a value that is none of those allowed; see `require`."""
+    if value not in allowed:
+        raise UsageError(f"{name} is {shown(value)}; choose from {list(allowed)}")
 
 
 def one_line(error: BaseException | str, most: int = 300) -> str:

@@ -80,8 +80,7 @@ def train_garden(
       UsageError: an unknown mode, no images, a backbone that does not fit, nothing to evaluate, or
         another training in the folder.
     """
-    if mode not in MODES:
-        raise errors.UsageError(f"mode is {errors.shown(mode)}; choose from {list(MODES)}")
+    errors.require_one_of("mode", mode, MODES)
     model_dir, task = os.fspath(model_dir), config.task
     if mode != "train":
         _check_images(task.validation_data, "task.validation_data")
@@ -126,10 +125,7 @@ def export_garden(
 
     from bignas_tf.garden import gate
 
-    if input_type not in INPUTS:
-        raise errors.UsageError(
-            f"input_type is {errors.shown(input_type)}; choose from {list(INPUTS)}"
-        )
+    errors.require_one_of("input_type", input_type, INPUTS)
     checkpoint = _checkpoint(os.fspath(model_dir))
     height, width = _sides(config.task.model)
     if height is None or width is None:

@@ -161,9 +161,8 @@ def _times(path: str, entries: list[dict[str, Any]]) -> dict[Part, float]:
 
 
 def _part(entry: Any) -> Part:
-    kind = entry.get("part") if isinstance(entry, dict) else None
-    if kind not in list(_KINDS):
-        raise errors.UsageError(f"part is {errors.shown(kind)}; choose from {list(_KINDS)}")
+    kind: Any = entry.get("part") if isinstance(entry, dict) else None
+    errors.require_one_of("part", kind, list(_KINDS))  # a list is not hashable
     fields = {field.name: field for field in dataclasses.fields(_KINDS[kind])}
     needed = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
     given = {name: value for name, value in entry.items() if name not in ("part", "ms")}

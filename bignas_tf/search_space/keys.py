@@ -1,29 +1,12 @@
-"""Keys and values of a mapping from YAML, against the dataclass that it describes."""
+"""Keys of a mapping from YAML, against the dataclass that it describes."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Collection
 from typing import Any
 
 from bignas_tf import errors
-
-
-def chosen(given: str, value: object, allowed: Collection[str]) -> object:
-    """Returns a value that is one of those allowed.
-
-    Args:
-      given: the field and its value, as a message begins.
-      value: of the field.
-      allowed: the values that it takes.
-
-    Raises:
-      UsageError: it is another one.
-    """
-    if value not in allowed:
-        raise errors.UsageError(f"{given}; choose from {allowed}")
-    return value
 
 
 def check_keys(cls: type, value: object, source: str) -> dict[str, Any]:

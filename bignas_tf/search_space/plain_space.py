@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from bignas_tf import errors, plain
 from bignas_tf.search_space import plain_style, style
 from bignas_tf.search_space.architecture import MOST_CHANNELS, PER_LAYER, Stage
-from bignas_tf.search_space.keys import check_keys, chosen
+from bignas_tf.search_space.keys import check_keys
 from bignas_tf.search_space.space import PADDINGS, SearchSpace
 
 _NAMED = {"padding": PADDINGS, "activation": style.ACTIVATIONS}
@@ -56,9 +56,10 @@ def _field(source: str, name: str, value: object, most: int | None) -> Any:
         return value
     if name == "style":
         return plain_style.from_dict(value, f"{source}: style")
-    given = f"{source}: {name} is {errors.shown(value)}"
     if name in _NAMED:
-        return chosen(given, value, _NAMED[name])
+        errors.require_one_of(f"{source}: {name}", value, _NAMED[name])
+        return value
+    given = f"{source}: {name} is {errors.shown(value)}"
     if name in _READERS:
         return _READERS[name](given, value)
     return _integers(given, value, most)

@@ -6,7 +6,7 @@ from typing import Any
 
 from bignas_tf import errors, plain
 from bignas_tf.search_space import style
-from bignas_tf.search_space.keys import check_keys, chosen
+from bignas_tf.search_space.keys import check_keys
 from bignas_tf.search_space.style import SqueezeExcite, Style
 
 _NAMED = {
@@ -49,9 +49,10 @@ def _made(cls: type, value: object, source: str) -> Any:
 def _field(source: str, name: str, value: Any) -> Any:
     if name == "squeeze_excite":
         return _made(SqueezeExcite, value, f"{source}: squeeze_excite")
-    given = f"{source}: {name} is {errors.shown(value)}"
     if name in _NAMED:
-        return chosen(given, value, _NAMED[name])
+        errors.require_one_of(f"{source}: {name}", value, _NAMED[name])
+        return value
+    given = f"{source}: {name} is {errors.shown(value)}"
     if name == "divisor":
         if not plain.is_whole(value, 1, _MOST_DIVISOR):
             raise errors.UsageError(f"{given}; it takes 1 to {_MOST_DIVISOR}")

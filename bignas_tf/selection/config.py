@@ -125,10 +125,8 @@ def _entries(config: SelectionConfig, name: str, least: int) -> list[object]:
 
 
 def _check_strategy(config: SelectionConfig) -> None:
-    if config.strategy not in STRATEGIES:
-        raise _wrong("strategy", config.strategy, f"choose from {list(STRATEGIES)}")
-    if config.prefer not in candidates.PREFERENCES:
-        raise _wrong("prefer", config.prefer, f"choose from {list(candidates.PREFERENCES)}")
+    errors.require_one_of("task.selection.strategy", config.strategy, STRATEGIES)
+    errors.require_one_of("task.selection.prefer", config.prefer, candidates.PREFERENCES)
     if config.strategy != "coarse_to_fine" and not config.evaluations:
         raise errors.UsageError(
             f"the strategy {config.strategy!r} does not end by itself; set "

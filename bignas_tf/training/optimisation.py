@@ -45,8 +45,7 @@ def check(trainer: cfg.TrainerConfig) -> None:
 
 def _check_type(where: str, choices: hyperparams.OneOfConfig) -> None:
     allowed = [field.name for field in dataclasses.fields(choices) if field.name != "type"]
-    if choices.type not in allowed:
-        raise errors.UsageError(f"{where} is {errors.shown(choices.type)}; choose from {allowed}")
+    errors.require_one_of(where, choices.type, allowed)
 
 
 def _check_numbers(where: str, chosen: hyperparams.Config) -> None:

@@ -8,7 +8,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors, plain
 from bignas_tf.data import config as data_config
-from bignas_tf.errors import require
+from bignas_tf.errors import require, require_one_of
 from bignas_tf.modeling import elastic_model
 from bignas_tf.search_space import presets
 from bignas_tf.selection import config as selection_config
@@ -43,7 +43,7 @@ def validate(config: cfg.ExperimentConfig) -> None:
     _check_runtime(config.runtime, task.model.execution)
     replicas = task.model.norm_replicas
     require(replicas >= 0, "task.model.norm_replicas", replicas, "0 (all) or more")
-    _one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
+    require_one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
     _check_sandwich(task.sandwich)
     _check_branches(config)
     _check_distillation(task.distillation, task.sandwich)
@@ -59,7 +59,7 @@ def validate_trained(task: BigNASConfig) -> None:
     Raises:
       UsageError: names the field, its value and what is allowed.
     """
-    _one_of("task.model.execution", task.model.execution, EXECUTIONS)
+    require_one_of("task.model.execution", task.model.execution, EXECUTIONS)
     selection_config.validate(task.selection)
     data_config.validate(task.train_data)
 
@@ -88,10 +88,12 @@ def _check_data(task: BigNASConfig) -> None:
 
 
 def _check_runtime(runtime: cfg.RuntimeConfig, execution: str) -> None:
-    _one_of("runtime.distribution_strategy", runtime.distribution_strategy, STRATEGIES)
+    require_one_of("runtime.distribution_strategy", runtime.distribution_strategy, STRATEGIES)
     require(runtime.num_gpus >= 0, "runtime.num_gpus", runtime.num_gpus, "0 or more")
     if runtime.mixed_precision_dtype:
-        _one_of("runtime.mixed_precision_dtype", runtime.mixed_precision_dtype, COMPUTE_TYPES)
+        require_one_of(
+            "runtime.mixed_precision_dtype", runtime.mixed_precision_dtype, COMPUTE_TYPES
+        )
     if runtime.enable_xla and execution != "mask":
         raise errors.UsageError(
             "runtime.enable_xla would compile slices again for every child; set "
@@ -131,7 +133,7 @@ def _check_sandwich(config: SandwichConfig) -> None:
     require(fits, "task.sandwich.num_random", config.num_random, f"0 to {_MOST_RANDOM}")
     if not config.num_children:
         raise errors.UsageError("task.sandwich trains no child; set num_random to 1 or more")
-    _one_of("task.sandwich.resolutions", config.resolutions, RESOLUTIONS)
+    require_one_of("task.sandwich.resolutions", config.resolutions, RESOLUTIONS)
 
 
 def _check_branches(config: cfg.ExperimentConfig) -> None:
@@ -148,7 +150,7 @@ def _check_branches(config: cfg.ExperimentConfig) -> None:
 
 def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) -> None:
     where = "task.distillation"
-    _one_of(f"{where}.divergence", config.divergence, DIVERGENCES)
+    require_one_of(f"{where}.divergence", config.divergence, DIVERGENCES)
     require(0.0 <= config.weight <= 1.0, f"{where}.weight", config.weight, "0 to 1")
     require(config.ramp_steps >= 0, f"{where}.ramp_steps", config.ramp_steps, "0 or more")
     if not config.alpha_min < config.alpha_max or 0.0 in (config.alpha_min, config.alpha_max):
@@ -175,8 +177,3 @@ def _check_regularisation(config: RegularisationConfig) -> None:
         value = getattr(config, name)
         require(0.0 <= value < 1.0, f"{where}.{name}", value, "0 or more, and less than 1")
     require(0.0 <= decay < math.inf, f"{where}.weight_decay", decay, "0 or more")
-
-
-def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise errors.UsageError(f"{name} is {errors.shown(value)}; choose from {list(allowed)}")

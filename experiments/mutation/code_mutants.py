@@ -68,7 +68,7 @@ def _all(root: pathlib.Path, path: pathlib.Path) -> Iterator[tuple[str, Position
 
     source = path.read_text()
     nodes = list(ast_nodes(get_ast(source)))
-    left_alone = list(annotations(source))
+    left_alone = list(annotated(source))
     for name in plugins.operator_names():
         operator = plugins.get_operator(name)
         if operator.arguments():  # for names that its user gives
@@ -81,7 +81,7 @@ def _all(root: pathlib.Path, path: pathlib.Path) -> Iterator[tuple[str, Position
                 yield name.split("_")[0], (tuple(start), tuple(end)), mutant
 
 
-def annotations(source: str) -> Iterator[Position]:
+def annotated(source: str) -> Iterator[Position]:
     """Where the annotations of a file stand, which nothing evaluates."""
     for node in ast.walk(ast.parse(source)):
         for field in ("annotation", "returns"):

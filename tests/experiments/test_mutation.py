@@ -19,7 +19,7 @@ def first(values: list[int | None], start: int = 1 - 1) -> int | None:
 
 def test_annotations_are_left_alone() -> None:
     lines = SOURCE.splitlines()
-    places = sorted(code_mutants.annotations(SOURCE))
+    places = sorted(code_mutants.annotated(SOURCE))
     texts = [lines[line - 1][start:end] for (line, start), (_, end) in places]
     assert texts == ["list[int | None]", "int", "int | None", "int | None"]
 

@@ -50,11 +50,16 @@ class Loader(yaml.SafeLoader):
         return node
 
 
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """Puts in quotes whatever text `Loader` would read as a number."""
+
+
+for _each in (Loader, _Dumper):
+    _each.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
+        list("-+0123456789"),
+    )
 
 
 def load(text: str) -> Any:
@@ -74,6 +79,11 @@ def load(text: str) -> Any:
         return loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def dump(value: Any) -> str:
+    """Writes plain data, in the order that it has, as `load` reads it."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
 
 
 def _count(node: yaml.Node, counted: dict[int, int]) -> int:

@@ -33,6 +33,14 @@ def test_ordinary_yaml_is_read(text: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["12e4", "1e-5", "1.5", "007", "null", "yes", "a: b", "2020-01-01"]
+)
+def test_text_is_read_as_it_was_written(text: str) -> None:
+    value = {"text": text, "number": 1e-5, "list": [text]}
+    assert strict_yaml.load(strict_yaml.dump(value)) == value
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("a: 1\nb: 2\na: 3\n", "the key 'a' is given twice"),

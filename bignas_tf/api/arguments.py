@@ -34,16 +34,22 @@ def check_run(run: object) -> None:
         )
 
 
-def check_numbers(**given: tuple[int, int] | tuple[int, int, int]) -> None:
-    """Checks whole numbers, each with the least and, if there is one, the most that it may be.
+def whole(name: str, value: int, least: int, most: int | None = None) -> int:
+    """A whole number as Python's; NumPy's, which fit into no JSON, are taken, too.
+
+    Args:
+      name: of the argument.
+      value: that was given.
+      least: that it may be.
+      most: that it may be, if there is a bound.
 
     Raises:
       UsageError: names the argument, its value and what is allowed.
     """
-    for name, (value, least, *most) in given.items():
-        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)  # NumPy's, too
-        if not whole or value < least or value > max(most, default=value):
-            allowed = " to ".join(map(str, (least, *most)))
-            raise errors.UsageError(
-                f"{name} is {errors.shown(value)}; it takes a whole number from {allowed}"
-            )
+    number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not number or value < least or (most is not None and value > most):
+        allowed = f"{least}" if most is None else f"{least} to {most}"
+        raise errors.UsageError(
+            f"{name} is {errors.shown(value)}; it takes a whole number from {allowed}"
+        )
+    return int(value)

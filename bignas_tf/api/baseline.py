@@ -92,6 +92,7 @@ def baseline(
     """
     began = time.monotonic() if began is None else began
     errors.require(0.0 < minutes < math.inf, "minutes", minutes, "a number above 0")
+    minutes = float(minutes)
     arguments.check_run(run)
     chosen, task = presets.child(run.space, architecture), run.config.task
     data = task.train_data

@@ -138,7 +138,4 @@ def model_space_of(
 
 
 def _checked(name: str, given: int | None, most: int) -> int | None:
-    if given is None:
-        return None
-    arguments.check_numbers(**{name: (given, 1, most)})
-    return int(given)  # NumPy's integers would overflow in a count, and fit into no JSON
+    return None if given is None else arguments.whole(name, given, 1, most)

@@ -39,7 +39,7 @@ def save_images(
         written.
       RunError: there is no room.
     """
-    arguments.check_numbers(images=(images, 1))
+    images = arguments.whole("images", images, 1)
     task = config.task
     names = sources.class_names(task.train_data)
     split = split or task.selection.reporting_split

@@ -157,7 +157,7 @@ def convert(
         from before exports had weights.
       RunError: a format cannot be made, or its logits are wrong.
     """
-    arguments.check_numbers(calibration_images=(calibration_images, 1))
+    calibration_images = arguments.whole("calibration_images", calibration_images, 1)
     formats = arguments.listed(formats)
     converter.check(formats)
     arguments.check_run(run)

@@ -99,7 +99,8 @@ def judge(
         trained one child alone, or an output that cannot be written.
       RunError: a logit is NaN or infinite, or memory ran out.
     """
-    arguments.check_numbers(children=(children, 1), seed=(seed, 0), images=(images, 0))
+    children, seed = arguments.whole("children", children, 1), arguments.whole("seed", seed, 0)
+    images = arguments.whole("images", images, 0)
     arguments.check_run(run)
     path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
     files.make_place(path, "output")

@@ -56,7 +56,10 @@ def latency_table(
         installed.
       RunError: a part cannot be measured.
     """
-    arguments.check_numbers(children=(children, 2), threads=(threads, 1))
+    children, threads = (
+        arguments.whole("children", children, 2),
+        arguments.whole("threads", threads, 1),
+    )
     path, show = os.fspath(path), console.or_silent(show)
     models = counting.model_space_of(space, num_classes, input_channels)
     sides = _resolutions(models.space, arguments.listed(resolutions))

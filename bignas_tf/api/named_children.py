@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bignas_tf import errors, workers
+from bignas_tf import errors
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
@@ -43,13 +43,10 @@ class NamedChildren:
           OutOfMemoryError: one of several workers has too little memory.
         """
         evaluator = Evaluator(supernet, self._calibration)
-        several = workers.many(supernet.distribute_strategy)
 
         def top1() -> dict[str, float | errors.RunError]:
             found: dict[Architecture, float | errors.RunError] = {}
             for child, outcome in evaluator.attempts(self._children.values(), self._images):
-                if isinstance(outcome, errors.OutOfMemoryError) and several:
-                    raise outcome  # the others wait for this worker's part of the child
                 found[child] = outcome if isinstance(outcome, errors.RunError) else outcome.top1
             return {name: found[child] for name, child in self._children.items()}
 

@@ -63,7 +63,7 @@ def search(
         search uses.
       RunError: no candidate within a budget could be scored.
     """
-    arguments.check_numbers(threads=(threads, 1))
+    threads = arguments.whole("threads", threads, 1)
     arguments.check_run(run)
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
     task = _overridden(run.config, params_override).task

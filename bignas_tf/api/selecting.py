@@ -44,7 +44,6 @@ def select(
     """
     limits = read_budgets(budgets)
     which = None if rerank is None else reranking.parse(rerank)
-    files.make_folder(output_dir)
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
         raise errors.UsageError(
             f"{os.fspath(output_dir)} is the folder of the search itself; choose another output_dir"
@@ -53,6 +52,7 @@ def select(
     if prefer is not None:
         found = found.preferring(prefer)
     selected = selecting.select_again(found, budgets_lib.ordered(limits), which)
+    files.make_folder(output_dir)
     with journal.no_search(output_dir):
         _check_replaced(output_dir, found)
         result_lib.write(output_dir, selected)

@@ -24,6 +24,7 @@ _AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
 _FEATURE, _IMAGE = 1, 2  # ContentProperties
 _NORMALISATION = 1  # ProcessUnitOptions
 _COLOUR_SPACES = {3: 1, 1: 2}  # channels: ColorSpaceType RGB, GRAYSCALE
+_UNKNOWN = 0  # ColorSpaceType
 _PATCHES = "patches"
 _OFFSET = "UOffsetTRelative"
 _Field = tuple[str, int]  # how flatbuffers writes it, and the value or its position
@@ -120,7 +121,7 @@ def _image(writer: _Writer, shape: Sequence[int]) -> _Field:
     """TensorMetadata of the input: pixels are fed as they are, so mean 0 and deviation 1."""
     _, height, width, channels = shape
     size = writer.table(("Uint32", width), ("Uint32", height))
-    properties = writer.table(("Int8", _COLOUR_SPACES[channels]), size)
+    properties = writer.table(("Int8", _COLOUR_SPACES.get(channels, _UNKNOWN)), size)
     options = writer.table(writer.floats([0.0]), writer.floats([1.0]))
     return writer.table(
         writer.text(_PATCHES),

@@ -20,7 +20,8 @@ _NAMED_BY = {
 }
 CROPS = ("inception", "pad", "none")
 # Beyond these a batch or a patch alone would fill the memory of any machine.
-_MOST = {"base_size": 1 << 13, "num_classes": 1 << 22, "global_batch_size": 1 << 20}
+MOST_BATCH = 1 << 20
+_MOST = {"base_size": 1 << 13, "num_classes": 1 << 22, "global_batch_size": MOST_BATCH}
 _MOST_PREFETCHED, _MOST_EXAMPLES = 10_000, 2**31 - 1
 _SEEDS = 2**32  # a seed combined with a position must stay an int64
 

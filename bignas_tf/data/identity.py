@@ -113,12 +113,18 @@ def _touches(use: DataConfig, now: BySplit, changed: set[str]) -> bool:
 
 
 def same_data_set(first: DataConfig, second: DataConfig) -> bool:
-    """Whether two configs name one data set, whatever is in it and however they spell it."""
+    """Whether two configs name one data set, whatever is in it.
+
+    Paths may be spelt in several ways, TFDS data sets may have versions; but TFRecords are the same
+    only by the same patterns, whatever files those match.
+    """
     return _known_by(first) == _known_by(second)
 
 
 def _known_by(config: DataConfig) -> tuple[str, list[str]]:
     """What a data set is known by; of local files their absolute paths."""
+    if config.source == "tfds":
+        return config.source, [str(config.tfds_name).partition(":")[0]]
     if config.source == "tfrecord":
         return config.source, sorted(map(_absolute, sources.as_patterns(config.input_path)))
     name = str(config_lib.images_name(config))

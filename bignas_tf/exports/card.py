@@ -159,9 +159,15 @@ def _drawing(child: tf_keras.Model) -> Iterator[str]:
         if isinstance(layer, layers.DepthwiseConv2D):
             block = layer.name.removesuffix("_depthwise_conv")
             operations = _operations(child, block, layer, names)
-            yield _line(block, operations, child.get_layer(f"{block}_add"))
+            added = f"{block}_add"  # where there is a skip
+            last = added if added in names else f"{block}_project_norm"
+            yield _line(block, operations, child.get_layer(last))
     yield _line("head", "conv 1x1", child.get_layer("head_conv"))
-    yield f"{'classifier':<16} {'mean of positions, dense':<42} {child.output_shape[-1]}"
+    if "head_mix" in names:
+        features = child.get_layer("head_mix").output_shape[-1]
+        yield f"{'':<16} {'mean of positions, dense':<42} {features}"
+    reads = "dense" if "head_mix" in names else "mean of positions, dense"
+    yield f"{'classifier':<16} {reads:<42} {child.output_shape[-1]}"
 
 
 def _operations(child: tf_keras.Model, block: str, depthwise: layers.Layer, names: set[str]) -> str:

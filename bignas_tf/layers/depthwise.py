@@ -15,7 +15,7 @@ class ElasticDepthwise(tf_keras.layers.Layer):
     A smaller kernel is the centre of the largest (paper, Section 3.1), or that of the next larger
     one times a matrix that is learnt, the same for all channels (Once-for-all,
     https://arxiv.org/abs/1908.09791, Section 3.3). Kernels are odd, so both see the same centres
-    at any stride and with either padding.
+    at any stride and with either padding; but not a kernel of 1, at stride 2, as SAME pads.
 
     Args:
       width: widest input.

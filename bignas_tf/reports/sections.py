@@ -19,7 +19,7 @@ from bignas_tf.selection.result import SearchResult
 def summary(run: ReportedRun) -> Iterator[str]:
     space = run.space
     yield markup.paragraph(
-        f"Search space {space.name}: {space.count_architectures():.2g} children at "
+        f"Search space {space.name}: {words.large(space.count_architectures())} children at "
         f"{min(space.eval_resolutions)} to {max(space.eval_resolutions)} px, all in one set of "
         "shared weights."
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from bignas_tf.accuracy import Accuracy
@@ -13,6 +15,11 @@ from bignas_tf.selection.converted import Converted
 from bignas_tf.selection.judged import JudgedChild, Judgement
 from bignas_tf.selection.objectives import Quantity
 from bignas_tf.selection.selected import Selected
+
+
+def large(number: int) -> str:
+    """A number by its size, such as "5.4e+09"; of those that no float holds the power of ten."""
+    return f"{number:.2g}" if number < sys.float_info.max else f"1e+{math.log10(number):.0f}"
 
 
 def limits(budget: Budget, objectives: Mapping[str, Quantity]) -> str:

@@ -132,9 +132,23 @@ def _check_space(space: SearchSpace, source: str) -> None:
         _check_stride(f"{where}: stride", stage.stride)
         if any(kernel % 2 == 0 for kernel in stage.kernels):
             raise errors.UsageError(f"{where}: kernels are {stage.kernels}; only odd ones")
+        if space.padding == "same":
+            _check_centres(stage, where)
         narrowest_input = min(narrowest, *stage.widths) if stage.max_depth > 1 else narrowest
         _check_units(space.style.squeeze_excite.of, stage, narrowest_input, where)
         narrowest = min(stage.widths)
+
+
+def _check_centres(stage: Stage, where: str) -> None:
+    """Refuses a kernel of 1 whose centres are not those of the larger ones.
+
+    At stride 2, SAME would pad an even side by -1 for it; it pads by 0 and sees other pixels.
+    """
+    if stage.stride > 1 and stage.kernels[0] == 1 < len(stage.kernels):
+        raise errors.UsageError(
+            f"{where}: kernels are {stage.kernels} at stride {stage.stride}, where 1 would see "
+            "other pixels than the centre of a larger one; leave 1 out, or set padding: symmetric"
+        )
 
 
 def _check_units(se_base: str, stage: Stage, narrowest: int, where: str) -> None:

@@ -123,7 +123,7 @@ def get(name: str) -> SearchSpace:
     """
     if name in PRESETS:
         return PRESETS[name]()
-    if files.is_file(name):
+    if name and files.is_file(name):
         try:
             return from_dict(strict_yaml.load(files.read_text(name)), name)
         except errors.UsageError:
@@ -146,7 +146,7 @@ def to_yaml(space: SearchSpace) -> str:
             return {name: plain(item) for name, item in value.items()}
         return [plain(item) for item in value] if isinstance(value, tuple) else value
 
-    return yaml.safe_dump(plain(space.content()), sort_keys=False)
+    return strict_yaml.dump(plain(space.content()))
 
 
 def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Architecture:

@@ -29,10 +29,12 @@ class Budget:
         if not self.limits:
             raise errors.UsageError("a budget has no limit; give one, as in mflops=4")
         for name, limit in self.limits.items():
-            if not (isinstance(limit, numbers.Real) and 0 < limit < math.inf):
+            number = isinstance(limit, numbers.Real) and not isinstance(limit, bool)
+            if not (number and 0 < limit < math.inf):
                 raise _no_limit(name, limit)
-        # Equal budgets have one name.
-        object.__setattr__(self, "limits", dict(sorted(self.limits.items())))
+        # Equal budgets have one name, and NumPy's numbers fit into no JSON.
+        limits = {name: float(limit) for name, limit in sorted(self.limits.items())}
+        object.__setattr__(self, "limits", limits)
 
     def __hash__(self) -> int:
         return hash(self.name)

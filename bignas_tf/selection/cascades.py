@@ -84,6 +84,8 @@ class Cascade:
             raise errors.UsageError(
                 f"cascade {self.text!r}: a threshold is a probability above 0, up to {MOST_SURE}"
             )
+        # NumPy's numbers fit into no JSON.
+        object.__setattr__(self, "thresholds", tuple(map(float, self.thresholds)))
 
     @property
     def text(self) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 from official.modeling import hyperparams
 
 from bignas_tf import errors, plain
+from bignas_tf.data.config import MOST_BATCH
 from bignas_tf.selection import candidates
 
 STRATEGIES = ("coarse_to_fine", "evolution", "predictor", "random")
@@ -92,6 +93,8 @@ def validate(config: SelectionConfig) -> None:
     for name, least in _LEAST.items():
         if not plain.is_whole(value := getattr(config, name), least):
             raise _wrong(name, value, f"it takes {least} or more, a whole number")
+    if config.batch_size > MOST_BATCH:
+        raise _wrong("batch_size", config.batch_size, f"it takes up to {MOST_BATCH:,}")
     rate = config.mutation_rate
     if not (plain.is_number(rate) and 0 < rate <= 1):
         raise _wrong("mutation_rate", rate, "it is above 0, at most 1")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bignas_tf import errors
+from bignas_tf import errors, workers
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space.architecture import Architecture
@@ -82,12 +82,18 @@ class Evaluator:
         """As `scores`, but yields the error of a child that fails, and continues.
 
         It is `OutOfMemoryError` where a batch of calibration, or few images to score, do not fit.
+
+        Raises:
+          OutOfMemoryError: one of several workers has too little memory.
         """
         chunks = self.chunks(batches)
+        several = workers.many(self._supernet.distribute_strategy)
         for architecture in self._ordered(architectures):
             try:
                 yield architecture, self._attempt(architecture, chunks)
             except errors.RunError as error:
+                if several and isinstance(error, errors.OutOfMemoryError):
+                    raise  # the others wait for this worker's part of the child
                 yield architecture, error
 
     def _attempt(self, architecture: Architecture, chunks: Chunks) -> Accuracy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -27,11 +28,8 @@ def check(trainer: cfg.TrainerConfig) -> None:
       UsageError: names the field, its value and what is allowed.
     """
     config = trainer.optimizer_config
-    for name in ("optimizer", "learning_rate", "warmup"):
-        choices = getattr(config, name)
-        if name != "warmup" or choices.type is not None:
-            _check_type(f"{_WHERE}.{name}.type", choices)
-            _check_numbers(f"{_WHERE}.{name}.{choices.type}", choices.get())
+    for name, choices in _checked_types(trainer):
+        _check_numbers(f"{_WHERE}.{name}.{choices.type}", choices.get())
     _check_length(trainer)
     if config.ema:
         _check_average(config.ema)
@@ -43,9 +41,21 @@ def check(trainer: cfg.TrainerConfig) -> None:
         )
 
 
-def _check_type(where: str, choices: hyperparams.OneOfConfig) -> None:
-    allowed = [field.name for field in dataclasses.fields(choices) if field.name != "type"]
-    errors.require_one_of(where, choices.type, allowed)
+def check_types(trainer: cfg.TrainerConfig) -> None:
+    """Checks the names of the optimiser and of the schedules alone; see `check`."""
+    for _ in _checked_types(trainer):
+        pass
+
+
+def _checked_types(trainer: cfg.TrainerConfig) -> Iterator[tuple[str, hyperparams.OneOfConfig]]:
+    """The choices that are made, by their fields, each once its type is known to exist."""
+    for name in ("optimizer", "learning_rate", "warmup"):
+        choices = getattr(trainer.optimizer_config, name)
+        if name == "warmup" and choices.type is None:
+            continue
+        allowed = [field.name for field in dataclasses.fields(choices) if field.name != "type"]
+        errors.require_one_of(f"{_WHERE}.{name}.type", choices.type, allowed)
+        yield name, choices
 
 
 def _check_numbers(where: str, chosen: hyperparams.Config) -> None:

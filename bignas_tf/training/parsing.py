@@ -13,7 +13,7 @@ from official.modeling import hyperparams
 
 from bignas_tf import console, errors, files, packaged, strict_yaml
 from bignas_tf.console import Show
-from bignas_tf.training import batch, field_types, registry, validation
+from bignas_tf.training import batch, field_types, optimisation, registry, validation
 
 _MOST_SHOWN = 300  # characters of overrides in a message
 
@@ -41,6 +41,7 @@ def parse(
     for source in [*config_files, params_override]:
         if source:
             override(config, source)
+    optimisation.check_types(config.trainer)  # which `batch` reads
     changed = batch.follow(config)
     validation.validate(config)
     if changed:

@@ -12,9 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import yaml
-
-from bignas_tf import commands, errors
+from bignas_tf import commands, errors, strict_yaml
 from bignas_tf.data import description, division
 from bignas_tf.data.description import Description
 from bignas_tf.data.division import Splits
@@ -63,7 +61,7 @@ class Recipe:
     def to_yaml(self) -> str:
         """The values as a YAML file for `--config_file`, with the reasons as comments."""
         comments = "".join(f"# {line}\n" for line in self.reasons)
-        return comments + yaml.safe_dump(dict(self.values), sort_keys=False)
+        return comments + strict_yaml.dump(dict(self.values))
 
 
 def recipe(images: str | os.PathLike[str], minutes: float = 8.0) -> Recipe:

@@ -6,10 +6,9 @@ import copy
 import os
 
 import tensorflow as tf
-import yaml
 from official.core import config_definitions as cfg
 
-from bignas_tf import files
+from bignas_tf import files, strict_yaml
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
@@ -22,7 +21,7 @@ def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -
     What was kept of the images of another configuration goes before that.
     """
     learnt.forget(model_dir)
-    values = yaml.safe_dump(config.as_dict(), sort_keys=False)
+    values = strict_yaml.dump(config.as_dict())
     files.write_text(os.path.join(model_dir, checkpoints.PARAMS_FILE), values)
     files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))
 

@@ -26,6 +26,7 @@ REGULARISED = ("biggest", "all")
 RESOLUTIONS = ("paired", "any")
 DIVERGENCES = ("kl", "alpha")
 STRATEGIES = ("one_device", "mirrored", "multi_worker_mirrored", "tpu")
+_BRANCHLESS = ("mirrored", "multi_worker_mirrored")  # see `check_branches`
 _MOST_STEPS = 2**31 - 1
 _MOST_RANDOM = 64  # the step's program holds each of them
 # Gradients of float16 would need a scaled loss; bfloat16 has the range of float32.
@@ -45,7 +46,8 @@ def validate(config: cfg.ExperimentConfig) -> None:
     require(replicas >= 0, "task.model.norm_replicas", replicas, "0 (all) or more")
     require_one_of("task.regularisation.children", task.regularisation.children, REGULARISED)
     _check_sandwich(task.sandwich)
-    _check_branches(config)
+    if (strategy := config.runtime.distribution_strategy) in _BRANCHLESS:
+        check_branches(config.task, f"runtime.distribution_strategy={strategy}")
     _check_distillation(task.distillation, task.sandwich)
     _check_regularisation(task.regularisation)
     _check_steps(trainer, task.evaluation)
@@ -94,6 +96,11 @@ def _check_runtime(runtime: cfg.RuntimeConfig, execution: str) -> None:
         require_one_of(
             "runtime.mixed_precision_dtype", runtime.mixed_precision_dtype, COMPUTE_TYPES
         )
+    if runtime.distribution_strategy == "tpu" and execution == "slice":
+        raise errors.UsageError(
+            "task.model.execution=slice does not run on a TPU, whose compiler needs fixed shapes; "
+            "set execution=auto or mask"
+        )
     if runtime.enable_xla and execution != "mask":
         raise errors.UsageError(
             "runtime.enable_xla would compile slices again for every child; set "
@@ -136,15 +143,21 @@ def _check_sandwich(config: SandwichConfig) -> None:
     require_one_of("task.sandwich.resolutions", config.resolutions, RESOLUTIONS)
 
 
-def _check_branches(config: cfg.ExperimentConfig) -> None:
-    """Masks make a branch for each resolution, in which these strategies cannot reduce."""
-    task, strategy = config.task, config.runtime.distribution_strategy
+def check_branches(task: BigNASConfig, strategy: str) -> None:
+    """Refuses a branch for each resolution, as masks make, under strategies of several devices.
+
+    Args:
+      task: of the run.
+      strategy: whose replicas cannot reduce in a branch, as messages name it.
+
+    Raises:
+      UsageError: the task makes branches.
+    """
     free = task.sandwich.resolutions == "any" and task.sandwich.num_random
-    reducing = strategy in ("mirrored", "multi_worker_mirrored")
-    if free and reducing and task.model.execution == "mask":
+    if free and task.model.execution == "mask":
         raise errors.UsageError(
             f"task.model.execution=mask with task.sandwich.resolutions=any does not run under "
-            f"runtime.distribution_strategy={strategy}; set execution=slice or resolutions=paired"
+            f"{strategy}; set execution=slice or resolutions=paired"
         )
 
 

@@ -21,6 +21,7 @@ import concurrent.futures
 import dataclasses
 import pathlib
 import queue
+import shutil
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -74,10 +75,9 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _copy(folder: pathlib.Path) -> pathlib.Path:
-    """A clone of what is committed, without earlier changes."""
-    if not folder.exists():
-        subprocess.run(["git", "clone", "--quiet", str(_ROOT), str(folder)], check=True)
-    subprocess.run(["git", "checkout", "--quiet", "--force", _commit()], cwd=folder, check=True)
+    """A new clone: of what is committed, without earlier changes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", str(_ROOT), str(folder)], check=True)
     return folder
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from bignas_tf import errors
 from bignas_tf.api import apart
+from bignas_tf.data import identity
 from bignas_tf.training.configs import BigNASConfig
 from tests.data import photos, samples
 from tests.selection import digits
@@ -110,6 +111,12 @@ def _learnt(task: BigNASConfig, folder: pathlib.Path, **data: Any) -> str:
     config.task.train_data = task.train_data.replace(**data)
     (folder / "params.yaml").write_text(yaml.safe_dump(config.as_dict()))
     return str(folder)
+
+
+def test_a_data_set_of_tfds_is_the_same_in_any_version(task: BigNASConfig) -> None:
+    named = task.train_data.replace(source="tfds", tfds_name="fashion_mnist")
+    assert identity.same_data_set(named, named.replace(tfds_name="fashion_mnist:3.0.1"))
+    assert not identity.same_data_set(named, named.replace(tfds_name="mnist:3.0.1"))
 
 
 def test_a_folder_is_the_same_however_it_is_named(

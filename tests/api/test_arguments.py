@@ -96,11 +96,12 @@ def test_a_budget_may_be_read_twice_and_given_alone() -> None:
 
 
 def test_numbers_from_the_least_to_the_most_pass() -> None:
-    arguments.check_numbers(children=(1, 1), seed=(0, 0), classes=(9, 1, 9))
+    assert arguments.whole("seed", np.int64(0), 0) == 0
+    assert type(arguments.whole("classes", np.int64(9), 1, 9)) is int
     with pytest.raises(
         bignas.UsageError, match=r"^classes is 10; it takes a whole number from 1 t"
     ):
-        arguments.check_numbers(classes=(10, 1, 9))
+        arguments.whole("classes", 10, 1, 9)
 
 
 def test_a_cost_takes_the_whole_numbers_of_numpy_too() -> None:

@@ -118,6 +118,12 @@ def test_a_file_holds_its_labels_and_its_metadata(models: dict[str, bytes], kind
         assert text + b"\0" in told
 
 
+def test_an_image_of_other_than_one_or_three_channels_has_no_colour_space() -> None:
+    made = [metadata._metadata(DESCRIPTION, (1, 8, 8, channels), ["a"]) for channels in (1, 3, 4)]
+    assert len(set(made)) == 3
+    assert b"8x8x4" in made[2]
+
+
 def _metadata(model: bytes) -> bytes:
     """The buffer that the model's metadata names TFLITE_METADATA."""
     from tensorflow.lite.tools import flatbuffer_utils

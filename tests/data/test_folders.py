@@ -10,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from bignas_tf import errors
-from bignas_tf.data import folders, inputs, sources
+from bignas_tf.data import folders, inputs, sources, splits
 from tests import limits
 from tests.data import photos, samples
 
@@ -189,3 +189,10 @@ def test_as_many_classes_as_folders_are_needed(tmp_path: pathlib.Path, classes: 
     config = samples.digits(source="folder", input_path=str(tmp_path), num_classes=classes)
     with pytest.raises(errors.UsageError, match=f"num_classes is {classes}"):
         inputs.build_dataset(config)
+
+
+def test_a_split_may_be_called_all_beside_others() -> None:
+    assert splits.resolve("all[:4]+test", {"all": 10, "test": 5}, "photos") == [
+        ("all", 0, 4),
+        ("test", 0, 5),
+    ]

@@ -44,6 +44,20 @@ def test_a_card_has_a_line_for_each_block(child: tf_keras.Model) -> None:
     ]
 
 
+def test_blocks_without_a_skip_and_a_mixed_head_have_lines() -> None:
+    space = spaces.mobile()
+    child = child_lib.build_child(space, space.smallest(), helpers.CLASSES)
+    lines = card.render({}, child, LABELS).split("## Architecture\n\n```\n")[1].splitlines()
+    assert lines[2 : lines.index("```")] == [
+        f"stage1_block1    {'MBConv1 3x3':<42} 8 x 8 x 8",
+        f"stage2_block1    {'MBConv2 3x3, stride 2, squeeze-and-excite':<42} 4 x 4 x 16",
+        f"stage3_block1    {'MBConv2 3x3':<42} 4 x 4 x 16",
+        f"head             {'conv 1x1':<42} 4 x 4 x 96",
+        f"                 {'mean of positions, dense':<42} 16",
+        f"classifier       {'dense':<42} 5",
+    ]
+
+
 def test_what_people_typed_stays_text(child: tf_keras.Model) -> None:
     typed = "<script>alert(1)</script>\n# a [link](x) \ud800 `code` __b__"
     made_of = {"checkpoint": "run`/ckpt-<b>7"}

@@ -21,9 +21,12 @@ from bignas_tf.exports import requests, saved_model, verify, versions
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.evaluator import Evaluator
 from tests import limits
+from tests.exports import stored
 from tests.modeling import helpers
+from tests.search_space import spaces
 from tests.selection import digits
 
 pytestmark = pytest.mark.slow
@@ -96,6 +99,19 @@ def _servable(case: Case, **changes: Any) -> saved_model.Servable:
 
 def _export(case: Case, base: pathlib.Path, **changes: Any) -> pathlib.Path:
     return saved_model.export(_servable(case, **changes), str(base))
+
+
+@pytest.mark.parametrize("space", [spaces.attentive(), spaces.mobile()])
+def test_children_of_public_styles_are_exported(space: SearchSpace, tmp_path: pathlib.Path) -> None:
+    """Whose blocks may lack a skip, and whose head has one layer more."""
+    made = stored.child_in(tmp_path / "weights", space)
+    side = space.base_resolution
+    patches = np.random.default_rng(0).integers(0, 256, (8, side, side, 3), np.uint8)
+    logits = made.child(resize.resize_patches(patches, made.architecture.resolution)).numpy()
+    labels = [str(number) for number in range(logits.shape[1])]
+    servable = saved_model.Servable(made.child, CARD, patches, logits, labels)
+    exported = saved_model.export(servable, str(tmp_path / "export"))
+    assert "mean of positions" in (exported / "card.md").read_text()
 
 
 def test_mask_slice_child_and_saved_model_agree(

@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 from bignas_tf import errors, files
 from bignas_tf.api import reporting
-from bignas_tf.reports import curves, figures, inputs, page, render
+from bignas_tf.reports import curves, figures, inputs, page, render, words
 from bignas_tf.selection.provenance import ImageSet
 from tests import kills, limits, vanishing
 from tests.selection import made_up_judgements, made_up_searches
@@ -266,3 +266,8 @@ def test_a_step_written_twice_counts_once(tmp_path: pathlib.Path) -> None:
         (written,) = (tmp_path / name).iterdir()
         written.rename(tmp_path / f"events.out.tfevents.1.{name}.v2")
     assert curves.losses(str(tmp_path)) == {"biggest": ([10, 20, 30], [3.0, 1.5, 1.0])}
+
+
+def test_the_size_of_a_space_is_written_however_large_it_is() -> None:
+    sizes = [words.large(number) for number in (80, 5_432_100_000, 54**192)]
+    assert sizes == ["80", "5.4e+09", "1e+333"]

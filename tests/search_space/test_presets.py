@@ -168,6 +168,17 @@ def test_a_missing_key_of_a_stage_is_named_with_its_stage(key: str) -> None:
         presets.from_dict(value)
 
 
+def test_a_kernel_of_1_is_refused_where_its_centres_are_others() -> None:
+    value = _plain(spaces.tiny())
+    value["stages"][1]["kernels"] = [1, 3]
+    assert presets.from_dict(value).stages[1].kernels == (1, 3)
+    value["padding"] = "same"
+    with pytest.raises(errors.UsageError, match=r"\(1, 3\) at stride 2, where 1 would see other"):
+        presets.from_dict(value)
+    value["stages"][1]["kernels"] = [1]
+    assert presets.from_dict(value).stages[1].kernels == (1,)
+
+
 # Where the value goes, the value, and what the message must say.
 _WRONG = [
     (("head_width",), [16], "unknown key 'head_width'; nearest is 'head_widths'"),

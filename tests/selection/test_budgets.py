@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
@@ -42,6 +44,11 @@ def test_limits_are_positive_numbers(value: str) -> None:
         budgets.parse(f"mflops={value}")
 
 
+def test_limits_of_numpy_are_written_as_numbers() -> None:
+    limits = Budget({"ms": np.float32(0.5), "mflops": np.int64(4)}).limits
+    assert json.loads(json.dumps(limits)) == {"mflops": 4.0, "ms": 0.5}
+
+
 def test_equal_budgets_are_one() -> None:
     one, other = Budget({"mflops": 4, "ms": 2}), Budget({"ms": 2.0, "mflops": 4.0})
     assert one == other
@@ -50,7 +57,7 @@ def test_equal_budgets_are_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [{}, {"mflops": 0.0}, {"ms": float("nan")}, {"ms": -1.0}, {"ms": "4"}, {"ms": None}]
+    "limits", [{}, {"mflops": 0.0}, {"ms": float("nan")}, {"ms": -1.0}, {"ms": "4"}, {"ms": True}]
 )
 def test_a_budget_limits_something_to_a_positive_number(limits: dict[str, Any]) -> None:
     with pytest.raises(errors.UsageError, match=r"^budget |a budget has no limit"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, workers
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import resize
 from bignas_tf.modeling.supernet import Supernet
@@ -235,3 +235,14 @@ def test_batches_of_calibration_are_not_divided(net: Supernet, little: type[Litt
     with pytest.raises(errors.OutOfMemoryError, match=message):
         list(evaluator.scores([net.space.with_resolution(net.space.smallest(), 8)], images))
     assert little.tried == [32]
+
+
+def test_one_of_several_workers_does_not_go_on_without_memory(
+    net: Supernet, little: type[Little], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others wait for its part of the child."""
+    monkeypatch.setattr(workers, "many", lambda strategy: True)
+    evaluator, images = digits.evaluator(net), digits.batches("test[:32]")
+    little.calibrated = 31
+    with pytest.raises(errors.OutOfMemoryError, match="out of memory in calibration"):
+        list(evaluator.attempts([net.space.smallest()], images))

@@ -186,8 +186,8 @@ def test_a_selection_that_cannot_be_made_is_refused(
     flags: dict[str, object],
     words: str,
 ) -> None:
-    error = commands.refuse(forks, "search", select=search_dir, output_dir=tmp_path, **flags)
-    assert words in error
+    places = {"select": search_dir, "output_dir": tmp_path / "new"}
+    assert words in commands.refuse(forks, "search", **places | flags)
     assert list(tmp_path.iterdir()) == []
 
 

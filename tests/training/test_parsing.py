@@ -143,6 +143,13 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("task.regularisation.weight_decay=-1.0", "weight_decay is -1.0; it takes 0 or more"),
         (f"{OPTIMISER}optimizer.type=sgdd", "optimizer.type is 'sgdd'; choose from .*'rmsprop'"),
         (f"{OPTIMISER}learning_rate.type=no_such", "choose from .*'constant_ending'"),
+        (
+            "runtime.distribution_strategy=tpu,task.model.execution=slice",
+            "slice does not run on a TPU, .* set execution=auto or mask",
+        ),
+        ("task.selection.batch_size=2000000", "selection.batch_size is 2000000; it takes up to"),
+        ("task.model.search_space=", "search space None is neither a preset nor a file"),
+        ("task.model.search_space=''", "search space '' is neither a preset nor a file"),
         ("task.train_data.source=digit", "'digit'.*did you mean 'digits'"),
     ],
 )

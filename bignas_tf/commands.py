@@ -11,6 +11,7 @@ import importlib.util
 import re
 import sys
 
+FILE = "command.json"  # in the folder of a run: how it was started, and with which versions
 # The sub-commands, in the order of a run.
 NAMES = (
     "quickstart",

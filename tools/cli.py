@@ -171,10 +171,9 @@ def to_stderr(line: str) -> None:
 
 
 def note_command(folder: str) -> None:
-    """Writes the command line and the versions of packages to a folder's `command.json`."""
+    """Writes the command line and the versions of packages to a folder's `commands.FILE`."""
     versions = {"python": platform.python_version(), **machine.versions()}
     tool = commands.spelling(pathlib.Path(sys.argv[0]).stem)
     command = f"{tool} {shlex.join(sys.argv[1:])}"
-    files.write_json(
-        os.path.join(folder, "command.json"), {"command": command, "versions": versions}
-    )
+    path = os.path.join(folder, commands.FILE)
+    files.write_json(path, {"command": command, "versions": versions})

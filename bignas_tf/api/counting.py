@@ -10,7 +10,7 @@ from bignas_tf import errors
 from bignas_tf.api import arguments, selecting
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
-from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.architecture import MOST_CHANNELS, Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
@@ -30,7 +30,7 @@ COUNTED = {
 MEASURED = ("saved_model_ms", "litert_ms", "table_ms", "command_ms")  # by `api.objectives`
 _CLASSES, _CHANNELS = 1000, 3
 # A run has no more classes, and a space no wider layers; counts of them fit into 64 bits.
-_MOST_CLASSES, _MOST_CHANNELS = 1 << 22, 1 << 14
+_MOST_CLASSES = 1 << 22
 
 
 def cost(
@@ -126,7 +126,7 @@ def model_space_of(
       UsageError: no such space, or more classes or channels than a model has.
     """
     num_classes = _checked("num_classes", num_classes, _MOST_CLASSES)
-    input_channels = _checked("input_channels", input_channels, _MOST_CHANNELS)
+    input_channels = _checked("input_channels", input_channels, MOST_CHANNELS)
     if isinstance(space, str | os.PathLike):
         space = presets.get(os.fspath(space))
     if isinstance(space, SearchSpace):

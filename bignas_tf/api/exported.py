@@ -11,7 +11,7 @@ import tf_keras
 
 from bignas_tf import errors, files
 from bignas_tf.api import answering
-from bignas_tf.exports import saved_model, trainable, versions
+from bignas_tf.exports import trainable, versions
 from bignas_tf.plain import Value
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
@@ -63,7 +63,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
             f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "
             "checkpoint; export again"
         )
-    names = folder / saved_model.LABELS_FILE
+    names = folder / versions.LABELS_FILE
     labels = Value(files.read_json(names), os.fspath(names)).texts()
     task = answering.with_images(run, changes, path, "export again")
     task.selection.reporting_split = split

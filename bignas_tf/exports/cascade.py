@@ -108,7 +108,7 @@ def _write(
         "max_difference": verified(servable, folder),
         "tolerance": max(proof.tolerance for proof in servable.proofs.values()),
     }
-    files.write_json(folder / saved_model.LABELS_FILE, servable.labels)
+    files.write_json(folder / versions.LABELS_FILE, servable.labels)
     inputs = saved_model.input_card(servable.intake)
     inputs["signatures"] |= dict.fromkeys(servable.children, "as serving_default, of this child")
     card = {**servable.card, "graph": _GRAPH, "input": inputs}

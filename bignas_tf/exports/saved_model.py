@@ -31,7 +31,6 @@ from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.intake import MOST_PIXELS, Intake
 from bignas_tf.exports.signatures import Answer
 
-LABELS_FILE = "labels.json"
 _MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 # Fills the folder of a version, which is not there yet, and verifies it.
 Write = Callable[[pathlib.Path], None]
@@ -211,7 +210,7 @@ def _write(servable: Servable, folder: pathlib.Path, through: Sequence[trials.St
         "max_difference": difference,
         "tolerance": proof.tolerance,
     }
-    files.write_json(folder / LABELS_FILE, list(servable.labels))
+    files.write_json(folder / versions.LABELS_FILE, list(servable.labels))
     inputs = input_card(servable.intake)
     inputs["signatures"][verify.FEATURES] = _FEATURES
     card = servable.card | {"graph": _GRAPH, "input": inputs}

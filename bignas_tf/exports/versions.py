@@ -7,8 +7,9 @@ import pathlib
 
 from bignas_tf import errors, files
 
-# Of a version: what it holds, and how to call it.
+# Of a version: what it holds, and how to call it; and the names of its classes.
 CHILD_FILE, CASCADE_FILE = "child.json", "cascade.json"
+LABELS_FILE = "labels.json"
 
 
 def numbers(folder: pathlib.Path) -> list[int]:

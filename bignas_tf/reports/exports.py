@@ -10,7 +10,7 @@ from typing import Any
 
 from bignas_tf import files
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.exports import publishing, versions
+from bignas_tf.exports import publishing, runtimes, versions
 
 Listed = Sequence[tuple[str, int]]  # what `files.below` gives
 
@@ -58,8 +58,8 @@ def below(folder: str, listed: Listed) -> Iterator[Export]:
         yield Export(
             name=os.path.dirname(name),
             accuracy=accuracy,
-            labels=_labels(os.path.join(version, "labels.json")),
-            formats=_formats(os.path.join(version, "converted", "report.json")),
+            labels=_labels(os.path.join(version, versions.LABELS_FILE)),
+            formats=_formats(os.path.join(version, runtimes.CONVERTED_DIR, runtimes.REPORT_FILE)),
         )
 
 

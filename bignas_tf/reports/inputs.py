@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bignas_tf import errors, files
+from bignas_tf import commands, errors, files
 from bignas_tf.reports import cascades, curves, exports
 from bignas_tf.reports.exports import Listed
 from bignas_tf.search_space import presets
@@ -140,7 +140,7 @@ def _weights(folder: str, space: SearchSpace) -> Source | None:
 
 
 def _command(folder: str) -> Command | None:
-    path = os.path.join(folder, "command.json")
+    path = os.path.join(folder, commands.FILE)
     if not files.is_file(path):
         return None
     with files.reading(path, "this project") as noted:

@@ -158,7 +158,7 @@ def test_the_card_lies_beside_the_graph(exported: pathlib.Path) -> None:
     names = {path.name for path in exported.parent.iterdir()}
     assert names == {"1", "models.config", "batching.config"}
     assert {"child.json", "labels.json", "saved_model.pb"} <= {p.name for p in exported.iterdir()}
-    assert json.loads((exported / saved_model.LABELS_FILE).read_text()) == LABELS
+    assert json.loads((exported / versions.LABELS_FILE).read_text()) == LABELS
     card = json.loads((exported / versions.CHILD_FILE).read_text())
     verified = card.pop("verified")
     assert card.pop("graph").startswith("batch norms folded")

@@ -33,9 +33,9 @@ def check_training(task: BigNASConfig) -> list[str]:
     uses[splits.TRAINING] = task.train_data
     if task.evaluation.children:
         uses[splits.EVALUATION] = splits.evaluated(task.train_data, task.evaluation.split)
-    else:
-        _leave_out_absent_calibration(uses)
-    return [*splits.check(uses), *_check_earlier(task, uses)]
+        return [*splits.check(uses), *_check_earlier(task, uses)]
+    absent = _leave_out_absent_calibration(uses)
+    return [*absent, *splits.check(uses), *_check_earlier(task, uses)]
 
 
 def check_search(
@@ -101,18 +101,26 @@ def check_scored(run: Run, task: BigNASConfig, *names: str) -> None:
             _check_same(earlier.train_data, uses, images)
 
 
-def _leave_out_absent_calibration(uses: splits.Uses) -> None:
-    """Leaves out a calibration split that cannot be opened; what needs it refuses it."""
-    if not _opens(uses[splits.CALIBRATION]):
-        del uses[splits.CALIBRATION]
+def _leave_out_absent_calibration(uses: splits.Uses) -> list[str]:
+    """Leaves out a calibration split that cannot be opened; what needs it refuses it.
+
+    Returns:
+      A warning, if it was left out.
+    """
+    problem = _problem(uses[splits.CALIBRATION])
+    if not problem:
+        return []
+    del uses[splits.CALIBRATION]
+    return [f"{splits.CALIBRATION}, which all that scores a child will need: {problem}"]
 
 
-def _opens(config: DataConfig) -> bool:
+def _problem(config: DataConfig) -> str:
+    """Why images cannot be opened; "" if they can."""
     try:
         inputs.open_images(config)
-    except errors.UsageError:
-        return False
-    return True
+    except errors.UsageError as error:
+        return str(error)
+    return ""
 
 
 def _check_earlier(task: BigNASConfig, uses: Mapping[str, DataConfig]) -> list[str]:
@@ -151,7 +159,7 @@ def _check_learnt(
     _check_same(learnt, splits.unlike_training(uses), images)
     # The files may have been moved since.
     own = now.replace(tfds_split=learnt.tfds_split)
-    if _opens(own):
+    if not _problem(own):
         return splits.check({**uses, splits.TRAINING: own})
     splits.check({use: config for use, config in uses.items() if use != splits.TRAINING})
     return [

@@ -112,18 +112,16 @@ def open_split(
       split: in TFDS' notation, such as "train[90%:]".
       batch_size: images a batch.
       images: how many from the start; None for all.
-      full: leave out an incomplete last batch, as calibration does.
+      full: leave out an incomplete last batch, as calibration does; fewer images are one batch.
 
     Raises:
-      UsageError: an unknown or empty split, or fewer images than one full batch.
+      UsageError: an unknown or empty split.
     """
     config = evaluated(data, split).replace(global_batch_size=batch_size)
     source = inputs.open_images(config)
     count = min(images or source.count, source.count)
-    if count < (batch_size if full else 1):
-        raise errors.UsageError(
-            f"split {split!r} gives {count} images; at least {batch_size if full else 1} needed"
-        )
+    if full:
+        batch_size = min(batch_size, count)
     dataset = inputs.build_dataset(config, source=source).unbatch().take(count)
     batches = dataset.batch(batch_size, drop_remainder=full)
     return Split(

@@ -50,11 +50,12 @@ def main(argv: Sequence[str]) -> None:
     no_chatter()
     from bignas_tf import files
     from experiments.journal import Journal
-    from experiments.mutation import code_mutants
+    from experiments.mutation import code_mutants, sharing
     from experiments.mutation.covering import Covering
 
     work_dir = files.ensure_writable(_WORK_DIR.value).resolve()
-    covering = Covering(work_dir / "coverage", work_dir / "times.xml")
+    extra = sharing.extra_seconds(work_dir / "fixtures.json")
+    covering = Covering(work_dir / "coverage", work_dir / "times.xml", extra)
     folders = [f"bignas_tf/{folder}" for folder in _FOLDERS]
     mutants = code_mutants.sample(_ROOT, folders, _COUNT.value, _SEED.value)
     copies: queue.SimpleQueue[pathlib.Path] = queue.SimpleQueue()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import pathlib
 import xml.etree.ElementTree
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class Covering:
@@ -17,14 +17,19 @@ class Covering:
     Args:
       coverage_file: a data file of coverage.py, with a context for each test and relative paths.
       times_file: pytest's JUnit XML of the same run.
+      extra: seconds that a test takes more when it runs alone.
     """
 
-    def __init__(self, coverage_file: pathlib.Path, times_file: pathlib.Path) -> None:
+    def __init__(
+        self, coverage_file: pathlib.Path, times_file: pathlib.Path, extra: Mapping[str, float]
+    ) -> None:
         import coverage
 
         self._data = coverage.CoverageData(str(coverage_file))
         self._data.read()
-        self._seconds = _seconds(times_file)
+        self._seconds = {
+            test: seconds + extra.get(test, 0.0) for test, seconds in _seconds(times_file).items()
+        }
 
     def tests(self, path: str, line: int, most_s: float) -> list[str]:
         """Tests of a line, or of its file where the line runs at import alone.

@@ -40,7 +40,9 @@ def test_a_learning_curve_on_images_of_training_is_named(task: BigNASConfig) -> 
     task.evaluation.children = ()
     assert apart.check_training(task) == []
     task.selection.calibration_split = "train[:2000]"  # more than there are; not needed to train
-    assert apart.check_training(task) == []
+    (warning,) = apart.check_training(task)
+    assert warning.startswith("task.selection.calibration_split, which all that scores a child wil")
+    assert "'train[:2000]' cannot be read" in warning
     task.selection.calibration_split = "test[:5]"
     with pytest.raises(errors.UsageError, match=r"\(5\); a child calibrated on images"):
         apart.check_training(task)

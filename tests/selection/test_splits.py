@@ -67,9 +67,9 @@ def test_an_empty_or_unknown_split_is_refused(split: str, message: str) -> None:
         digits.batches(split)
 
 
-def test_too_few_images_for_a_full_batch_are_refused() -> None:
-    with pytest.raises(errors.UsageError, match="gives 20 images; at least 32 needed"):
-        splits.open_split(digits.data(), "train[:20]", 32, images=32, full=True)
+def test_a_split_of_fewer_images_than_a_batch_calibrates_in_one() -> None:
+    selection = SelectionConfig(calibration_split="train[:20]", batch_size=32)
+    assert _sizes(splits.calibration_batches(digits.data(), selection)) == [20]
 
 
 def _photos(root: pathlib.Path, **changes: object) -> DataConfig:

@@ -12,9 +12,16 @@ import pytest
 from tests.tools.gcp import ODD, PLACE, ROOT, RUN, dry, script
 
 SCRIPTS = (
-    "create", "install", "start", "search", "export", "fetch", "follow", "resume", "delete"
+    "create", "install", "start", "search", "judge", "export", "fetch", "follow", "resume", "delete"
 )  # fmt: skip
-NEEDED = {"create": RUN[:1], "start": RUN, "search": RUN, "export": RUN[1:], "resume": RUN}
+NEEDED = {
+    "create": RUN[:1],
+    "start": RUN,
+    "search": RUN,
+    "judge": RUN,
+    "export": RUN[1:],
+    "resume": RUN,
+}
 BUDGETS = ("--budgets_mflops=2,4", "--budget=mflops=3,params_m=1", "--budget=mflops=5")
 
 # What each command ends with, and the commands themselves.
@@ -50,6 +57,10 @@ SEARCH = (
     " --tpu=local --model_dir=gs://bucket/run --output_dir=gs://bucket/run/search"
     f" --budgets_mflops=2,4 --budget=mflops=3,params_m=1 --budget=mflops=5' {AT}\n"
 )
+JUDGE = (
+    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host/run.sh judge"
+    f" --tpu=local --model_dir=gs://bucket/run --images=500' {AT}\n"
+)
 EXPORT = (
     f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host/run.sh export"
     " --model_dir=gs://bucket/run --search_dir=gs://bucket/run/search"
@@ -83,6 +94,12 @@ DELETE = f"{TPUS} queued-resources delete tpu --force --quiet {AT}\n"
             "search",
             ("--accelerator=v3-32", RUN[1], *BUDGETS),
             SERVE + SEARCH.replace("=local", "=tpu"),
+        ),
+        ("judge", (*RUN, "--images=500"), JUDGE),
+        (
+            "judge",
+            ("--accelerator=v3-32", RUN[1], "--images=500"),
+            SERVE + JUDGE.replace("=local", "=tpu"),
         ),
         ("export", RUN[1:], EXPORT),
         ("fetch", (), FETCH),

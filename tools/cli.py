@@ -20,6 +20,11 @@ from bignas_tf import commands, errors, files, full_disk, machine
 
 from . import quiet
 
+# The help of --data_dir, which all tools have that look at a run's images.
+DATA_DIR = (
+    "Where the run's images are, if not where they were: their folder, a pattern of TFRecords, or "
+    "TFDS' data_dir."
+)
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
 _MISSING = re.compile(r"Flag --(\w+) must have a value other than None")

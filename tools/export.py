@@ -17,9 +17,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter, to_stderr
+from .cli import DATA_DIR, launch, no_chatter, to_stderr
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
 _ARCHITECTURE = flags.DEFINE_string(
     "architecture",
     None,
@@ -39,7 +40,7 @@ flags.mark_flags_as_mutual_exclusive(["architecture", "search_dir"], required=Tr
 def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
-    run = bignas.load(_MODEL_DIR.value)
+    run = bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value)
     named = {"labels": _LABELS.value, "licence": _LICENCE.value, "show": to_stderr}
     if _SEARCH_DIR.value is None:
         print(bignas.export(run, _ARCHITECTURE.value, _OUTPUT_DIR.value, **named))

@@ -18,9 +18,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter, to_stderr
+from .cli import DATA_DIR, launch, no_chatter, to_stderr
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
 _SEARCH_DIR = flags.DEFINE_string("search_dir", None, "Folder of a search of it.", required=True)
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Base folder of versions.", required=True)
 _ACCURACY = flags.DEFINE_float(
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     version = bignas.export_cascade(
-        bignas.load(_MODEL_DIR.value),
+        bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value),
         _SEARCH_DIR.value,
         _OUTPUT_DIR.value,
         accuracy=_ACCURACY.value,

@@ -16,9 +16,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter
+from .cli import DATA_DIR, launch, no_chatter
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
 _CHILDREN = flags.DEFINE_integer("children", 5, "Number of random children.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the random children.", lower_bound=0)
 _SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting split by default.")
@@ -35,7 +36,11 @@ def main(argv: Sequence[str]) -> None:
     del argv
     no_chatter()
     bignas.judge(
-        bignas.load(_MODEL_DIR.value, strategy=bignas.evaluation_strategy(tpu=_TPU.value)),
+        bignas.load(
+            _MODEL_DIR.value,
+            data_dir=_DATA_DIR.value,
+            strategy=bignas.evaluation_strategy(tpu=_TPU.value),
+        ),
         children=_CHILDREN.value,
         seed=_SEED.value,
         split=_SPLIT.value,

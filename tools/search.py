@@ -23,9 +23,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter, note_command
+from .cli import DATA_DIR, launch, no_chatter, note_command
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
 _BUDGETS_MFLOPS = flags.DEFINE_list(
     "budgets_mflops", [], "Limits in millions of multiply-adds, one child for each."
 )
@@ -70,7 +71,7 @@ _MULTI_WORKER = flags.DEFINE_bool(
 )
 flags.mark_flags_as_mutual_exclusive(["model_dir", "select"], required=True)
 _OF_A_SEARCH = (
-    *("params_override", "threads", "latency_table", "latency_command"),
+    *("data_dir", "params_override", "threads", "latency_table", "latency_command"),
     *("num_gpus", "tpu", "multi_worker"),
 )
 
@@ -101,7 +102,7 @@ def main(argv: Sequence[str]) -> None:
         return
     strategy = bignas.evaluation_strategy(_NUM_GPUS.value, _TPU.value, _MULTI_WORKER.value)
     bignas.search(
-        bignas.load(_MODEL_DIR.value, strategy=strategy),
+        bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value, strategy=strategy),
         budgets,
         _OUTPUT_DIR.value,
         params_override=_PARAMS_OVERRIDE.value,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 import json
 import os
 import threading
@@ -18,6 +20,7 @@ from bignas_tf import console, errors, workers
 from bignas_tf.api import apart, arguments, devices
 from bignas_tf.api.named_children import NamedChildren
 from bignas_tf.console import Show
+from bignas_tf.data import config as config_lib
 from bignas_tf.training import checkpoints, parsing, trainer
 from bignas_tf.training.checkpoints import Run
 
@@ -142,7 +145,10 @@ def precision(dtype: str | None) -> Iterator[None]:
 
 
 def load(
-    model_dir: str | os.PathLike[str], *, strategy: tf.distribute.Strategy | None = None
+    model_dir: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Run:
     """Loads the supernet of a run from its latest checkpoint.
 
@@ -151,10 +157,13 @@ def load(
 
     Args:
       model_dir: folder of the run; may be remote.
+      data_dir: where its images are now, if they have moved since: their folder, a pattern of
+        TFRecords, or TFDS' `data_dir`. They must be the same images.
       strategy: whose replicas share the images of children; this process' own if None.
 
     Raises:
-      UsageError: no run, no checkpoint, a damaged one, or one of another space.
+      UsageError: no run, no checkpoint, a damaged one, or one of another space; or a `data_dir`
+        for images that have no place.
     """
     folder = os.fspath(model_dir)
     with contextlib.ExitStack() as context:
@@ -163,4 +172,13 @@ def load(
         if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
             dtype = checkpoints.read_config(folder).runtime.mixed_precision_dtype
             context.enter_context(precision(dtype))
-        return checkpoints.load_run(folder)
+        run = checkpoints.load_run(folder)
+    return run if data_dir is None else _moved(run, os.fspath(data_dir))
+
+
+def _moved(run: Run, data_dir: str) -> Run:
+    """The run with its images where they are now."""
+    config = copy.deepcopy(run.config)
+    data = config.task.train_data
+    data.override({config_lib.place_field(data): data_dir})
+    return dataclasses.replace(run, config=config)

@@ -100,6 +100,18 @@ def images_name(config: DataConfig) -> str:
     return getattr(config, _NAMED_BY[config.source])
 
 
+def place_field(config: DataConfig) -> str:
+    """The field that says where the files of a data set are.
+
+    Raises:
+      UsageError: it has no files of its own.
+    """
+    fields = {"tfds": "tfds_data_dir", "tfrecord": "input_path", "folder": "input_path"}
+    if config.source not in fields:
+        raise errors.UsageError(f"images of source={config.source!r} are in no data_dir")
+    return fields[config.source]
+
+
 def changes(config: DataConfig, original: DataConfig) -> dict[str, Any]:
     """The fields in which a configuration differs from another, with its own values as in JSON."""
     before = original.as_dict()

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import pathlib
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,19 @@ def test_every_use_of_a_run_is_refused_once_its_images_changed(run: Run, use: st
     with pytest.raises(errors.UsageError, match=CHANGED):
         USES[use](run)
     assert sorted(pathlib.Path(run.model_dir).iterdir()) == before
+
+
+def test_images_that_have_moved_are_the_same_where_they_are_now(
+    run: Run, tmp_path: pathlib.Path
+) -> None:
+    moved = shutil.copytree(run.config.task.train_data.input_path, tmp_path / "photos")
+    with pytest.raises(errors.UsageError, match=CHANGED):
+        bignas.evaluate(bignas.load(run.model_dir, data_dir=moved), "smallest")
+    shutil.copy(moved / "3" / "005.png", moved / "3" / "004.png")  # contents are not compared
+    accuracy = bignas.evaluate(bignas.load(run.model_dir, data_dir=moved), "smallest")
+    assert accuracy.images == 15
+    with pytest.raises(errors.UsageError, match=r"gone is not a folder"):
+        bignas.evaluate(bignas.load(run.model_dir, data_dir=tmp_path / "gone"), "smallest")
 
 
 def test_a_run_that_starts_from_it_is_refused_too(run: Run, tmp_path: pathlib.Path) -> None:

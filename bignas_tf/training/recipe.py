@@ -107,7 +107,7 @@ def choose(described: Description, minutes: float, images_a_second: float | None
         "task": {
             "model": {"search_space": space.name},
             "sandwich": {"resolutions": "any"},
-            "distillation": {"weight": 0.5},
+            "distillation": {"weight": 0.5, "divergence": "alpha"},
             "regularisation": {"dropout_rate": 0.2 if epochs > _OVERFITS_EPOCHS else 0.0},
             "train_data": _data(described, space, splits, batch, channels),
             "selection": _selection(space, splits),

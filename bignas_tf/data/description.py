@@ -10,6 +10,7 @@ import dataclasses
 import statistics
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from bignas_tf import errors
 from bignas_tf.data import folders
@@ -34,6 +35,8 @@ class Description:
       side: median of the short sides, in pixels.
       coloured: whether more than a few images have colours.
       ignored: the files that are not read, in words; "" for none.
+      turned: how many of those looked at are to be shown turned (EXIF's orientation), which
+        training and serving ignore.
     """
 
     root: str
@@ -42,6 +45,7 @@ class Description:
     side: int
     coloured: bool
     ignored: str = ""
+    turned: int = 0
 
     @property
     def images(self) -> int:
@@ -62,7 +66,6 @@ def _describe(folder: ImageFolder) -> Description:
     """Looks at a sample of the images of a folder."""
     paths = [path for examples in folder.splits.values() for path, _ in examples]
     seen = [_look(path) for path in _spread(paths)]
-    sides = [side for side, _ in seen]
     counts = collections.Counter(
         folder.classes[label] for examples in folder.splits.values() for _, label in examples
     )
@@ -70,9 +73,10 @@ def _describe(folder: ImageFolder) -> Description:
         root=folder.root,
         sizes={split: len(examples) for split, examples in folder.splits.items()},
         classes={name: counts[name] for name in folder.classes},
-        side=round(statistics.median(sides)),
-        coloured=sum(coloured for _, coloured in seen) > _COLOURED_PART * len(seen),
+        side=round(statistics.median(each.side for each in seen)),
+        coloured=sum(each.coloured for each in seen) > _COLOURED_PART * len(seen),
         ignored=folder.ignored_files,
+        turned=sum(each.turned for each in seen),
     )
 
 
@@ -82,10 +86,17 @@ def _spread(paths: Sequence[str]) -> list[str]:
     return [paths[index * len(paths) // count] for index in range(count)]
 
 
-def _look(path: str) -> tuple[int, bool]:
-    """The short side of an image, and whether it has colours."""
+class _Look(NamedTuple):
+    """The short side of an image, and whether it has colours and is to be shown turned."""
+
+    side: int
+    coloured: bool
+    turned: bool
+
+
+def _look(path: str) -> _Look:
     import numpy as np
-    from PIL import Image
+    from PIL import ExifTags, Image
 
     try:
         # Pillow warns of very large images; it reads no more of them than is needed here.
@@ -93,11 +104,12 @@ def _look(path: str) -> tuple[int, bool]:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("JPEG", "PNG")) as image:
                 side = min(image.size)
+                turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
                 # A JPEG is decoded at a reduced size, down to an eighth.
                 image.draft("RGB", _THUMBNAIL)
                 image.load()
                 if image.mode in _GREY_MODES:
-                    return side, False
+                    return _Look(side, False, turned)
                 image.thumbnail(_THUMBNAIL)
                 pixels = np.asarray(image.convert("RGB"), np.int16)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -105,4 +117,5 @@ def _look(path: str) -> tuple[int, bool]:
             f"{path} cannot be read ({error}); JPEG or PNG images are needed: repair "
             "it or remove it"
         ) from error
-    return side, bool((pixels.max(-1) - pixels.min(-1)).max() > _GREY_SPREAD)
+    coloured = bool((pixels.max(-1) - pixels.min(-1)).max() > _GREY_SPREAD)
+    return _Look(side, coloured, turned)

@@ -245,10 +245,17 @@ def _reasons(described: Description, space: SearchSpace, splits: Splits) -> tupl
         f"{described.root}: {described.images:,} images ({sizes}), {len(described.classes)} "
         f"classes, {kind}, {described.side} px at the shorter side (median)"
     )
-    ignored = (f"not read: {described.ignored}",) if described.ignored else ()
+    left_out = []
+    if described.ignored:
+        left_out.append(f"not read: {described.ignored}")
+    if described.turned:
+        left_out.append(
+            f"{described.turned} of the images looked at are marked as turned (EXIF), which is "
+            "ignored: `mogrify -auto-orient` turns their pixels"
+        )
     return (
         found,
-        *ignored,
+        *left_out,
         f"space: {space.name}, patches of {space.base_resolution} px (task.model.search_space, "
         "train_data.base_size)",
         f"patches: padded and cropped at random, {mirrored} (train_data.crop, train_data.flip)",

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from bignas_tf import errors
 from bignas_tf.data import description, division
@@ -44,6 +44,18 @@ def test_grey_images_saved_in_colour_are_grey(tmp_path: pathlib.Path) -> None:
             tmp_path / name / "3.png"
         )
     assert not description.read(str(tmp_path)).coloured
+
+
+def test_images_that_are_to_be_shown_turned_are_counted(tmp_path: pathlib.Path) -> None:
+    photos.write(tmp_path, IMAGES, side=20)
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    upright = Image.Exif()
+    upright[ExifTags.Base.Orientation] = 1
+    for number, exif in enumerate((turned, turned, upright)):
+        image = Image.fromarray(np.zeros((20, 30, 3), np.uint8))
+        image.save(tmp_path / "train" / "cat" / f"phone{number}.jpg", exif=exif)
+    assert description.read(str(tmp_path)).turned == 2
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:

@@ -64,7 +64,7 @@ clean:  ## remove .venv, .venv-tpu and the caches; runs/ is kept
 
 # What an installed package calls `bignas`, of this checkout, from any folder.
 .venv/bin/bignas: | .venv/bin/python
-	printf '#!/bin/sh\nPYTHONPATH="%s$${PYTHONPATH:+:$$PYTHONPATH}" exec "%s" -P -m tools.bignas "$$@"\n' \
+	printf '#!/bin/sh\nBIGNAS_BY_NAME=1 PYTHONPATH="%s$${PYTHONPATH:+:$$PYTHONPATH}" exec "%s" -P -m tools.bignas "$$@"\n' \
 		'$(CURDIR)' '$(CURDIR)/$(BIN)/python' > $@
 	chmod +x $@
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import re
 import sys
 
@@ -41,6 +42,7 @@ NAMES = (
 # Those whose module has another name.
 _MODULES = {"serve": "serving.start", "load_test": "serving.load_test"}
 _BY_MODULE = {_MODULES.get(name, name): name for name in NAMES}
+_BY_NAME = "BIGNAS_BY_NAME"  # an environment variable that a checkout's .venv/bin/bignas sets
 # Not within a path.
 _MENTION = re.compile(rf"(?:python -m )?(?<![\w./-])tools\.({'|'.join(_BY_MODULE)})(?!\w|[./-]\w)")
 
@@ -56,7 +58,11 @@ def spelling(name: str) -> str:
     Args:
       name: of the sub-command, such as "train" or "serve".
     """
-    return f"bignas {name}" if _installed() else f"python -m tools.{module(name)}"
+    return f"bignas {name}" if _by_name() else f"python -m tools.{module(name)}"
+
+
+def _by_name() -> bool:
+    return _installed() or _BY_NAME in os.environ
 
 
 def process(name: str) -> list[str]:
@@ -75,7 +81,7 @@ def extra(name: str) -> str:
 
 def translated(text: str) -> str:
     """Returns `text` with each `tools.NAME` as a user of this installation would type it."""
-    if not _installed():
+    if not _by_name():
         return text
     return _MENTION.sub(lambda match: spelling(_BY_MODULE[match[1]]), text)
 

@@ -144,13 +144,19 @@ def test_one_tool_starts_another_even_from_within_a_checkout(installed: Installe
     assert json.loads(answer)["params"] == 4521252
 
 
-def test_a_mention_of_a_tool_is_translated_but_no_path_is(installed: Installed) -> None:
+def test_a_mention_of_a_tool_is_translated_but_no_path_is(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = "what tools.export wrote; python -m tools.serving.start; /a/tools.export, tools.exports"
     code = f"from bignas_tf import commands; print(commands.translated({text!r}))"
     done = installed.run([sys.executable, "-P", "-c", code], cwd=ROOT)
     expected = "what bignas export wrote; bignas serve; /a/tools.export, tools.exports\n"
     assert done.stdout == expected
     assert commands.translated(text) == text
+    # As .venv/bin/bignas of a checkout calls it.
+    monkeypatch.setenv("BIGNAS_BY_NAME", "1")
+    assert commands.translated(text) == expected.rstrip()
+    assert commands.spelling("serve") == "bignas serve"
 
 
 def test_training_takes_a_packaged_experiment(installed: Installed, tmp_path: pathlib.Path) -> None:

@@ -54,7 +54,9 @@ def _translate_help() -> None:
     if tool.__doc__:
         tool.__doc__ = commands.translated(tool.__doc__)
     for name in flags.FLAGS:
-        flags.FLAGS[name].help = commands.translated(flags.FLAGS[name].help or "")
+        flag = flags.FLAGS[name]
+        needed = any(_MISSING.match(each.message) for each in flag.validators)
+        flag.help = commands.translated(flag.help or "") + (" (required)" if needed else "")
 
 
 def _parse(argv: Sequence[str]) -> list[str]:

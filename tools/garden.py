@@ -42,7 +42,7 @@ _PARAMS_OVERRIDE = flags.DEFINE_string(
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of checkpoints, summaries and the configuration.", required=True
 )
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Base folder of versions, for export.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …, for export.")
 _INPUT_TYPE = flags.DEFINE_enum(
     "input_type", "image_tensor", ["image_tensor", "image_bytes"], "What an export takes."
 )

@@ -8,6 +8,11 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors
 
+_NO_TPU = (
+    "runtime.distribution_strategy is tpu, but no TPU is named: give --tpu=local on its only host, "
+    "--tpu=NAME for a slice; without a TPU, leave out imagenet_tpu.yaml"
+)
+
 
 def _strategy(
     kind: str, num_gpus: int = 0, tpu: str | None = None, all_reduce_alg: str | None = None
@@ -37,6 +42,8 @@ def _strategy(
             kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
         )
     except (ValueError, KeyError) as error:
+        if kind == "tpu" and not tpu:
+            raise errors.UsageError(_NO_TPU) from error
         raise errors.UsageError(f"{kind}: {errors.one_line(error)}") from error
     except (OSError, RuntimeError, tf.errors.OpError) as error:
         if kind != "tpu":

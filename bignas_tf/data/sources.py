@@ -111,8 +111,8 @@ def check_range(
         given = f"labels from {first} to {last}" if first < last else f"the label {first}"
         raise errors.UsageError(
             f"data: source={config.source!r} has {given}, but num_classes is "
-            f"{config.num_classes}; correct num_classes or label_offset"
-            + (f"; the first that is wrong is of {wrong}" if wrong else "")
+            f"{config.num_classes}; set task.train_data.num_classes={greatest - smallest + 1}, or "
+            "correct label_offset" + (f"; the first that is wrong is of {wrong}" if wrong else "")
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable
 
 import yaml
@@ -102,6 +103,7 @@ def bignas_large() -> SearchSpace:
     )
 
 
+_MOST_NAMED = 5
 _EXTREMES = ("smallest", "biggest")  # of the children of every space
 PRESETS: dict[str, Callable[[], SearchSpace]] = {
     "bignas_imagenet": bignas_imagenet,
@@ -188,6 +190,19 @@ def _in_file(space: SearchSpace, path: str) -> Architecture:
             f"{errors.shown(path)} is neither a file nor the name of a child of {space.name!r}: "
             f"{', '.join(known)}"
         )
-    architecture = Architecture.load(path)
+    try:
+        architecture = Architecture.load(path)
+    except errors.UsageError as error:
+        if files.is_file(path):
+            raise
+        raise errors.UsageError(f"{error}{_beside(path)}") from error
     space.validate(architecture)
     return architecture
+
+
+def _beside(path: str) -> str:
+    """Names the children in the folder of a file that is missing; "" where there are none."""
+    found = sorted(pathlib.Path(path).parent.glob("child_*.json"))
+    names = ", ".join(each.name for each in found[:_MOST_NAMED])
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return f"; beside it are {names}{more}" if names else ""

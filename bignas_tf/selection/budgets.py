@@ -92,7 +92,9 @@ def parse(text: str) -> Budget:
 
 def _no_limit(name: str, value: object) -> errors.UsageError:
     given = errors.shown(f"{name}={value}")
-    return errors.UsageError(f"budget {given}: {errors.shown(value)} is not a positive number")
+    return errors.UsageError(
+        f"budget {given}: {errors.shown(value)} is not a positive number, such as 4 or 0.5"
+    )
 
 
 def ordered(budgets: Sequence[Budget]) -> list[Budget]:

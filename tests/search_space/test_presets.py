@@ -168,6 +168,18 @@ def test_a_missing_key_of_a_stage_is_named_with_its_stage(key: str) -> None:
         presets.from_dict(value)
 
 
+def test_a_child_s_file_that_is_missing_names_those_beside_it(tmp_path: pathlib.Path) -> None:
+    space = spaces.tiny()
+    with pytest.raises(
+        errors.UsageError, match=r"child_3.json cannot be read \(No such file [^;]*$"
+    ):
+        presets.child(space, tmp_path / "child_3.json")
+    for name in ("child_1.json", "child_2.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(errors.UsageError, match=r"; beside it are child_1.json, child_2.json$"):
+        presets.child(space, tmp_path / "child_3.json")
+
+
 def test_a_kernel_of_1_is_refused_where_its_centres_are_others() -> None:
     value = _plain(spaces.tiny())
     value["stages"][1]["kernels"] = [1, 3]

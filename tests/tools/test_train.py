@@ -23,7 +23,7 @@ DIGITS = "experiments/digits.yaml"
         ("--params_override=runtime.num_gpus=1000", "num_gpus is 1000; TensorFlow finds "),
         (
             "--params_override=runtime.distribution_strategy=tpu",
-            "tpu: Please provide a TPU Name to connect to.",
+            "no TPU is named: give --tpu=local on its only host, --tpu=NAME for a slice",
         ),
     ],
 )

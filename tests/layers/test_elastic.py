@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.layers import elastic
+from bignas_tf.layers.classifier import ElasticClassifier
 from bignas_tf.layers.pointwise import ElasticPointwise
 
 
@@ -38,3 +39,10 @@ def test_convolutions_start_with_variance_2_over_fan_out() -> None:
     # Of 20,000 draws the deviation is within 0.5% of its own expectation, one time in three
     # outside; 3% are six times that.
     assert np.std(kernel) == pytest.approx(np.sqrt(2 / 200), rel=0.03)
+
+
+def test_a_classifier_starts_uniform_with_variance_1_over_three_fan_out() -> None:
+    """As EfficientNet's does: from -1 to 1 over the root of its outputs."""
+    kernel = ElasticClassifier(200, 100).kernel.numpy()
+    assert np.abs(kernel).max() == pytest.approx(1 / np.sqrt(100), rel=0.01)
+    assert np.std(kernel) == pytest.approx(np.sqrt(1 / 3 / 100), rel=0.03)

@@ -81,6 +81,15 @@ def test_a_second_block_by_hand() -> None:
     assert counted == (1970 + 288 + 432 + 24 + 288, 520 + 120 + 156 + 37 + 96, 896)
 
 
+def test_most_may_be_alive_while_a_skip_is_convolved() -> None:
+    """Of a block that widens 4 channels to 16 at side 4: its input, its output and the skip's."""
+    space = dataclasses.replace(
+        _by_hand(), stages=(Stage((16,), (1,), (3,), expands=(1,), se_ratio=0.0),)
+    )
+    counted = cost.count(space, space.smallest(), num_classes=5, input_channels=1)
+    assert counted.peak_activation_bytes == 4 * 16 * (4 + 16 + 16)
+
+
 def test_odd_sides_are_halved_upwards() -> None:
     # 7 becomes 4 as 8 does, so that only the stem's input, never the peak, is smaller.
     space = _by_hand()

@@ -52,6 +52,11 @@ def test_a_folder_with_one_split_is_divided_whatever_it_is_called(split: str) ->
     assert selection["reporting_split"] == f"{split}[850:]"
 
 
+def test_a_search_tries_the_first_the_last_and_the_usual_resolution() -> None:
+    selection = recipe.choose(_described(side=28), 8.0).values["task"]["selection"]
+    assert selection["resolutions"] == [20, 28, 32]
+
+
 @pytest.mark.parametrize(("coloured", "channels"), [(True, 3), (False, 1)])
 def test_colour_gives_three_channels_and_mirrored_patches(coloured: bool, channels: int) -> None:
     data = recipe.choose(_described(coloured=coloured), 8.0).values["task"]["train_data"]

@@ -98,6 +98,7 @@ def test_every_rule_is_the_papers(section: str, files: list[str]) -> None:
 
 def test_the_tpu_run_differs_in_its_hardware_alone() -> None:
     registered, on_tpu = _imagenet(), _imagenet(ON_TPU)
+    assert registered.task.images_at_once == 0
     assert on_tpu.runtime.distribution_strategy == "tpu"
     assert on_tpu.runtime.mixed_precision_dtype == "bfloat16"
     assert on_tpu.task.images_at_once == 32

@@ -20,6 +20,11 @@ from bignas_tf import commands, errors, files, full_disk, machine
 
 from . import quiet
 
+# The help of --experiment.
+EXPERIMENT = (
+    "bignas_small, for all spaces but the paper's, or bignas_imagenet; task.model.search_space "
+    "names the space."
+)
 # The help of --data_dir, which all tools have that look at a run's images.
 DATA_DIR = (
     "Where the run's images are, if not where they were: their folder, a pattern of TFRecords, or "

@@ -1,5 +1,6 @@
 """Measures how long the parts of a space's children take in LiteRT: a table for `table_ms`.
 
+  python -m tools.latency_table --model_dir=runs/fashion_mnist --output=runs/latency/small.json
   python -m tools.latency_table --search_space=bignas_small --num_classes=10 \\
       --input_channels=1 --output=runs/latency/small.json
 
@@ -16,18 +17,18 @@ from absl import flags
 
 import bignas_tf as bignas
 
+from . import models
 from .cli import launch
 
-_SEARCH_SPACE = flags.DEFINE_string(
-    "search_space", "bignas_small", "A preset, or the YAML file of a search space."
-)
+flags.DEFINE_string("search_space", "bignas_small", "A preset, or the YAML file of a search space.")
+flags.DEFINE_string("model_dir", None, models.MODEL_DIR)
 _RESOLUTIONS = flags.DEFINE_list("resolutions", [], "Input sides; all of the space by default.")
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of LiteRT.", lower_bound=1)
-_NUM_CLASSES = flags.DEFINE_integer(
-    "num_classes", 1000, "Outputs of the classifier.", lower_bound=1
+flags.DEFINE_integer(
+    "num_classes", None, "Outputs of the classifier; the run's, or 1000.", lower_bound=1
 )
-_INPUT_CHANNELS = flags.DEFINE_integer(
-    "input_channels", 3, "Channels of the images.", lower_bound=1
+flags.DEFINE_integer(
+    "input_channels", None, "Channels of the images; the run's, or 3.", lower_bound=1
 )
 _CHILDREN = flags.DEFINE_integer(
     "children", 12, "Random children measured whole, to compare the sums with.", lower_bound=2
@@ -38,11 +39,12 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file of the table.", require
 def main(argv: Sequence[str]) -> None:
     """Measures what is missing from the table."""
     del argv
+    space, classes, channels = models.of_flags()
     bignas.latency_table(
-        _SEARCH_SPACE.value,
+        space,
         _OUTPUT.value,
-        num_classes=_NUM_CLASSES.value,
-        input_channels=_INPUT_CHANNELS.value,
+        num_classes=classes,
+        input_channels=channels,
         resolutions=[_side(text) for text in _RESOLUTIONS.value],
         threads=_THREADS.value,
         children=_CHILDREN.value,

@@ -25,7 +25,7 @@ from absl import flags
 
 from bignas_tf import errors, files
 
-from .cli import launch, no_chatter
+from .cli import EXPERIMENT, launch, no_chatter
 from .tpu import report
 from .tpu.environment import Compiler
 
@@ -39,7 +39,7 @@ _MENDS = {
     "scoring": "lower task.selection.batch_size",
 }
 
-_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_imagenet", "Registered experiment.")
+_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_imagenet", EXPERIMENT)
 _CONFIG_FILES = flags.DEFINE_multi_string(
     "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
 )

@@ -12,9 +12,9 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter, note_command
+from .cli import EXPERIMENT, launch, no_chatter, note_command
 
-_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "Registered experiment.")
+_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", EXPERIMENT)
 _CONFIG_FILES = flags.DEFINE_multi_string(
     "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
 )

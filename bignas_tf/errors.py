@@ -7,6 +7,8 @@ from collections.abc import Collection
 _UNSHOWN = "a value too large to show"
 # A GPU's memory was too full for a copy from the host. TensorFlow calls that an InternalError.
 _NO_ROOM_FOR_A_COPY = "Dst tensor is not initialized"
+# dnnl_out_of_memory: oneDNN's, which TensorFlow on a CPU calls an AbortedError.
+_NO_ROOM_FOR_ONEDNN = "Status: 1, message: could not create"
 
 
 class UsageError(ValueError):
@@ -30,7 +32,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     By the names of TensorFlow's exceptions, because it may not be imported.
     """
     name = type(error).__name__
-    no_room = name == "InternalError" and _NO_ROOM_FOR_A_COPY in str(error)
+    said = {"InternalError": _NO_ROOM_FOR_A_COPY, "AbortedError": _NO_ROOM_FOR_ONEDNN}.get(name)
+    no_room = said is not None and said in str(error)
     return no_room or name == "ResourceExhaustedError" or isinstance(error, MemoryError)
 
 

@@ -52,11 +52,21 @@ def test_an_error_is_one_line(error: Exception | str, line: str) -> None:
     [
         (tf.errors.ResourceExhaustedError, "failed to allocate memory", True),
         (tf.errors.InternalError, "Failed copying: Dst tensor is not initialized.", True),
+        (
+            tf.errors.AbortedError,
+            "exception:Status: 1, message: could not create a primitive",
+            True,
+        ),
+        (
+            tf.errors.AbortedError,
+            "exception:Status: 3, message: could not create a primitive",
+            False,
+        ),
         (tf.errors.InternalError, "libdevice not found", False),
         (tf.errors.InvalidArgumentError, "Dst tensor is not initialized.", False),
     ],
 )
-def test_tensorflow_s_two_errors_for_a_lack_of_memory_are_known(
+def test_tensorflow_s_errors_for_a_lack_of_memory_are_known(
     kind: type[tf.errors.OpError], text: str, memory: bool
 ) -> None:
     error = kind(None, None, text)

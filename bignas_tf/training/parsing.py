@@ -59,7 +59,8 @@ def _registered(name: str) -> cfg.ExperimentConfig:
 
 
 _QUOTES = (
-    "; in an override a value with brackets, colons or commas stands in quotes of its own, as in "
+    "; in an override a value with brackets, colons, commas or quotes stands in quotes of its own, "
+    "as in "
     "task.selection.ranking_split='train[90%:]'"
 )
 

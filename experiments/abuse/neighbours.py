@@ -63,7 +63,7 @@ def _with(tool: str, flags: str) -> Command:
     return dataclasses.replace(command, command_line=f"{command.command_line} {flags}")
 
 
-_SPACE = "task.model.search_space={folder}/space.yaml"
+_SPACE = 'task.model.search_space="{folder}/space.yaml"'
 _TRAIN, _SEARCH, _EXPORT, _REPORT = (
     BY_TOOL[tool] for tool in ("train", "search", "export", "report")
 )

@@ -46,7 +46,7 @@ COMMANDS = (
         "train",
         (),
         "--config_file={folder}/experiment.yaml --model_dir={folder}/run "
-        "--params_override=task.model.search_space={folder}/space.yaml",
+        '--params_override=task.model.search_space="{folder}/space.yaml"',
     ),
     Command(
         "search",

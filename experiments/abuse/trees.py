@@ -8,12 +8,13 @@ import html
 import json
 import os
 import pathlib
+import shlex
 
 import tensorflow as tf
-from google.protobuf import message
+from google.protobuf import message, text_encoding
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from bignas_tf import errors
+from bignas_tf import commands, errors
 
 # TensorBoard's files, one for each start of a run, and TensorFlow's temporary ones.
 _NOT_OURS = ("events.out.tfevents.", "__autograph_generated_file")
@@ -72,9 +73,12 @@ def _read(path: pathlib.Path) -> bytes:
     """A file's content; what each process orders differently is sorted.
 
     That is the features of an example, by protobuf, and the nodes of a SavedModel's functions, by
-    TensorFlow.
+    TensorFlow. A command line is taken apart, because only some names need quotes.
     """
     content = path.read_bytes()
+    if path.name == commands.FILE:
+        noted = json.loads(content)
+        return json.dumps(noted | {"command": shlex.split(noted["command"])}).encode()
     if path.name == "saved_model.pb":
         with contextlib.suppress(message.DecodeError):
             return _in_order(SavedModel.FromString(content))
@@ -98,8 +102,18 @@ def _in_order(model: SavedModel) -> bytes:
 def _placeless(content: bytes, folder: pathlib.Path) -> bytes:
     """Content without the folder's path, however it is spelled."""
     paths = {str(folder), os.path.relpath(folder), str(folder.resolve())}
-    spelled = {form for path in paths for form in (path, json.dumps(path)[1:-1], html.escape(path))}
+    spelled = {form for path in paths for form in _spellings(path)}
     # The longest first: an absolute path may end as a relative one does.
     for form in sorted(spelled, key=len, reverse=True):
         content = content.replace(form.encode(), b"{folder}")
     return content
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    """A path as it stands in text, JSON, HTML and protobuf's text."""
+    return (
+        path,
+        json.dumps(path)[1:-1],
+        html.escape(path),
+        text_encoding.CEscape(path.encode(), as_utf8=False),
+    )

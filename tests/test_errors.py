@@ -52,16 +52,8 @@ def test_an_error_is_one_line(error: Exception | str, line: str) -> None:
     [
         (tf.errors.ResourceExhaustedError, "failed to allocate memory", True),
         (tf.errors.InternalError, "Failed copying: Dst tensor is not initialized.", True),
-        (
-            tf.errors.AbortedError,
-            "exception:Status: 1, message: could not create a primitive",
-            True,
-        ),
-        (
-            tf.errors.AbortedError,
-            "exception:Status: 3, message: could not create a primitive",
-            False,
-        ),
+        (tf.errors.AbortedError, "Status: 1, message: could not create a primitive", True),
+        (tf.errors.AbortedError, "Status: 3, message: could not create a primitive", False),
         (tf.errors.InternalError, "libdevice not found", False),
         (tf.errors.InvalidArgumentError, "Dst tensor is not initialized.", False),
     ],

@@ -115,5 +115,5 @@ def _spellings(path: str) -> tuple[str, ...]:
         path,
         json.dumps(path)[1:-1],
         html.escape(path),
-        text_encoding.CEscape(path.encode(), as_utf8=False),
+        text_encoding.CEscape(path, as_utf8=True),
     )

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -13,7 +14,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from bignas_tf import errors
+from bignas_tf import errors, files
+from bignas_tf.exports import configs
 from bignas_tf.selection import result
 from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, trees
 from experiments.abuse.neighbours import Meeting
@@ -139,6 +141,20 @@ def test_the_order_of_a_graph_s_nodes_is_not_compared(tmp_path: pathlib.Path) ->
     assert found[0] == found[1] != found[2]
     (tmp_path / "saved_model.pb").write_bytes(b"cut off")
     assert trees.tree(tmp_path).keys() == found[0].keys()
+
+
+def test_the_name_of_a_folder_is_not_compared(tmp_path: pathlib.Path) -> None:
+    """However a file spells it: a record of the command, and a server's configuration."""
+    found = []
+    for name in ("plain", "l'été & <目录>"):
+        folder = tmp_path / name
+        (folder / "1").mkdir(parents=True)
+        (folder / "1" / "saved_model.pb").touch()
+        command = shlex.join(["export", f"--model_dir={folder}/run"])
+        files.write_json(folder / "command.json", {"command": command})
+        configs.write(folder)
+        found.append(trees.tree(folder))
+    assert found[0] == found[1]
 
 
 def test_what_a_tool_left_running_is_found(tmp_path: pathlib.Path) -> None:

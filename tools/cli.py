@@ -25,7 +25,7 @@ EXPERIMENT = (
     "bignas_small, for all spaces but the paper's, or bignas_imagenet; task.model.search_space "
     "names the space."
 )
-# The help of --data_dir, which all tools have that look at a run's images.
+# The help of --data_dir of the tools that look at the images of a run as it was trained.
 DATA_DIR = (
     "Where the run's images are, if not where they were: their folder, a pattern of TFRecords, or "
     "TFDS' data_dir."

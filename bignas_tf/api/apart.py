@@ -154,7 +154,7 @@ def _check_learnt(
 ) -> list[str]:
     """Checks uses against images of an earlier training; of another data set none is known."""
     now = uses[splits.REPORTING]
-    if not identity.same_data_set(learnt, now):
+    if not _is_same(learnt, now, images):
         return []
     _check_same(learnt, splits.unlike_training(uses), images)
     # The files may have been moved since.
@@ -170,8 +170,16 @@ def _check_learnt(
 
 def _check_same(learnt: DataConfig, uses: Sequence[DataConfig], images: BySplit | None) -> None:
     """Checks uses against what the images were; of another data set nothing is known."""
-    if images is not None and identity.same_data_set(learnt, uses[0]):
+    if images is not None and _is_same(learnt, uses[0], images):
         identity.check_same(images, learnt, uses)
+
+
+def _is_same(learnt: DataConfig, now: DataConfig, images: BySplit | None) -> bool:
+    """Whether two configs name one data set; a folder that has moved is known by its images."""
+    if identity.same_data_set(learnt, now):
+        return True
+    both_folders = learnt.source == now.source == "folder"
+    return both_folders and images is not None and identity.read(now) == images
 
 
 def _earlier(task: BigNASConfig) -> Iterator[tuple[str, BigNASConfig, BySplit | None]]:

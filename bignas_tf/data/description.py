@@ -10,11 +10,14 @@ import dataclasses
 import statistics
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bignas_tf import errors
 from bignas_tf.data import folders
 from bignas_tf.data.folders import ImageFolder
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _SAMPLE = 300
 _THUMBNAIL = (64, 64)
@@ -86,6 +89,15 @@ def _spread(paths: Sequence[str]) -> list[str]:
     return [paths[index * len(paths) // count] for index in range(count)]
 
 
+def _is_turned(image: Image.Image) -> bool:
+    from PIL import ExifTags
+
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    except Exception:  # damaged EXIF, which nothing else reads, raises whatever comes of it
+        return False
+
+
 class _Look(NamedTuple):
     """The short side of an image, and whether it has colours and is to be shown turned."""
 
@@ -96,7 +108,7 @@ class _Look(NamedTuple):
 
 def _look(path: str) -> _Look:
     import numpy as np
-    from PIL import ExifTags, Image
+    from PIL import Image
 
     try:
         # Pillow warns of very large images; it reads no more of them than is needed here.
@@ -104,7 +116,7 @@ def _look(path: str) -> _Look:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("JPEG", "PNG")) as image:
                 side = min(image.size)
-                turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+                turned = _is_turned(image)
                 # A JPEG is decoded at a reduced size, down to an eighth.
                 image.draft("RGB", _THUMBNAIL)
                 image.load()

@@ -109,10 +109,12 @@ def check_range(
     first, last = smallest + config.label_offset, greatest + config.label_offset
     if first < 0 or last >= config.num_classes:
         given = f"labels from {first} to {last}" if first < last else f"the label {first}"
+        known = 0 <= first < last  # of a single label nothing is known of the others
+        mend = f"set task.train_data.num_classes={last + 1}" if known else "correct num_classes"
         raise errors.UsageError(
-            f"data: source={config.source!r} has {given}, but num_classes is "
-            f"{config.num_classes}; set task.train_data.num_classes={greatest - smallest + 1}, or "
-            "correct label_offset" + (f"; the first that is wrong is of {wrong}" if wrong else "")
+            f"data: source={config.source!r} has {given}, but num_classes is {config.num_classes}; "
+            f"{mend}, or correct label_offset"
+            + (f"; the first that is wrong is of {wrong}" if wrong else "")
         )
 
 

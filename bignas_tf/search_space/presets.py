@@ -202,7 +202,10 @@ def _in_file(space: SearchSpace, path: str) -> Architecture:
 
 def _beside(path: str) -> str:
     """Names the children in the folder of a file that is missing; "" where there are none."""
-    found = sorted(pathlib.Path(path).parent.glob("child_*.json"))
+    try:
+        found = sorted(pathlib.Path(path).parent.glob("child_*.json"))
+    except OSError:  # such as a path that is too long
+        return ""
     names = ", ".join(each.name for each in found[:_MOST_NAMED])
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     return f"; beside it are {names}{more}" if names else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import numbers
@@ -28,12 +29,8 @@ class Budget:
     def __post_init__(self) -> None:
         if not self.limits:
             raise errors.UsageError("a budget has no limit; give one, as in mflops=4")
-        for name, limit in self.limits.items():
-            number = isinstance(limit, numbers.Real) and not isinstance(limit, bool)
-            if not (number and 0 < limit < math.inf):
-                raise _no_limit(name, limit)
-        # Equal budgets have one name, and NumPy's numbers fit into no JSON.
-        limits = {name: float(limit) for name, limit in sorted(self.limits.items())}
+        # Equal budgets have one name.
+        limits = {name: _limit(name, limit) for name, limit in sorted(self.limits.items())}
         object.__setattr__(self, "limits", limits)
 
     def __hash__(self) -> int:
@@ -88,6 +85,16 @@ def parse(text: str) -> Budget:
         except ValueError as error:
             raise _no_limit(name, value) from error
     return Budget(limits)
+
+
+def _limit(name: str, value: object) -> float:
+    """A limit as Python's number: NumPy's fit into no JSON."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            limit = float(value)
+            if 0 < limit < math.inf:
+                return limit
+    raise _no_limit(name, value)
 
 
 def _no_limit(name: str, value: object) -> errors.UsageError:

@@ -108,11 +108,13 @@ def _changed(first: str, head: str) -> str:
         changes = plain.changes(json.loads(first), json.loads(head))
     except (ValueError, AttributeError, RecursionError):
         return ""
-    listed = (
+    listed = [
         f"{name} was {errors.shown(was)}, is now {errors.shown(now)}"
         for name, (was, now) in itertools.islice(changes.items(), _MOST_CHANGES)
-    )
-    return f" ({'; '.join(listed)})"
+    ]
+    if len(changes) > _MOST_CHANGES:
+        listed.append(f"and {len(changes) - _MOST_CHANGES} more")
+    return f" ({'; '.join(listed)})" if listed else ""
 
 
 def _damaged(path: str | os.PathLike[str], where: str) -> errors.UsageError:

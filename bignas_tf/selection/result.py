@@ -90,9 +90,7 @@ class SearchResult:
         Raises:
           UsageError: it is not one of `candidates.PREFERENCES`.
         """
-        if prefer not in candidates_lib.PREFERENCES:
-            allowed = list(candidates_lib.PREFERENCES)
-            raise errors.UsageError(f"prefer is {errors.shown(prefer)}; choose from {allowed}")
+        errors.require_one_of("prefer", prefer, candidates_lib.PREFERENCES)
         return dataclasses.replace(self, selection={**self.selection, _PREFER: prefer})
 
     def tied(self, budget: Budget) -> list[int]:

@@ -28,6 +28,7 @@ from typing import Any
 
 from absl import flags
 
+from bignas_tf import errors
 from tools.cli import launch, no_chatter
 
 _FOLDERS = ("layers", "modeling", "search_space", "training", "selection")
@@ -69,10 +70,21 @@ def main(argv: Sequence[str]) -> None:
         finally:
             copies.put(copy)
 
+    _check(mutants[0], covering, work_dir / "copy0")
     with Journal(work_dir / "journal.jsonl", {"campaign": "mutation", "commit": _commit()}) as done:
         outcomes = _all(mutants, outcome, done)
     path = pathlib.Path(_RESULTS_DIR.value, "mutation.json")
     files.write_json(path, _summary(mutants, outcomes))
+
+
+def _check(mutant: Any, covering: Any, copy: pathlib.Path) -> None:
+    """Tests must pass as the code is: otherwise they would catch everything."""
+    from experiments.mutation import trial
+
+    tests = covering.tests(mutant.path, mutant.line, _SECONDS.value)
+    ended = trial.run(copy, tests, 60 + 5 * covering.seconds(tests))
+    if ended.ended != trial.SURVIVED:
+        raise errors.RunError(f"tests fail without a change: {ended.said}; see {copy}/trial.log")
 
 
 def _copy(folder: pathlib.Path) -> pathlib.Path:

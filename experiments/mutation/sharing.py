@@ -49,5 +49,6 @@ class _Collected:
 if __name__ == "__main__":
     collected = _Collected()
     code = pytest.main(["--collect-only", "-qq"], plugins=[collected])
-    pathlib.Path(sys.argv[1]).write_text(json.dumps(collected.fixtures))
+    if code == pytest.ExitCode.OK:
+        pathlib.Path(sys.argv[1]).write_text(json.dumps(collected.fixtures))
     sys.exit(code)

@@ -18,7 +18,8 @@ from typing import NamedTuple
 # Whatever takes long to import; importing it creates no tensor, and so no thread.
 PRELOADED = ["tensorflow", "tensorflow_datasets", "orbit", "official.core.base_trainer", "sklearn"]
 CAUGHT, HUNG, SURVIVED = "caught", "hung", "survived"
-_PASSED, _NO_TEST = 0, 5  # exit codes of pytest
+_PASSED, _NO_TEST, _KILLED = 0, 5, -signal.SIGKILL  # exit codes of pytest and of its process
+_TOO_LATE = 99  # the process knew the code that is not changed
 
 
 class Trial(NamedTuple):
@@ -42,7 +43,8 @@ def run(copy: pathlib.Path, tests: Sequence[str], limit_s: float) -> Trial:
       limit_s: after which they count as hung.
 
     Raises:
-      RuntimeError: none of the tests exists.
+      RuntimeError: a test does not exist, something killed the process, or the forkserver of this
+        process has imported the project for others, so that no change would be seen.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
@@ -57,9 +59,10 @@ def run(copy: pathlib.Path, tests: Sequence[str], limit_s: float) -> Trial:
     shutil.rmtree(copy / "trial", ignore_errors=True)
     if hung:
         return Trial(HUNG, "")
-    if process.exitcode == _NO_TEST:
-        raise RuntimeError(f"no test was found; see {output}")
     lines = output.read_text(errors="replace").splitlines() or [""]
+    missing = any(line.startswith("ERROR: not found: ") for line in lines)
+    if missing or process.exitcode in (_NO_TEST, _KILLED, _TOO_LATE):
+        raise RuntimeError(f"the trial failed with exit code {process.exitcode}; see {output}")
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     said = (failed or lines[-1:])[0][:300]
     return Trial(SURVIVED if process.exitcode == _PASSED else CAUGHT, said)
@@ -71,6 +74,8 @@ def _child(copy: str, tests: Sequence[str], output: str) -> None:
     log = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    if "bignas_tf" in sys.modules:
+        os._exit(_TOO_LATE)
     for name in [name for name in sys.modules if name.split(".")[0] == "experiments"]:
         del sys.modules[name]  # of the tree that is not changed
     sys.path[:] = [copy, *(path for path in sys.path if path != "")]

@@ -11,6 +11,7 @@ import yaml
 from bignas_tf import errors
 from bignas_tf.api import apart
 from bignas_tf.data import identity
+from bignas_tf.training import learnt
 from bignas_tf.training.configs import BigNASConfig
 from tests.data import photos, samples
 from tests.selection import digits
@@ -135,6 +136,21 @@ def test_a_folder_is_the_same_however_it_is_named(
         )  # fmt: skip
         with pytest.raises(errors.UsageError, match=r"^task.init_checkpoint .* in common \(2\)"):
             apart.check_training(photo_task)
+
+
+def test_a_folder_that_has_moved_is_known_by_its_images(
+    photo_task: BigNASConfig, tmp_path: pathlib.Path
+) -> None:
+    root = pathlib.Path(str(photo_task.train_data.input_path))
+    photo_task.init_checkpoint = _learnt(photo_task, tmp_path / "run", tfds_split="train+test")
+    learnt.save(photo_task.init_checkpoint, photo_task.train_data.replace(tfds_split="train+test"))
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for split in ("train", "val", "test"):
+        (root / split).rename(moved / split)
+    photo_task.train_data.input_path = str(moved)
+    with pytest.raises(errors.UsageError, match=r"^task.init_checkpoint .* in common \(2\)"):
+        apart.check_training(photo_task)
 
 
 @pytest.mark.parametrize("listed", [False, True])

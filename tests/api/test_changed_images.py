@@ -23,6 +23,8 @@ from bignas_tf.training import learnt, run_files
 from bignas_tf.training.checkpoints import Run
 from tests.data import photos
 from tests.selection import digits, made_up_searches
+from tests.tools import commands
+from tests.tools.forks import Forks
 
 CHANGED = r"split 'all' of '.*photos' has other images .*\(100 then, 99 now\)"
 
@@ -97,7 +99,7 @@ def test_every_use_of_a_run_is_refused_once_its_images_changed(run: Run, use: st
 
 
 def test_images_that_have_moved_are_the_same_where_they_are_now(
-    run: Run, tmp_path: pathlib.Path
+    run: Run, forks: Forks, tmp_path: pathlib.Path
 ) -> None:
     moved = shutil.copytree(run.config.task.train_data.input_path, tmp_path / "photos")
     with pytest.raises(errors.UsageError, match=CHANGED):
@@ -105,6 +107,9 @@ def test_images_that_have_moved_are_the_same_where_they_are_now(
     shutil.copy(moved / "3" / "005.png", moved / "3" / "004.png")  # contents are not compared
     accuracy = bignas.evaluate(bignas.load(run.model_dir, data_dir=moved), "smallest")
     assert accuracy.images == 15
+    flags = {"model_dir": run.model_dir, "data_dir": moved, "architecture": "smallest"}
+    printed = commands.run(forks, "evaluate", **flags)
+    assert json.loads(printed.splitlines()[-1])["images"] == 15
     with pytest.raises(errors.UsageError, match=r"gone is not a folder"):
         bignas.evaluate(bignas.load(run.model_dir, data_dir=tmp_path / "gone"), "smallest")
 

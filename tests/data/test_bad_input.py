@@ -36,7 +36,10 @@ from tools.benchmarks.input import example
         ({"tfds_split": "validation"}, "Unknown split 'validation'"),
         ({"tfds_split": "train[5:"}, "cannot be read"),
         ({"tfds_split": "train[:9999]"}, "cannot be read"),
-        ({"num_classes": 9}, "labels from 0 to 9, but num_classes is 9"),
+        (
+            {"num_classes": 9},
+            "0 to 9, but num_classes is 9; set task.train_data.num_classes=10, or",
+        ),
         ({"label_offset": -1}, "labels from -1 to 8"),
         ({"source": "tfds"}, "needs tfds_name"),
         ({"source": "tfds", "tfds_name": "fashion_mnits"}, "fashion_mnist"),

@@ -56,6 +56,11 @@ def test_images_that_are_to_be_shown_turned_are_counted(tmp_path: pathlib.Path) 
         image = Image.fromarray(np.zeros((20, 30, 3), np.uint8))
         image.save(tmp_path / "train" / "cat" / f"phone{number}.jpg", exif=exif)
     assert description.read(str(tmp_path)).turned == 2
+    # Damaged EXIF is not looked at by training, and hides no image here.
+    for number, damaged in enumerate((b"no TIFF", b"II*\0\x08\0\0\0\xff\xff\x12\x01")):
+        damaged_file = tmp_path / "train" / "cat" / f"damaged{number}.png"
+        Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(damaged_file, exif=damaged)
+    assert description.read(str(tmp_path)).turned == 2
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:

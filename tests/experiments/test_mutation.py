@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import subprocess
+import sys
 
 import pytest
 
-from experiments.mutation import code_mutants, trial
+from experiments.mutation import code_mutants
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE = """\
 def first(values: list[int | None], start: int = 1 - 1) -> int | None:
     found: int | None = values[start]
     return found
+"""
+
+TRIALS = """
+import multiprocessing, pathlib, sys
+from experiments.mutation import trial
+
+def show(tests, limit_s):
+    try:
+        ended = trial.run(copy, tests, limit_s)
+        print(f"{ended.ended}: {ended.said}", flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+
+if __name__ == "__main__":
+    copy, tests = pathlib.Path(sys.argv[1]), ["tests/selection/test_hypervolume.py"]
+    show(tests, 300)
+    path = copy / "bignas_tf" / "selection" / "hypervolume.py"
+    source = path.read_text()
+    path.write_text(source.replace("np.log2", "np.log"))
+    show(tests, 300)
+    path.write_text(source.replace("def ", "while True: pass\\ndef ", 1))
+    show(tests, 5)
+    path.write_text(source)
+    show(["tests/selection/test_hypervolume.py::test_that_is_gone"], 300)
+    multiprocessing.forkserver._forkserver._stop()
+    trial.PRELOADED.append("bignas_tf.errors")
+    show(tests, 300)
 """
 
 
@@ -36,18 +65,16 @@ def test_a_sample_has_each_place_once_and_the_same_ones_again(tmp_path: pathlib.
 @pytest.mark.slow
 def test_a_mutant_is_caught_by_a_test_of_its_line(tmp_path: pathlib.Path) -> None:
     copy = tmp_path / "copy"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(copy)], check=True)
-    tests = ["tests/selection/test_hypervolume.py"]
-    assert trial.run(copy, tests, limit_s=300).ended == trial.SURVIVED
-    path = copy / "bignas_tf" / "selection" / "hypervolume.py"
-    source = path.read_text()
-    assert source.count("np.log2") == 1
-    path.write_text(source.replace("np.log2", "np.log"))
-    ended = trial.run(copy, tests, limit_s=300)
-    assert ended.ended == trial.CAUGHT
-    assert ended.said.startswith("FAILED tests/selection/test_hypervolume.py")
-    path.write_text(source.replace("def ", "while True: pass\ndef ", 1))
-    assert trial.run(copy, tests, limit_s=5).ended == trial.HUNG
-    path.write_text(source)
-    with pytest.raises(RuntimeError, match="no test was found"):
-        trial.run(copy, [*tests, "--deselect=tests"], limit_s=300)
+    kept = shutil.ignore_patterns(".*", "runs", "__pycache__", "results")
+    shutil.copytree(ROOT, copy, ignore=kept)
+    # In a process of its own, whose forkserver has not imported the project for other tests.
+    ran = subprocess.run(
+        [sys.executable, "-c", TRIALS, str(copy)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    survived, caught, hung, wrong, late = ran.stdout.splitlines()
+    assert survived.startswith("survived: 8 passed")
+    assert caught.startswith("caught: FAILED tests/selection/test_hypervolume.py")
+    assert hung == "hung: "
+    assert "the trial failed with exit code 4; see " in wrong
+    assert "the trial failed with exit code 99; see " in late

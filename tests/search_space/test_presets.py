@@ -174,6 +174,8 @@ def test_a_child_s_file_that_is_missing_names_those_beside_it(tmp_path: pathlib.
         errors.UsageError, match=r"child_3.json cannot be read \(No such file [^;]*$"
     ):
         presets.child(space, tmp_path / "child_3.json")
+    with pytest.raises(errors.UsageError, match=r"cannot be read \(File name too long\)$"):
+        presets.child(space, "x" * 5000 + "/child.json")
     for name in ("child_1.json", "child_2.json"):
         (tmp_path / name).write_text("{}")
     with pytest.raises(errors.UsageError, match=r"; beside it are child_1.json, child_2.json$"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -82,8 +83,10 @@ def load(text: str) -> Any:
 
 
 def dump(value: Any) -> str:
-    """Writes plain data, in the order that it has, as `load` reads it."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
+    """Writes plain data, in the order that it has, as `load` reads it; a value is one line."""
+    return str(
+        yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
+    )
 
 
 def _count(node: yaml.Node, counted: dict[int, int]) -> int:

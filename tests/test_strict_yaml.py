@@ -40,6 +40,11 @@ def test_text_is_read_as_it_was_written(text: str) -> None:
     assert strict_yaml.load(strict_yaml.dump(value)) == value
 
 
+def test_a_path_is_written_as_it_is() -> None:
+    path = "/été & l'hiver 目录 😀" + " and so on" * 30
+    assert strict_yaml.dump({"path": path}) == f"path: {path}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -121,7 +121,7 @@ class Memory(Lack):
     """A limit on the process, from what a start takes to more than it needs."""
 
     name = "memory"
-    refusal = "memory ran out|Cannot allocate memory"
+    refusal = "memory ran out|out of memory|Cannot allocate memory"
     aborts = True
 
     def words(self, rng: random.Random) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ def check(config: cfg.ExperimentConfig, generation: str, cores: int) -> str:
 def _known(config: cfg.ExperimentConfig, generation: str) -> Known | None:
     """What is known of steps like that of a configuration."""
     task = config.task
-    if task.sandwich.as_dict() != SandwichConfig().as_dict() or task.model.execution == "slice":
+    if task.sandwich.as_dict() != SandwichConfig().as_dict():
         return None
     dtype = config.runtime.mixed_precision_dtype or "float32"
     space = presets.get(task.model.search_space).fingerprint()

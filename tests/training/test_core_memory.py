@@ -74,7 +74,6 @@ def test_of_other_tpus_nothing_is_known(generation: str) -> None:
     [
         "task.model.search_space=bignas_imagenet_symmetric",
         "task.sandwich.num_random=1",
-        "task.model.execution=slice",
         "runtime.mixed_precision_dtype=float32",
     ],
 )

@@ -167,7 +167,8 @@ def test_workers_that_see_other_class_names_do_as_the_chief_does(
     root = samples.write_folder(tmp_path / "photos")
     settings = (
         f"{FAST}{ONE_STEP}{starts.of_photos(root)}task.train_data.tfds_split='train[:8]',"
-        "task.selection.ranking_split='train[8:10]',task.selection.reporting_split='train[10:]',"
+        "task.selection.calibration_split='train[:8]',task.selection.ranking_split='train[8:10]',"
+        "task.selection.reporting_split='train[10:]',"
     )
     config = runs.parse(tmp_path, settings)
     images, supernet = config.task.train_data, runs.supernet_of(config)

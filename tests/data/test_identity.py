@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.data import identity
+from bignas_tf.data import config, identity
 from bignas_tf.data.config import DataConfig
 from tests.data import photos, samples
 
@@ -118,3 +118,11 @@ def test_both_numbers_and_a_way_out_are_named(root: pathlib.Path) -> None:
     shutil.rmtree(root / "train")
     with pytest.raises(errors.UsageError, match=r"\(7 then, 0 now\)"):
         identity.check_same(before, config, [config])
+
+
+def test_every_source_but_the_digits_has_a_place() -> None:
+    fields = {"tfds": "tfds_data_dir", "tfrecord": "input_path", "folder": "input_path"}
+    for source, field in fields.items():
+        assert config.place_field(samples.digits(source=source)) == field
+    with pytest.raises(errors.UsageError, match="images of source='digits' are in no data_dir"):
+        config.place_field(samples.digits())

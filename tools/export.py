@@ -29,9 +29,7 @@ _ARCHITECTURE = flags.DEFINE_string(
 _SEARCH_DIR = flags.DEFINE_string(
     "search_dir", None, "Folder of a search whose selected children are all exported."
 )
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Folder of versions: 1/, 2/ ….", required=True
-)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True)
 _LABELS = flags.DEFINE_string(
     "labels", None, "JSON list of the classes' names; by default the data set's own."
 )

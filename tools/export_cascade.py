@@ -23,9 +23,7 @@ from .cli import DATA_DIR, launch, no_chatter, to_stderr
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
 _SEARCH_DIR = flags.DEFINE_string("search_dir", None, "Folder of a search of it.", required=True)
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Folder of versions: 1/, 2/ ….", required=True
-)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True)
 _ACCURACY = flags.DEFINE_float(
     "accuracy", None, "Least accuracy on the images that rank, such as 0.92."
 )

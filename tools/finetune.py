@@ -33,9 +33,7 @@ _EXPERIMENT = flags.DEFINE_string(
 )
 _CONFIG_FILE = flags.DEFINE_multi_string("config_file", [], "YAML of the new data; repeatable.")
 _PARAMS_OVERRIDE = flags.DEFINE_string("params_override", "", "Overrides, as in tools.train.")
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Folder of versions: 1/, 2/ ….", required=True
-)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True)
 _FORMATS = flags.DEFINE_list("formats", [], "Also convert to these; see tools.convert.")
 _LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its card.")
 

@@ -156,7 +156,8 @@ def _check_learnt(
     now = uses[splits.REPORTING]
     if not _is_same(learnt, now, images):
         return []
-    _check_same(learnt, splits.unlike_training(uses), images)
+    if images is not None:
+        identity.check_same(images, learnt, splits.unlike_training(uses))
     # The files may have been moved since.
     own = now.replace(tfds_split=learnt.tfds_split)
     if not _problem(own):

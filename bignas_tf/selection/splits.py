@@ -133,9 +133,8 @@ def open_split(
 
 def calibration_batches(data: DataConfig, selection: SelectionConfig) -> Split:
     """The calibration images of a run, in full batches: a small one would weigh as much."""
-    images = selection.calibration_images
-    batch = min(selection.batch_size, images)
-    return open_split(data, selection.calibration_split, batch, images, full=True)
+    split, images = selection.calibration_split, selection.calibration_images
+    return open_split(data, split, selection.batch_size, images, full=True)
 
 
 def of_selection(data: DataConfig, selection: SelectionConfig) -> Uses:

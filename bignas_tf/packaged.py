@@ -16,7 +16,7 @@ from bignas_tf import errors, files, full_disk, scratch
 
 # The folder of a run on Fashion-MNIST; `python -m experiments.demo` makes it and prints its hash.
 DEMO = pathlib.Path(__file__).with_name("demo.zip")
-DEMO_SHA256 = "11da46851ca5c13c551cc7aa99d19d7eb6e5c8f54c4adeb788a22fd5693ae451"
+DEMO_SHA256 = "8c27fd2612c4fa13bbf6b6a04de802e9b42919727942c0dad312861728cd8c25"
 
 _FOLDER = "experiments"
 _PATTERNS = ("*.yaml", "ablations/*/*.yaml")

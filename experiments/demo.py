@@ -1,8 +1,7 @@
 """Makes the supernet that comes with the package, bignas_tf/demo.zip, from a run.
 
   python -m tools.train --experiment=bignas_small --config_file=experiments/fashion_mnist.yaml \\
-      --params_override=trainer.train_steps=8000,task.distillation.divergence=kl \\
-      --model_dir=runs/longer
+      --params_override=trainer.train_steps=8000 --model_dir=runs/longer
   python -m experiments.demo --model_dir=runs/longer
 
 Only what `bignas.load` needs is kept: the weights (their averages, if the run kept them) without

@@ -195,4 +195,4 @@ def _earlier(task: BigNASConfig) -> Iterator[tuple[str, BigNASConfig, BySplit | 
             task = checkpoints.read_config(folder).task
         except errors.UsageError:
             return
-        yield folder, task, learnt_images.read(folder, task.train_data)
+        yield folder, task, learnt_images.read(folder)

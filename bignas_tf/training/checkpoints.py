@@ -131,7 +131,7 @@ def _load(model_dir: str, config: cfg.ExperimentConfig, space: SearchSpace, chec
             status.assert_existing_objects_matched().expect_partial()
     return Run(
         model_dir, config, space, supernet, **described,
-        origin=origin.read(model_dir), images=learnt.read(model_dir, config.task.train_data),
+        origin=origin.read(model_dir), images=learnt.read(model_dir),
     )  # fmt: skip
 
 

@@ -9,10 +9,13 @@ from typing import Any
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors, files, plain
+from bignas_tf.data import config as config_lib
 from bignas_tf.data import identity
 from bignas_tf.data.config import DataConfig
+from bignas_tf.data.identity import BySplit
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import checkpoints, learnt
+from bignas_tf.training.configs import BigNASConfig
 
 # With another one of these the weights mean something else (labels, pixels, which children they
 # are for), or the optimiser silently starts with empty slots.
@@ -82,20 +85,45 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
             )
     if _BATCH in changed and config.trainer.for_batch:
         raise _jumps(*changed[_BATCH], model_dir)
-    _check_images(model_dir, before.task.train_data, config.task.train_data)
+    _check_learnt(model_dir, before.task, config.task)
     return [f"  changed: {name} was {was}, is now {now}" for name, (was, now) in changed.items()]
 
 
-def _check_images(model_dir: str, before: DataConfig, now: DataConfig) -> None:
-    """Refuses a data set whose images of training have changed since the last start."""
-    images = learnt.read(model_dir, before)
-    if images is None or not identity.same_data_set(before, now):
+def _check_learnt(model_dir: str, before: BigNASConfig, now: BigNASConfig) -> None:
+    """Refuses other images than those of the last start: nothing would tell of the first ones."""
+    images, data = learnt.read(model_dir), now.train_data
+    if images is None:
         return
+    named = {
+        "data set": (_named(before.train_data), _named(data)),
+        "task.train_data.tfds_split": (before.train_data.tfds_split, data.tfds_split),
+        "task.init_checkpoint": (before.init_checkpoint, now.init_checkpoint),
+    }
+    if _is_same(before.train_data, data, images):
+        del named["data set"]
+    for name, (was, then) in named.items():
+        if was != then:
+            raise errors.UsageError(
+                f"{name} was {was!r} in the run in {model_dir} and is now {then!r}, so that "
+                "nothing would say which images its weights learnt from before; set it back, or "
+                f"start a new run from these weights: another model_dir, task.init_checkpoint="
+                f"{model_dir}"
+            )
     try:
-        # Its files may have been moved since.
-        identity.check_same(images, before, [now.replace(tfds_split=before.tfds_split)])
+        identity.check_same(images, before.train_data, [data])
     except errors.UsageError as error:
         raise errors.UsageError(f"the run in {model_dir} cannot be resumed: {error}") from error
+
+
+def _named(data: DataConfig) -> str:
+    return f"{data.source} {config_lib.images_name(data)}"
+
+
+def _is_same(before: DataConfig, now: DataConfig, images: BySplit) -> bool:
+    """Whether two configs name one data set; files that have moved are known by their names."""
+    if identity.same_data_set(before, now):
+        return True
+    return before.source == now.source and identity.read(now) == images
 
 
 def _jumps(was: Any, now: Any, model_dir: str) -> errors.UsageError:

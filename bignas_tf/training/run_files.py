@@ -16,11 +16,7 @@ from bignas_tf.training import checkpoints, learnt, listing
 
 
 def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
-    """Writes configuration and space: a preset may change later.
-
-    What was kept of the images of another configuration goes before that.
-    """
-    learnt.forget(model_dir)
+    """Writes configuration and space: a preset may change later."""
     values = strict_yaml.dump(config.as_dict())
     files.write_text(os.path.join(model_dir, checkpoints.PARAMS_FILE), values)
     files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))
@@ -43,6 +39,7 @@ def save(
     config = copy.deepcopy(config)
     config.trainer.optimizer_config.ema = None
     config.task.init_checkpoint = ""
+    learnt.forget(model_dir)
     describe(config, space, model_dir)
     checkpoint = tf.train.Checkpoint(model=supernet, global_step=tf.Variable(step, dtype=tf.int64))
     checkpoint.write(os.path.join(model_dir, f"ckpt-{step}"))

@@ -152,10 +152,11 @@ def _build(
         trainer = SupernetTrainer(config, task, start)
     # Now: a mistake that shows when they are built must not change the files of a run.
     if workers.is_chief(strategy):
+        if not checkpoint:
+            learnt.forget(model_dir)
+            origin.replace(model_dir, start.run.origin if start else None)
         run_files.describe(config, space, model_dir)
         learnt.save(model_dir, config.task.train_data)
-        if not checkpoint:
-            origin.replace(model_dir, start.run.origin if start else None)
     return trainer
 
 

@@ -254,7 +254,7 @@ def _origin_of_weights(folder: pathlib.Path) -> object:
 
 
 def _learnt(folder: pathlib.Path) -> object:
-    return learnt.read(str(folder), _images_of("folder", folder / "images"))
+    return learnt.read(str(folder))
 
 
 def _backbone(folder: pathlib.Path) -> object:

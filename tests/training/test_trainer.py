@@ -15,7 +15,7 @@ import yaml
 from bignas_tf import errors
 from bignas_tf.data import identity
 from bignas_tf.search_space import presets
-from bignas_tf.training import checkpoints, trainer
+from bignas_tf.training import checkpoints, learnt, run_files, trainer
 from bignas_tf.training.progress import Progress
 from bignas_tf.training.task import BigNASTask
 from tests.data import samples
@@ -69,6 +69,24 @@ def test_a_finished_run_stays_as_it_is(
     after = runs.train(runs.parse(trained, ONE_STEP), trained / "run")
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert capsys.readouterr().out == f"resuming from {trained}/run/ckpt-1\n"
+
+
+def test_a_kill_while_a_run_resumes_leaves_what_it_learnt_from(
+    trained: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(trained / "run", folder)
+    before = learnt.read(str(folder))
+    assert before
+
+    def killed(*given: object) -> None:
+        raise SystemExit
+
+    for moment in ((run_files, "describe"), (learnt, "save")):
+        with monkeypatch.context() as patches, pytest.raises(SystemExit):
+            patches.setattr(*moment, killed)
+            runs.train(runs.parse(trained, ONE_STEP), folder)
+        assert learnt.read(str(folder)) == before
 
 
 def test_a_run_whose_list_of_checkpoints_is_lost_does_not_start_again(

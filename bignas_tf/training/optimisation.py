@@ -17,6 +17,12 @@ from bignas_tf.training import schedules
 
 _WHERE = "trainer.optimizer_config"
 _RATES = ("initial_learning_rate", "learning_rate")
+_SHARES = ("momentum", "rho", "beta_1", "beta_2")  # of the past in an average
+# What a schedule cannot do without, and the Model Garden leaves open.
+_NEEDED = (
+    "initial_learning_rate", "decay_steps", "total_decay_steps", "decay_rate", "warmup_steps",
+    "boundaries", "values",
+)  # fmt: skip
 
 
 def check(trainer: cfg.TrainerConfig) -> None:
@@ -29,7 +35,10 @@ def check(trainer: cfg.TrainerConfig) -> None:
     """
     config = trainer.optimizer_config
     for name, choices in _checked_types(trainer):
-        _check_numbers(f"{_WHERE}.{name}.{choices.type}", choices.get())
+        where, chosen = f"{_WHERE}.{name}.{choices.type}", choices.get()
+        _check_numbers(where, chosen)
+        if name != "optimizer":
+            _check_needed(where, chosen)
     _check_length(trainer)
     if config.ema:
         _check_average(config.ema)
@@ -66,10 +75,29 @@ def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
             require(math.isfinite(value), field, value, "a finite number")
         if name in _RATES and value is not None:
             require(_is_between(value, 0.0, math.inf), field, value, "a number above 0")
-        if name == "initial_mean_square":
+        if name in ("initial_mean_square", "warmup_learning_rate"):
             require(value >= 0.0, field, value, "0 or more")
+        if name in _SHARES:
+            require(0.0 <= value < 1.0, field, value, "0 or more, and less than 1")
         if (name == "offset" or name.endswith("_steps")) and value is not None:
             require(plain.is_whole(value, 0), field, value, "a whole number from 0")
+
+
+def _check_needed(where: str, schedule: hyperparams.Config) -> None:
+    """Refuses a schedule that is not complete, or whose pieces do not follow each other."""
+    fields = schedule.as_dict()
+    for name in _NEEDED:
+        if name in fields and fields[name] is None:
+            raise errors.UsageError(f"{where}.{name} is not set; this schedule needs it")
+    if "boundaries" not in fields:
+        return
+    boundaries, values = fields["boundaries"], fields["values"]
+    ascend = boundaries == sorted(set(boundaries))
+    steps = ascend and all(plain.is_whole(step, 0) for step in boundaries)
+    require(steps, f"{where}.boundaries", boundaries, "ascending steps, whole numbers from 0")
+    rates = len(values) == len(boundaries) + 1
+    rates = rates and all(plain.is_number(rate) and 0.0 <= rate < math.inf for rate in values)
+    require(rates, f"{where}.values", values, "one rate more than boundaries, each 0 or more")
 
 
 def _check_length(trainer: cfg.TrainerConfig) -> None:

@@ -47,7 +47,7 @@ class BigNASTask(base_task.Task):
         """See the Model Garden's.
 
         Raises:
-          UsageError: settings do not fit together, such as a schedule's boundaries and values.
+          UsageError: settings do not fit together, such as two ways of clipping gradients.
         """
         try:
             return super().create_optimizer(*arguments, **keywords)

@@ -13,6 +13,7 @@ from bignas_tf.training import configs, field_types, parsing
 from tests.training import runs
 
 OPTIMISER = "trainer.optimizer_config."
+STEPWISE = f"{OPTIMISER}learning_rate.type=stepwise,{OPTIMISER}learning_rate.stepwise"
 
 
 def _refusal(overrides: str) -> str:
@@ -143,6 +144,15 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("task.regularisation.weight_decay=-1.0", "weight_decay is -1.0; it takes 0 or more"),
         (f"{OPTIMISER}optimizer.type=sgdd", "optimizer.type is 'sgdd'; choose from .*'rmsprop'"),
         (f"{OPTIMISER}learning_rate.type=no_such", "choose from .*'constant_ending'"),
+        (f"{OPTIMISER}learning_rate.type=stepwise", r"stepwise\.boundaries is not set; this sche"),
+        (f"{OPTIMISER}learning_rate.type=cosine", r"cosine\.initial_learning_rate is not set"),
+        (f"{OPTIMISER}warmup.type=polynomial", r"polynomial\.warmup_steps is not set"),
+        (f"{OPTIMISER}warmup.linear.warmup_learning_rate=-1", "rate is -1; it takes 0 or more"),
+        (f"{OPTIMISER}optimizer.rmsprop.rho=2.0", "rho is 2.0; it takes 0 or more, and less than"),
+        (f"{OPTIMISER}optimizer.rmsprop.momentum=-3.0", "momentum is -3.0; it takes 0 or more"),
+        (f"{STEPWISE}.boundaries=[5,3],{STEPWISE}.values=[1,1,1]", r"\[5, 3\]; it takes ascending"),
+        (f"{STEPWISE}.boundaries=[5],{STEPWISE}.values=[0.1]", r"values is \[0.1\]; it takes one"),
+        (f"{STEPWISE}.boundaries=[],{STEPWISE}.values=[-0.1]", r"\[-0.1\]; it takes one rate more"),
         (
             "runtime.distribution_strategy=tpu,task.model.execution=slice",
             "slice does not run on a TPU, .* set execution=auto or mask",

@@ -251,10 +251,13 @@ def test_progress_shows_warnings_among_its_lines(tmp_path: pathlib.Path) -> None
     assert last.startswith("warning: what was learnt ")
 
 
-def test_a_schedule_that_lacks_its_steps_is_refused(tmp_path: pathlib.Path) -> None:
-    schedule = "trainer.optimizer_config.learning_rate.type=stepwise"
-    config = runs.parse(tmp_path, f"{EAGER}{schedule}")
-    with pytest.raises(errors.UsageError, match=r"optimizer_config cannot be used: "):
+def test_settings_of_an_optimiser_that_exclude_each_other_are_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+    clipping = ("clipnorm=1.0", "global_clipnorm=1.0")
+    overrides = ",".join(f"trainer.optimizer_config.optimizer.rmsprop.{each}" for each in clipping)
+    config = runs.parse(tmp_path, f"{EAGER}{overrides}")
+    with pytest.raises(errors.UsageError, match=r"optimizer_config cannot be used: .*clipnorm"):
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
 
 

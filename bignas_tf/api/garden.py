@@ -9,19 +9,22 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
+import yaml
 from official.core import base_task, task_factory, train_lib, train_utils
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
-from bignas_tf import console, errors, files, plots
+from bignas_tf import console, errors, files, plots, strict_yaml
 from bignas_tf.api import arguments, devices, runs
 from bignas_tf.console import Show
 from bignas_tf.exports import configs, saved_model, trainable, versions
-from bignas_tf.training import listing, parsing, writer
+from bignas_tf.plain import Value
+from bignas_tf.training import checkpoints, listing, parsing, writer
 
 MODES = ("train", "train_and_eval", "eval")
 INPUTS = ("image_tensor", "image_bytes")
 BACKBONE_FILE = "backbone.json"
+_AVERAGES = "ema_checkpoints"  # where the Model Garden saves averages of the weights
 
 
 def configure_garden(
@@ -105,11 +108,13 @@ def export_garden(
     """Exports a trained detector or segmenter by the Garden's own exporter.
 
     It appears only once TensorFlow's C++ session loader, which servers use, has answered with it.
-    Its `backbone.json` is the card of the child whose weights it started from, with their licence.
+    Its `backbone.json` is the card of the child whose weights it started from, with their licence,
+    as the training's `params.yaml` names it.
 
     Args:
       config: what it was trained with.
-      model_dir: of the training; its latest checkpoint is exported.
+      model_dir: of the training; its latest checkpoint is exported, or if it keeps averages (`ema`)
+        the latest ones that were evaluated.
       output_dir: base folder of versions, as TensorFlow Serving takes it; local.
       input_type: "image_tensor" for uint8 [N, H, W, 3], or "image_bytes" for JPEG and PNG files.
 
@@ -117,43 +122,86 @@ def export_garden(
       The version's folder.
 
     Raises:
-      UsageError: an unknown input, no checkpoint, images of no fixed size, a child that is gone, or
-        a folder that cannot be written.
+      UsageError: an unknown input, no checkpoint, no averages, images of no fixed size, a child
+        that is gone, or a folder that cannot be written.
       RunError: there is no room, or the export does not load or answer.
     """
+    errors.require_one_of("input_type", input_type, INPUTS)
+    _checkpoint(os.fspath(model_dir))
+    height, width = _sides(config.task.model)
+    if height is None or width is None:
+        raise errors.UsageError("an export needs a height and a width in task.model.input_size")
+    trained = _trained(os.fspath(model_dir))
+    card = _card(trained)
+    weights_dir = _weights_dir(trained, os.fspath(model_dir))
+
+    def publish(checkpoint: str) -> pathlib.Path:
+        def write(folder: pathlib.Path) -> None:
+            with checkpoints.restoring(weights_dir):
+                _write(config, checkpoint, folder, input_type, height, width)
+            if card is not None:
+                files.write_json(folder / BACKBONE_FILE, card)
+
+        (version,) = saved_model.publish([(configs.ONLY_MODEL, write)], os.fspath(output_dir))
+        return version
+
+    # The training may still run, and replace the checkpoint meanwhile.
+    version = listing.read_latest(weights_dir, publish)
+    if version is None:
+        raise errors.UsageError(
+            f"{weights_dir} holds no averages, which the Model Garden saves when it evaluates; "
+            "run --mode=eval first"
+        )
+    return version
+
+
+def _write(
+    config: cfg.ExperimentConfig,
+    checkpoint: str,
+    folder: pathlib.Path,
+    input_type: str,
+    height: int,
+    width: int,
+) -> None:
+    """Writes a version and asks it for answers."""
     from official.vision.serving import export_saved_model_lib
 
     from bignas_tf.garden import gate
 
-    errors.require_one_of("input_type", input_type, INPUTS)
-    checkpoint = _checkpoint(os.fspath(model_dir))
-    height, width = _sides(config.task.model)
-    if height is None or width is None:
-        raise errors.UsageError("an export needs a height and a width in task.model.input_size")
     gate.check_weights(checkpoint)
-
-    def write(folder: pathlib.Path) -> None:
-        export_saved_model_lib.export_inference_graph(
-            input_type=input_type,
-            batch_size=None,
-            input_image_size=[height, width],
-            params=config,
-            checkpoint_path=checkpoint,
-            export_dir=str(folder),
-        )
-        gate.check(folder, height, width, encoded=input_type == "image_bytes")
-        _keep_card(config.task.model.backbone.get(), folder)
-
-    (version,) = saved_model.publish([(configs.ONLY_MODEL, write)], os.fspath(output_dir))
-    return version
+    export_saved_model_lib.export_inference_graph(
+        input_type=input_type,
+        batch_size=None,
+        input_image_size=[height, width],
+        params=config,
+        checkpoint_path=checkpoint,
+        export_dir=str(folder),
+    )
+    gate.check(folder, height, width, encoded=input_type == "image_bytes")
 
 
-def _keep_card(backbone: hyperparams.Config, folder: pathlib.Path) -> None:
-    """Puts the card of the child beside the graph: whose its weights are, and their licence."""
-    export_dir = getattr(backbone, "export_dir", None)
-    if export_dir is not None and backbone.pretrained:
-        card = files.read_json(pathlib.Path(export_dir, versions.CHILD_FILE))
-        files.write_json(folder / BACKBONE_FILE, card)
+def _trained(model_dir: str) -> Value:
+    """What a training wrote down of its configuration."""
+    path = os.path.join(model_dir, checkpoints.PARAMS_FILE)
+    try:
+        return Value(strict_yaml.load(files.read_text(path)), path)
+    except yaml.YAMLError as error:
+        raise errors.UsageError(f"{path} is damaged: {errors.one_line(error)}") from error
+
+
+def _card(trained: Value) -> Mapping[str, Any] | None:
+    """The card of the child that a training started from: whose weights, and their licence."""
+    backbone = trained["task"]["model"]["backbone"]
+    chosen = backbone[backbone["type"].text()].fields()
+    if "export_dir" not in chosen or not chosen["pretrained"].content:
+        return None
+    return dict(files.read_json(pathlib.Path(chosen["export_dir"].text(), versions.CHILD_FILE)))
+
+
+def _weights_dir(trained: Value, model_dir: str) -> str:
+    """Where the weights are whose metrics the Garden reports: averages, if it keeps any."""
+    averages = trained["trainer"]["optimizer_config"]["ema"].content is not None
+    return os.path.join(model_dir, _AVERAGES) if averages else model_dir
 
 
 def _run(

@@ -76,6 +76,8 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_served(
     written = [tmp_path / "run" / "params.yaml"]
     again = bignas.configure_garden("semantic_segmentation_bignas", written)
     assert again.task.model.as_dict() == config.task.model.as_dict()
+    # Whose weights it started from, the training knows best.
+    again.task.model.backbone.bignas_child.pretrained = False
     version = bignas.export_garden(again, tmp_path / "run", tmp_path / "served")
     assert version == tmp_path / "served" / "1"
     assert files.read_json(version / "backbone.json") == files.read_json(
@@ -99,6 +101,32 @@ def _ask(address: str, images: np.ndarray) -> dict[str, np.ndarray]:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         outputs = stub.Predict(request, timeout=servers.TIMEOUT_S).outputs
     return {name: tf.make_ndarray(tensor) for name, tensor in outputs.items()}
+
+
+@pytest.mark.slow
+def test_an_export_has_the_averages_that_were_evaluated(
+    child: stored.Stored, tmp_path: pathlib.Path
+) -> None:
+    average = "trainer.optimizer_config.ema.average_decay=0.5"
+    config = _segmenter(child, tmp_path, average)
+    bignas.train_garden(config, tmp_path / "run", "train")
+    with pytest.raises(errors.UsageError, match=r"ema_checkpoints holds no averages.*=eval first"):
+        bignas.export_garden(config, tmp_path / "run", tmp_path / "served")
+    bignas.train_garden(config, tmp_path / "run", "eval")
+    version = bignas.export_garden(config, tmp_path / "run", tmp_path / "served")
+    exported = _classifier(str(version / "variables" / "variables"))
+    averages = tf.train.latest_checkpoint(str(tmp_path / "run" / "ema_checkpoints"))
+    np.testing.assert_array_equal(exported, _classifier(averages))
+    weights = tf.train.latest_checkpoint(str(tmp_path / "run"))
+    assert not np.array_equal(exported, _classifier(weights))
+
+
+def _classifier(checkpoint: str) -> np.ndarray:
+    """The kernel of a segmenter's last layer."""
+    reader = tf.train.load_checkpoint(checkpoint)
+    shapes = reader.get_variable_to_shape_map()
+    (name,) = (n for n in shapes if shapes[n] == [1, 1, 4, 11] and "SLOT" not in n)
+    return reader.get_tensor(name)
 
 
 @pytest.mark.slow

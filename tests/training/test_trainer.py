@@ -83,9 +83,11 @@ def test_a_kill_while_a_run_resumes_leaves_what_it_learnt_from(
         raise SystemExit
 
     for moment in ((run_files, "describe"), (learnt, "save")):
-        with monkeypatch.context() as patches, pytest.raises(SystemExit):
+        config = runs.parse(trained, ONE_STEP)
+        with monkeypatch.context() as patches:
             patches.setattr(*moment, killed)
-            runs.train(runs.parse(trained, ONE_STEP), folder)
+            with pytest.raises(SystemExit):
+                runs.train(config, folder)
         assert learnt.read(str(folder)) == before
 
 

@@ -19,6 +19,8 @@ from bignas_tf.training import learnt as learnt_images
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
+_PARENT = "the run that the child comes from"
+
 
 def check_training(task: BigNASConfig) -> list[str]:
     """Checks the images of a training run, and those of the runs whose weights it starts from.
@@ -61,7 +63,9 @@ def check_search(
 def check_finetuning(
     trained: BigNASConfig, task: BigNASConfig, images: BySplit | None = None
 ) -> list[str]:
-    """Checks that a fine-tuned child is reported on images that it has never learnt from.
+    """Checks that a fine-tuned child is reported on images that nothing before has seen.
+
+    Neither may have learnt from them, nor the run have calibrated or ranked its children by them.
 
     Args:
       trained: of the run that the child comes from.
@@ -78,8 +82,20 @@ def check_finetuning(
     del uses[splits.RANKING]  # nothing is ranked
     _leave_out_absent_calibration(uses)
     warnings = splits.check(uses | {splits.TRAINING: task.train_data})
-    warnings += _check_named("the run that the child comes from", trained, uses, images)
+    warnings += _check_named(_PARENT, trained, uses, images)
+    if _is_same(trained.train_data, uses[splits.REPORTING], images):
+        _check_chosen(trained, uses[splits.REPORTING])
     return [*warnings, *_check_earlier(trained, uses)]
+
+
+def _check_chosen(trained: BigNASConfig, reported: DataConfig) -> None:
+    """Refuses to report on images by which a run calibrates its children, and ranks them."""
+    uses = splits.of_selection(reported, trained.selection)
+    gone = [use for use, config in uses.items() if _problem(config)]
+    with _named(_PARENT):
+        splits.check(
+            {use: uses[use] for use in uses if use not in gone} | {splits.REPORTING: reported}
+        )
 
 
 def check_scored(run: Run, task: BigNASConfig, *names: str) -> None:

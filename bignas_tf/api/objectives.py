@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from bignas_tf import errors, scratch
+from bignas_tf import errors, machine, scratch
 from bignas_tf.api import counting, failures
 from bignas_tf.latency import children, user_command
 from bignas_tf.latency.disposable import Disposable
@@ -113,17 +113,19 @@ def _saved_model(setting: _Setting) -> Objective:
     def measure(architecture: Architecture) -> Measurement:
         return Measurement(*_elsewhere(setting, children.saved_model, setting.models, architecture))
 
-    return Objective("saved_model_ms", "latency in TensorFlow, CPU", "ms", measure, counted=False)
+    # A search that continues after an update would compare the times of two runtimes.
+    title = f"latency in TensorFlow {machine.versions()['tensorflow']}, CPU"
+    return Objective("saved_model_ms", title, "ms", measure, counted=False)
 
 
 def _litert(setting: _Setting) -> Objective:
-    children.litert_version("litert_ms")
+    version = children.litert_version("litert_ms")
     models, threads = setting.models, setting.options.threads
 
     def measure(architecture: Architecture) -> Measurement:
         return Measurement(*_elsewhere(setting, children.litert, models, architecture, threads))
 
-    title = f"latency in LiteRT, {threads} thread{'s' if threads > 1 else ''}"
+    title = f"latency in LiteRT {version}, {threads} thread{'s' if threads > 1 else ''}"
     return Objective("litert_ms", title, "ms", measure, counted=False)
 
 

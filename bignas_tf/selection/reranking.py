@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
-from bignas_tf import errors
+from bignas_tf import errors, machine
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.console import Show
 from bignas_tf.search_space.architecture import Architecture
@@ -33,8 +33,8 @@ class Reranking:
 
     @property
     def figure(self) -> str:
-        """What the journal calls the accuracies of the files."""
-        return f"ranking_{self.form}_top1"
+        """What the journal calls the accuracies of the files that this TensorFlow converts."""
+        return f"ranking_{self.form}_by_tensorflow_{machine.versions()['tensorflow']}_top1"
 
 
 def parse(text: str) -> Reranking:

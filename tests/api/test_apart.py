@@ -85,6 +85,18 @@ def test_a_child_is_not_reported_on_images_of_its_run(
         apart.check_finetuning(trained, task)
 
 
+@pytest.mark.parametrize("use", ["ranking", "calibration"])
+def test_a_child_is_not_reported_on_images_that_chose_or_calibrated_it(
+    task: BigNASConfig, tmp_path: pathlib.Path, use: str
+) -> None:
+    trained = digits.parse(tmp_path).task
+    trained.selection.override({f"{use}_split": "test[:5]"})
+    why = {"ranking": "an accuracy that chose", "calibration": "a child calibrated on"}[use]
+    expected = rf"^the run that the child comes from: task.selection.{use}_split.*\(5\); {why}"
+    with pytest.raises(errors.UsageError, match=expected):
+        apart.check_finetuning(trained, task)
+
+
 def test_fine_tuning_needs_no_images_for_calibration(
     task: BigNASConfig, tmp_path: pathlib.Path
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 import pathlib
 import re
 import stat
 
 import pytest
+import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.api import counting, objectives
@@ -66,7 +68,12 @@ def test_a_table_is_looked_up(run: checkpoints.Run, tmp_path: pathlib.Path) -> N
 def test_both_runtimes_measure_a_child(run: checkpoints.Run) -> None:
     built = objectives.build(["litert_ms", "saved_model_ms"], run, Options(threads=2), ELSEWHERE)
     assert [objective.counted for objective in built] == [False, False]
-    assert built[0].title == "latency in LiteRT, 2 threads"
+    # With their versions: a search that continues compares no times of two runtimes.
+    versions = importlib.metadata.version("ai-edge-litert"), tf.__version__
+    assert [objective.title for objective in built] == [
+        f"latency in LiteRT {versions[0]}, 2 threads",
+        f"latency in TensorFlow {versions[1]}, CPU",
+    ]
     for objective in built:
         value, spread = objective.measure(run.space.smallest())
         assert 0 < value < math.inf

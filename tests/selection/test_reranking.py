@@ -7,7 +7,7 @@ import json
 import pathlib
 
 import pytest
-import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
+import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
@@ -148,4 +148,4 @@ def test_what_is_not_a_format_and_a_number_is_refused(text: str) -> None:
 
 def test_its_text_is_read_back() -> None:
     assert reranking.parse(str(INT8)) == INT8
-    assert INT8.figure == "ranking_int8_top1"
+    assert INT8.figure == f"ranking_int8_by_tensorflow_{tf.__version__}_top1"

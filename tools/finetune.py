@@ -4,9 +4,10 @@
       --config_file=photos.yaml --params_override=trainer.train_steps=300 \\
       --output_dir=runs/photos/export --formats=float32,int8
 
-The configuration is that of a training run: its images, their splits, optimiser and steps. Keras'
-fit starts from the child's calibrated weights and a new classifier. This is not part of the paper,
-whose children need no training; it is for data sets too small to train a supernet on.
+The configuration is written as for a training run; its images, their splits, seed, optimiser and
+steps are read, and nothing else. Keras' fit starts from the child's calibrated weights and a new
+classifier. This is not part of the paper, whose children need no training; it is for data sets too
+small to train a supernet on.
 """
 
 from __future__ import annotations

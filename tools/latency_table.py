@@ -5,7 +5,8 @@
       --input_channels=1 --output=runs/latency/small.json
 
 Stem, blocks and head are timed one by one. The table is saved as it grows: the same command
-continues an interrupted one, and adds other resolutions and spaces to a table of the same device.
+continues an interrupted one, and adds other resolutions, and spaces of equal patches, to a table of
+the same device.
 At the end a few whole children are measured and compared with the sums.
 """
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TypeVar, cast
 
 from bignas_tf import errors
+from bignas_tf.plain import Value
 
 T = TypeVar("T")
 
@@ -32,6 +33,15 @@ def check_run(run: object) -> None:
         raise errors.UsageError(
             f"run is {errors.shown(run)}; give what `train` returns, or `load` of its folder"
         )
+
+
+def text(name: str, value: str) -> str:
+    """Text that can be printed and stored.
+
+    Raises:
+      UsageError: it is something else, or has a lone surrogate.
+    """
+    return Value(value, name).text()
 
 
 def whole(name: str, value: int, least: int, most: int | None = None) -> int:

@@ -16,6 +16,7 @@ from bignas_tf.console import Show
 from bignas_tf.exports import cascade as cascade_lib
 from bignas_tf.exports import saved_model, trials
 from bignas_tf.exports.cascade import ServableCascade
+from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import cascade_front, cascades
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.cascades import Cascade
@@ -98,6 +99,7 @@ def export_cascade(
     if isinstance(cascade, str):
         cascade = Cascade.parse(cascade)
     arguments.check_run(run)
+    arguments.text("licence", licence)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     costs = _costs(found, objective, search_dir)
@@ -105,6 +107,8 @@ def export_cascade(
     selection = task.selection
     apart.check_scored(run, task, selection.ranking_split, selection.reporting_split)
     _check_wanted(accuracy, mean_cost, cascade, costs)
+    if cascade:
+        _check_different(cascade, found)
     saved_model.ensure_base(output_dir)
     ranking, reporting = answering.images_of(task, found, show)
     children = answering.score(run, task, found, costs, ranking, reporting, show)
@@ -161,6 +165,16 @@ def _check_wanted(
     for name in cascade.children if cascade else ():
         if name not in costs:
             raise errors.UsageError(f"no child {name!r} in the search; it has {', '.join(costs)}")
+
+
+def _check_different(cascade: Cascade, found: SearchResult) -> None:
+    """Refuses to ask a child twice, which the budgets that it is best for give several names."""
+    first: dict[Architecture, str] = {}
+    children = {result_lib.child_name(each): each.architecture for each in found.selected}
+    for name in cascade.children:
+        same = first.setdefault(children[name], name)
+        if same != name:
+            raise errors.UsageError(f"{same} and {name} are the same child; leave one of them out")
 
 
 def _servable(

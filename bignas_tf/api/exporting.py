@@ -77,6 +77,7 @@ def export(
       RunError: the written model does not load or gives other logits.
     """
     arguments.check_run(run)
+    arguments.text("licence", licence)
     children = {"": presets.child(run.space, architecture)}
     names = class_names(run.config.task.train_data, labels)
     apart.check_scored(run, run.config.task)
@@ -117,6 +118,7 @@ def export_family(
       RunError: a written model does not load or gives other logits.
     """
     arguments.check_run(run)
+    arguments.text("licence", licence)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     children = {result_lib.child_name(each): each.architecture for each in found.selected}

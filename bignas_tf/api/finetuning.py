@@ -50,7 +50,8 @@ def finetune(
     Args:
       run: that the child comes from.
       architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
-      config: the new images, their splits, optimiser and steps, from `configure(..., run=run)`.
+      config: from `configure(..., run=run)`: the new images, their splits, seed, optimiser and
+        steps. Nothing else of it is read.
       output_dir: base folder of versions.
       formats: also convert to these; see `convert`.
       licence: of the model, for its card.
@@ -70,6 +71,7 @@ def finetune(
     if formats:
         converter.check(formats)
     arguments.check_run(run)
+    arguments.text("licence", licence)
     chosen = presets.child(run.space, architecture)
     config = _in_space_of(run, config)
     task = config.task

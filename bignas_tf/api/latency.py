@@ -15,7 +15,7 @@ from bignas_tf.latency import children as children_lib
 from bignas_tf.latency import parts
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
-from bignas_tf.search_space.parts import ModelSpace, Part
+from bignas_tf.search_space.parts import ModelSpace, Part, Stem
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training.checkpoints import Run
 
@@ -37,7 +37,8 @@ def latency_table(
     """Times stem, blocks and head one by one, and compares sums with a few whole children.
 
     The table is saved as it grows. Called again it continues where it was interrupted, and a
-    table of the same device takes in other resolutions and spaces. It starts processes that
+    table of the same device takes in other resolutions and spaces, if their patches have the same
+    size: a call's overhead depends on it, and a table has one overhead. It starts processes that
     import the caller's script, so a script calls this below `if __name__ == "__main__":`.
 
     Args:
@@ -52,8 +53,8 @@ def latency_table(
 
     Raises:
       UsageError: a number out of range, no such space or resolution, a path that cannot be written,
-        a table of another device or one that another process is measuring, or LiteRT is not
-        installed.
+        a table of another device or of patches of another size, one that another process is
+        measuring, or LiteRT is not installed.
       RunError: a part cannot be measured.
     """
     children, threads = (
@@ -96,6 +97,14 @@ def _begun(
     if table.device != device:
         raise errors.UsageError(
             f"{path} is of {table.device!r}, this is {device!r}; give another output file"
+        )
+    size = (models.space.base_resolution, models.input_channels)
+    stems = (part for part in table.times if isinstance(part, Stem))
+    for side, channels in {(stem.patch_side, stem.in_width) for stem in stems} - {size}:
+        raise errors.UsageError(
+            f"{path} is for patches of {side} px with {channels} channels, and children of "
+            f"{models.space.name!r} take {size[0]} px with {size[1]}, whose overhead is another; "
+            "give another output file"
         )
     return table
 

@@ -57,6 +57,12 @@ def test_numbers_of_a_search_and_a_conversion_are_refused(tmp_path: pathlib.Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_text_that_cannot_be_stored_is_refused() -> None:
+    assert arguments.text("licence", "© 2026") == "© 2026"
+    with pytest.raises(bignas.UsageError, match=r"^licence .*lone surrogates"):
+        arguments.text("licence", "caf\udcff")
+
+
 def test_the_folder_of_a_run_is_no_run(tmp_path: pathlib.Path) -> None:
     folder: Any = "runs/demo"
     words = r"run is 'runs/demo'; give what `train` returns, or `load` of its folder"

@@ -71,6 +71,21 @@ def test_images_that_choose_and_judge_are_refused(
     assert "an accuracy that chose a child cannot judge it" in error
 
 
+def test_a_child_is_not_asked_twice(
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    select = {
+        "select": search_dir,
+        "budgets_mflops": "0.02,0.08,0.0801",
+        "output_dir": tmp_path / "three",
+    }
+    done = forks.run("tools.search", *commands.arguments(select))
+    assert done.returncode == 0, done.stderr
+    given = {"model_dir": run_dir, "search_dir": tmp_path / "three", "output_dir": tmp_path / "m"}
+    error = commands.refuse(forks, "export_cascade", **given, cascade="child_0.08:0.7,child_0.0801")
+    assert "child_0.08 and child_0.0801 are the same child; leave one of them out" in error
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -9,6 +9,8 @@ import re
 
 import pytest
 
+from bignas_tf import errors
+from bignas_tf.api import latency
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Stage
@@ -79,3 +81,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     LatencyTable(str(path), "another device", 0.0, {}).save()
     given = {"search_space": yaml, "output": path} | change
     assert problem in commands.refuse(forks, "latency_table", **given)
+
+
+def test_a_table_has_the_overhead_of_patches_of_one_size(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "_device", lambda threads: "this device")
+    path = str(tmp_path / "table.json")
+    LatencyTable(path, "this device", 0.01, dict.fromkeys(MODELS.all_parts([8]), 1.0)).save()
+    side = SPACE.base_resolution
+    expected = rf"is for patches of {side} px with 1 channels, .* take {side} px with 3, whose over"
+    with pytest.raises(errors.UsageError, match=expected):
+        latency.latency_table(SPACE, path, num_classes=3, input_channels=3)

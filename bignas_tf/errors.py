@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection
 
+_MOST_OF_A_NAME = 100  # that is compared with others
 _UNSHOWN = "a value too large to show"
 # A GPU's memory was too full for a copy from the host. TensorFlow calls that an InternalError.
 _NO_ROOM_FOR_A_COPY = "Dst tensor is not initialized"
@@ -59,9 +61,13 @@ def require(fits: bool, name: str, value: object, takes: str) -> None:
 
 
 def require_one_of(name: str, value: object, allowed: Collection[object]) -> None:
-    """Refuses a value that is none of those allowed; see `require`."""
-    if value not in allowed:
-        raise UsageError(f"{name} is {shown(value)}; choose from {list(allowed)}")
+    """Refuses a value that is none of those allowed, and names one like it; see `require`."""
+    if value in allowed:
+        return
+    given = cut(value, _MOST_OF_A_NAME) if isinstance(value, str) else shown(value)
+    near = difflib.get_close_matches(given, map(str, allowed), 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(f"{name} is {shown(value)}; choose from {list(allowed)}{hint}")
 
 
 def one_line(error: BaseException | str, most: int = 300) -> str:

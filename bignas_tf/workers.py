@@ -141,6 +141,12 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
         averaging(strategy)(0.0)
 
 
+def reduces_outside(strategy: tf.distribute.Strategy) -> bool:
+    """Whether replicas leave their graph to reduce, which no branch or loop in it can do."""
+    kinds = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return isinstance(strategy, kinds)
+
+
 def many(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is one of several."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pathlib
 
-import numpy as np
+import tensorflow as tf
 from official.core import config_definitions as cfg
-from PIL import Image
 
 from bignas_tf import files
 from bignas_tf.api import arguments
@@ -49,12 +47,5 @@ def save_images(
     for index, (patch, label) in enumerate(zip(patches, labels, strict=True)):
         name = names[label].replace("/", "-").replace(" ", "-").lower()
         paths.append(folder / f"{index}_{name}.png")
-        files.write_bytes(paths[-1], _png(patch))
+        files.write_bytes(paths[-1], tf.io.encode_png(patch).numpy())
     return paths
-
-
-def _png(patch: np.ndarray) -> bytes:
-    """Encodes an image, uint8 [S, S, C]."""
-    encoded = io.BytesIO()
-    Image.fromarray(patch.squeeze()).save(encoded, "PNG")
-    return encoded.getvalue()

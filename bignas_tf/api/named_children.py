@@ -12,9 +12,16 @@ from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.training.configs import BigNASConfig
 
+Score = Callable[[], dict[str, float | errors.RunError]]
 
-class NamedChildren:
-    """Scores children on statistics calibrated for the current weights.
+
+def scorer(task: BigNASConfig) -> Callable[[Supernet], Score]:
+    """Opens the images, and returns a function that gives a supernet's scorer of its children.
+
+    A scorer calibrates them for the present weights and returns their top-1 accuracies by name. A
+    child that cannot be scored (a logit is NaN or infinite, memory is too small) has its error in
+    place of an accuracy. It raises a `UsageError` if an image cannot be read, and an
+    `OutOfMemoryError` if one of several workers has too little memory.
 
     Args:
       task: the run's `BigNASConfig`; its `evaluation` names the children and the images.
@@ -22,32 +29,21 @@ class NamedChildren:
     Raises:
       UsageError: an unknown child, one outside the space, or an unknown or empty split.
     """
+    own, data = task.evaluation, task.train_data
+    space = presets.get(task.model.search_space)
+    children = {name: presets.child(space, name) for name in own.children}
+    calibration = splits.calibration_batches(data, task.selection)
+    images = splits.open_split(data, own.split, task.selection.batch_size, own.images or None)
 
-    def __init__(self, task: BigNASConfig) -> None:
-        own, data = task.evaluation, task.train_data
-        space = presets.get(task.model.search_space)
-        self._children = {name: presets.child(space, name) for name in own.children}
-        self._calibration = splits.calibration_batches(data, task.selection)
-        self._images = splits.open_split(
-            data, own.split, task.selection.batch_size, own.images or None
-        )
-
-    def of(self, supernet: Supernet) -> Callable[[], dict[str, float | errors.RunError]]:
-        """Returns a function that scores the children: top-1 accuracy by name.
-
-        A child that cannot be scored (a logit is NaN or infinite, memory is too small) has its
-        error in place of an accuracy.
-
-        Raises (when that is called):
-          UsageError: an image cannot be read.
-          OutOfMemoryError: one of several workers has too little memory.
-        """
-        evaluator = Evaluator(supernet, self._calibration)
+    def of(supernet: Supernet) -> Score:
+        evaluator = Evaluator(supernet, calibration)
 
         def top1() -> dict[str, float | errors.RunError]:
             found: dict[Architecture, float | errors.RunError] = {}
-            for child, outcome in evaluator.attempts(self._children.values(), self._images):
+            for child, outcome in evaluator.attempts(children.values(), images):
                 found[child] = outcome if isinstance(outcome, errors.RunError) else outcome.top1
-            return {name: found[child] for name, child in self._children.items()}
+            return {name: found[child] for name, child in children.items()}
 
         return top1
+
+    return of

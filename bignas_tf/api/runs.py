@@ -17,8 +17,7 @@ from official.core import config_definitions as cfg
 from official.modeling import performance
 
 from bignas_tf import console, errors, workers
-from bignas_tf.api import apart, arguments, devices
-from bignas_tf.api.named_children import NamedChildren
+from bignas_tf.api import apart, arguments, devices, named_children
 from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
 from bignas_tf.training import checkpoints, parsing, trainer
@@ -128,9 +127,8 @@ def fit(
         for warning in apart.check_training(task):
             if workers.is_chief(strategy):
                 show(f"warning: {warning}")
-        children = NamedChildren(task).of if task.evaluation.children else None
-        folder = os.fspath(model_dir)
-        trainer.train(config, folder, strategy, children, show)
+        scorer = named_children.scorer(task) if task.evaluation.children else None
+        trainer.train(config, os.fspath(model_dir), strategy, scorer, show)
 
 
 @contextlib.contextmanager

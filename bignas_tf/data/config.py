@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -73,9 +72,9 @@ def validate(config: DataConfig) -> None:
     Raises:
       UsageError: a field has a value that is not allowed, or a needed one is missing.
     """
-    _check_choice("source", config.source, SOURCES)
-    _check_choice("crop", config.crop, CROPS)
-    _check_choice("channels", config.channels, (1, 3))
+    errors.require_one_of("data: source", config.source, SOURCES)
+    errors.require_one_of("data: crop", config.crop, CROPS)
+    errors.require_one_of("data: channels", config.channels, (1, 3))
     _check_sizes(config)
     if not isinstance(config.seed, int | None) or abs(config.seed or 0) >= _SEEDS:
         raise _wrong("seed", config.seed, "it is a whole number below 2^32")
@@ -152,15 +151,6 @@ def check_fits(config: DataConfig, **expected: int) -> None:
             raise errors.UsageError(
                 f"task.train_data.{field} is {given}; the supernet is made for {value}"
             )
-
-
-def _check_choice(field: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value in allowed:
-        return
-    given = value if isinstance(value, str) else errors.shown(value)
-    near = difflib.get_close_matches(given, [str(choice) for choice in allowed], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise _wrong(field, value, f"allowed: {list(allowed)}{hint}")
 
 
 def _wrong(field: str, value: object, allowed: str) -> errors.UsageError:

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import Any
 
 from bignas_tf import files
@@ -96,12 +95,7 @@ class Journal(MemoryJournal):
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._file.close()
 
     def add(self, record: Record) -> None:

@@ -13,40 +13,11 @@ import os
 import pathlib
 import secrets
 from collections.abc import Callable
-from typing import Protocol
 
 from bignas_tf import errors, files, full_disk, locking, plain
 
 _MOST_CHANGES = 4  # that a message lists
 OWNER = ".owner"  # how the file beside a remote one ends that says who writes it
-
-
-class LineFile(Protocol):
-    """A file of lines that this process writes."""
-
-    def read(self) -> str:
-        """Returns the whole content.
-
-        Raises:
-          UnicodeDecodeError: it is not text.
-        """
-        ...
-
-    def cut(self, beginning: str) -> None:
-        """Shortens the file to `beginning`, with which its content begins."""
-        ...
-
-    def append(self, line: str) -> None:
-        """Adds a line, which outlives a kill from then on.
-
-        Raises:
-          RunError: there is no room, or the file has another writer by now.
-        """
-        ...
-
-    def close(self) -> None:
-        """Releases the file."""
-        ...
 
 
 def opened(path: str | os.PathLike[str]) -> LineFile:
@@ -124,7 +95,7 @@ def _damaged(path: str | os.PathLike[str], where: str) -> errors.UsageError:
 
 
 class LocalLines:
-    """A local file, locked until it is closed. See `opened`, `LineFile` and `locking.lock`."""
+    """A local file, locked until it is closed. See `opened` and `locking.lock`."""
 
     def __init__(
         self, path: str | os.PathLike[str], owner: str = "a search", argument: str = "output_dir"
@@ -143,13 +114,24 @@ class LocalLines:
             raise
 
     def read(self) -> str:
+        """Returns the whole content.
+
+        Raises:
+          UnicodeDecodeError: it is not text.
+        """
         self._stream.seek(0)
         return self._stream.readall().decode()
 
     def cut(self, beginning: str) -> None:
+        """Shortens the file to `beginning`, with which its content begins."""
         self._stream.truncate(len(beginning.encode()))
 
     def append(self, line: str) -> None:
+        """Adds a line, which outlives a kill from then on.
+
+        Raises:
+          RunError: there is no room.
+        """
         content = f"{line}\n".encode()
         with full_disk.explained(self._path, len(content)):
             while content:
@@ -157,6 +139,7 @@ class LocalLines:
             os.fsync(self._stream.fileno())
 
     def close(self) -> None:
+        """Releases the file."""
         self._stream.close()
 
 
@@ -164,8 +147,8 @@ class RemoteLines:
     """An object that is written whole, with all lines known so far, for each new one.
 
     Its writer is known by a random token in a file beside it, which no kill can make stale: the
-    next writer replaces it, and the one before sees that at its next line. See `opened` and
-    `LineFile`.
+    next writer replaces it, and the one before sees that at its next line. Its methods are those of
+    `LocalLines`; `append` raises a `RunError` if the file has another writer by now.
     """
 
     def __init__(self, path: str) -> None:
@@ -192,3 +175,6 @@ class RemoteLines:
 
     def close(self) -> None:
         """Does nothing: there is no lock."""
+
+
+LineFile = LocalLines | RemoteLines

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, workers
 from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.training import sandwich
 from bignas_tf.training.configs import BigNASConfig
@@ -16,11 +16,6 @@ from bignas_tf.training.sandwich import StepResult
 Sums = list[tf.Tensor]
 Step = Callable[[tf.Tensor, Sums, tf.TensorArray], tuple[tf.Tensor, Sums, tf.TensorArray]]
 
-# These leave the graph of the replica to reduce, which a loop's body cannot do.
-_NO_COLLECTIVES_IN_LOOPS = (
-    tf.distribute.MirroredStrategy,
-    tf.distribute.MultiWorkerMirroredStrategy,
-)
 _MOST_PARTS = 1024  # fewer than the seeds of dropout leave room for
 
 
@@ -130,7 +125,7 @@ def _repeated(
 ) -> tuple[Sums, tf.TensorArray]:
     """Takes every part, in a loop of the graph where replicas can communicate inside a loop."""
     number = tf.constant(0)
-    if not isinstance(tf.distribute.get_strategy(), _NO_COLLECTIVES_IN_LOOPS):
+    if not workers.reduces_outside(tf.distribute.get_strategy()):
         # One copy of the step, whatever the number of parts, and one part's activations.
         _, sums, logits = tf.while_loop(
             lambda part, *_: part < parts,

@@ -35,8 +35,6 @@ from bignas_tf.training.progress import Progress
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import BigNASTask
 
-# Their replicas cannot reduce inside a branch.
-_BRANCHLESS = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
 BUILDING = "building the supernet and tracing a step, which takes up to a few minutes"
 
 
@@ -125,7 +123,7 @@ def _build(
     config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.Strategy, show: Show
 ) -> SupernetTrainer:
     """Builds what trains, and describes the run in its folder, which this process has locked."""
-    if isinstance(strategy, _BRANCHLESS):
+    if workers.reduces_outside(strategy):
         validation.check_branches(config.task, type(strategy).__name__)
     space = presets.get(config.task.model.search_space)
     checkpoint = listing.latest(model_dir)

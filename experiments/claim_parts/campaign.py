@@ -8,15 +8,15 @@ import functools
 import pathlib
 import re
 import shutil
+import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import bignas_tf as bignas
 from bignas_tf import errors
 from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.selection import budgets as budgets_lib
-from bignas_tf.selection.objectives import Measurement, Objective
 from experiments.claim_parts import worker
 from experiments.claim_parts.recipes import Recipe
 from experiments.journal import Journal, digest
@@ -97,11 +97,9 @@ class Campaign:
         Raises:
           UsageError: names the feasible range.
         """
-        name = budgets_lib.MULTIPLY_ADDS
-        objective = Objective(name, "multiply-adds", "M", lambda child: Measurement(0.0))
-        budgets = [budgets_lib.Budget({name: limit}) for limit in self.settings.budgets_mflops]
-        costs = {name: objective}
-        budgets_lib.check(self.space, budgets, costs, lambda _, child: self.mflops(child))
+        data = self.description["task"]["train_data"]
+        budgets = [f"mflops={limit}" for limit in self.settings.budgets_mflops]
+        bignas.check_budgets(self.space, budgets, data["num_classes"], data["channels"])
 
     def folder(self, kind: str, what: Mapping[str, Any]) -> pathlib.Path:
         """Where a unit keeps its checkpoints; no two units share one."""
@@ -170,10 +168,7 @@ class _Progress:
         if not known:
             return ""
         seconds = sum(
-            count * _mean(self._seconds.get(kind, known)) for kind, count in self._left.items()
+            count * statistics.fmean(self._seconds.get(kind, known))
+            for kind, count in self._left.items()
         )
         return f" ({seconds / 60:.0f} min left)"
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)

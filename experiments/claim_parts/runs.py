@@ -12,8 +12,7 @@ from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
 from bignas_tf import errors, files
-from bignas_tf.api import apart, finetuning
-from bignas_tf.data import resize
+from bignas_tf.api import apart, finetuning, stock_training
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling import slicing
 from bignas_tf.search_space import presets
@@ -143,11 +142,10 @@ def fine_tune(
     child = slicing.sliced_child(run.supernet, plan, evaluator.statistics(plan))
     child_lib.set_momentum(child)
     finetuning.fit(child, config, verbose=2)
-    scores = {}
-    for name, split in _open_splits(task):
-        resized = resize.resized_batches(split.dataset, plan.resolution)
-        scores[f"{name}_top1"] = child.evaluate(resized, verbose=0)[1]
-    return scores
+    return {
+        f"{name}_top1": stock_training.score(child, split, "lower the rate").top1
+        for name, split in _open_splits(task)
+    }
 
 
 def _train(config: cfg.ExperimentConfig, folder: str) -> None:

@@ -21,8 +21,8 @@ from tools.benchmarks.input import example
     ("changes", "words"),
     [
         ({"source": "tfd"}, "did you mean 'tfds'"),
-        ({"crop": "centre"}, "allowed: ['inception', 'pad', 'none']"),
-        ({"channels": 2}, "allowed: [1, 3]"),
+        ({"crop": "centre"}, "choose from ['inception', 'pad', 'none']"),
+        ({"channels": 2}, "choose from [1, 3]"),
         ({"global_batch_size": 0}, "global_batch_size is 0"),
         ({"global_batch_size": 10**9}, "it must be a whole number from 1 to 1048576"),
         ({"prefetch_buffer_size": -5}, "prefetch_buffer_size is -5; it takes 1 to"),

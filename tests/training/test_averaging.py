@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.api.named_children import NamedChildren
+from bignas_tf.api import named_children
 from bignas_tf.training import checkpoints, trainer
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 from bignas_tf.training.task import BigNASTask
@@ -98,7 +98,7 @@ def test_children_evaluated_during_training_are_those_of_the_average(
     plain = runs.train(runs.parse(tmp_path, settings), tmp_path / "plain")
     config = runs.parse(tmp_path, settings)
     folder = tmp_path / "run"
-    trainer.train(config, str(folder), runs.on_one_cpu(), NamedChildren(config.task).of)
+    trainer.train(config, str(folder), runs.on_one_cpu(), named_children.scorer(config.task))
     evaluated = runs.tensors(tf.train.latest_checkpoint(str(folder)))
     assert [name for name in plain if not np.array_equal(plain[name], evaluated[name])] == []
     rows = json.loads((folder / "learning_curves.json").read_text())

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.api.named_children import NamedChildren
+from bignas_tf.api import named_children
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection import runner, splits
 from bignas_tf.training import checkpoints, curve_file, listing, trainer
@@ -48,7 +48,7 @@ def test_evaluation_is_recorded_and_leaves_the_training_as_it_is(
     # Of a run whose checkpoints were deleted: this one starts at 0.
     before = [{"step": step, "top1": {"biggest": 0.5}} for step in (3, 6, 12)]
     (folder / "learning_curves.json").write_text(json.dumps(before))
-    trainer.train(config, str(folder), runs.on_one_cpu(), NamedChildren(config.task).of)
+    trainer.train(config, str(folder), runs.on_one_cpu(), named_children.scorer(config.task))
 
     evaluated = runs.tensors(tf.train.latest_checkpoint(str(folder)))
     assert [name for name in plain if not np.array_equal(plain[name], evaluated[name])] == []
@@ -137,7 +137,7 @@ def test_a_child_that_cannot_be_scored_is_left_out_and_the_training_goes_on(
     ruined.classifier.kernel.assign(kernel)
 
     def evaluation(net: Supernet) -> Callable[[], Mapping[str, float | errors.RunError]]:
-        return NamedChildren(config.task).of(ruined)
+        return named_children.scorer(config.task)(ruined)
 
     trainer.train(config, str(folder), runs.on_one_cpu(), evaluation)
     assert tf.train.latest_checkpoint(str(folder)).endswith("ckpt-9")
@@ -197,4 +197,4 @@ def test_damaged_curves_are_refused(tmp_path: pathlib.Path, content: str, reason
 def test_mistakes_show_before_training(tmp_path: pathlib.Path, changes: str, words: str) -> None:
     config = runs.parse(tmp_path, f"{EVALUATED},{changes}")
     with pytest.raises(errors.UsageError, match=words):
-        NamedChildren(config.task)
+        named_children.scorer(config.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -52,11 +53,5 @@ def largest_batch(fits: Callable[[int], bool], too_large: int, unit: int = 1) ->
     three.
     """
     step = max(too_large // 8 // unit, 1) * unit
-    low, high = 0, -(-too_large // step)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fits(middle * step):
-            low = middle
-        else:
-            high = middle
-    return low * step
+    steps = range(1, -(-too_large // step))
+    return step * bisect.bisect_left(steps, True, key=lambda number: not fits(number * step))

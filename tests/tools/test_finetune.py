@@ -124,6 +124,14 @@ def test_mistakes_are_found_before_training(
     assert not (tmp_path / "export").exists()
 
 
+def test_where_the_images_of_the_run_are_is_taken(
+    forks: Forks, run_dir: pathlib.Path, images: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    flags = _arguments(run_dir, images, tmp_path) | {"data_dir": tmp_path}
+    said = commands.refuse(forks, "finetune", **flags)
+    assert "images of source='digits' are in no data_dir" in said
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_an_image_that_cannot_be_read_is_named(
     forks: Forks, run_dir: pathlib.Path, images: pathlib.Path, tmp_path: pathlib.Path, split: str

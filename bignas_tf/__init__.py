@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from bignas_tf.selection.budgets import read as budget
     from bignas_tf.selection.cascades import Cascade
     from bignas_tf.selection.confusion import Confusion
-    from bignas_tf.selection.judged import Judgement
+    from bignas_tf.selection.judgement import Judgement
     from bignas_tf.selection.result import SearchResult
     from bignas_tf.selection.result import read as read_search
     from bignas_tf.selection.selected import Selected
@@ -72,7 +72,7 @@ _HOMES = {
     "Confusion": "selection.confusion.Confusion",
     "ConversionReport": "conversion.figures.ConversionReport",
     "Cost": "search_space.cost.Cost",
-    "Judgement": "selection.judged.Judgement",
+    "Judgement": "selection.judgement.Judgement",
     "LatencyTable": "latency.table.LatencyTable",
     "Outcome": "exports.runtimes.Outcome",
     "Recipe": "training.recipe.Recipe",

@@ -17,7 +17,7 @@ from official.modeling import hyperparams
 from bignas_tf import console, errors, files, plots, strict_yaml
 from bignas_tf.api import arguments, devices, runs
 from bignas_tf.console import Show
-from bignas_tf.exports import configs, saved_model, trainable, versions
+from bignas_tf.exports import saved_model, serving_configs, trainable, versions
 from bignas_tf.plain import Value
 from bignas_tf.training import checkpoints, listing, parsing, writer
 
@@ -142,7 +142,9 @@ def export_garden(
             if card is not None:
                 files.write_json(folder / BACKBONE_FILE, card)
 
-        (version,) = saved_model.publish([(configs.ONLY_MODEL, write)], os.fspath(output_dir))
+        (version,) = saved_model.publish(
+            [(serving_configs.ONLY_MODEL, write)], os.fspath(output_dir)
+        )
         return version
 
     # The training may still run, and replace the checkpoint meanwhile.

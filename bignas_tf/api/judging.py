@@ -15,9 +15,10 @@ from bignas_tf.data import sources
 from bignas_tf.reports import words
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import findings, judged, judgement, splits
+from bignas_tf.selection import findings, judging, splits
+from bignas_tf.selection import judgement as judgement_lib
 from bignas_tf.selection.confusion import Confusion
-from bignas_tf.selection.judged import JudgedChild, Judgement
+from bignas_tf.selection.judgement import JudgedChild, Judgement
 from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.splits import Split
 from bignas_tf.training import children as children_lib
@@ -102,7 +103,7 @@ def judge(
     children, seed = arguments.whole("children", children, 1), arguments.whole("seed", seed, 0)
     images = arguments.whole("images", images, 0)
     arguments.check_run(run)
-    path = os.fspath(output or os.path.join(run.model_dir, judged.FILE))
+    path = os.fspath(output or os.path.join(run.model_dir, judgement_lib.FILE))
     files.make_place(path, "output")
     show, task = console.or_silent(show), run.config.task
     if task.sandwich.alone:
@@ -112,12 +113,12 @@ def judge(
         )
     split = split or task.selection.reporting_split
     opened = _opened(run, split, images)
-    drawn = judgement.sample_children(run.space, children, seed)
-    scores = judgement.score(run.supernet, evaluators.evaluator_of(run), opened, drawn, show)
+    drawn = judging.sample_children(run.space, children, seed)
+    scores = judging.score(run.supernet, evaluators.evaluator_of(run), opened, drawn, show)
     trained = children_lib.trained_resolutions(run.space, task.sandwich)
     source, majority = Source.from_json(run.source), opened.majority()
     result = findings.complete(source, split, seed, scores, run.space, trained, majority)
-    judged.write(path, result)
+    judgement_lib.write(path, result)
     for line in _lines(result):
         show(line)
     return result

@@ -17,16 +17,16 @@ import tensorflow as tf
 from bignas_tf import errors, files
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
+from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports import (
-    configs,
     requests,
     saved_model,
+    serving_configs,
     signatures,
     trials,
     verify,
     versions,
 )
-from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.intake import Intake
 from bignas_tf.exports.signatures import Answer
 
@@ -90,7 +90,7 @@ def export(
     def write(folder: pathlib.Path) -> None:
         _write(servable, folder, through)
 
-    (version,) = saved_model.publish([(configs.ONLY_MODEL, write)], output_dir)
+    (version,) = saved_model.publish([(serving_configs.ONLY_MODEL, write)], output_dir)
     return version
 
 

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 
 from bignas_tf import errors, files, scratch
-from bignas_tf.exports import configs, versions
+from bignas_tf.exports import serving_configs, versions
 
 _VERSIONS, _REPLACEMENTS = ".verified-", ".measured-"
 # By a folder, or by a file or a link, onto which a folder cannot be renamed.
@@ -70,7 +70,7 @@ def _finish_versions(verified: pathlib.Path) -> dict[str, pathlib.Path]:
     for path in _visible(verified):
         folder = files.ensure_writable(_model_folder(base, path.name))
         placed[path.name] = _rename_to_next_version(path, folder)
-    configs.write(base)
+    serving_configs.write(base)
     shutil.rmtree(verified, ignore_errors=True)
     return placed
 
@@ -90,7 +90,7 @@ def _visible(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _model_folder(base: pathlib.Path, name: str) -> pathlib.Path:
-    return base if name == configs.ONLY_MODEL else base / name
+    return base if name == serving_configs.ONLY_MODEL else base / name
 
 
 def _rename_to_next_version(path: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:

@@ -17,17 +17,17 @@ import tf_keras
 from bignas_tf import errors, files, full_disk, scratch
 from bignas_tf.data import decode
 from bignas_tf.exports import card as card_lib
+from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports import (
-    configs,
     publishing,
     requests,
+    serving_configs,
     signatures,
     trainable,
     trials,
     verify,
     versions,
 )
-from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.intake import MOST_PIXELS, Intake
 from bignas_tf.exports.signatures import Answer
 
@@ -97,7 +97,7 @@ def export(
       UsageError: the folder is not writable.
       RunError: the written model does not load or gives other outputs.
     """
-    (version,) = publish([(configs.ONLY_MODEL, _writer(servable, through))], output_dir)
+    (version,) = publish([(serving_configs.ONLY_MODEL, _writer(servable, through))], output_dir)
     return version
 
 
@@ -145,12 +145,12 @@ def _checked(
 
 def _check_model(name: str, base: pathlib.Path, others: Container[str]) -> None:
     """Refuses a name that the server would take for a version, or not see at all."""
-    taken = name in others or name == configs.ONLY_MODEL
+    taken = name in others or name == serving_configs.ONLY_MODEL
     if taken or name.isdecimal() or not _MODEL_NAME.fullmatch(name):
         raise errors.UsageError(
             f"a model cannot be called {name!r}; each needs its own name, of letters, digits, "
-            f"'_', '-' and '.', that is neither a number nor {configs.ONLY_MODEL!r} and does not "
-            "begin with '.'"
+            f"'_', '-' and '.', that is neither a number nor {serving_configs.ONLY_MODEL!r} and "
+            "does not begin with '.'"
         )
     if (base / name).exists() and not (base / name).is_dir():
         raise errors.UsageError(f"{base / name} is in the way of a model's folder; move it")

@@ -11,7 +11,7 @@ from bignas_tf.reports.curves import Curves
 from bignas_tf.reports.inputs import ReportedRun, ReportedSearch
 from bignas_tf.selection import hypervolume
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.judgement import Judgement
 from bignas_tf.selection.selected import Selected
 
 LINE, STEPS, POINTS, RINGS = "line", "steps", "points", "rings"

@@ -12,9 +12,9 @@ from bignas_tf.reports import cascades, curves, exports
 from bignas_tf.reports.exports import Listed
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.selection import judged
+from bignas_tf.selection import judgement as judgement_lib
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.judgement import Judgement
 from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.training import curve_file
@@ -106,7 +106,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
         made_by=_command(model_dir),
         accuracies=curves.accuracies(os.path.join(model_dir, curve_file.FILE)),
         losses=curves.losses(os.path.join(model_dir, "train")),
-        judgement=_judgement(os.path.join(model_dir, judged.FILE), space),
+        judgement=_judgement(os.path.join(model_dir, judgement_lib.FILE), space),
         searches=list(_searches(model_dir, folders, space)),
         exports=list(exports.below(model_dir, listed)),
         cascades=list(cascades.below(model_dir, listed)),
@@ -151,7 +151,7 @@ def _command(folder: str) -> Command | None:
 
 
 def _judgement(path: str, space: SearchSpace) -> Judgement | None:
-    return judged.read(path, space) if files.is_file(path) else None
+    return judgement_lib.read(path, space) if files.is_file(path) else None
 
 
 def _searches(folder: str, folders: Iterable[str], space: SearchSpace) -> Iterator[ReportedSearch]:

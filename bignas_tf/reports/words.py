@@ -12,7 +12,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.converted import Converted
-from bignas_tf.selection.judged import JudgedChild, Judgement
+from bignas_tf.selection.judgement import JudgedChild, Judgement
 from bignas_tf.selection.objectives import Quantity
 from bignas_tf.selection.selected import Selected
 

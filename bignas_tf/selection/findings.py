@@ -11,7 +11,7 @@ import numpy as np
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.selection.judged import JudgedChild, Judgement, Summary
+from bignas_tf.selection.judgement import JudgedChild, Judgement, Summary
 from bignas_tf.selection.provenance import ImageSet, Source
 
 SMALLEST, BIGGEST, RANDOM = "smallest", "biggest", "random"

@@ -25,7 +25,8 @@ from bignas_tf.reports import inputs as reported
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.parts import ModelSpace
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.selection import budgets, journal, judged, result
+from bignas_tf.selection import budgets, journal, result
+from bignas_tf.selection import judgement as judgement_lib
 from bignas_tf.training import checkpoints, curve_file, learnt, origin, parsing
 from experiments.abuse import mutants
 from tests.importing import goldens
@@ -165,7 +166,7 @@ def _search(folder: pathlib.Path) -> object:
 
 
 def _judgement(folder: pathlib.Path) -> object:
-    return judged.read(folder / "judgement.json", _space(folder))
+    return judgement_lib.read(folder / "judgement.json", _space(folder))
 
 
 def _child(folder: pathlib.Path) -> object:

@@ -20,8 +20,8 @@ import bignas_tf as bignas
 from bignas_tf import files
 from bignas_tf.api import evaluators
 from bignas_tf.data import resize
-from bignas_tf.selection import judgement, runner
-from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection import judging, runner
+from bignas_tf.selection.judgement import Judgement
 from tests.selection import digits
 from tests.selection.digits import STEPS
 from tests.shared_runs import LABELS, LICENCE
@@ -179,7 +179,7 @@ def test_a_judgement_is_the_tool_s(
     progress = re.compile(r"^\d+/\d+ scored, .*\n", re.MULTILINE)
     assert progress.sub("", "\n".join(lines) + "\n") == progress.sub("", judged)
     assert Judgement.from_json(json.loads(json.dumps(result.to_json()))) == result
-    drawn = judgement.sample_children(digits.space(), 5, 0)
+    drawn = judging.sample_children(digits.space(), 5, 0)
     assert {each.name: each.architecture for each in result.children} == drawn
 
 

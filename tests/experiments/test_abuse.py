@@ -11,7 +11,8 @@ import pytest
 
 from bignas_tf import errors, files
 from bignas_tf.search_space import presets
-from bignas_tf.selection import judged, result
+from bignas_tf.selection import judgement as judgement_lib
+from bignas_tf.selection import result
 from bignas_tf.selection.journal import Journal, Record
 from experiments.abuse import damaged, readers, requests
 from experiments.abuse.readers import Reader
@@ -35,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     files.write_text(folder / "search_space.yaml", presets.to_yaml(digits.space()))
     found = made_up_searches.result()
     result.write(folder / "search", found)
-    judged.write(folder / judged.FILE, made_up_judgements.judgement())
+    judgement_lib.write(folder / judgement_lib.FILE, made_up_judgements.judgement())
     child = found.candidates[0].architecture
     files.write_json(folder / "search" / "child_4.json", child.to_json())
     with Journal(folder / "search" / "journal.jsonl", {"checkpoint": "ckpt-2000"}) as journal:

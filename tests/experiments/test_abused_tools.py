@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from bignas_tf import errors, files
-from bignas_tf.exports import configs
+from bignas_tf.exports import serving_configs
 from bignas_tf.selection import result
 from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, trees
 from experiments.abuse.neighbours import Meeting
@@ -152,7 +152,7 @@ def test_the_name_of_a_folder_is_not_compared(tmp_path: pathlib.Path) -> None:
         (folder / "1" / "saved_model.pb").touch()
         command = shlex.join(["export", f"--model_dir={folder}/run"])
         files.write_json(folder / "command.json", {"command": command})
-        configs.write(folder)
+        serving_configs.write(folder)
         found.append(trees.tree(folder))
     assert found[0] == found[1]
 

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from bignas_tf import errors, scratch
-from bignas_tf.exports import configs, proof, publishing, trials
+from bignas_tf.exports import proof, publishing, serving_configs, trials
 from tests import kills
 
 REPLACE = """
@@ -29,15 +29,15 @@ def _tree(folder: pathlib.Path) -> list[str]:
 
 def _listed(base: pathlib.Path) -> list[str]:
     config = model_server_config_pb2.ModelServerConfig()
-    text_format.Parse((base / configs.MODELS_FILE).read_text(), config)
+    text_format.Parse((base / serving_configs.MODELS_FILE).read_text(), config)
     return sorted(each.name for each in config.model_config_list.config)
 
 
-@pytest.mark.parametrize("names", [["child_1", "child_2"], [configs.ONLY_MODEL]])
+@pytest.mark.parametrize("names", [["child_1", "child_2"], [serving_configs.ONLY_MODEL]])
 def test_an_export_that_is_killed_has_published_all_or_nothing(
     tmp_path: pathlib.Path, names: list[str]
 ) -> None:
-    folders = ["."] if names == [configs.ONLY_MODEL] else names
+    folders = ["."] if names == [serving_configs.ONLY_MODEL] else names
     kill = 0
     while kills.before_rename(kill, kills.PUBLISH.format(names=names), tmp_path / str(kill)):
         base = tmp_path / str(kill)
@@ -125,8 +125,8 @@ def test_versions_count_on_and_a_name_in_the_way_is_refused(tmp_path: pathlib.Pa
     (tmp_path / "11").symlink_to("nowhere")
     (tmp_path / "taken").write_text("")
     with scratch.folder(tmp_path) as staged:
-        (staged / configs.ONLY_MODEL).mkdir()
-        assert publishing.publish_versions(staged) == {configs.ONLY_MODEL: tmp_path / "12"}
+        (staged / serving_configs.ONLY_MODEL).mkdir()
+        assert publishing.publish_versions(staged) == {serving_configs.ONLY_MODEL: tmp_path / "12"}
     with scratch.folder(tmp_path) as staged:
         (staged / "taken").mkdir()
         with pytest.raises(errors.UsageError, match="taken is not a writable folder"):

@@ -22,7 +22,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from bignas_tf import errors
 from bignas_tf.data import decode
-from bignas_tf.exports import configs, requests, saved_model, verify
+from bignas_tf.exports import requests, saved_model, serving_configs, verify
 from tests.exports import servables
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 def _models(base: pathlib.Path) -> dict[str, str]:
     config = model_server_config_pb2.ModelServerConfig()
-    text_format.Parse((base / configs.MODELS_FILE).read_text(), config)
+    text_format.Parse((base / serving_configs.MODELS_FILE).read_text(), config)
     assert {each.model_platform for each in config.model_config_list.config} == {"tensorflow"}
     return {each.name: each.base_path for each in config.model_config_list.config}
 
@@ -98,7 +98,7 @@ def _batching_parameters() -> Message:
 
 def test_the_batching_can_be_read_as_the_server_reads_it(family: pathlib.Path) -> None:
     parameters = _batching_parameters()
-    text_format.Parse((family / configs.BATCHING_FILE).read_text(), parameters)
+    text_format.Parse((family / serving_configs.BATCHING_FILE).read_text(), parameters)
     found = {field.name: value.value for field, value in parameters.ListFields()}
     assert found == {
         "max_batch_size": 32,

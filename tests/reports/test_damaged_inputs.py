@@ -11,7 +11,7 @@ import pytest
 from bignas_tf import errors, files
 from bignas_tf.reports import inputs
 from bignas_tf.search_space import presets
-from bignas_tf.selection import judged
+from bignas_tf.selection import judgement as judgement_lib
 from tests.selection import digits, made_up_judgements, made_up_searches
 
 
@@ -48,7 +48,7 @@ def test_a_search_or_judgement_of_another_space_is_refused(tmp_path: pathlib.Pat
     with pytest.raises(errors.UsageError, match=r"search\.json is damaged.*head_width"):
         inputs.read(str(run), [])
     (run / "search" / "search.json").unlink()
-    judged.write(run / "judgement.json", made_up_judgements.judgement())
+    judgement_lib.write(run / "judgement.json", made_up_judgements.judgement())
     with pytest.raises(errors.UsageError, match=r"judgement\.json is damaged.*head_width"):
         inputs.read(str(run), [])
 

@@ -7,7 +7,7 @@ import numpy as np
 from bignas_tf.search_space import cost
 from bignas_tf.selection import findings
 from bignas_tf.selection.findings import BIGGEST, SMALLEST, Scores
-from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection.judgement import Judgement
 from bignas_tf.selection.provenance import Source
 from tests.selection import digits
 

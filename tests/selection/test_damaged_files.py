@@ -11,8 +11,9 @@ import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
 from bignas_tf import errors
-from bignas_tf.selection import judged, result
-from bignas_tf.selection.judged import Judgement
+from bignas_tf.selection import judgement as judgement_lib
+from bignas_tf.selection import result
+from bignas_tf.selection.judgement import Judgement
 from bignas_tf.selection.result import SearchResult
 from tests.selection import digits, made_up_judgements, made_up_searches
 
@@ -43,8 +44,8 @@ def test_what_is_written_is_read_as_it_was(tmp_path: pathlib.Path) -> None:
     search, judgement = made_up_searches.result(), made_up_judgements.judgement()
     result.write(tmp_path, search)
     assert result.read(tmp_path, digits.space()) == search
-    judged.write(tmp_path / judged.FILE, judgement)
-    assert judged.read(tmp_path / judged.FILE, digits.space()) == judgement
+    judgement_lib.write(tmp_path / judgement_lib.FILE, judgement)
+    assert judgement_lib.read(tmp_path / judgement_lib.FILE, digits.space()) == judgement
 
 
 @pytest.mark.parametrize(
@@ -134,10 +135,10 @@ def test_a_damaged_or_foreign_search_is_refused(
 def test_a_damaged_or_foreign_judgement_is_refused(
     tmp_path: pathlib.Path, change: Change, reason: str
 ) -> None:
-    found, path = made_up_judgements.judgement().to_json(), tmp_path / judged.FILE
+    found, path = made_up_judgements.judgement().to_json(), tmp_path / judgement_lib.FILE
     change(found)
     path.write_text(json.dumps(found))
-    _refused(lambda: judged.read(path, digits.space()), str(path), reason)
+    _refused(lambda: judgement_lib.read(path, digits.space()), str(path), reason)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "null", '"text"', "7"])
@@ -146,10 +147,10 @@ def test_another_file_is_refused(tmp_path: pathlib.Path, text: str) -> None:
     _refused(
         lambda: result.read(tmp_path), f"{result.FILE} is damaged, or not what tools.search", ""
     )
-    (tmp_path / judged.FILE).write_text(text)
+    (tmp_path / judgement_lib.FILE).write_text(text)
     _refused(
-        lambda: judged.read(tmp_path / judged.FILE, digits.space()),
-        f"{judged.FILE} is damaged, or not what tools.judge",
+        lambda: judgement_lib.read(tmp_path / judgement_lib.FILE, digits.space()),
+        f"{judgement_lib.FILE} is damaged, or not what tools.judge",
         "",
     )
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bignas_tf.selection import judged as judged_lib
-from bignas_tf.selection import judgement
+from bignas_tf.selection import judgement as judgement_lib
+from bignas_tf.selection import judging
 from bignas_tf.training import checkpoints
 from tests.selection import digits
 from tests.tools import commands
@@ -23,7 +23,7 @@ NAMES = ["smallest", *(f"random {number}" for number in range(1, 6)), "biggest"]
 
 
 def _result(run: pathlib.Path) -> dict[str, Any]:
-    return json.loads((run / judged_lib.FILE).read_text())
+    return json.loads((run / judgement_lib.FILE).read_text())
 
 
 def _cells(printed: str, name: str) -> list[str]:
@@ -63,7 +63,7 @@ def test_output_names_the_file(forks: Forks, run_dir: pathlib.Path, tmp_path: pa
     settings = result["settings"]
     assert (settings["images"], settings["random_children"], settings["seed"]) == (50, 1, 3)
     assert settings["split"] == "train[1200:]"
-    drawn = judgement.sample_children(digits.space(), 1, 3)["random 1"]
+    drawn = judging.sample_children(digits.space(), 1, 3)["random 1"]
     assert result["children"][1]["architecture"] == drawn.to_json()
 
 
@@ -110,4 +110,4 @@ def test_a_child_trained_alone_is_no_supernet(forks: Forks, copy_dir: pathlib.Pa
     path.write_text(yaml.safe_dump(values))
     error = commands.refuse(forks, "judge", model_dir=copy_dir)
     assert "trained one child alone (task.sandwich.alone is 'biggest'), not a supernet" in error
-    assert not (copy_dir / judged_lib.FILE).exists()
+    assert not (copy_dir / judgement_lib.FILE).exists()

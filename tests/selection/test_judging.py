@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.selection import findings, judgement
+from bignas_tf.selection import findings, judging
 from bignas_tf.selection.findings import Scores
 from bignas_tf.training import children
 from bignas_tf.training.configs import SandwichConfig
@@ -22,7 +22,7 @@ SPACE = digits.space()  # evaluated at 8, 9 and 10 px, trained at 8 and 10
 def _scores(top1: Sequence[Sequence[float]], images: int = 100) -> Scores:
     """A row for the smallest child, then random ones, then the biggest; each costs 1 more."""
     values = np.array(top1)
-    children = judgement.sample_children(SPACE, len(values) - 2, 0)
+    children = judging.sample_children(SPACE, len(values) - 2, 0)
     macs = np.add.outer(np.arange(len(values)), np.arange(1, 4))
     return Scores(children, SPACE.eval_resolutions, macs, values, images)
 
@@ -176,7 +176,7 @@ def test_where_extremes_leave_nothing_random_children_take_all() -> None:
 )
 def test_resolutions_that_training_left_out_are_told(resolutions: str, told: list[str]) -> None:
     space, sandwich = presets.bignas_small(), SandwichConfig(resolutions=resolutions)
-    drawn = judgement.sample_children(space, 1, 0)
+    drawn = judging.sample_children(space, 1, 0)
     flat = np.full([3, len(space.eval_resolutions)], 0.5)
     scores = Scores(drawn, space.eval_resolutions, flat, flat, 100)
     trained = children.trained_resolutions(space, sandwich)
@@ -185,11 +185,11 @@ def test_resolutions_that_training_left_out_are_told(resolutions: str, told: lis
 
 @pytest.mark.parametrize("space", [SPACE, presets.bignas_small()])
 def test_the_seed_alone_decides_on_the_random_children(space: SearchSpace) -> None:
-    drawn = judgement.sample_children(space, 3, 7)
+    drawn = judging.sample_children(space, 3, 7)
     assert list(drawn) == ["smallest", "random 1", "random 2", "random 3", "biggest"]
     assert (drawn["smallest"], drawn["biggest"]) == (space.smallest(), space.biggest())
     rng = np.random.default_rng(7)
     assert list(drawn.values())[1:-1] == [space.sample(rng) for _ in range(3)]
-    more = judgement.sample_children(space, 5, 7)
+    more = judging.sample_children(space, 5, 7)
     assert [more[name] for name in drawn] == list(drawn.values())
-    assert judgement.sample_children(space, 3, 8) != drawn
+    assert judging.sample_children(space, 3, 8) != drawn

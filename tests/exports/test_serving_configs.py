@@ -9,7 +9,7 @@ from concurrent import futures
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from bignas_tf.exports import configs
+from bignas_tf.exports import serving_configs
 
 NAMES = ["child_1", "child_2"]
 _ROUNDS = 20
@@ -23,7 +23,7 @@ def _add(base: pathlib.Path, name: str, version: str = "1") -> None:
 
 def _listed(base: pathlib.Path) -> list[str]:
     config = model_server_config_pb2.ModelServerConfig()
-    text_format.Parse((base / configs.MODELS_FILE).read_text(), config)
+    text_format.Parse((base / serving_configs.MODELS_FILE).read_text(), config)
     return sorted(each.name for each in config.model_config_list.config)
 
 
@@ -31,7 +31,7 @@ def test_exports_at_once_are_all_listed(tmp_path: pathlib.Path) -> None:
     def export(base: pathlib.Path, name: str, ready: threading.Barrier) -> None:
         ready.wait()
         _add(base, name)
-        configs.write(base)
+        serving_configs.write(base)
 
     # One of two that wrote what it had seen before would lose the other in two rounds of five.
     for number in range(_ROUNDS):
@@ -47,5 +47,5 @@ def test_folders_without_a_graph_are_no_models(tmp_path: pathlib.Path) -> None:
     (tmp_path / "photos" / "2024").mkdir(parents=True)
     _add(tmp_path, "converted", "float32")
     _add(tmp_path, ".unverified-abc")
-    configs.write(tmp_path)
+    serving_configs.write(tmp_path)
     assert _listed(tmp_path) == ["child_2"]

@@ -42,7 +42,7 @@ def select(
         that is running or of other weights, a budget outside what was searched, or files that were
         not made.
     """
-    limits = read_budgets(budgets)
+    limits, show = read_budgets(budgets), console.or_silent(show)
     which = None if rerank is None else reranking.parse(rerank)
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
         raise errors.UsageError(
@@ -55,8 +55,8 @@ def select(
     files.make_folder(output_dir)
     with journal.no_search(output_dir):
         _check_replaced(output_dir, found)
-        result_lib.write(output_dir, selected)
-    show_selected(selected, console.or_silent(show))
+        result_lib.write(output_dir, selected, show)
+    show_selected(selected, show)
     return selected
 
 

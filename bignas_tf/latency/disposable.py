@@ -19,6 +19,7 @@ from bignas_tf import errors
 from bignas_tf.exports import processes
 
 _CALLS = 25
+MAIN = 'call what measures below `if __name__ == "__main__":`'  # where a script must do so
 
 
 class Disposable:
@@ -44,7 +45,8 @@ class Disposable:
           RunError: it died of something else.
           Exception: whatever the function raises.
         """
-        if not self._left:
+        first = not self._left
+        if first:
             self._start()
         self._left -= 1
         try:
@@ -54,7 +56,7 @@ class Disposable:
             self._left = 0
             assert self._process is not None
             self._process.join()
-            raise _death(function.__name__, self._process.exitcode) from None
+            raise _death(function.__name__, self._process.exitcode, first) from None
         if raised:
             raise value
         return value
@@ -78,14 +80,17 @@ class Disposable:
         # Not forked: TensorFlow's threads do not survive it.
         spawning = multiprocessing.get_context("spawn")
         self._connection, theirs = spawning.Pipe()
-        self._process = spawning.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
+        process = spawning.Process(target=_serve, args=(theirs,), daemon=True)
+        process.start()
+        self._process = process
         theirs.close()
         self._left = self._calls
 
 
-def _death(name: str, status: int | None) -> errors.RunError:
+def _death(name: str, status: int | None, first: bool) -> errors.RunError:
     died = f"{name}: its process died with status {status}"
+    if status == 1 and first:  # of an exception before it could answer
+        return errors.RunError(f"{died}; in a script, {MAIN}")
     if status == -signal.SIGKILL:
         return errors.OutOfMemoryError(f"{died}, killed, most likely because memory ran out")
     return errors.RunError(died)

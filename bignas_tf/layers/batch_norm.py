@@ -51,9 +51,12 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
         `width`, whatever the input's.
 
         Raises:
-          ValueError: `width` is an int outside 1 to the widest.
+          ValueError: `width` is an int outside 1 to the widest, or in a sliced pass not that of
+            the input.
         """
         elastic.check_width(width, self.width)
+        if not forward.masked:
+            elastic.check_input(x, width)
         gamma, beta = self._scale_and_offset(width, forward.masked)
         if forward.statistics is not None:
             mean, variance = self._given(width, forward)

@@ -33,7 +33,11 @@ class ElasticClassifier(tf_keras.layers.Layer):
         In a masked pass the features have the widest channels, with zeros past `in_width`.
 
         Raises:
-          ValueError: `in_width` is an int outside 1 to the widest, in a sliced pass.
+          ValueError: `in_width` is an int outside 1 to the widest, or the features have others, in
+            a sliced pass.
         """
-        kernel = self.kernel if forward.masked else elastic.leading(self.kernel, in_width)
+        kernel = self.kernel
+        if not forward.masked:
+            kernel = elastic.leading(kernel, in_width)
+            elastic.check_input(x, in_width)
         return tf.matmul(x, kernel) + self.bias

@@ -53,10 +53,13 @@ class ElasticConvolution(tf_keras.layers.Layer):
         In a masked pass both have the widest channels, and the input zeros past `in_width`.
 
         Raises:
-          ValueError: a width is an int outside 1 to the widest, in a sliced pass.
+          ValueError: a width is an int outside 1 to the widest, or the input has other channels
+            than the int `in_width`, in a sliced pass.
         """
         kernel = tf.cast(self.kernel, x.dtype)
         if not forward.masked:
+            # TensorFlow takes a narrower kernel for that of a grouped convolution.
+            elastic.check_input(x, in_width)
             side = self.kernel_size
             kernel = elastic.leading(kernel, side, side, in_width, out_width)
         return tf.nn.conv2d(x, kernel, self.stride, self.padding)

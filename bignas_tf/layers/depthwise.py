@@ -23,6 +23,9 @@ class ElasticDepthwise(tf_keras.layers.Layer):
       stride: 1 or 2.
       symmetric: pad every side by half the kernel; else as SAME does.
       transformed: the smaller kernels, descending, if matrices make them.
+
+    Raises:
+      ValueError: the kernel's side is even.
     """
 
     def __init__(
@@ -36,6 +39,8 @@ class ElasticDepthwise(tf_keras.layers.Layer):
     ) -> None:
         # Products of matrices must not be rounded; the kernel that comes of them is.
         super().__init__(autocast=False, **kwargs)
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size is {kernel_size}; it must be odd")
         self.stride = stride
         self.symmetric = symmetric
         self.kernel_size = kernel_size
@@ -56,12 +61,15 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         In a masked pass both have the widest channels, with zeros past `width`.
 
         Raises:
-          ValueError: `width` is an int outside 1 to the widest, in a sliced pass.
+          ValueError: `kernel_size` is an int that the layer does not have, or in a sliced pass
+            `width` is one outside 1 to the widest, or not that of the input.
         """
+        self._check_kernel(kernel_size)
         kernel = tf.cast(self._transformed(kernel_size), x.dtype)
         margin = (self.kernel_size - kernel_size) // 2
         if not forward.masked:
             elastic.check_width(width, self.kernel.shape[2])
+            elastic.check_input(x, width)
             kernel = self._cut(kernel, margin, width)
             y = depthwise_conv2d(x, kernel, self.stride, self.kernel_size, self.symmetric)
         else:
@@ -71,6 +79,13 @@ class ElasticDepthwise(tf_keras.layers.Layer):
             y = tf.nn.depthwise_conv2d(x, kernel, [1, self.stride, self.stride, 1], padding)
         y.set_shape([None, None, None, kernel.shape[2]])
         return y
+
+    def _check_kernel(self, size: elastic.Width) -> None:
+        """Refuses sizes that have no kernel; a tensor's value is not known yet."""
+        sizes = self.transformed or tuple(range(1, self.kernel_size, 2))
+        if isinstance(size, int) and size not in (*sizes, self.kernel_size):
+            allowed = sorted({*sizes, self.kernel_size})
+            raise ValueError(f"kernel_size is {size}; this layer has {allowed}")
 
     def kernel_of(self, kernel_size: int, width: int) -> tf.Tensor:
         """The kernel [kernel_size, kernel_size, width, 1] of a child."""

@@ -93,6 +93,16 @@ def check_width(width: Width, widest: int | None) -> None:
         raise ValueError(f"width is {width}; this layer takes 1 to {widest}")
 
 
+def check_input(x: tf.Tensor, width: Width) -> None:
+    """Refuses an input of other channels than a sliced pass is told of.
+
+    Raises:
+      ValueError: `width` is an int, and the last axis of `x` is known to be another.
+    """
+    if isinstance(width, int) and x.shape[-1] not in (None, width):
+        raise ValueError(f"in_width is {width}; the input has {x.shape[-1]} channels")
+
+
 def symmetric_padding(kernel_size: Width) -> list[list[Width]]:
     """Zeros around [N, H, W, C] that centre an odd kernel on the first pixel of each row."""
     margin = kernel_size // 2

@@ -45,9 +45,8 @@ class ElasticPointwise(tf_keras.layers.Layer):
             in_width, out_width = kernel.shape
         else:
             kernel = elastic.leading(kernel, in_width, out_width)
-        if isinstance(in_width, int) and x.shape[-1] not in (None, in_width):
-            # The reshape below would make more or fewer images of it.
-            raise ValueError(f"in_width is {in_width}; the input has {x.shape[-1]} channels")
+        # The reshape below would make more or fewer images of another input.
+        elastic.check_input(x, in_width)
         if forward.compiled and max(self.kernel.shape[2:]) > _LANES:
             return tf.nn.conv2d(x, kernel[tf.newaxis, tf.newaxis], 1, "VALID")
         y = tf.matmul(tf.reshape(x, [-1, in_width]), kernel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras
 
+from bignas_tf import errors
 from bignas_tf.layers import activation, elastic
 
 
@@ -18,7 +19,7 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
       gate_name: of the gates; see `style.SqueezeExcite`.
 
     Raises:
-      KeyError: there is no activation or gate of that name.
+      ValueError: there is no activation or gate of that name.
     """
 
     def __init__(
@@ -31,6 +32,8 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.units = units
+        errors.require_one_of("activation_name", activation_name, activation.ACTIVATIONS)
+        errors.require_one_of("gate_name", gate_name, activation.GATES)
         self.activation = activation.ACTIVATIONS[activation_name]
         self.gate = activation.GATES[gate_name]
         init = elastic.CONV_INIT
@@ -47,13 +50,15 @@ class ElasticSqueezeExcite(tf_keras.layers.Layer):
         In a masked pass input and output have the widest channels, with zeros past `width`.
 
         Raises:
-          ValueError: a width is an int outside 1 to the widest, in a sliced pass.
+          ValueError: a width is an int outside 1 to the widest, or the input has other channels
+            than the int `width`, in a sliced pass.
         """
         weights = (self.reduce_kernel, self.reduce_bias, self.expand_kernel, self.expand_bias)
         reduce_kernel, reduce_bias, expand_kernel, expand_bias = (
             tf.cast(weight, x.dtype) for weight in weights
         )
         if not forward.masked:
+            elastic.check_input(x, width)
             reduce_kernel = elastic.leading(reduce_kernel, width, units)
             reduce_bias = elastic.leading(reduce_bias, units)
             expand_kernel = elastic.leading(expand_kernel, units, width)

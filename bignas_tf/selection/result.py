@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bignas_tf import errors, files
+from bignas_tf import console, errors, files
+from bignas_tf.console import Show
 from bignas_tf.plain import Value
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets as budgets_lib
@@ -227,18 +228,28 @@ def _choices(result: SearchResult) -> list[Budget]:
     return result.budgets if _PREFER in result.selection else []
 
 
-def write(folder: str | os.PathLike[str], result: SearchResult) -> None:
+def write(
+    folder: str | os.PathLike[str], result: SearchResult, show: Show = console.silent
+) -> None:
     """Writes the selected children's files, then search.json.
 
     Children that an earlier result of the folder selected, and this one does not, are removed.
+
+    Args:
+      folder: which exists.
+      result: to write.
+      show: takes a line if children are removed.
     """
     before = _names_in(folder)
     names = {child_name(child): child for child in result.selected}
     for name, child in names.items():
         files.write_json(os.path.join(folder, f"{name}.json"), child.to_json())
     files.write_json(os.path.join(folder, FILE), result.to_json())
-    for name in before - set(names):
+    gone = sorted(before - set(names))
+    for name in gone:
         files.remove(os.path.join(folder, f"{name}.json"))
+    if gone:
+        show(f"removed, being for other budgets: {', '.join(f'{name}.json' for name in gone)}")
 
 
 def _names_in(folder: str | os.PathLike[str]) -> set[str]:

@@ -124,7 +124,7 @@ class Search:
         ):
             result = self._search(budgets, journal, show, rerank)
         if workers.is_chief(self._strategy):
-            result_lib.write(output_dir, result)
+            result_lib.write(output_dir, result, show)
         return result
 
     def _search(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -33,6 +34,28 @@ def test_the_process_is_another_and_is_replaced(elsewhere: Disposable) -> None:
     processes = [elsewhere(os.getpid) for _ in range(3)]
     assert processes[0] == processes[1]
     assert len({os.getpid(), *processes}) == 3
+
+
+def test_a_script_that_would_run_again_is_told_where_its_work_belongs(
+    tmp_path: pathlib.Path,
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os\n"
+        "from bignas_tf.api import arguments\n"
+        "from bignas_tf.latency.disposable import Disposable\n"
+        "arguments.check_main()\n"
+        "with Disposable() as disposable:\n"
+        "    disposable(os.getpid)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    begun = 'call what measures below `if __name__ == "__main__":`'
+    assert f"a process that this script has started imports it again: {begun}" in done.stderr
+    assert done.stderr.endswith(f"died with status 1; in a script, {begun}\n")
 
 
 def test_a_call_that_is_interrupted_is_not_waited_for() -> None:

@@ -68,3 +68,36 @@ def test_a_width_that_no_child_has_is_refused(
 def test_an_even_kernel_is_refused() -> None:
     with pytest.raises(ValueError, match="kernel_size is 4; it must be odd"):
         layers.ElasticConvolution(1, 1, 4)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda x: layers.ElasticConvolution(8, 16, 3)(x, 2, 8, layers.Pass()),
+        lambda x: layers.ElasticPointwise(8, 8)(x, 2, 8, layers.Pass()),
+        lambda x: layers.ElasticDepthwise(8, 5, 1, False)(x, 3, 2, layers.Pass()),
+        lambda x: layers.ElasticBatchNorm(8, 0)(x, 2, layers.Pass()),
+        lambda x: layers.ElasticSqueezeExcite(8, 8)(x, 2, 8, layers.Pass()),
+        lambda x: layers.ElasticClassifier(8, 2)(x[:, 0, 0], 2, layers.Pass()),
+    ],
+)
+def test_an_input_of_other_channels_is_refused(run: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    with pytest.raises(ValueError, match="in_width is 2; the input has 4 channels"):
+        run(tf.zeros([2, 6, 6, 4]))
+
+
+@pytest.mark.parametrize("transformed", [(), (5, 3)])
+@pytest.mark.parametrize("size", [0, 2, 9])
+def test_a_kernel_that_a_layer_does_not_have_is_refused(
+    size: int, transformed: tuple[int, ...]
+) -> None:
+    layer = layers.ElasticDepthwise(8, 7, 1, True, transformed)
+    with pytest.raises(ValueError, match=rf"kernel_size is {size}; this layer has \[.*3, 5, 7\]"):
+        layer(tf.zeros([1, 9, 9, 8]), size, 8, layers.Pass())
+
+
+def test_what_no_layer_can_be_made_of_is_refused() -> None:
+    with pytest.raises(ValueError, match="kernel_size is 4; it must be odd"):
+        layers.ElasticDepthwise(8, 4, 1, True)
+    with pytest.raises(ValueError, match=r"activation_name is 'gelu'; choose from \['swish', "):
+        layers.ElasticSqueezeExcite(8, 4, "gelu")

@@ -272,10 +272,15 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     assert cheap.to_json()["reporting_top1"] is cheap.to_json()["reporting_error"] is None
     assert fast.architecture == DEAR.architecture
     assert again.to_json()["settings"]["budgets"] == [{"mflops": 50}, {"mflops": 22}, {"ms": 1.0}]
-    result.write(folder / "again", again)
+    lines: list[str] = []
+    result.write(folder / "again", again, lines.append)
     assert result.read(folder / "again") == again
+    assert lines == []
     assert json.loads((folder / "again" / "child_22.json").read_text()) == cheap.to_json()
     assert Architecture.load(folder / "again" / "child_ms_1.json") == DEAR.architecture
+    result.write(folder / "again", two, lines.append)
+    gone = ["child_22.json", "child_50.json", "child_ms_1.json"]
+    assert lines == [f"removed, being for other budgets: {', '.join(gone)}"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ DATA_DIR = (
 )
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
+_SEVERAL = re.compile(r"(Exactly|At most) one of \(([\w, ]+)\) must have a value other than None")
 _MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 _UNLOADED = ("failed to map segment", os.strerror(errno.ENOMEM))  # of a library, as glibc says it
 
@@ -73,14 +74,22 @@ def _parse(argv: Sequence[str]) -> list[str]:
             left = flags.FLAGS(list(argv))
             _settle_paths()
         except flags.Error as error:
-            missing = _MISSING.search(str(error))
-            problem = f"--{missing[1]} is missing; see --help" if missing else str(error)
-            raise errors.UsageError(problem) from None
+            raise errors.UsageError(_problem(str(error))) from None
         except SystemExit:
             # --help and its kin: absl has printed it and exits with 1; we exit with 0.
             _flush()
             raise SystemExit(0) from None
     return left
+
+
+def _problem(said: str) -> str:
+    """What is wrong with the flags, in other words than absl's where those puzzle."""
+    if missing := _MISSING.search(said):
+        return f"--{missing[1]} is missing; see --help"
+    if several := _SEVERAL.search(said):
+        named = [f"--{name}" for name in several[2].split(", ")]
+        return f"give {several[1].lower()} one of {', '.join(named[:-1])} and {named[-1]}"
+    return said
 
 
 def _settle_paths() -> None:

@@ -22,6 +22,7 @@ _CONFIG_FILE = "quickstart.yaml"
 # A trial would take longer than a run this short.
 _LEAST_MEASURED_MINUTES = 1.0
 _TRIAL_STEPS, _TRIAL_LOOP = 30, 10
+_LONGER = 4  # times a run's steps, which the supernet of the quickstart needs
 _SPEED = re.compile(r"  (\d+) images/s  ")
 
 RunTool = Callable[..., str]
@@ -51,7 +52,7 @@ def prepare(
     if continued and os.path.realpath(continued.images) != os.path.realpath(images):
         raise bignas.UsageError(
             f"{path} is of a run on {continued.images}, and --images is {images}; give another "
-            f"--run_dir, or delete {run_dir}"
+            "--run_dir, or if the images have only moved, write their folder into that file"
         )
     print(f"looking at the images of {images}", flush=True)
     chosen = bignas.recipe(images, minutes)
@@ -131,15 +132,18 @@ def check_budgets(budgets: Sequence[float], space: str, classes: int, channels: 
 
 def next_steps(config_file: str, run_dir: str) -> str:
     """Returns lines that say how to continue training from this run."""
+    config = bignas.configure(bignas.Recipe.experiment, [config_file], show=None)
+    steps = _LONGER * config.trainer.train_steps
     flags = [
         f"--experiment={bignas.Recipe.experiment}",
         f"--config_file={config_file}",
-        f"--params_override=task.init_checkpoint={run_dir},trainer.train_steps=5000",
+        f"--params_override=task.init_checkpoint={run_dir},trainer.train_steps={steps}",
         f"--model_dir={run_dir}_longer",
     ]
     return (
         f"configuration:  {config_file}\n"
-        f"train further:  {commands.spelling('train')} {shlex.join(flags)}"
+        f"train further, {_LONGER} times as long:\n"
+        f"  {commands.spelling('train')} {shlex.join(flags)}"
     )
 
 

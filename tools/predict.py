@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 import bignas_tf as bignas
+from bignas_tf import errors
 
 from .cli import launch, no_chatter
 from .serving import clients
@@ -33,6 +35,8 @@ def main(argv: Sequence[str]) -> None:
     paths = argv[1:]
     if not paths:
         raise bignas.UsageError("no image was given; name at least one PNG or JPEG file")
+    if missing := [path for path in paths if not os.path.exists(path)]:
+        raise bignas.UsageError(f"no such file: {errors.cut(', '.join(missing), 300)}")
     no_chatter()
     model: clients.Client
     if _EXPORT_DIR.value is not None:
@@ -41,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
         model = clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
     with contextlib.closing(model):
         for path in paths:
-            print(json.dumps(_predict(model, path)))
+            print(json.dumps(_predict(model, path), ensure_ascii=False))
 
 
 def _predict(model: clients.Client, path: str) -> dict[str, object]:

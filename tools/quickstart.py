@@ -64,6 +64,10 @@ def main(argv: Sequence[str]) -> None:
         given = budgets if flags.FLAGS["budgets_mflops"].present else ()
         config_file, budgets = own_images.prepare(images, run_dir, _MINUTES.value, _run, given)
     else:
+        if flags.FLAGS["minutes"].present:
+            raise bignas.UsageError(
+                "--minutes is for --images, and none are given; Fashion-MNIST has its own length"
+            )
         own_images.check_budgets(budgets, *_MODELS)
         config_file, run_dir = _prepare_data(run_dir)
     with training_time.noted(run_dir):

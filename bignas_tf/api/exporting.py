@@ -204,9 +204,10 @@ def verify(
       UsageError: the folder is not that of an export.
     """
     show = console.or_silent(show)
-    show(runtimes.HEADER)
-    outcomes = []
+    outcomes: list[Outcome] = []
     for outcome in trials.check(pathlib.Path(version)):
+        if not outcomes:
+            show(runtimes.HEADER)
         show(outcome.line())
         outcomes.append(outcome)
     return outcomes

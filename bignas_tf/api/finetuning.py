@@ -84,6 +84,11 @@ def finetune(
     fit(child, config, verbose)
     with trials.started() as through:
         servable = _servable(child, run, chosen, config, reporting, licence)
+        accuracy = servable.card["accuracy"]
+        show(
+            f"fine-tuned: top-1 {accuracy['top1']:.4f} on {accuracy['split']} "
+            f"({accuracy['images']:,} images); writing and verifying it"
+        )
         folder = saved_model.export(servable, os.fspath(output_dir), through)
     show(str(folder))
     if patches is not None:

@@ -54,7 +54,7 @@ def build(
     counting.check_names(names)
     _check_used(names, options)
     net, models = run.supernet, counting.model_space_of(run)
-    setting = _Setting(net, options, models, elsewhere)
+    setting = _Setting(run.model_dir, net, options, models, elsewhere)
     return tuple(
         counting.objective(name, net.cost_of)
         if name in counting.COUNTED
@@ -81,6 +81,7 @@ def _check_used(names: Sequence[str], options: Options) -> None:
 class _Setting(NamedTuple):
     """What latency is measured with; `elsewhere` does it in its own process."""
 
+    model_dir: str
     supernet: Supernet
     options: Options
     models: ModelSpace
@@ -101,7 +102,7 @@ def _table(setting: _Setting) -> Objective:
         )
     table = LatencyTable.load(path)
     # All of them: mutation reaches resolutions outside the coarse grid.
-    table.require(models, models.space.eval_resolutions)
+    table.require(models, models.space.eval_resolutions, setting.model_dir)
 
     def measure(architecture: Architecture) -> Measurement:
         return Measurement(table.milliseconds(models, architecture))

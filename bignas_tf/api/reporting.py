@@ -47,7 +47,8 @@ def report(
         for name, drawing in written.drawings.items():
             files.write_text(plots / f"{name}.svg", drawing)
         files.write_text(path, written.text)
-    console.or_silent(show)(f"{path}, and {len(written.figures)} plots in {plots}")
+    count = len(written.figures)
+    console.or_silent(show)(f"{path}, and {count} plot{'s' * (count > 1)} in {plots}")
     return path
 
 

@@ -77,7 +77,10 @@ def scan(root: str) -> ImageFolder:
         several splits has; or it does not show at which level the classes are.
     """
     if not os.path.isdir(root):
-        raise errors.UsageError(f"{root} is not a folder; needed: {_LAYOUTS}")
+        raise errors.UsageError(
+            f"{root} is not a folder; needed: {_LAYOUTS}. Where the images of a run are now, "
+            "--data_dir says, and to training task.train_data.input_path"
+        )
     try:
         return _scanned(root)
     except OSError as error:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bignas_tf import commands, errors, files, plain
@@ -104,10 +105,22 @@ class LatencyTable:
             return self.overhead_ms + sum(self.times[part] for part in parts)
         except KeyError:
             missing = [part for part in parts if part not in self.times]
-            raise self._incomplete(missing, models, [architecture.resolution]) from None
+            space = models.space.name
+            measured = {
+                "search_space": space if space in presets.PRESETS else f"<YAML file of {space!r}>",
+                "resolutions": str(architecture.resolution),
+                "num_classes": str(models.num_classes),
+                "input_channels": str(models.input_channels),
+            }
+            raise self._incomplete(missing, models, measured) from None
 
-    def require(self, models: ModelSpace, resolutions: Iterable[int]) -> None:
+    def require(self, models: ModelSpace, resolutions: Iterable[int], model_dir: str) -> None:
         """Refuses a table that lacks a part of some child, before a search begins.
+
+        Args:
+          models: the space.
+          resolutions: of the children.
+          model_dir: folder of their run, which can be measured.
 
         Raises:
           UsageError: it does; the message says how to measure what is missing.
@@ -115,22 +128,18 @@ class LatencyTable:
         sides = list(resolutions)
         missing = [part for part in models.all_parts(sides) if part not in self.times]
         if missing:
-            raise self._incomplete(missing, models, sides)
+            measured = {"model_dir": model_dir, "resolutions": ",".join(map(str, sides))}
+            raise self._incomplete(missing, models, measured)
 
     def _incomplete(
-        self, missing: list[Part], models: ModelSpace, resolutions: list[int]
+        self, missing: list[Part], models: ModelSpace, measured: Mapping[str, str]
     ) -> errors.UsageError:
-        name = models.space.name
-        flags = {
-            "search_space": name if name in presets.PRESETS else f"<YAML file of {name!r}>",
-            "resolutions": ",".join(map(str, resolutions)),
-            "num_classes": models.num_classes,
-            "input_channels": models.input_channels,
-            "output": self.path,
-        }
-        command = " ".join(f"--{flag}={value}" for flag, value in flags.items())
+        flags = {**measured, "output": self.path}
+        quoted = {flag: shlex.quote(v) if v[0] != "<" else v for flag, v in flags.items()}
+        command = " ".join(f"--{flag}={value}" for flag, value in quoted.items())
         return errors.UsageError(
-            f"{self.path} lacks {len(missing)} entries that children of {name!r} need, the first "
+            f"{self.path} lacks {len(missing)} entries that children of {models.space.name!r} "
+            f"need, the first "
             f"{json.dumps(_plain(missing[0]))}; add them, or measure them with LiteRT here: "
             f"{commands.spelling('latency_table')} {command}"
         )

@@ -26,8 +26,9 @@ def check_keys(cls: type, value: object, source: str) -> dict[str, Any]:
     for key in value:
         if key not in declared:
             given = errors.shown(key)
-            near = difflib.get_close_matches(given, declared, 1, 0.0)[0]
-            raise errors.UsageError(f"{source}: unknown key {given}; nearest is {near!r}")
+            near = difflib.get_close_matches(given, declared, 1)
+            hint = f"nearest is {near[0]!r}" if near else f"it takes {', '.join(declared)}"
+            raise errors.UsageError(f"{source}: unknown key {given}; {hint}")
     for name, field in declared.items():
         if name not in value and field.default is dataclasses.MISSING:
             raise errors.UsageError(f"{source}: missing key {name!r}")

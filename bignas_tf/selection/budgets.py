@@ -148,7 +148,8 @@ def check(
             objective = objectives[name]
             least, most = cost(name, cheapest(space)), cost(name, biggest)
             if not least <= limit <= most:
+                fits = "no child fits" if limit < least else "every child fits"
                 raise errors.UsageError(
-                    f"budget {name}={limit:.12g} is infeasible; {objective.title} of the "
+                    f"{fits} budget {name}={limit:.12g}; {objective.title} of the "
                     f"children of {space.name!r}: from {least:.12g} to {most:.12g} {objective.unit}"
                 )

@@ -88,7 +88,8 @@ def _check_needed(where: str, schedule: hyperparams.Config) -> None:
     fields = schedule.as_dict()
     for name in _NEEDED:
         if name in fields and fields[name] is None:
-            raise errors.UsageError(f"{where}.{name} is not set; this schedule needs it")
+            whole = "; 0 is the length of the run" if name in schedules.LENGTHS.values() else ""
+            raise errors.UsageError(f"{where}.{name} is not set; this schedule needs it{whole}")
     if "boundaries" not in fields:
         return
     boundaries, values = fields["boundaries"], fields["values"]

@@ -69,7 +69,9 @@ class Progress:
             self._show(f"warning: {warning}")
 
     def finished(self) -> None:
-        """Warns of what the losses of the whole run say."""
+        """Says where the weights are, and warns of what the losses of the whole run say."""
+        step = int(self._trainer.global_step.numpy())
+        self._show(f"saved: {listing.named(self._model_dir)}, step {step} of {self._total}")
         for warning in self._watch.at_end():
             self._show(f"warning: {warning}")
 

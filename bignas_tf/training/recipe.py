@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from bignas_tf import commands, errors, strict_yaml
+from bignas_tf import commands, errors, plain, strict_yaml
 from bignas_tf.data import description, division
 from bignas_tf.data.description import Description
 from bignas_tf.data.division import Splits
@@ -94,7 +94,8 @@ def choose(described: Description, minutes: float, images_a_second: float | None
       UsageError: the images are too few or too small, or the minutes are not a positive number.
         Says what is needed.
     """
-    errors.require(0.0 < minutes < math.inf, "minutes", minutes, "a number above 0")
+    fits = plain.is_number(minutes) and 0.0 < minutes < math.inf
+    errors.require(fits, "minutes", minutes, "a number above 0")
     _check(described)
     space = _choose_space(described)
     splits = division.divide(described)

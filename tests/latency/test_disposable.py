@@ -49,9 +49,7 @@ def test_a_script_that_would_run_again_is_told_where_its_work_belongs(
         "    disposable(os.getpid)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    done = subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     begun = 'call what measures below `if __name__ == "__main__":`'
     assert f"a process that this script has started imports it again: {begun}" in done.stderr

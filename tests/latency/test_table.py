@@ -131,11 +131,13 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
     assert '"stride": 1, "symmetric": false, "expands": true, "skip": "projected"' in message
     assert "<YAML file of 'countable'> --resolutions=8 --num_classes=7" in message
     assert f"--input_channels=1 --output={table.path}" in message
-    holed.require(MODELS, [10])
-    with pytest.raises(errors.UsageError, match=r"lacks 1 entries .*--resolutions=8,10 "):
-        holed.require(MODELS, [8, 10])
+    holed.require(MODELS, [10], "runs/a")
+    with pytest.raises(
+        errors.UsageError, match=r"lacks 1 .*--model_dir=runs/a --resolutions=8,10 "
+    ):
+        holed.require(MODELS, [8, 10], "runs/a")
     with pytest.raises(errors.UsageError, match="lacks 4 entries"):  # heads of other classes
-        table.require(ModelSpace(MODELS.space, 8, 1), [8])
+        table.require(ModelSpace(MODELS.space, 8, 1), [8], "runs/a")
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,10 @@ def test_a_child_is_not_asked_twice(
         ({"mean_cost": 0.001}, "mean cost 0.001: the cheapest child alone takes 0.0"),
         ({"objective": "litert_ms"}, "objective 'litert_ms': the search knows mflops"),
         ({"accuracy": 1.5}, "accuracy 1.5: give a fraction above 0, up to 1"),
-        ({"accuracy": 0.9, "mean_cost": 1}, "At most one of (accuracy, mean_cost, cascade)"),
+        (
+            {"accuracy": 0.9, "mean_cost": 1},
+            "give at most one of --accuracy, --mean_c",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_children_are_scored(

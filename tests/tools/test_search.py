@@ -173,7 +173,10 @@ def test_files_that_cannot_be_compared_are_refused(
         ({"budgets_mflops": 0.05, "rerank": "int8:2"}, "search again in its folder with"),
         ({"budgets_mflops": 90}, "outside what was searched"),
         ({"budget": "litert_ms=1"}, "no objective 'litert_ms'"),
-        ({"budgets_mflops": 0.05, "model_dir": "runs/a"}, "Exactly one of (model_dir, select)"),
+        (
+            {"budgets_mflops": 0.05, "model_dir": "runs/a"},
+            "give exactly one of --model_dir and --se",
+        ),
         ({}, "no budget; give --budgets_mflops"),
         ({"budgets_mflops": 0.05, "params_override": "task.seed=1"}, "--select takes budgets, "),
         ({"budgets_mflops": 0.05, "threads": 1}, "what it selects from has been measured"),
@@ -261,7 +264,7 @@ def test_an_infeasible_budget_is_refused_with_the_range(
 ) -> None:
     flags = _flags(run_dir, tmp_path / "s") | {"budgets_mflops": 0.001}
     error = commands.refuse(forks, "search", **flags)
-    assert "budget mflops=0.001 is infeasible" in error
+    assert "no child fits budget mflops=0.001;" in error
     assert "multiply-adds of the children of 'digits': from 0.013" in error
     assert not (tmp_path / "s").exists()
 

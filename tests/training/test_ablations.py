@@ -182,4 +182,4 @@ def test_an_ablation_starts_from_the_command_line(tiny: str, tmp_path: pathlib.P
     with Process("tools.train", f"--experiment={name}", *flags, f"--model_dir={folder}") as run:
         code, stderr = run.end()
     assert code == 0, stderr
-    assert run.lines[-1].startswith("step 1/1 ")
+    assert run.lines[-2].startswith("step 1/1 ")

@@ -68,7 +68,10 @@ def test_a_finished_run_stays_as_it_is(
     before = runs.tensors(str(trained / "run" / "ckpt-1"))
     after = runs.train(runs.parse(trained, ONE_STEP), trained / "run")
     assert all(np.array_equal(before[name], after[name]) for name in before)
-    assert capsys.readouterr().out == f"resuming from {trained}/run/ckpt-1\n"
+    assert capsys.readouterr().out.splitlines() == [
+        f"resuming from {trained}/run/ckpt-1",
+        f"saved: {trained}/run/ckpt-1, step 1 of 1",
+    ]
 
 
 def test_a_kill_while_a_run_resumes_leaves_what_it_learnt_from(
@@ -248,8 +251,9 @@ def test_progress_shows_warnings_among_its_lines(tmp_path: pathlib.Path) -> None
         rates = dict.fromkeys(("learning_rate", "steps_per_second", "images_per_second"), 1.0)
         progress(logs | rates)
     progress.finished()
-    first, last = [line for line in lines if not line.startswith("step ")]
+    first, saved, last = [line for line in lines if not line.startswith("step ")]
     assert first.startswith("warning: the loss of the biggest child was 0.700 ")
+    assert saved == "saved: None, step 0 of 6"
     assert last.startswith("warning: what was learnt ")
 
 
@@ -313,9 +317,10 @@ def test_progress_says_step_losses_and_rate(
 ) -> None:
     config = runs.parse(tmp_path, ALONE)
     runs.train(config, tmp_path / "run")
-    first, *lines = capsys.readouterr().out.splitlines()
+    first, *lines, last = capsys.readouterr().out.splitlines()
     assert first == trainer.BUILDING
     assert len(lines) == 2
+    assert last == f"saved: {tmp_path}/run/ckpt-6, step 6 of 6"
     for step, line in zip((3, 6), lines, strict=True):
         assert line.startswith(f"step {step}/6  loss: biggest ")
         assert "random" not in line

@@ -36,7 +36,8 @@ def main(argv: Sequence[str]) -> None:
     if not paths:
         raise bignas.UsageError("no image was given; name at least one PNG or JPEG file")
     if missing := [path for path in paths if not os.path.exists(path)]:
-        raise bignas.UsageError(f"no such file: {errors.cut(', '.join(missing), 300)}")
+        named = errors.cut(", ".join(missing), 300)
+        raise bignas.UsageError(f"{named} cannot be read (no such file)")
     no_chatter()
     model: clients.Client
     if _EXPORT_DIR.value is not None:

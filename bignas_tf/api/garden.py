@@ -228,7 +228,8 @@ def _run(
         )
         runner.run()
         if mode == "train_and_eval" and not metrics:  # every step was there already
-            runner.controller.evaluate(config.trainer.validation_steps)
+            with strategy.scope():  # where averages can take the place of the weights
+                runner.controller.evaluate(config.trainer.validation_steps)
     return {name: float(value) for name, value in metrics.items()}
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from absl import logging
 
 from bignas_tf import commands, errors, scratch
 from bignas_tf.data import config as config_lib
@@ -269,7 +268,6 @@ def ignored_files(config: config_lib.DataConfig) -> str:
 
 
 def _digits(config: config_lib.DataConfig) -> Opener:
-    logging.warning("reading scikit-learn's 1,797 digits, the embedded fall-back data set")
     check_range(0, 9, config)
     encoded, labels = _encoded_digits()
     # The file is in the order of its writers: mix them before the last are set aside.

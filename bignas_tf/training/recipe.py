@@ -252,7 +252,7 @@ def _reasons(described: Description, space: SearchSpace, splits: Splits) -> tupl
     if described.turned:
         left_out.append(
             f"{described.turned} of the images looked at are marked as turned (EXIF), which is "
-            "ignored: `mogrify -auto-orient` turns their pixels"
+            "ignored: `mogrify -auto-orient FILES` turns the pixels of the files themselves"
         )
     return (
         found,

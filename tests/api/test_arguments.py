@@ -135,9 +135,7 @@ def test_budgets_are_checked_without_a_run() -> None:
     bignas.check_budgets(small, [f"mflops={most.macs / 1e6}", "litert_ms=1e-9"], **costs)
     bignas.check_budgets("bignas_small", [f"params_m={most.params / 1e6}"], **costs)
     beyond = most.params / 1e6 + 1e-6
-    with pytest.raises(
-        bignas.UsageError, match=r"^every child fits .*params_m=.*; parameters"
-    ):
+    with pytest.raises(bignas.UsageError, match=r"^every child fits .*params_m=.*; parameters"):
         bignas.check_budgets(small, [f"mflops=4,params_m={beyond:.6f}"], **costs)
     with pytest.raises(bignas.UsageError, match="no budget was given"):
         bignas.check_budgets(small, [], **costs)

@@ -64,7 +64,9 @@ def test_training_shows_its_lines_and_returns_the_run(
     capfd.readouterr()
     run = bignas.train(config, tmp_path, show=lines.append)
     assert capfd.readouterr().out == ""
-    assert [line.split("  ")[0] for line in lines] == [f"step {STEPS}/{STEPS}"] * 2
+    *steps, last = lines
+    assert [line.split("  ")[0] for line in steps] == [f"step {STEPS}/{STEPS}"] * 2
+    assert last == f"saved: {tmp_path}/ckpt-{STEPS}, step {STEPS} of {STEPS}"
     assert (run.step, run.model_dir) == (STEPS, str(tmp_path))
     assert repr(run) == (
         f"Run(model_dir='{tmp_path}', checkpoint='{tmp_path}/ckpt-{STEPS}', step={STEPS})"

@@ -22,6 +22,7 @@ from tests.tools import servers
 
 RETINANET, DEEPLAB = "experiments/scenes_retinanet.yaml", "experiments/scenes_deeplab.yaml"
 SIDE = 32
+AVERAGED = "trainer.optimizer_config.ema.average_decay=0.5"
 # Steps without tracing take a fraction of the time that tracing one takes.
 TINY = (
     "task.model.input_size=[32,32,3],task.train_data.output_size=[32,32],"
@@ -65,7 +66,7 @@ def _segmenter(child: stored.Stored, folder: pathlib.Path, *more: str) -> cfg.Ex
 def test_a_segmenter_on_a_child_is_trained_exported_and_served(
     child: stored.Stored, tmp_path: pathlib.Path
 ) -> None:
-    config = _segmenter(child, tmp_path)
+    config = _segmenter(child, tmp_path, AVERAGED)
     metrics = bignas.train_garden(config, tmp_path / "run")
     assert 0 <= metrics["mean_iou"] <= 1
     assert bignas.train_garden(config, tmp_path / "run") == metrics  # nothing is left to train
@@ -83,6 +84,12 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_served(
     assert files.read_json(version / "backbone.json") == files.read_json(
         child.folder / "child.json"
     )
+    # The metrics are those of the averages, and so must the weights be.
+    exported = _classifier(str(version / "variables" / "variables"))
+    averages = tf.train.latest_checkpoint(str(tmp_path / "run" / "ema_checkpoints"))
+    np.testing.assert_array_equal(exported, _classifier(averages))
+    weights = tf.train.latest_checkpoint(str(tmp_path / "run"))
+    assert not np.array_equal(exported, _classifier(weights))
     server = servers.StandIn({"child": version})
     try:
         answer = _ask(server.grpc, np.zeros([1, 40, 30, 3], np.uint8))
@@ -103,24 +110,6 @@ def _ask(address: str, images: np.ndarray) -> dict[str, np.ndarray]:
     return {name: tf.make_ndarray(tensor) for name, tensor in outputs.items()}
 
 
-@pytest.mark.slow
-def test_an_export_has_the_averages_that_were_evaluated(
-    child: stored.Stored, tmp_path: pathlib.Path
-) -> None:
-    average = "trainer.optimizer_config.ema.average_decay=0.5"
-    config = _segmenter(child, tmp_path, average)
-    bignas.train_garden(config, tmp_path / "run", "train")
-    with pytest.raises(errors.UsageError, match=r"ema_checkpoints holds no averages.*=eval first"):
-        bignas.export_garden(config, tmp_path / "run", tmp_path / "served")
-    bignas.train_garden(config, tmp_path / "run", "eval")
-    version = bignas.export_garden(config, tmp_path / "run", tmp_path / "served")
-    exported = _classifier(str(version / "variables" / "variables"))
-    averages = tf.train.latest_checkpoint(str(tmp_path / "run" / "ema_checkpoints"))
-    np.testing.assert_array_equal(exported, _classifier(averages))
-    weights = tf.train.latest_checkpoint(str(tmp_path / "run"))
-    assert not np.array_equal(exported, _classifier(weights))
-
-
 def _classifier(checkpoint: str) -> np.ndarray:
     """The kernel of a segmenter's last layer."""
     reader = tf.train.load_checkpoint(checkpoint)
@@ -133,9 +122,11 @@ def _classifier(checkpoint: str) -> np.ndarray:
 def test_training_alone_needs_no_images_to_validate_on(
     child: stored.Stored, tmp_path: pathlib.Path
 ) -> None:
-    config = _segmenter(child, tmp_path, "task.validation_data.input_path=''")
+    config = _segmenter(child, tmp_path, "task.validation_data.input_path=''", AVERAGED)
     assert bignas.train_garden(config, tmp_path / "run", "train") == {}
     assert (tmp_path / "run" / "checkpoint").exists()
+    with pytest.raises(errors.UsageError, match=r"ema_checkpoints holds no averages.*=eval first"):
+        bignas.export_garden(config, tmp_path / "run", tmp_path / "served")
 
 
 @pytest.mark.slow

@@ -104,6 +104,7 @@ def _edit(run: pathlib.Path, part: str, **changes: object) -> None:
     values = yaml.safe_load(path.read_text())
     values["task"][part].update(changes)
     path.write_text(yaml.safe_dump(values))
+    (run / "images.json").unlink(missing_ok=True)  # of the images that it had
 
 
 @pytest.mark.parametrize("tool", ["search", "evaluate"])

@@ -137,9 +137,7 @@ def test_a_run_is_not_continued_on_other_images(
     before = pathlib.Path(path).read_bytes()
     error = commands.refuse(forks, "quickstart", images=folders[1], run_dir=run_dir)
     assert f"{path} is of a run on {folders[0]}, and --images is {folders[1]}; " in error
-    assert (
-        "or if the images have only moved, write their folder into that file" in error
-    )
+    assert "or if the images have only moved, write their folder into that file" in error
     # By another name they are the same images, with the configuration that is there.
     (tmp_path / "link").symlink_to(folders[0])
     capsys.readouterr()
@@ -158,9 +156,7 @@ def test_budgets_of_a_run_that_is_continued_are_those_of_its_own_space(
     _make_smaller(pathlib.Path(path))
     again = own_images.prepare(images, str(tmp_path / "run"), MINUTES, _no_trial, [BUDGET])
     assert again == (path, [BUDGET])
-    with pytest.raises(
-        bignas.UsageError, match=r"every child fits .*=4; .* of 'digits'"
-    ):
+    with pytest.raises(bignas.UsageError, match=r"every child fits .*=4; .* of 'digits'"):
         own_images.prepare(images, str(tmp_path / "run"), MINUTES, _no_trial, [4.0])
 
 

@@ -164,7 +164,7 @@ def test_an_ablation_takes_a_step(
 ) -> None:
     _, config = _parse(EXPERIMENTS / "ablations" / f"{name}.yaml", tiny)
     trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
-    *_, line = capsys.readouterr().out.splitlines()
+    *_, line, _ = capsys.readouterr().out.splitlines()
     alone = name == "small/no_sandwich"
     roles = ["random"] if alone else ["biggest", "smallest", "random"]
     assert line.startswith("step 1/1 ")

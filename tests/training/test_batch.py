@@ -61,10 +61,11 @@ def test_a_loop_of_no_steps_is_refused_whatever_the_batch() -> None:
         _parse(f"{BATCH}=1024", "trainer.steps_per_loop=0")
 
 
-def test_a_length_that_is_not_given_is_left_out() -> None:
-    (paper, _), (small, _) = (_parse(f"{RATE}.type=cosine", *more) for more in ([], [f"{BATCH}=8"]))
-    lengths = [each.trainer.optimizer_config.learning_rate.get() for each in (paper, small)]
-    assert lengths[0].decay_steps == lengths[1].decay_steps
+def test_a_length_of_0_which_is_the_runs_stays() -> None:
+    cosine = (f"{RATE}.cosine.initial_learning_rate=0.1", f"{RATE}.cosine.decay_steps=0")
+    for more in ([], [f"{BATCH}=8"]):
+        config, _ = _parse(f"{RATE}.type=cosine", *cosine, *more)
+        assert config.trainer.optimizer_config.learning_rate.get().decay_steps == 0
 
 
 def test_the_start_of_averaging_follows() -> None:

@@ -76,7 +76,7 @@ def test_the_classifier_is_new_where_the_classes_are_not_as_many(
     np.testing.assert_array_equal(started.model.classifier.kernel, fresh.model.classifier.kernel)
 
     runs.train(config, tmp_path / "run")
-    first, *rest = capsys.readouterr().out.splitlines()
+    first, *rest, _ = capsys.readouterr().out.splitlines()
     assert first == (
         f"starting from the weights of {folder}/plain/ckpt-6 (step 6), except the classifier, "
         "which is new: 4 classes here, 10 there; the optimiser and the learning rate start from "

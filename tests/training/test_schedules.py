@@ -201,7 +201,11 @@ def test_a_cosine_of_few_steps_is_not_all_warm_up() -> None:
         (f"{RATE}.constant_ending.initial_learning_rate=.nan", "is nan; it takes a finite number"),
         (f"{RATE}.constant_ending.decay_steps=-1", "decay_steps is -1; it takes a whole number"),
         (f"{RATE}.constant_ending.floor=1.5", "floor is 1.5; it takes 0 or more"),
-        (f"{RATE}.type=exponential,{RATE}.exponential.decay_steps=0", "this schedule never ends"),
+        (
+            f"{RATE}.type=exponential,{RATE}.exponential.initial_learning_rate=0.1,"
+            f"{RATE}.exponential.decay_steps=0,{RATE}.exponential.decay_rate=0.9",
+            "this schedule never ends",
+        ),
         (
             f"{RATE}.constant_ending.decay_steps=0,{RATE}.constant_ending.floor=0.0",
             "needs a floor above 0",

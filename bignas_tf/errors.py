@@ -62,12 +62,14 @@ def require(fits: bool, name: str, value: object, takes: str) -> None:
 
 def require_one_of(name: str, value: object, allowed: Collection[object]) -> None:
     """Refuses a value that is none of those allowed, and names one like it; see `require`."""
-    if value in allowed:
+    choices = list(allowed)  # a value without a hash may be asked for, too
+    if value in choices:
         return
-    given = cut(value, _MOST_OF_A_NAME) if isinstance(value, str) else shown(value)
-    near = difflib.get_close_matches(given, map(str, allowed), 1)
+    texts = [choice for choice in choices if isinstance(choice, str)]
+    given = cut(value, _MOST_OF_A_NAME) if isinstance(value, str) else ""
+    near = difflib.get_close_matches(given, texts, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise UsageError(f"{name} is {shown(value)}; choose from {list(allowed)}{hint}")
+    raise UsageError(f"{name} is {shown(value)}; choose from {choices}{hint}")
 
 
 def one_line(error: BaseException | str, most: int = 300) -> str:

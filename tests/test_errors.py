@@ -178,3 +178,11 @@ def test_overrides_are_refused_in_few_words(override: str) -> None:
     with pytest.raises(errors.UsageError) as caught:
         parsing.parse("bignas_small", [], override)
     _short(caught)
+
+
+def test_a_choice_like_the_one_given_is_named() -> None:
+    with pytest.raises(errors.UsageError, match=r"'smal'; choose from .*; did you mean 'small'\?$"):
+        errors.require_one_of("size", "smal", {"small": 1, "large": 2})
+    for value in ("3", None, [1]):  # no text, or what it is not like
+        with pytest.raises(errors.UsageError, match=r"choose from \[1, 3\]$"):
+            errors.require_one_of("channels", value, (1, 3))

@@ -52,7 +52,8 @@ def prepare(
     if continued and os.path.realpath(continued.images) != os.path.realpath(images):
         raise bignas.UsageError(
             f"{path} is of a run on {continued.images}, and --images is {images}; give another "
-            "--run_dir, or if the images have only moved, write their folder into that file"
+            "--run_dir, or if the images have only moved, set "
+            "task.train_data.input_path in that file"
         )
     print(f"looking at the images of {images}", flush=True)
     chosen = bignas.recipe(images, minutes)

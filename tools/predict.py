@@ -46,7 +46,17 @@ def main(argv: Sequence[str]) -> None:
         model = clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
     with contextlib.closing(model):
         for path in paths:
-            print(json.dumps(_predict(model, path), ensure_ascii=False))
+            print(_line(_predict(model, path)))
+
+
+def _line(prediction: dict[str, object]) -> str:
+    """JSON; names as they are, where the output can hold them."""
+    line = json.dumps(prediction, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return json.dumps(prediction)
+    return line
 
 
 def _predict(model: clients.Client, path: str) -> dict[str, object]:

@@ -65,7 +65,8 @@ def check_finetuning(
 ) -> list[str]:
     """Checks that a fine-tuned child is reported on images that nothing before has seen.
 
-    Neither may have learnt from them, nor the run have calibrated or ranked its children by them.
+    Neither the run nor the fine-tuning may have learnt from them, and the run may not have
+    calibrated or ranked its children by them.
 
     Args:
       trained: of the run that the child comes from.
@@ -83,7 +84,7 @@ def check_finetuning(
     _leave_out_absent_calibration(uses)
     warnings = splits.check(uses | {splits.TRAINING: task.train_data})
     warnings += _check_named(_PARENT, trained, uses, images)
-    if _is_same(trained.train_data, uses[splits.REPORTING], images):
+    if identity.is_same(trained.train_data, uses[splits.REPORTING], images):
         _check_chosen(trained, uses[splits.REPORTING])
     return [*warnings, *_check_earlier(trained, uses)]
 
@@ -170,7 +171,7 @@ def _check_learnt(
 ) -> list[str]:
     """Checks uses against images of an earlier training; of another data set none is known."""
     now = uses[splits.REPORTING]
-    if not _is_same(learnt, now, images):
+    if not identity.is_same(learnt, now, images):
         return []
     if images is not None:
         identity.check_same(images, learnt, splits.unlike_training(uses))
@@ -187,16 +188,8 @@ def _check_learnt(
 
 def _check_same(learnt: DataConfig, uses: Sequence[DataConfig], images: BySplit | None) -> None:
     """Checks uses against what the images were; of another data set nothing is known."""
-    if images is not None and _is_same(learnt, uses[0], images):
+    if images is not None and identity.is_same(learnt, uses[0], images):
         identity.check_same(images, learnt, uses)
-
-
-def _is_same(learnt: DataConfig, now: DataConfig, images: BySplit | None) -> bool:
-    """Whether two configs name one data set; a folder that has moved is known by its images."""
-    if identity.same_data_set(learnt, now):
-        return True
-    both_folders = learnt.source == now.source == "folder"
-    return both_folders and images is not None and identity.read(now) == images
 
 
 def _earlier(task: BigNASConfig) -> Iterator[tuple[str, BigNASConfig, BySplit | None]]:

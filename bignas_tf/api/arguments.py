@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import numbers
 import os
 from collections.abc import Iterable
 from typing import TypeVar, cast
 
 from bignas_tf import errors
-from bignas_tf.latency.disposable import MAIN
 from bignas_tf.plain import Value
 
 T = TypeVar("T")
@@ -35,16 +33,6 @@ def check_run(run: object) -> None:
         raise errors.UsageError(
             f"run is {errors.shown(run)}; give what `train` returns, or `load` of its folder"
         )
-
-
-def check_main() -> None:
-    """Refuses to work where a process that was started to measure imports the caller's script.
-
-    Raises:
-      UsageError: the script does not begin its work below `if __name__ == "__main__":`.
-    """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise errors.UsageError(f"a process that this script has started imports it again: {MAIN}")
 
 
 def text(name: str, value: str) -> str:

@@ -120,8 +120,8 @@ def export_cascade(
     chosen = _Chosen(run, task, found, objective, children, front, taken, cascade is not None)
     if len(taken.children) == 1:
         show(
-            f"warning: {taken.children[0]} alone is the best choice, and a cascade of it is but a "
-            "larger file; export that child"
+            f"warning: {taken.children[0]} alone is the best choice; a cascade of it only makes a "
+            "larger file: export that child"
         )
     card = _card(chosen, ranking) | cards.provenance(run, task, licence)
     for line in _lines(card):

@@ -126,19 +126,22 @@ def export_garden(
         that is gone, or a folder that cannot be written.
       RunError: there is no room, or the export does not load or answer.
     """
+    from bignas_tf.garden import gate
+
     errors.require_one_of("input_type", input_type, INPUTS)
     _checkpoint(os.fspath(model_dir))
     height, width = _sides(config.task.model)
     if height is None or width is None:
         raise errors.UsageError("an export needs a height and a width in task.model.input_size")
     trained = _trained(os.fspath(model_dir))
-    card = _card(trained)
+    card = _card(trained, config.task.model.backbone.get())
     weights_dir = _weights_dir(trained, os.fspath(model_dir))
 
     def publish(checkpoint: str) -> pathlib.Path:
         def write(folder: pathlib.Path) -> None:
             with checkpoints.restoring(weights_dir):
-                _write(config, checkpoint, folder, input_type, height, width)
+                _write(config, checkpoint, folder, input_type)
+            gate.check(folder, height, width, encoded=input_type == "image_bytes")
             if card is not None:
                 files.write_json(folder / BACKBONE_FILE, card)
 
@@ -158,14 +161,9 @@ def export_garden(
 
 
 def _write(
-    config: cfg.ExperimentConfig,
-    checkpoint: str,
-    folder: pathlib.Path,
-    input_type: str,
-    height: int,
-    width: int,
+    config: cfg.ExperimentConfig, checkpoint: str, folder: pathlib.Path, input_type: str
 ) -> None:
-    """Writes a version and asks it for answers."""
+    """Writes a version."""
     from official.vision.serving import export_saved_model_lib
 
     from bignas_tf.garden import gate
@@ -174,12 +172,11 @@ def _write(
     export_saved_model_lib.export_inference_graph(
         input_type=input_type,
         batch_size=None,
-        input_image_size=[height, width],
+        input_image_size=list(_sides(config.task.model)),
         params=config,
         checkpoint_path=checkpoint,
         export_dir=str(folder),
     )
-    gate.check(folder, height, width, encoded=input_type == "image_bytes")
 
 
 def _trained(model_dir: str) -> Value:
@@ -187,17 +184,25 @@ def _trained(model_dir: str) -> Value:
     path = os.path.join(model_dir, checkpoints.PARAMS_FILE)
     try:
         return Value(strict_yaml.load(files.read_text(path)), path)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise errors.UsageError(f"{path} is damaged: {errors.one_line(error)}") from error
 
 
-def _card(trained: Value) -> Mapping[str, Any] | None:
-    """The card of the child that a training started from: whose weights, and their licence."""
+def _card(trained: Value, now: hyperparams.Config) -> Mapping[str, Any] | None:
+    """The card of the child that a training started from: whose weights, and their licence.
+
+    Args:
+      trained: the training's configuration.
+      now: the backbone that is exported, which says where the child is if it has moved.
+    """
     backbone = trained["task"]["model"]["backbone"]
     chosen = backbone[backbone["type"].text()].fields()
     if "export_dir" not in chosen or not chosen["pretrained"].content:
         return None
-    return dict(files.read_json(pathlib.Path(chosen["export_dir"].text(), versions.CHILD_FILE)))
+    folder = chosen["export_dir"].text()
+    if not os.path.isdir(folder):
+        folder = getattr(now, "export_dir", folder)
+    return dict(files.read_json(os.path.join(folder, versions.CHILD_FILE)))
 
 
 def _weights_dir(trained: Value, model_dir: str) -> str:

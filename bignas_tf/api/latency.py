@@ -57,7 +57,6 @@ def latency_table(
         measuring, or LiteRT is not installed.
       RunError: a part cannot be measured.
     """
-    arguments.check_main()
     children, threads = (
         arguments.whole("children", children, 2),
         arguments.whole("threads", threads, 1),

@@ -116,7 +116,6 @@ def fit(
     show: Show | None = console.print_line,
 ) -> None:
     """Trains a supernet and leaves it in its folder; see `train`."""
-    arguments.check_main()
     if not isinstance(config, cfg.ExperimentConfig):
         raise errors.UsageError(f"config is {errors.shown(config)}; give what `configure` returns")
     if threading.current_thread() is not threading.main_thread():
@@ -164,7 +163,6 @@ def load(
       UsageError: no run, no checkpoint, a damaged one, or one of another space; or a `data_dir`
         for images that have no place.
     """
-    arguments.check_main()
     folder = os.fspath(model_dir)
     with contextlib.ExitStack() as context:
         if strategy is not None:

@@ -78,8 +78,8 @@ def scan(root: str) -> ImageFolder:
     """
     if not os.path.isdir(root):
         raise errors.UsageError(
-            f"{root} is not a folder; needed: {_LAYOUTS}. Where the images of a run are now, "
-            "--data_dir says, and to training task.train_data.input_path"
+            f"{root} is not a folder; needed: {_LAYOUTS}; if the images of a run have moved, give "
+            "their folder as --data_dir (to train, as task.train_data.input_path)"
         )
     try:
         return _scanned(root)

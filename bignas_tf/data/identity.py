@@ -121,18 +121,40 @@ def same_data_set(first: DataConfig, second: DataConfig) -> bool:
     return _known_by(first) == _known_by(second)
 
 
+def is_same(learnt: DataConfig, now: DataConfig, before: BySplit | None) -> bool:
+    """Whether two configs name one data set, also if its files have moved since.
+
+    Args:
+      learnt: names the images that a run learnt from.
+      now: names images as they are now.
+      before: the images when they were learnt from; None if unknown.
+
+    Raises:
+      UsageError: see `read`.
+    """
+    if same_data_set(learnt, now):
+        return True
+    if before is None or learnt.source != now.source or now.source not in ("folder", "tfrecord"):
+        return False
+    there = read(now)
+    return all(there.get(split) == before[split] for split in named(learnt, before))
+
+
+def place(path: str) -> str:
+    """A path that says the same from any working folder."""
+    if files.is_remote(path):
+        return path.rstrip("/")
+    return os.path.abspath(os.path.expanduser(path))
+
+
 def _known_by(config: DataConfig) -> tuple[str, list[str]]:
     """What a data set is known by; of local files their absolute paths."""
     if config.source == "tfds":
         return config.source, [str(config.tfds_name).partition(":")[0]]
     if config.source == "tfrecord":
-        return config.source, sorted(map(_absolute, sources.as_patterns(config.input_path)))
+        return config.source, sorted(map(place, sources.as_patterns(config.input_path)))
     name = str(config_lib.images_name(config))
-    return config.source, [_absolute(name) if config.source == "folder" else name]
-
-
-def _absolute(path: str) -> str:
-    return path if files.is_remote(path) else os.path.abspath(os.path.expanduser(path))
+    return config.source, [place(name) if config.source == "folder" else name]
 
 
 def _tfds(config: DataConfig) -> dict[str, SplitImages]:

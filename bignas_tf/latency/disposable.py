@@ -19,7 +19,7 @@ from bignas_tf import errors
 from bignas_tf.exports import processes
 
 _CALLS = 25
-MAIN = 'call what measures below `if __name__ == "__main__":`'  # where a script must do so
+_MAIN = 'call what measures below `if __name__ == "__main__":`'
 
 
 class Disposable:
@@ -77,6 +77,8 @@ class Disposable:
 
     def _start(self) -> None:
         self.close()
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise errors.UsageError(f"a process that this script started imports it again: {_MAIN}")
         # Not forked: TensorFlow's threads do not survive it.
         spawning = multiprocessing.get_context("spawn")
         self._connection, theirs = spawning.Pipe()
@@ -90,7 +92,7 @@ class Disposable:
 def _death(name: str, status: int | None, first: bool) -> errors.RunError:
     died = f"{name}: its process died with status {status}"
     if status == 1 and first:  # of an exception before it could answer
-        return errors.RunError(f"{died}; in a script, {MAIN}")
+        return errors.RunError(f"{died}; in a script, {_MAIN}")
     if status == -signal.SIGKILL:
         return errors.OutOfMemoryError(f"{died}, killed, most likely because memory ran out")
     return errors.RunError(died)

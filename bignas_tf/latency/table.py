@@ -135,7 +135,7 @@ class LatencyTable:
         self, missing: list[Part], models: ModelSpace, measured: Mapping[str, str]
     ) -> errors.UsageError:
         flags = {**measured, "output": self.path}
-        quoted = {flag: shlex.quote(v) if v[0] != "<" else v for flag, v in flags.items()}
+        quoted = {flag: shlex.quote(v) if not v.startswith("<") else v for flag, v in flags.items()}
         command = " ".join(f"--{flag}={value}" for flag, value in quoted.items())
         return errors.UsageError(
             f"{self.path} lacks {len(missing)} entries that children of {models.space.name!r} "

@@ -100,7 +100,7 @@ def check_input(x: tf.Tensor, width: Width) -> None:
       ValueError: `width` is an int, and the last axis of `x` is known to be another.
     """
     if isinstance(width, int) and x.shape[-1] not in (None, width):
-        raise ValueError(f"in_width is {width}; the input has {x.shape[-1]} channels")
+        raise ValueError(f"the child's width is {width}; the input has {x.shape[-1]} channels")
 
 
 def symmetric_padding(kernel_size: Width) -> list[list[Width]]:

@@ -249,7 +249,7 @@ def write(
     for name in gone:
         files.remove(os.path.join(folder, f"{name}.json"))
     if gone:
-        show(f"removed, being for other budgets: {', '.join(f'{name}.json' for name in gone)}")
+        show(f"removed children of other budgets: {', '.join(f'{name}.json' for name in gone)}")
 
 
 def _names_in(folder: str | os.PathLike[str]) -> set[str]:

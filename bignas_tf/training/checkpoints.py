@@ -144,6 +144,8 @@ def restoring(model_dir: str) -> Iterator[None]:
     """
     try:
         yield
+    except (errors.UsageError, errors.RunError):
+        raise
     except (AssertionError, *_UNREADABLE) as error:
         # Not the fault of a file.
         if isinstance(error, tf.errors.UnavailableError) or errors.is_out_of_memory(error):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -93,12 +93,19 @@ def _check_needed(where: str, schedule: hyperparams.Config) -> None:
     if "boundaries" not in fields:
         return
     boundaries, values = fields["boundaries"], fields["values"]
-    ascend = boundaries == sorted(set(boundaries))
-    steps = ascend and all(plain.is_whole(step, 0) for step in boundaries)
+    steps = _is_list_of(boundaries, lambda step: plain.is_whole(step, 0))
+    steps = steps and list(boundaries) == sorted(set(boundaries))
     require(steps, f"{where}.boundaries", boundaries, "ascending steps, whole numbers from 0")
-    rates = len(values) == len(boundaries) + 1
-    rates = rates and all(plain.is_number(rate) and 0.0 <= rate < math.inf for rate in values)
-    require(rates, f"{where}.values", values, "one rate more than boundaries, each 0 or more")
+    rates = _is_list_of(values, lambda rate: plain.is_number(rate) and 0.0 <= rate < math.inf)
+    # A cosine in steps has a rate at each boundary, steps alone have one behind the last, too.
+    more = 0 if isinstance(schedule, optimization.StepCosineLrConfig) else 1
+    rates = rates and len(values) == len(boundaries) + more
+    takes = f"rates, each 0 or more, {len(boundaries) + more} for these boundaries"
+    require(rates, f"{where}.values", values, takes)
+
+
+def _is_list_of(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list | tuple) and all(map(fits, value))
 
 
 def _check_length(trainer: cfg.TrainerConfig) -> None:

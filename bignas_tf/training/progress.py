@@ -70,8 +70,9 @@ class Progress:
 
     def finished(self) -> None:
         """Says where the weights are, and warns of what the losses of the whole run say."""
-        step = int(self._trainer.global_step.numpy())
-        self._show(f"saved: {listing.named(self._model_dir)}, step {step} of {self._total}")
+        if checkpoint := listing.named(self._model_dir):
+            step = int(self._trainer.global_step.numpy())
+            self._show(f"checkpoint: {checkpoint}, step {step} of {self._total}")
         for warning in self._watch.at_end():
             self._show(f"warning: {warning}")
 

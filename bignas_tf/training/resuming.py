@@ -10,7 +10,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors, files, plain
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import identity
+from bignas_tf.data import identity, splits
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit
 from bignas_tf.search_space.space import SearchSpace
@@ -91,39 +91,42 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
 
 def _check_learnt(model_dir: str, before: BigNASConfig, now: BigNASConfig) -> None:
     """Refuses other images than those of the last start: nothing would tell of the first ones."""
-    images, data = learnt.read(model_dir), now.train_data
+    images, learnt_from, data = learnt.read(model_dir), before.train_data, now.train_data
     if images is None:
         return
-    named = {
-        "data set": (_named(before.train_data), _named(data)),
-        "task.train_data.tfds_split": (before.train_data.tfds_split, data.tfds_split),
-        "task.init_checkpoint": (before.init_checkpoint, now.init_checkpoint),
-    }
-    if _is_same(before.train_data, data, images):
-        del named["data set"]
-    for name, (was, then) in named.items():
-        if was != then:
-            raise errors.UsageError(
-                f"{name} was {was!r} in the run in {model_dir} and is now {then!r}, so that "
-                "nothing would say which images its weights learnt from before; set it back, or "
-                f"start a new run from these weights: another model_dir, task.init_checkpoint="
-                f"{model_dir}"
-            )
+    if not identity.is_same(learnt_from, data, images):
+        raise _forgotten(model_dir, "data set", _named(learnt_from), _named(data))
+    splits_named = [_resolved(each.tfds_split, images) for each in (learnt_from, data)]
+    if splits_named[0] != splits_named[1]:
+        split = (learnt_from.tfds_split, data.tfds_split)
+        raise _forgotten(model_dir, "task.train_data.tfds_split", *split)
+    first, then = before.init_checkpoint, now.init_checkpoint
+    if bool(first) != bool(then) or identity.place(first) != identity.place(then):
+        raise _forgotten(model_dir, "task.init_checkpoint", first, then)
     try:
-        identity.check_same(images, before.train_data, [data])
+        identity.check_same(images, learnt_from, [data])
     except errors.UsageError as error:
         raise errors.UsageError(f"the run in {model_dir} cannot be resumed: {error}") from error
+
+
+def _forgotten(model_dir: str, name: str, was: str, now: str) -> errors.UsageError:
+    return errors.UsageError(
+        f"{name} was {was!r} in the run in {model_dir} and is now {now!r}, so that nothing would "
+        "say which images its weights learnt from before; set it back, or start a new run from "
+        f"these weights: another model_dir, task.init_checkpoint={model_dir}"
+    )
 
 
 def _named(data: DataConfig) -> str:
     return f"{data.source} {config_lib.images_name(data)}"
 
 
-def _is_same(before: DataConfig, now: DataConfig, images: BySplit) -> bool:
-    """Whether two configs name one data set; files that have moved are known by their names."""
-    if identity.same_data_set(before, now):
-        return True
-    return before.source == now.source and identity.read(now) == images
+def _resolved(split: str, images: BySplit) -> Any:
+    """Which images a split names; the text itself where it names none of these."""
+    try:
+        return splits.resolve(split or splits.ALL, {n: e.images for n, e in images.items()}, "data")
+    except errors.UsageError:
+        return split
 
 
 def _jumps(was: Any, now: Any, model_dir: str) -> errors.UsageError:

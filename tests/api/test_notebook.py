@@ -66,7 +66,7 @@ def test_training_shows_its_lines_and_returns_the_run(
     assert capfd.readouterr().out == ""
     *steps, last = lines
     assert [line.split("  ")[0] for line in steps] == [f"step {STEPS}/{STEPS}"] * 2
-    assert last == f"saved: {tmp_path}/ckpt-{STEPS}, step {STEPS} of {STEPS}"
+    assert last == f"checkpoint: {tmp_path}/ckpt-{STEPS}, step {STEPS} of {STEPS}"
     assert (run.step, run.model_dir) == (STEPS, str(tmp_path))
     assert repr(run) == (
         f"Run(model_dir='{tmp_path}', checkpoint='{tmp_path}/ckpt-{STEPS}', step={STEPS})"

@@ -104,7 +104,7 @@ def test_a_budget_that_no_child_keeps_is_refused_before_anything_runs(
     ran = campaign(tmp_path, journal)
     ran.check_budgets()
     ran.settings = Settings(BASE, 1, (0.1,), 4, 0, ())
-    with pytest.raises(errors.UsageError, match="fits budget"):
+    with pytest.raises(errors.UsageError, match="no child fits budget"):
         ran.check_budgets()
 
 

@@ -42,9 +42,7 @@ def test_a_script_that_would_run_again_is_told_where_its_work_belongs(
     script = tmp_path / "script.py"
     script.write_text(
         "import os\n"
-        "from bignas_tf.api import arguments\n"
         "from bignas_tf.latency.disposable import Disposable\n"
-        "arguments.check_main()\n"
         "with Disposable() as disposable:\n"
         "    disposable(os.getpid)\n"
     )
@@ -52,7 +50,7 @@ def test_a_script_that_would_run_again_is_told_where_its_work_belongs(
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     begun = 'call what measures below `if __name__ == "__main__":`'
-    assert f"a process that this script has started imports it again: {begun}" in done.stderr
+    assert f"a process that this script started imports it again: {begun}" in done.stderr
     assert done.stderr.endswith(f"died with status 1; in a script, {begun}\n")
 
 

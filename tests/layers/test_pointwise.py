@@ -40,7 +40,7 @@ def test_an_input_of_other_channels_is_refused(masked: bool) -> None:
     layer = pointwise.ElasticPointwise(8, 16)
     spec = tf.TensorSpec([None, 3, 5, 4])
     traced = tf.function(lambda x: layer(x, 8, 16, elastic.Pass(masked=masked)))
-    with pytest.raises(ValueError, match="in_width is 8; the input has 4 channels"):
+    with pytest.raises(ValueError, match="width is 8; the input has 4 channels"):
         traced.get_concrete_function(spec)
 
 

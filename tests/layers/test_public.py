@@ -82,7 +82,7 @@ def test_an_even_kernel_is_refused() -> None:
     ],
 )
 def test_an_input_of_other_channels_is_refused(run: Callable[[tf.Tensor], tf.Tensor]) -> None:
-    with pytest.raises(ValueError, match="in_width is 2; the input has 4 channels"):
+    with pytest.raises(ValueError, match="width is 2; the input has 4 channels"):
         run(tf.zeros([2, 6, 6, 4]))
 
 

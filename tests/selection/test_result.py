@@ -280,7 +280,7 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     assert Architecture.load(folder / "again" / "child_ms_1.json") == DEAR.architecture
     result.write(folder / "again", two, lines.append)
     gone = ["child_22.json", "child_50.json", "child_ms_1.json"]
-    assert lines == [f"removed, being for other budgets: {', '.join(gone)}"]
+    assert lines == [f"removed children of other budgets: {', '.join(gone)}"]
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_mistakes_are_found_before_training(
     assert not (tmp_path / "export").exists()
 
 
-def test_where_the_images_of_the_run_are_is_taken(
+def test_images_without_a_place_have_no_data_dir(
     forks: Forks, run_dir: pathlib.Path, images: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     flags = _arguments(run_dir, images, tmp_path) | {"data_dir": tmp_path}

@@ -112,8 +112,9 @@ def test_budgets_outside_the_costs_of_the_children_are_refused_before_anything_i
 ) -> None:
     run_dir = tmp_path / "run"
     wrong = next(text for text in budgets.split(",") if not 1 <= float(text) <= 10)
+    fits = "no" if float(wrong) < 1 else "every"
     error = commands.refuse(forks, "quickstart", run_dir=run_dir, budgets_mflops=budgets)
-    assert f"budget mflops={wrong};" in error
+    assert f"{fits} child fits budget mflops={wrong};" in error
     for experiment in ("fashion_mnist", "digits"):  # whichever it would be
         task = bignas.configure("bignas_small", [f"experiments/{experiment}.yaml"]).task
         assert task.model.search_space == SPACE.name
@@ -137,7 +138,7 @@ def test_a_run_is_not_continued_on_other_images(
     before = pathlib.Path(path).read_bytes()
     error = commands.refuse(forks, "quickstart", images=folders[1], run_dir=run_dir)
     assert f"{path} is of a run on {folders[0]}, and --images is {folders[1]}; " in error
-    assert "or if the images have only moved, write their folder into that file" in error
+    assert "or if the images have only moved, set task.train_data.input_path in that file" in error
     # By another name they are the same images, with the configuration that is there.
     (tmp_path / "link").symlink_to(folders[0])
     capsys.readouterr()

@@ -164,7 +164,7 @@ def test_two_workers_share_the_children_and_the_chief_records(tmp_path: pathlib.
             code, stderr = worker.end()
             assert code == 0, stderr
     assert ["top-1" in line for line in chief.lines] == [False, False, True, False]
-    assert chief.lines[-1].startswith("saved: ")
+    assert chief.lines[-1].startswith("checkpoint: ")
     assert other.lines == []
     (row,) = json.loads((folder / "learning_curves.json").read_text())
     assert row == {"step": 3, "top1": _top1_of_the_last(folder)}

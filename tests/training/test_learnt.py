@@ -116,5 +116,32 @@ def test_a_run_is_not_resumed_with_what_would_hide_its_images(
     moved = begun(str(tmp_path / "moved"))
     (line,) = resuming.changes(str(tmp_path), moved)
     assert line.startswith("  changed: task.train_data.input_path was ")
+    moved.task.train_data.tfds_split = "all[0:14]"  # the same ones
+    assert len(resuming.changes(str(tmp_path), moved)) == 2
     (tmp_path / learnt.FILE).unlink()
     assert resuming.changes(str(tmp_path), split)
+
+
+def test_a_run_that_started_from_another_may_name_it_in_other_words(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, other = (runs.parse(tmp_path) for _ in range(2))
+    first.task.init_checkpoint, other.task.init_checkpoint = "parent", f"{tmp_path}/parent/"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(first.as_dict()))
+    learnt.save(str(tmp_path), first.task.train_data)
+    (line,) = resuming.changes(str(tmp_path), other)
+    assert line.startswith("  changed: task.init_checkpoint was parent")
+
+
+def test_a_folder_that_has_moved_may_have_a_new_split(tmp_path: pathlib.Path) -> None:
+    names = {f"{split}/{name}": 2 for split in ("train", "test") for name in ("cat", "dog")}
+    root = photos.write(tmp_path / "photos", names, side=16)
+    data = samples.digits(source="folder", input_path=str(root), tfds_split="train", num_classes=2)
+    before = identity.read(data)
+    root.rename(tmp_path / "moved")
+    moved = data.replace(input_path=str(tmp_path / "moved"))
+    photos.write(tmp_path / "moved", {"more/cat": 2, "more/dog": 2}, side=16)
+    assert identity.is_same(data, moved, before)
+    (tmp_path / "moved" / "train" / "cat" / "000.png").unlink()
+    assert not identity.is_same(data, moved, before)

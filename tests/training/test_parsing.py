@@ -150,9 +150,16 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         (f"{OPTIMISER}warmup.linear.warmup_learning_rate=-1", "rate is -1; it takes 0 or more"),
         (f"{OPTIMISER}optimizer.rmsprop.rho=2.0", "rho is 2.0; it takes 0 or more, and less than"),
         (f"{OPTIMISER}optimizer.rmsprop.momentum=-3.0", "momentum is -3.0; it takes 0 or more"),
+        (f"{STEPWISE}.boundaries=[5,a],{STEPWISE}.values=[1,1,1]", "it takes ascending steps"),
         (f"{STEPWISE}.boundaries=[5,3],{STEPWISE}.values=[1,1,1]", r"\[5, 3\]; it takes ascending"),
-        (f"{STEPWISE}.boundaries=[5],{STEPWISE}.values=[0.1]", r"values is \[0.1\]; it takes one"),
-        (f"{STEPWISE}.boundaries=[],{STEPWISE}.values=[-0.1]", r"\[-0.1\]; it takes one rate more"),
+        (
+            f"{STEPWISE}.boundaries=[5],{STEPWISE}.values=[0.1]",
+            r"values is \[0.1\]; it takes rates, each 0 or more, 2 f",
+        ),
+        (
+            f"{STEPWISE}.boundaries=[],{STEPWISE}.values=[-0.1]",
+            r"values is \[-0.1\]; it takes rates, each 0 or",
+        ),
         (
             "runtime.distribution_strategy=tpu,task.model.execution=slice",
             "slice does not run on a TPU, .* set execution=auto or mask",

@@ -187,6 +187,15 @@ def test_a_fall_that_begins_later_than_the_warm_up_ends_keeps_its_offset() -> No
     assert rates[450] == pytest.approx(0.006 * 0.05**0.5, rel=1e-4)
 
 
+def test_a_cosine_in_steps_has_a_rate_at_each_boundary() -> None:
+    kind = "step_cosine_with_offset"
+    steps = f"{RATE}.{kind}.boundaries=[0,60],{RATE}.{kind}.values=[0.02,0.01]"
+    rates = _all_rates(
+        "experiments/fashion_mnist.yaml", f"trainer.train_steps=50,{RATE}.type={kind},{steps}"
+    )
+    assert rates[-1] < rates[20]
+
+
 def test_a_cosine_of_few_steps_is_not_all_warm_up() -> None:
     """In 50 steps the warm-up of 50 ended where the cosine does, at 0."""
     rates = _all_rates("experiments/fashion_mnist.yaml", "trainer.train_steps=50")

@@ -70,7 +70,7 @@ def test_a_finished_run_stays_as_it_is(
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert capsys.readouterr().out.splitlines() == [
         f"resuming from {trained}/run/ckpt-1",
-        f"saved: {trained}/run/ckpt-1, step 1 of 1",
+        f"checkpoint: {trained}/run/ckpt-1, step 1 of 1",
     ]
 
 
@@ -251,9 +251,8 @@ def test_progress_shows_warnings_among_its_lines(tmp_path: pathlib.Path) -> None
         rates = dict.fromkeys(("learning_rate", "steps_per_second", "images_per_second"), 1.0)
         progress(logs | rates)
     progress.finished()
-    first, saved, last = [line for line in lines if not line.startswith("step ")]
+    first, last = [line for line in lines if not line.startswith("step ")]
     assert first.startswith("warning: the loss of the biggest child was 0.700 ")
-    assert saved == "saved: None, step 0 of 6"
     assert last.startswith("warning: what was learnt ")
 
 
@@ -312,6 +311,12 @@ def test_a_lack_of_memory_is_told_with_its_mend(
         raise error
 
 
+def test_what_is_not_the_fault_of_a_checkpoint_is_not_blamed_on_it(tmp_path: pathlib.Path) -> None:
+    for error in (errors.RunError("the export gives NaN"), errors.UsageError("no room")):
+        with pytest.raises(type(error), match=f"^{error}$"), checkpoints.restoring(str(tmp_path)):
+            raise error
+
+
 def test_progress_says_step_losses_and_rate(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -320,7 +325,7 @@ def test_progress_says_step_losses_and_rate(
     first, *lines, last = capsys.readouterr().out.splitlines()
     assert first == trainer.BUILDING
     assert len(lines) == 2
-    assert last == f"saved: {tmp_path}/run/ckpt-6, step 6 of 6"
+    assert last == f"checkpoint: {tmp_path}/run/ckpt-6, step 6 of 6"
     for step, line in zip((3, 6), lines, strict=True):
         assert line.startswith(f"step {step}/6  loss: biggest ")
         assert "random" not in line

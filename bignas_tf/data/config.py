@@ -9,7 +9,6 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors, plain
 
-SOURCES = ("tfds", "tfrecord", "folder", "digits")
 # The field that names the images of a source; digits need none.
 _NAMED_BY = {
     "tfds": "tfds_name",
@@ -17,6 +16,7 @@ _NAMED_BY = {
     "folder": "input_path",
     "digits": "source",
 }
+SOURCES = tuple(_NAMED_BY)
 CROPS = ("inception", "pad", "none")
 # Beyond these a batch or a patch alone would fill the memory of any machine.
 MOST_BATCH = 1 << 20

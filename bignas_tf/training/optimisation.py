@@ -120,6 +120,13 @@ def _check_length(trainer: cfg.TrainerConfig) -> None:
     if choices.type == "constant_ending":
         floor = schedule.floor
         require(0.0 <= floor < 1.0, f"{where}.floor", floor, "0 or more, and less than 1")
+    if choices.type == "step_cosine_with_offset":
+        end = schedule.boundaries[-1] + schedule.offset if schedule.boundaries else 0
+        if end <= trainer.train_steps:
+            raise errors.UsageError(
+                f"{where}.boundaries end at step {end}, from which on the Model Garden's rate is "
+                f"NaN; the run ends at step {trainer.train_steps}: add a boundary beyond it"
+            )
     if choices.type not in schedules.LENGTHS:
         return
     if getattr(schedule, schedules.LENGTHS[choices.type]) != 0:

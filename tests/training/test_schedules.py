@@ -194,6 +194,8 @@ def test_a_cosine_in_steps_has_a_rate_at_each_boundary() -> None:
         "experiments/fashion_mnist.yaml", f"trainer.train_steps=50,{RATE}.type={kind},{steps}"
     )
     assert np.isfinite(rates).all()
+    with pytest.raises(errors.UsageError, match=r"boundaries end at step 60, from which .* NaN"):
+        _all_rates("experiments/fashion_mnist.yaml", f"{RATE}.type={kind},{steps}")
 
 
 def test_a_cosine_of_few_steps_is_not_all_warm_up() -> None:

@@ -102,3 +102,6 @@ def test_the_export_of_another_run_and_unknown_formats_are_refused(
     flags["formats"] = ""
     assert "no format is given: choose from" in _run(forks, "convert", code=2, **flags)
     assert "give one folder" in _run(forks, "verify_export", code=2)
+    assert "give one folder" in _run(forks, "verify_export", "a", "--export_dir=b", code=2)
+    said = _run(forks, "verify_export", f"--export_dir={tmp_path}", code=2)
+    assert f"{tmp_path} is not the folder of an exported version" in said

@@ -92,11 +92,11 @@ def check_finetuning(
 def _check_chosen(trained: BigNASConfig, reported: DataConfig) -> None:
     """Refuses to report on images by which a run calibrates its children, and ranks them."""
     uses = splits.of_selection(reported, trained.selection)
-    gone = [use for use, config in uses.items() if _problem(config)]
+    there = {
+        use: uses[use] for use in (splits.CALIBRATION, splits.RANKING) if not _problem(uses[use])
+    }
     with _named(_PARENT):
-        splits.check(
-            {use: uses[use] for use in uses if use not in gone} | {splits.REPORTING: reported}
-        )
+        splits.check(there | {splits.REPORTING: reported})
 
 
 def check_scored(run: Run, task: BigNASConfig, *names: str) -> None:

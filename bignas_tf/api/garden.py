@@ -140,6 +140,7 @@ def export_garden(
     def publish(checkpoint: str) -> pathlib.Path:
         def write(folder: pathlib.Path) -> None:
             with checkpoints.restoring(weights_dir):
+                gate.check_weights(checkpoint)
                 _write(config, checkpoint, folder, input_type)
             gate.check(folder, height, width, encoded=input_type == "image_bytes")
             if card is not None:
@@ -166,9 +167,6 @@ def _write(
     """Writes a version."""
     from official.vision.serving import export_saved_model_lib
 
-    from bignas_tf.garden import gate
-
-    gate.check_weights(checkpoint)
     export_saved_model_lib.export_inference_graph(
         input_type=input_type,
         batch_size=None,

@@ -139,9 +139,8 @@ class LatencyTable:
         command = " ".join(f"--{flag}={value}" for flag, value in quoted.items())
         return errors.UsageError(
             f"{self.path} lacks {len(missing)} entries that children of {models.space.name!r} "
-            f"need, the first "
-            f"{json.dumps(_plain(missing[0]))}; add them, or measure them with LiteRT here: "
-            f"{commands.spelling('latency_table')} {command}"
+            f"need, the first {json.dumps(_plain(missing[0]))}; add them, or measure them with "
+            f"LiteRT here: {commands.spelling('latency_table')} {command}"
         )
 
 

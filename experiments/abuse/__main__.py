@@ -2,7 +2,8 @@
 
   python -m experiments.abuse --model_dir=runs/quickstart [--parts=input,kills] [--seed=0]
 
-Parts input and requests work on the run of --model_dir, the others on a small one of their own.
+Parts input and requests work on the run of --model_dir, kills, neighbours and machine on a small
+one of their own.
 
 input: damaged files, thousands of them, for every reader. The run of --model_dir gives the valid
        ones, so it must have been judged, searched and exported, as the quickstart's is. A damaged
@@ -20,6 +21,9 @@ machine: each tool where the disk is full (needs root, for a small one) or read-
        that is mended.
 requests: odd requests to the run's exported child by the C++ session, gRPC and REST. Each is
        answered or refused, the next good one has its right answer, and memory does not grow.
+
+suite: all tests, again and again: files, and tests in a file, in random order, while garbage is
+       collected often. A test that fails once is a failure.
 
 Each finished unit is in --work_dir/journal.jsonl at once: after a kill the same command continues.
 Tools and meetings take turns: each has its first trial before any has its second.
@@ -39,7 +43,7 @@ from bignas_tf import errors
 from tools.cli import launch, no_chatter
 
 _Outcomes = list[dict[str, Any]]
-PARTS = ("input", "kills", "neighbours", "machine", "requests")
+PARTS = ("input", "kills", "neighbours", "machine", "requests", "suite")
 
 _PARTS = flags.DEFINE_list("parts", list(PARTS), f"Any of {', '.join(PARTS)}.")
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of a finished quickstart.")
@@ -58,7 +62,9 @@ _TRIALS = flags.DEFINE_integer(
 _MEETINGS = flags.DEFINE_list("meetings", [], "Meetings of neighbours; all if empty.")
 _LACKS = flags.DEFINE_list("lacks", [], "What the machine lacks; all if empty.")
 _REQUESTS = flags.DEFINE_integer("requests", 10_000, "By all three ways.", lower_bound=3)
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the damage and the moments.")
+_RUNS = flags.DEFINE_integer("runs", 10, "Runs of suite.", lower_bound=1)
+_WORKERS = flags.DEFINE_integer("workers", 2, "Processes of each run of suite.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of damage, moments and orders.")
 _WORK_DIR = flags.DEFINE_string(
     "work_dir", "runs/abuse", "Folder of the journal and of what failed."
 )
@@ -229,12 +235,21 @@ def _requests(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     }
 
 
+def _suite(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+    from experiments.abuse import suite
+
+    runs = suite.check(work_dir, _RUNS.value, _SEED.value, _WORKERS.value, journal)
+    failures = sum(bool(run["problem"]) for run in runs)
+    return {"seed": _SEED.value, "failures": failures, "runs": runs}
+
+
 _MEASURES = {
     "input": _input,
     "kills": _kills,
     "neighbours": _neighbours,
     "machine": _machine,
     "requests": _requests,
+    "suite": _suite,
 }
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pathlib
 import shlex
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 import tensorflow as tf
@@ -17,7 +18,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from bignas_tf import errors, files
 from bignas_tf.exports import serving_configs
 from bignas_tf.selection import result
-from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, trees
+from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, suite, trees
 from experiments.abuse.neighbours import Meeting
 from experiments.journal import Journal
 from tests.selection import made_up_searches
@@ -211,3 +212,26 @@ def test_half_a_file_of_examples_is_compared_as_it_is(tmp_path: pathlib.Path) ->
 def test_a_command_line_takes_a_folder_with_a_space() -> None:
     plain = dataclasses.replace(COST, words=())
     assert plain.arguments("a b")[1] == "--search_space=a b/space.yaml"
+
+
+def test_the_suite_in_random_order(tmp_path: pathlib.Path, path: pathlib.Path) -> None:
+    names = "abcdefgh"
+    tests = tmp_path / "tests"
+    for file in ("test_one.py", "test_two.py"):
+        # Another passes unless the first has run before it.
+        body = [f"def test_{name}():\n    seen.append({name!r})" for name in names]
+        lines = ["seen = []", *body, "def test_late():\n    assert not seen"]
+        files.write_text(tests / file, "\n".join(lines) + "\n")
+    with Journal(path, {}) as journal:
+        runs = suite.check(tmp_path, 3, 0, 1, journal, tests)
+    assert [run["order"] for run in runs] == [0, 1, 2]
+    assert all(run["passed"] + run["problem"].count("test_late") == 18 for run in runs)
+    assert any("test_one::test_late" in run["problem"] for run in runs)
+    orders = [_tests_of(tmp_path / f"suite_{run['order']}.xml") for run in runs]
+    assert orders[0] != orders[1]
+    assert {order[0].partition("::")[0] for order in orders} == {"test_one", "test_two"}
+
+
+def _tests_of(report: pathlib.Path) -> list[str]:
+    cases = ElementTree.parse(report).iter("testcase")
+    return [f"{case.get('classname')}::{case.get('name')}" for case in cases]

@@ -21,7 +21,7 @@ from absl import flags
 
 import bignas_tf as bignas
 from experiments import drawing
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _FAMILY_DIR = flags.DEFINE_string(
@@ -40,7 +40,6 @@ Call = Callable[[], object]
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     from bignas_tf import files, machine
 
     versions = _versions()

@@ -28,7 +28,7 @@ from typing import Any
 from absl import flags
 
 from bignas_tf import errors
-from tools.cli import EXPERIMENT, launch, no_chatter
+from tools.cli import EXPERIMENT, launch
 
 _OF_ANY_IMAGES = ("alone", "ranking", "ablations", "uniform")
 PARTS = (*_OF_ANY_IMAGES, "adaptation")
@@ -67,7 +67,6 @@ _ADAPTATION_STEPS = flags.DEFINE_list(
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     _choose("--parts", _PARTS.value, PARTS)
     from bignas_tf import files
     from experiments.claim_parts import halves, runs, worker

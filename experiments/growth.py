@@ -20,7 +20,7 @@ from typing import Any
 from absl import flags
 
 from experiments import drawing
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 SERIES = ("batch", "resolution", "random_children", "blocks", "trace", "images", "processes")
 _MOST_ABOVE_WORK = 1.1
@@ -34,7 +34,6 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", "experiments/results", "Folder o
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     import pathlib
 
     from bignas_tf import files, machine

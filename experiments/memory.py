@@ -29,7 +29,7 @@ from absl import flags
 
 from bignas_tf import errors, files, machine
 from experiments import drawing
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 _STEPS = flags.DEFINE_integer("steps", 5000, "Updates of the supernet.", lower_bound=500)
 _CANDIDATES = flags.DEFINE_integer(
@@ -46,7 +46,6 @@ _MOST_PERCENT = 1.0
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
 
     folder = files.ensure_writable(_OUTPUT_DIR.value)
     with tempfile.TemporaryDirectory() as scratch:

@@ -27,7 +27,7 @@ from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
 from bignas_tf.training import sandwich
 from bignas_tf.training.configs import BigNASConfig
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 CLASSES, BATCH, STEPS, RANDOM_CHILDREN = 10, 64, 400, 3
 FIXED: dict[str, Any] = {"kernels": (3,), "expands": (1,), "se_ratio": 0.0}  # no choice here
@@ -128,7 +128,6 @@ def train(network: ResidualNetwork, steps: int, show: Callable[[str], None] = pr
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     tf_keras.utils.set_random_seed(0)
     network = ResidualNetwork()
     train(network, STEPS)

@@ -21,7 +21,7 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 _SIDES = 18, 37  # of a garment, from and below, in pixels
 BRIGHTNESS = 0.25  # of a background, unless told otherwise
@@ -87,7 +87,6 @@ class Scene:
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     import tensorflow as tf
 
     from bignas_tf import files, scratch

@@ -22,7 +22,7 @@ from bignas_tf.modeling import slicing
 from bignas_tf.selection import splits
 from bignas_tf.training import schedules
 from bignas_tf.training.task import BigNASTask
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "runs/data", "Where TFDS keeps Fashion-MNIST.")
 _MODEL_DIR = flags.DEFINE_string("model_dir", "runs/single_child", "Folder of our run.")
@@ -37,7 +37,6 @@ _ALONE = (
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     settings = f"task.train_data.tfds_data_dir={_DATA_DIR.value},trainer.train_steps={_STEPS.value}"
     config = bignas.configure(
         "bignas_small", ["experiments/fashion_mnist.yaml"], f"{settings},{_ALONE}"

@@ -25,7 +25,7 @@ from absl import flags
 import bignas_tf as bignas
 from bignas_tf import errors
 from experiments import drawing
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 if TYPE_CHECKING:
     from bignas_tf.selection.result import SearchResult
@@ -59,7 +59,6 @@ _COUNTS = (50, 100, 150, 200)  # evaluations, after which hypervolumes are shown
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     from bignas_tf import files
     from bignas_tf.selection import strategies
 

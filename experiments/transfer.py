@@ -25,7 +25,7 @@ import bignas_tf as bignas
 from bignas_tf import errors, files, strict_yaml
 from bignas_tf.exports import trainable, versions
 from experiments import journal
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Version of the child.", required=True)
 _SCENES = flags.DEFINE_string("scenes", "runs/data/scenes", "Folder of experiments.scenes.")
@@ -47,7 +47,6 @@ SCENES = ("train", "validation")
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     path = pathlib.Path(_OUTPUT.value)
     settings = {task: _setting(task) for task in _TASKS.value}
     found = files.read_json(path) if path.exists() else {}

@@ -19,7 +19,7 @@ from absl import flags
 from bignas_tf import errors, files, machine
 
 from .benchmarks import MEASURES, harness, report
-from .cli import launch, no_chatter
+from .cli import launch
 
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each side.", lower_bound=1)
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file; runs/benchmark/<measure>.json if unset.")
@@ -35,7 +35,6 @@ _IMAGES = flags.DEFINE_integer(
 def main(argv: Sequence[str]) -> None:
     """Runs the measure that `argv` names, or all."""
     name = argv[1] if len(argv) > 1 else "all"
-    no_chatter()
     if name not in (*MEASURES, "all"):
         raise errors.UsageError(f"no measure {name!r}; choose from {[*MEASURES, 'all']}")
     output = _OUTPUT.value or f"runs/benchmark/{name}.json"

@@ -1,4 +1,4 @@
-"""What every tool shares: exit codes, and one line instead of a traceback."""
+"""What every tool shares: exit codes, one line instead of a traceback, and quiet libraries."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> No
     # imports tf_keras, which everything here uses, instead of Keras 3: a quarter of its start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    quiet.without_driver()
+    quiet.tensorflow()
     flags.FLAGS.set_gnu_getopt()
     _translate_help()
     app.run(lambda argv: _guarded(main, argv, most_arguments), flags_parser=_parse)
@@ -73,6 +73,9 @@ def _parse(argv: Sequence[str]) -> list[str]:
                 files.check_text(argument)
             left = flags.FLAGS(list(argv))
             _settle_paths()
+            if not flags.FLAGS["verbosity"].present:
+                # Libraries do not print between a tool's own lines.
+                logging.set_verbosity(logging.ERROR)
         except flags.Error as error:
             raise errors.UsageError(_problem(str(error))) from None
         except SystemExit:
@@ -179,11 +182,6 @@ def _is_short_of_memory(error: Exception) -> bool:
 def _exit(error: Exception | str, code: int) -> NoReturn:
     print(f"error: {commands.translated(str(error))}", file=sys.stderr)
     sys.exit(code)
-
-
-def no_chatter() -> None:
-    """Keeps libraries from printing between a tool's own lines."""
-    logging.set_verbosity(logging.ERROR)
 
 
 def to_stderr(line: str) -> None:

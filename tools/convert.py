@@ -14,7 +14,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch, no_chatter
+from .cli import DATA_DIR, launch
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the exported run.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
@@ -36,7 +36,6 @@ _CALIBRATION_IMAGES = flags.DEFINE_integer(
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     run = bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value)
     bignas.convert(
         run, _EXPORT_DIR.value, _FORMATS.value, calibration_images=_CALIBRATION_IMAGES.value

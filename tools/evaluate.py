@@ -16,7 +16,7 @@ from absl import flags
 import bignas_tf as bignas
 from bignas_tf import files
 
-from .cli import DATA_DIR, launch, no_chatter, to_stderr
+from .cli import DATA_DIR, launch, to_stderr
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
@@ -33,7 +33,6 @@ _TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or addr
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     table = _CONFUSION.value
     if table:
         files.make_place(table, "--confusion")

@@ -18,7 +18,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch, no_chatter, to_stderr
+from .cli import DATA_DIR, launch, to_stderr
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
@@ -45,7 +45,6 @@ flags.mark_flags_as_mutual_exclusive(["accuracy", "mean_cost", "cascade"])
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     version = bignas.export_cascade(
         bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value),
         _SEARCH_DIR.value,

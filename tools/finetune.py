@@ -18,7 +18,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch, no_chatter
+from .cli import DATA_DIR, launch
 
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of the run that the child comes from.", required=True
@@ -42,7 +42,6 @@ _LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its car
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     run = bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value)
     config = bignas.configure(
         _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value, run=run

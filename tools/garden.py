@@ -18,7 +18,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter, note_command
+from .cli import launch, note_command
 
 _EXPERIMENT = flags.DEFINE_string(
     "experiment",
@@ -64,7 +64,6 @@ def _exports(values: dict[str, str]) -> bool:
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     config = bignas.configure_garden(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
     if _MODE.value == "export":
         kind = _INPUT_TYPE.value

@@ -16,7 +16,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter
+from .cli import launch
 
 _FROM = flags.DEFINE_enum(
     "from",
@@ -40,7 +40,6 @@ _PARAMS_OVERRIDE = flags.DEFINE_string("params_override", "", "Overrides, as in 
 def main(argv: Sequence[str]) -> None:
     """Imports the checkpoint named by the flags."""
     del argv
-    no_chatter()
     bignas.import_supernet(
         _FROM.value,
         _CHECKPOINT.value,

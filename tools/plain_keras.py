@@ -18,7 +18,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch, no_chatter
+from .cli import DATA_DIR, launch
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
@@ -33,7 +33,6 @@ _MINUTES = flags.DEFINE_float("minutes", 8.0, "Minutes of training.")
 def main(argv: Sequence[str]) -> None:
     del argv
     began = time.monotonic()
-    no_chatter()
     run = bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value)
     result = bignas.baseline(run, _ARCHITECTURE.value, _MINUTES.value, began=began)
     print(json.dumps(result.to_json()))

@@ -20,7 +20,7 @@ from absl import flags
 import bignas_tf as bignas
 from bignas_tf import errors
 
-from .cli import launch, no_chatter
+from .cli import launch
 from .serving import clients
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
@@ -38,7 +38,6 @@ def main(argv: Sequence[str]) -> None:
     if missing := [path for path in paths if not os.path.exists(path)]:
         named = errors.cut(", ".join(missing), 300)
         raise bignas.UsageError(f"{named} cannot be read (no such file)")
-    no_chatter()
     model: clients.Client
     if _EXPORT_DIR.value is not None:
         model = clients.LocalClient(_EXPORT_DIR.value)

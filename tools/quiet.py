@@ -1,10 +1,12 @@
-"""Keeps one line of TensorFlow's from opening every command on a machine with no NVIDIA driver.
+"""Keeps TensorFlow's own lines out of what the tools print, but for its errors.
 
-TensorFlow 2.20 logs `failed call to cuInit` as an error when it first looks for devices, even
-where there is no driver to call. TF_CPP_MIN_LOG_LEVEL=3 would hide every other error too, so the
-devices are listed here, as soon as the import of TensorFlow has come far enough and before it
-lists them itself, and only that line is dropped. Where there is a driver nothing is dropped: then
-the line means that the GPU is broken.
+Half of TensorFlow 2.20 logs through Abseil, which does not know TF_CPP_MIN_LOG_LEVEL, so Abseil is
+told that level, too, as soon as the import of TensorFlow has come far enough.
+
+One error is none: `failed call to cuInit`, when TensorFlow first looks for devices where there is
+no NVIDIA driver to call. The devices are listed here, before it lists them itself, and only that
+line is dropped. Where there is a driver nothing is dropped: then the line means that the GPU is
+broken.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import ctypes
 import importlib.abc
 import importlib.machinery
 import os
+import pathlib
 import sys
 import tempfile
 import types
@@ -22,14 +25,14 @@ from collections.abc import Iterator, Sequence
 _CUDA_DRIVER = "libcuda.so.1"
 _LINE = b"failed call to cuInit"
 _MODULE = "tensorflow.python.pywrap_tfe"
+_FRAMEWORK = "libtensorflow_framework.so.2"
+# absl::SetMinLogLevel, in the release of Abseil that TensorFlow 2.20 contains.
+_SET_LEVEL = "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE"
 
 
-def without_driver() -> None:
-    """Drops the line when this process imports TensorFlow, if there is no CUDA driver."""
-    try:
-        ctypes.CDLL(_CUDA_DRIVER)
-    except OSError:
-        sys.meta_path.insert(0, _Finder())
+def tensorflow() -> None:
+    """Drops the lines of TensorFlow that this process will import."""
+    sys.meta_path.insert(0, _Finder())
 
 
 @contextlib.contextmanager
@@ -51,7 +54,7 @@ def dropped(text: bytes) -> Iterator[None]:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds _MODULE as usual, and lists the devices once it is imported."""
+    """Finds _MODULE as usual, and quietens TensorFlow once it is imported."""
 
     def find_spec(
         self,
@@ -80,5 +83,22 @@ class _Loader(importlib.abc.Loader):
         assert module.__spec__ is not None
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        with dropped(_LINE):
-            module.TF_ListPhysicalDevices()
+        _follow_level(pathlib.Path(module.__spec__.origin or "").parents[1] / _FRAMEWORK)
+        if not _has_driver():
+            with dropped(_LINE):
+                module.TF_ListPhysicalDevices()
+
+
+def _follow_level(framework: pathlib.Path) -> None:
+    """Makes Abseil follow TF_CPP_MIN_LOG_LEVEL; another release of TensorFlow prints more."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        set_level = getattr(ctypes.CDLL(str(framework)), _SET_LEVEL)
+        set_level(int(os.environ["TF_CPP_MIN_LOG_LEVEL"]))
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL(_CUDA_DRIVER)
+    except OSError:
+        return False
+    return True

@@ -15,7 +15,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import launch, no_chatter
+from .cli import launch
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _SEARCH_DIRS = flags.DEFINE_multi_string(
@@ -28,7 +28,6 @@ _OUTPUT_DIR = flags.DEFINE_string(
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     bignas.report(_MODEL_DIR.value, search_dirs=_SEARCH_DIRS.value, output_dir=_OUTPUT_DIR.value)
 
 

@@ -23,7 +23,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch, no_chatter, note_command
+from .cli import DATA_DIR, launch, note_command
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
@@ -88,7 +88,6 @@ def _selects_alone(values: dict[str, object]) -> bool:
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     budgets = _budgets()
     if _SELECT.value is not None:
         bignas.select(

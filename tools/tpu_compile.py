@@ -25,7 +25,7 @@ from absl import flags
 
 from bignas_tf import errors, files
 
-from .cli import EXPERIMENT, launch, no_chatter
+from .cli import EXPERIMENT, launch
 from .tpu import report
 from .tpu.environment import Compiler
 
@@ -76,7 +76,6 @@ _OUTPUT = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     """Lowers here, compiles in the other environment, reports."""
     del argv
-    no_chatter()
     files.refuse_folder(_OUTPUT.value or "", "--output")
     # Before TensorFlow is imported, so that a mistake is reported at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)

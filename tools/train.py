@@ -12,7 +12,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import EXPERIMENT, launch, no_chatter, note_command
+from .cli import EXPERIMENT, launch, note_command
 
 _EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", EXPERIMENT)
 _CONFIG_FILES = flags.DEFINE_multi_string(
@@ -32,7 +32,6 @@ _TPU = flags.DEFINE_string("tpu", "", "Name or address of a TPU, for distributio
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     config = bignas.configure(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
     strategy = bignas.training_strategy(config, _TPU.value)
     bignas.fit(config, _MODEL_DIR.value, strategy=strategy)

@@ -17,13 +17,12 @@ from absl import flags
 import bignas_tf as bignas
 from bignas_tf import commands
 
-from .cli import launch, no_chatter
+from .cli import launch
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
 
 
 def main(argv: Sequence[str]) -> None:
-    no_chatter()
     folders = [*argv[1:], *filter(None, [_EXPORT_DIR.value])]
     if len(folders) != 1:
         raise bignas.UsageError(f"give one folder: {commands.spelling('verify_export')} EXPORT_DIR")

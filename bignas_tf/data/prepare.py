@@ -13,7 +13,6 @@ import urllib.request
 from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
-from absl import logging
 
 from bignas_tf import console, errors, files, full_disk, locking, scratch
 from bignas_tf.console import Show
@@ -223,7 +222,6 @@ def _download_package(work: pathlib.Path) -> pathlib.Path:
 
 
 def _run(command: list[str], folder: pathlib.Path) -> None:
-    logging.info("running %s", " ".join(command))
     quick = ["-o", "Acquire::http::Timeout=20", "-o", "Acquire::Retries=1"]
     if command[0] == "apt-get":
         command = [command[0], *quick, *command[1:]]

@@ -40,7 +40,7 @@ from typing import Any
 from absl import flags
 
 from bignas_tf import errors
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 _Outcomes = list[dict[str, Any]]
 PARTS = ("input", "kills", "neighbours", "machine", "requests", "suite")
@@ -73,7 +73,6 @@ _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Folder
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     _chosen("--parts", _PARTS.value, PARTS)
     if {"input", "requests"} & set(_PARTS.value):
         _check_run()

@@ -17,7 +17,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from bignas_tf import errors
-from tools.cli import no_chatter
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -61,7 +60,6 @@ def _serve(
     # Left to the collector, an iterator of tf.data would wait for threads that are not here.
     gc.freeze()
     others.close()  # or the end of the campaign would not be seen
-    no_chatter()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what it means
     threading.Thread(target=_end_with_caller, args=(connection,), daemon=True).start()
     error, result = None, None

@@ -29,7 +29,7 @@ from typing import Any
 from absl import flags
 
 from bignas_tf import errors
-from tools.cli import launch, no_chatter
+from tools.cli import launch
 
 _FOLDERS = ("layers", "modeling", "search_space", "training", "selection")
 
@@ -48,7 +48,6 @@ _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    no_chatter()
     from bignas_tf import files
     from experiments.journal import Journal
     from experiments.mutation import code_mutants, sharing

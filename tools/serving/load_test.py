@@ -22,7 +22,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from ..cli import launch, no_chatter
+from ..cli import launch
 from . import clients
 
 _SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.", required=True)
@@ -42,7 +42,6 @@ def main(argv: Sequence[str]) -> None:
     concurrencies = [int(text) if text.isdecimal() else 0 for text in _CONCURRENCIES.value]
     if not concurrencies or min(concurrencies) < 1:
         raise bignas.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")
-    no_chatter()
     images = itertools.cycle(_images(argv[1:]))
     batches = [[next(images) for _ in range(_BATCH.value)] for _ in range(_REQUESTS.value)]
     for concurrency in concurrencies:

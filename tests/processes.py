@@ -1,29 +1,19 @@
-"""Tools in their own processes, which a test stops at lines they print.
-
-They are forked from one process that has imported TensorFlow, which takes ten times as long as
-all else that starts a tool. It must create no tensor: TensorFlow's threads do not survive a fork.
-"""
+"""Tools in their own processes, which a test stops at lines they print."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import json
-import multiprocessing.context
-import multiprocessing.reduction
 import os
 import pathlib
-import runpy
 import signal
 import socket
-import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-_LIMIT_S = 900
+from tests import forks
+
 _MOST_ERRORS = 1 << 20
 
 
@@ -53,17 +43,14 @@ class Process:
         self._stack.callback(os.close, self._errors)
         reading, writing = os.pipe()
         self._output = self._stack.enter_context(os.fdopen(reading, encoding="utf-8"))
-        self._process = _forks().Process(
-            target=_run, args=(arguments, variables, _Sent(writing), _Sent(self._errors))
-        )
-        self._process.start()
+        self._process = forks.shared().start(arguments, variables, writing, self._errors)
         os.close(writing)
-        # What hangs ends as a failure.
-        watchdog = threading.Timer(_LIMIT_S, self._process.kill)
+        # What hangs ends as a failure, also if it stands still.
+        watchdog = threading.Timer(forks.LIMIT_S, self.send, [signal.SIGKILL])
         watchdog.start()
         self._stack.callback(watchdog.cancel)
-        self._stack.callback(self._process.join)
-        self._stack.callback(self._process.kill)
+        self._stack.callback(lambda: self._process.code)
+        self._stack.callback(self.send, signal.SIGKILL)
 
     def __enter__(self) -> Process:
         return self
@@ -73,7 +60,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        return self._process.is_alive()
+        return self._process.running
 
     def until(self, start: str) -> None:
         """Waits for a line that starts so."""
@@ -90,9 +77,8 @@ class Process:
         return len(came) == lines
 
     def send(self, number: signal.Signals) -> None:
-        assert self._process.pid is not None
-        # The fork server reaps what has ended.
-        with contextlib.suppress(ProcessLookupError):
+        """Sends a signal, unless the process has ended."""
+        if self.running:
             os.kill(self._process.pid, number)
 
     def stand_still(self) -> None:
@@ -107,52 +93,7 @@ class Process:
     def end(self) -> tuple[int, str]:
         """Waits for the end: exit code, and what was written to stderr."""
         self.lines += self._output.read().splitlines()
-        self._process.join()
-        assert self._process.exitcode is not None
-        return self._process.exitcode, os.pread(self._errors, _MOST_ERRORS, 0).decode()
-
-
-class _Sent:
-    """A file descriptor on its way to another process.
-
-    Args:
-      number: of the descriptor in this process.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _received, (multiprocessing.reduction.DupFd(self.number),)
-
-
-def _received(descriptor: object) -> int:
-    return descriptor.detach()  # type: ignore[attr-defined]
-
-
-@functools.cache
-def _forks() -> multiprocessing.context.ForkServerContext:
-    """What starts processes; the one that they are forked from is started by the first."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["bignas_tf.exports.saved_model", "bignas_tf.selection.runner",
-         "bignas_tf.training.trainer", __name__]
-    )  # fmt: skip
-    return context
-
-
-def _run(arguments: Sequence[str], variables: Mapping[str, str], out: int, err: int) -> None:
-    """Does what `python -m` does, in a new process."""
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    os.close(out)
-    os.close(err)
-    os.chdir(ROOT)
-    os.environ.clear()
-    os.environ.update(variables)
-    tempfile.tempdir = None  # that of $TMPDIR is remembered from before the fork
-    sys.argv = list(arguments)
-    runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        return self._process.code, os.pread(self._errors, _MOST_ERRORS, 0).decode()
 
 
 # Below those that systems give to whoever asks for any; other test processes begin elsewhere.

@@ -9,14 +9,15 @@ from __future__ import annotations
 import fcntl
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import yaml
 
+from tests.forks import Forks
+from tests.forks import shared as shared_forks
 from tests.tools import commands
 from tests.tools.commands import BUDGETS
-from tests.tools.forks import Forks
 
 # Names are data, whatever is in them.
 LABELS = ["../up", "tab\t", *"23456789"]
@@ -55,11 +56,9 @@ def shared(
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
+def forks() -> Forks:
     """Where commands run whose start as `python -m` is not what is tested."""
-    forks = Forks()
-    yield forks
-    forks.close()
+    return shared_forks()
 
 
 @pytest.fixture(scope="session")

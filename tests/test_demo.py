@@ -9,8 +9,8 @@ import pytest
 
 import bignas_tf as bignas
 from bignas_tf import packaged
+from tests.forks import Forks
 from tests.tools import commands
-from tests.tools.forks import Forks
 
 MOST_BYTES = 3_000_000
 

@@ -14,7 +14,7 @@ from experiments import journal
 from experiments.abuse import small_run, strays, trees
 from experiments.abuse.small_run import Command, Place
 from experiments.abuse.trees import Tree
-from tests.processes import ROOT
+from tests.forks import ROOT
 
 _CODE = ("bignas_tf", "tools", "experiments/abuse", "tests/selection")  # what trees depend on
 

@@ -22,9 +22,9 @@ from bignas_tf.selection.provenance import Source
 from bignas_tf.training import learnt, run_files
 from bignas_tf.training.checkpoints import Run
 from tests.data import photos
+from tests.forks import Forks
 from tests.selection import digits, made_up_searches
 from tests.tools import commands
-from tests.tools.forks import Forks
 
 CHANGED = r"split 'all' of '.*photos' has other images .*\(100 then, 99 now\)"
 

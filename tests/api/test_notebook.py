@@ -22,12 +22,12 @@ from bignas_tf.api import evaluators
 from bignas_tf.data import resize
 from bignas_tf.selection import judging, runner
 from bignas_tf.selection.judgement import Judgement
+from tests.forks import Forks
 from tests.selection import digits
 from tests.selection.digits import STEPS
 from tests.shared_runs import LABELS, LICENCE
 from tests.tools import commands
 from tests.tools.commands import BUDGETS
-from tests.tools.forks import Forks
 from tests.training import runs as training_runs
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Mapping
 
-from tests.tools.forks import Forks
+from tests.forks import Forks
 
 BUDGETS = (0.02, 0.08)  # millions of multiply-adds, of the search in shared_runs.py
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from tests.data import samples
+from tests.forks import Forks
 from tests.selection import digits
 from tests.selection.digits import STEPS
 from tests.tools import commands
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

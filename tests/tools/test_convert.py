@@ -11,8 +11,8 @@ import pytest
 
 import bignas_tf as bignas
 from tests import limits
+from tests.forks import Forks
 from tests.shared_runs import LICENCE
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ import pytest
 
 from bignas_tf import files
 from bignas_tf.search_space import cost, presets, published
+from tests.forks import Forks
 from tests.tools import commands
 from tests.tools.commands import ROOT
-from tests.tools.forks import Forks
 
 
 def _cost(*arguments: str) -> subprocess.CompletedProcess[str]:

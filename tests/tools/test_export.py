@@ -12,12 +12,12 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.exports import verify
+from tests.forks import Forks
 from tests.selection import digits
 from tests.selection.digits import STEPS
 from tests.shared_runs import LABELS, LICENCE
 from tests.tools import commands
 from tests.tools.commands import BUDGETS
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

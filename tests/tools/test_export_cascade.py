@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bignas_tf.exports import verify
+from tests.forks import Forks
 from tests.selection import digits
 from tests.tools import commands
 from tests.tools.commands import BUDGETS
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 import yaml
 
 from bignas_tf.data import config as config_lib
+from tests.forks import Forks
 from tests.selection import digits
 from tests.tools import commands
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

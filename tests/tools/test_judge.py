@@ -12,9 +12,9 @@ import yaml
 from bignas_tf.selection import judgement as judgement_lib
 from bignas_tf.selection import judging
 from bignas_tf.training import checkpoints
+from tests.forks import Forks
 from tests.selection import digits
 from tests.tools import commands
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

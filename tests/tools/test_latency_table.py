@@ -15,9 +15,9 @@ from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Stage
 from bignas_tf.search_space.parts import ModelSpace
+from tests.forks import Forks
 from tests.search_space import spaces
 from tests.tools import commands
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,10 @@ from sklearn import datasets
 import bignas_tf as bignas
 from bignas_tf.training import initial_weights
 from tests.data import photos
+from tests.forks import Forks
 from tests.selection import digits
 from tests.shared_runs import SharedFolder
 from tests.tools import commands
-from tests.tools.forks import Forks
 from tools import own_images, training_time
 
 pytestmark = pytest.mark.slow

@@ -20,9 +20,9 @@ from bignas_tf.reports import figures, inputs
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.objectives import Quantity
 from bignas_tf.selection.provenance import ImageSet
+from tests.forks import Forks
 from tests.selection import made_up_searches
 from tests.tools import commands
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

@@ -12,10 +12,10 @@ import sys
 import pytest
 
 import bignas_tf as bignas
+from tests.forks import Forks
 from tests.processes import Process, free_hosts
 from tests.tools import commands
 from tests.tools.commands import BUDGETS, ROOT
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from bignas_tf import errors
 from bignas_tf.exports import saved_model
 from tests import kills
 from tests.exports import servables
-from tests.tools.forks import Forks
+from tests.forks import Forks
 from tests.tools.servers import TIMEOUT_S, RealServer, StandIn
 from tools.serving import clients
 

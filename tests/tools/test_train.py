@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 
+from tests.forks import Forks
 from tests.tools import commands
-from tests.tools.forks import Forks
 
 pytestmark = pytest.mark.slow
 

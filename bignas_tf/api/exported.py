@@ -24,7 +24,8 @@ class ExportedChild:
     """An export of a run.
 
     Attributes:
-      task: of the run, with the images that the export was calibrated and is reported on.
+      task: of the run, with the images that the export was calibrated and is reported on, or was
+        fine-tuned for.
       labels: of the classes, in their order.
       licence: of the model; "" if unknown.
       child: as it was exported, its statistics included, before its batch norms were folded.
@@ -44,20 +45,16 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
       run: that it must be of.
 
     Raises:
-      UsageError: it is of another run or of a cascade, was fine-tuned since, was exported before
-        exports had weights, a file of it is damaged, or its images are gone.
+      UsageError: it is of another run or of a cascade, was exported before exports had weights or
+        named the images of a fine-tuning, a file of it is damaged, or its images are gone.
     """
     path = versions.child_file(folder, "export the search's children one by one, and convert those")
     with files.reading(path, "tools.export") as card:
         source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
         split = card["accuracy"]["split"].text()
-        calibration = card["calibration"]["split"].text() if "calibration" in card.fields() else ""
+        calibration = _calibration_split(card)
         licence = card["licence"].text() if "licence" in card.fields() else ""
         changes = card[TRAIN_DATA].settings() if TRAIN_DATA in card.fields() else {}
-    if "finetuned" in card.fields():
-        raise errors.UsageError(
-            f"{folder} was fine-tuned since; fine-tune it again and name the formats"
-        )
     if source["index_sha256"] != run.source["index_sha256"]:
         raise errors.UsageError(
             f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "
@@ -68,5 +65,18 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
     task = answering.with_images(run, changes, path, "export again")
     task.selection.reporting_split = split
     task.selection.calibration_split = calibration or task.selection.calibration_split
-    child = trainable.read(folder).model(run.supernet.num_classes)
+    # Fine-tuned children have other classes than the run.
+    child = trainable.read(folder).model(task.train_data.num_classes)
     return ExportedChild(task, labels, licence, child)
+
+
+def _calibration_split(card: Value) -> str:
+    """The images that int8 takes its ranges from; "" where a card does not say."""
+    if "finetuned" not in card.fields():
+        return card["calibration"]["split"].text() if "calibration" in card.fields() else ""
+    finetuned = card["finetuned"]
+    if "calibration_split" not in finetuned.fields():
+        raise errors.UsageError(
+            "the child was fine-tuned before exports named their images; fine-tune it again"
+        )
+    return finetuned["calibration_split"].text()

@@ -15,9 +15,10 @@ import tf_keras
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors
-from bignas_tf.api import apart, arguments, cards, exporting, runs, stock_training
+from bignas_tf.api import apart, arguments, cards, exported, exporting, runs, stock_training
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter
+from bignas_tf.data import config as config_lib
 from bignas_tf.data import decode, inputs, resize, sources
 from bignas_tf.exports import saved_model, trials
 from bignas_tf.exports.saved_model import Servable
@@ -182,7 +183,12 @@ def _servable(
     accuracy = stock_training.score(child, reporting, _WAY_OUT)
     counted = cost_lib.count(run.space, architecture, data.num_classes, data.channels)
     card = cards.card(run, task, architecture, counted, accuracy, licence)
-    card["finetuned"] = {"steps": config.trainer.train_steps, "split": data.tfds_split}
+    card["finetuned"] = {
+        "steps": config.trainer.train_steps,
+        "split": data.tfds_split,
+        "calibration_split": task.selection.calibration_split,
+    }
+    card[exported.TRAIN_DATA] = config_lib.changes(data, run.config.task.train_data)
     patches, _ = cards.verified_images(reporting)
     logits = child(resize.resize_patches(patches, child.input_shape[1]), training=False).numpy()
     centre, names = decode.evaluation_centre(data.crop), sources.class_names(data)

@@ -124,8 +124,9 @@ class Forks:
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             process = self.start(arguments, variables, out.fileno(), err.fileno(), fork_children)
             code = process.code
-            texts = [stream.seek(0) or stream.read() for stream in (out, err)]
-        return subprocess.CompletedProcess(arguments, code, *texts)
+            for stream in (out, err):
+                stream.seek(0)
+            return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
 
     def close(self) -> None:
         self._server.communicate(timeout=60)

@@ -141,8 +141,8 @@ def test_a_folder_may_begin_at_home_and_has_a_name(
 
 
 def test_a_flag_that_is_missing_is_named() -> None:
-    done = _python("-m", "tools.search", "--model_dir=x", "--budgets_mflops=1")
-    assert (done.returncode, done.stderr) == (2, "error: --output_dir is missing; see --help\n")
+    done = _python("-m", "tools.train", "--experiment=bignas_small")
+    assert (done.returncode, done.stderr) == (2, "error: --model_dir is missing; see --help\n")
 
 
 def test_closed_output_is_no_error() -> None:
@@ -191,6 +191,17 @@ def test_help_names_the_flags(tool: str) -> None:
     assert "absl" in imported
     early = imported & {"tensorflow", "tf_keras", "official"}
     assert not early, "heavy imports go inside main()"
+
+
+@pytest.mark.parametrize("tool", ["convert", "cost", "search"])
+def test_a_folder_without_a_run_is_refused_before_tensorflow_is_imported(
+    tool: str, tmp_path: pathlib.Path
+) -> None:
+    done = _python("-X", "importtime", "-m", f"tools.{tool}", f"--model_dir={tmp_path}")
+    assert done.returncode == 2
+    *imported, error = done.stderr.splitlines()
+    assert error == f"error: {tmp_path} is not the folder of a training run: no params.yaml"
+    assert not [line for line in imported if line.endswith(" tensorflow")]
 
 
 def test_bignas_has_a_line_for_every_tool() -> None:

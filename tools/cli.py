@@ -25,11 +25,6 @@ EXPERIMENT = (
     "bignas_small, for all spaces but the paper's, or bignas_imagenet; task.model.search_space "
     "names the space."
 )
-# The help of --data_dir of the tools that look at the images of a run as it was trained.
-DATA_DIR = (
-    "Where the run's images are, if not where they were: their folder, a pattern of TFRecords, or "
-    "TFDS' data_dir."
-)
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
 _SEVERAL = re.compile(r"(Exactly|At most) one of \(([\w, ]+)\) must have a value other than None")

@@ -14,10 +14,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch
+from . import runs
+from .cli import launch
 
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the exported run.", required=True)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
+runs.define_flags("Folder of the exported run.")
 _EXPORT_DIR = flags.DEFINE_string(
     "export_dir", None, "Folder of one version, as tools.export wrote it.", required=True
 )
@@ -36,7 +36,7 @@ _CALIBRATION_IMAGES = flags.DEFINE_integer(
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    run = bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value)
+    run = runs.load()
     bignas.convert(
         run, _EXPORT_DIR.value, _FORMATS.value, calibration_images=_CALIBRATION_IMAGES.value
     )

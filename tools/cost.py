@@ -19,7 +19,7 @@ from .cli import launch
 flags.DEFINE_string(
     "search_space", "bignas_imagenet", "A preset, or the YAML file of a search space."
 )
-flags.DEFINE_string("model_dir", None, models.MODEL_DIR)
+models.define_run()
 _ARCHITECTURE = flags.DEFINE_string(
     "architecture",
     None,

@@ -16,10 +16,10 @@ from absl import flags
 import bignas_tf as bignas
 from bignas_tf import files
 
-from .cli import DATA_DIR, launch, to_stderr
+from . import runs
+from .cli import launch, to_stderr
 
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
+runs.define_flags()
 _ARCHITECTURE = flags.DEFINE_string(
     "architecture",
     None,
@@ -36,11 +36,7 @@ def main(argv: Sequence[str]) -> None:
     table = _CONFUSION.value
     if table:
         files.make_place(table, "--confusion")
-    run = bignas.load(
-        _MODEL_DIR.value,
-        data_dir=_DATA_DIR.value,
-        strategy=bignas.evaluation_strategy(tpu=_TPU.value),
-    )
+    run = runs.load(bignas.evaluation_strategy(tpu=_TPU.value))
     asked = run, _ARCHITECTURE.value, _SPLIT.value
     found = bignas.confusion(*asked) if table else None
     accuracy = found.accuracy if found else bignas.evaluate(*asked)

@@ -17,10 +17,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch, to_stderr
+from . import runs
+from .cli import launch, to_stderr
 
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
+runs.define_flags()
 _ARCHITECTURE = flags.DEFINE_string(
     "architecture",
     None,
@@ -39,7 +39,7 @@ flags.mark_flags_as_mutual_exclusive(["architecture", "search_dir"], required=Tr
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    run = bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value)
+    run = runs.load()
     named = {"labels": _LABELS.value, "licence": _LICENCE.value, "show": to_stderr}
     if _SEARCH_DIR.value is None:
         print(bignas.export(run, _ARCHITECTURE.value, _OUTPUT_DIR.value, **named))

@@ -18,10 +18,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch, to_stderr
+from . import runs
+from .cli import launch, to_stderr
 
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
+runs.define_flags()
 _SEARCH_DIR = flags.DEFINE_string("search_dir", None, "Folder of a search of it.", required=True)
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True)
 _ACCURACY = flags.DEFINE_float(
@@ -46,7 +46,7 @@ flags.mark_flags_as_mutual_exclusive(["accuracy", "mean_cost", "cascade"])
 def main(argv: Sequence[str]) -> None:
     del argv
     version = bignas.export_cascade(
-        bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value),
+        runs.load(),
         _SEARCH_DIR.value,
         _OUTPUT_DIR.value,
         accuracy=_ACCURACY.value,

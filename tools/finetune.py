@@ -18,12 +18,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch
+from . import runs
+from .cli import launch
 
-_MODEL_DIR = flags.DEFINE_string(
-    "model_dir", None, "Folder of the run that the child comes from.", required=True
-)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
+runs.define_flags("Folder of the run that the child comes from.")
 _ARCHITECTURE = flags.DEFINE_string(
     "architecture",
     None,
@@ -42,7 +40,7 @@ _LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its car
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    run = bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value)
+    run = runs.load()
     config = bignas.configure(
         _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value, run=run
     )

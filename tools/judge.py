@@ -16,10 +16,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch
+from . import runs
+from .cli import launch
 
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
+runs.define_flags()
 _CHILDREN = flags.DEFINE_integer("children", 5, "Number of random children.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the random children.", lower_bound=0)
 _SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting split by default.")
@@ -35,11 +35,7 @@ _TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or addr
 def main(argv: Sequence[str]) -> None:
     del argv
     bignas.judge(
-        bignas.load(
-            _MODEL_DIR.value,
-            data_dir=_DATA_DIR.value,
-            strategy=bignas.evaluation_strategy(tpu=_TPU.value),
-        ),
+        runs.load(bignas.evaluation_strategy(tpu=_TPU.value)),
         children=_CHILDREN.value,
         seed=_SEED.value,
         split=_SPLIT.value,

@@ -22,7 +22,7 @@ from . import models
 from .cli import launch
 
 flags.DEFINE_string("search_space", "bignas_small", "A preset, or the YAML file of a search space.")
-flags.DEFINE_string("model_dir", None, models.MODEL_DIR)
+models.define_run()
 _RESOLUTIONS = flags.DEFINE_list("resolutions", [], "Input sides; all of the space by default.")
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of LiteRT.", lower_bound=1)
 flags.DEFINE_integer(

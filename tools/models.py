@@ -6,7 +6,14 @@ from absl import flags
 
 import bignas_tf as bignas
 
-MODEL_DIR = "Folder of a run, which sets space, classes and channels."  # the help of that flag
+from . import runs
+
+
+def define_run() -> None:
+    """Defines --model_dir."""
+    what = "Folder of a run, which sets space, classes and channels."
+    flags.DEFINE_string("model_dir", None, what)
+    flags.register_validator("model_dir", runs.is_run)
 
 
 def of_flags() -> tuple[str, int | None, int | None]:

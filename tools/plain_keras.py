@@ -18,10 +18,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch
+from . import runs
+from .cli import launch
 
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
+runs.define_flags()
 _ARCHITECTURE = flags.DEFINE_string(
     "architecture",
     "biggest",
@@ -33,7 +33,7 @@ _MINUTES = flags.DEFINE_float("minutes", 8.0, "Minutes of training.")
 def main(argv: Sequence[str]) -> None:
     del argv
     began = time.monotonic()
-    run = bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value)
+    run = runs.load()
     result = bignas.baseline(run, _ARCHITECTURE.value, _MINUTES.value, began=began)
     print(json.dumps(result.to_json()))
 

@@ -23,10 +23,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import DATA_DIR, launch, note_command
+from . import runs
+from .cli import launch, note_command
 
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, DATA_DIR)
+runs.define_flags(required=False)
 _BUDGETS_MFLOPS = flags.DEFINE_list(
     "budgets_mflops", [], "Limits in millions of multiply-adds, one child for each."
 )
@@ -101,7 +101,7 @@ def main(argv: Sequence[str]) -> None:
         return
     strategy = bignas.evaluation_strategy(_NUM_GPUS.value, _TPU.value, _MULTI_WORKER.value)
     bignas.search(
-        bignas.load(_MODEL_DIR.value, data_dir=_DATA_DIR.value, strategy=strategy),
+        runs.load(strategy),
         budgets,
         _OUTPUT_DIR.value,
         params_override=_PARAMS_OVERRIDE.value,

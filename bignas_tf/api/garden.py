@@ -14,7 +14,7 @@ from official.core import base_task, task_factory, train_lib, train_utils
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
-from bignas_tf import console, errors, files, plots, strict_yaml
+from bignas_tf import console, errors, files, plots, run_folder, strict_yaml
 from bignas_tf.api import arguments, devices, runs
 from bignas_tf.console import Show
 from bignas_tf.exports import saved_model, serving_configs, trainable, versions
@@ -179,7 +179,7 @@ def _write(
 
 def _trained(model_dir: str) -> Value:
     """What a training wrote down of its configuration."""
-    path = os.path.join(model_dir, checkpoints.PARAMS_FILE)
+    path = os.path.join(model_dir, run_folder.PARAMS_FILE)
     try:
         return Value(strict_yaml.load(files.read_text(path)), path)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -13,7 +13,7 @@ import tensorflow as tf
 import yaml
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors, files, strict_yaml
+from bignas_tf import errors, files, run_folder, strict_yaml
 from bignas_tf.data.identity import BySplit
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
@@ -32,7 +32,6 @@ from bignas_tf.training.origin import Origin
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 SPACE_FILE = "search_space.yaml"
-PARAMS_FILE = "params.yaml"
 # Whatever TensorFlow may raise for a missing, cut or foreign file.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
@@ -226,11 +225,8 @@ def read_config(model_dir: str) -> cfg.ExperimentConfig:
     Raises:
       UsageError: the folder is not that of a run, or its configuration is damaged.
     """
-    path = os.path.join(model_dir, PARAMS_FILE)
-    if not files.is_file(path):
-        raise errors.UsageError(
-            f"{model_dir} is not the folder of a training run: no {PARAMS_FILE}"
-        )
+    run_folder.check(model_dir)
+    path = os.path.join(model_dir, run_folder.PARAMS_FILE)
     damaged = f"{path} is not a run's configuration"
     config = configs.blank_experiment()
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors, files, plain
+from bignas_tf import errors, files, plain, run_folder
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import identity, splits
 from bignas_tf.data.config import DataConfig
@@ -64,7 +64,7 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
       UsageError: a value differs that must not, the images have changed, or the run's
         configuration cannot be read.
     """
-    path = os.path.join(model_dir, checkpoints.PARAMS_FILE)
+    path = os.path.join(model_dir, run_folder.PARAMS_FILE)
     if not files.is_file(path):
         return [f"{path} is missing, so changes since the last start cannot be listed"]
     try:

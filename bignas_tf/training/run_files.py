@@ -8,7 +8,7 @@ import os
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from bignas_tf import files, strict_yaml
+from bignas_tf import files, run_folder, strict_yaml
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
@@ -18,7 +18,7 @@ from bignas_tf.training import checkpoints, learnt, listing
 def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
     """Writes configuration and space: a preset may change later."""
     values = strict_yaml.dump(config.as_dict())
-    files.write_text(os.path.join(model_dir, checkpoints.PARAMS_FILE), values)
+    files.write_text(os.path.join(model_dir, run_folder.PARAMS_FILE), values)
     files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -55,13 +54,12 @@ def _run(work_dir: pathlib.Path, tests: pathlib.Path, order: int, workers: int) 
     command += [f"--numprocesses={workers}", "--dist=loadfile", "--no-loadscope-reorder"]
     command += [f"--junitxml={report}"]
     with printed.open("w") as stream:
-        # The plugin is imported before pytest makes the root importable.
-        environment = os.environ | {"PYTHONPATH": str(_ROOT)}
-        code = subprocess.run(
-            command, cwd=_ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT
-        ).returncode
+        done = subprocess.run(command, cwd=_ROOT, stdout=stream, stderr=subprocess.STDOUT)
     if not report.exists():
-        return {"order": order, "problem": f"ended with exit code {code}; see {printed.name}"}
+        return {
+            "order": order,
+            "problem": f"ended with exit code {done.returncode}; see {printed.name}",
+        }
     return {"order": order, **_read(report)}
 
 

@@ -38,9 +38,9 @@ def test_a_missing_run_is_refused(forks: Forks, tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_a_tpu_that_is_not_there_is_refused(
-    forks: Forks, tool: str, flags: dict[str, object]
+    forks: Forks, run_dir: pathlib.Path, tool: str, flags: dict[str, object]
 ) -> None:
-    error = commands.refuse(forks, tool, model_dir="none", tpu="local", **flags)
+    error = commands.refuse(forks, tool, model_dir=run_dir, tpu="local", **flags)
     assert error.startswith("error: TPU 'local' cannot be reached from here (")
 
 

@@ -93,17 +93,11 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str, ...], named
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        ({"model_dir": "nowhere"}, "no params.yaml"),
-        ({"model_dir": "x", "search_space": "bignas_small"}, "a run has its own space"),
-    ],
-)
-def test_what_is_no_run_or_has_two_spaces_is_refused(
-    forks: Forks, flags: dict[str, str], words: str
-) -> None:
-    assert words in commands.refuse(forks, "cost", architecture="biggest", **flags)
+def test_a_run_has_its_own_space(forks: Forks, run_dir: pathlib.Path) -> None:
+    both = {"model_dir": run_dir, "search_space": "bignas_small"}
+    assert "a run has its own space" in commands.refuse(
+        forks, "cost", architecture="smallest", **both
+    )
 
 
 def test_no_classes_exits_2_and_names_the_flag() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, run_folder
 from bignas_tf.api import named_children
 from bignas_tf.training import checkpoints, trainer
 from bignas_tf.training.supernet_trainer import SupernetTrainer
@@ -85,10 +85,10 @@ def test_averages_are_not_switched_in_the_middle_of_a_run(
 ) -> None:
     settings = f"{runs.EAGER}{ALONE}{{}}trainer.train_steps={{}}"
     runs.train(runs.parse(tmp_path, settings.format(first, 1)), tmp_path / "run")
-    params = (tmp_path / "run" / checkpoints.PARAMS_FILE).read_text()
+    params = (tmp_path / "run" / run_folder.PARAMS_FILE).read_text()
     with pytest.raises(errors.UsageError, match=words):
         runs.train(runs.parse(tmp_path, settings.format(second, 2)), tmp_path / "run")
-    assert (tmp_path / "run" / checkpoints.PARAMS_FILE).read_text() == params
+    assert (tmp_path / "run" / run_folder.PARAMS_FILE).read_text() == params
 
 
 def test_children_evaluated_during_training_are_those_of_the_average(

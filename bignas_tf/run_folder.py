@@ -1,0 +1,21 @@
+"""The folder of a run, known by a file in it; no TensorFlow, which takes seconds to import."""
+
+from __future__ import annotations
+
+import os
+
+from bignas_tf import errors, files
+
+PARAMS_FILE = "params.yaml"  # the configuration that the run was last trained with
+
+
+def check(model_dir: str) -> None:
+    """Checks that a folder, which may be remote, is that of a run.
+
+    Raises:
+      UsageError: it is not, or its bucket cannot be reached.
+    """
+    if not files.is_file(os.path.join(model_dir, PARAMS_FILE)):
+        raise errors.UsageError(
+            f"{model_dir} is not the folder of a training run: no {PARAMS_FILE}"
+        )

@@ -1,0 +1,55 @@
+"""The run that a tool works on: its flags, and its weights."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+import bignas_tf as bignas
+from bignas_tf import run_folder
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_DATA_DIR = (
+    "Where the run's images are, if not where they were: their folder, a pattern of TFRecords, or "
+    "TFDS' data_dir."
+)
+
+
+def define_flags(model_dir: str = "Folder of the training run.", required: bool = True) -> None:
+    """Defines --model_dir and --data_dir.
+
+    Args:
+      model_dir: the help of that flag.
+      required: whether the tool needs it.
+    """
+    flags.DEFINE_string("model_dir", None, model_dir, required=required)
+    flags.DEFINE_string("data_dir", None, _DATA_DIR)
+    flags.register_validator("model_dir", is_run)
+
+
+def is_run(folder: str | None) -> bool:
+    """Refuses a folder that is no run while flags are read, before TensorFlow is imported.
+
+    Raises:
+      UsageError: it is none.
+    """
+    if folder:
+        run_folder.check(os.path.expanduser(folder))
+    return True
+
+
+def load(strategy: tf.distribute.Strategy | None = None) -> bignas.Run:
+    """Loads the run that the flags name.
+
+    Args:
+      strategy: whose replicas share the images of children; that of the process if None.
+
+    Raises:
+      UsageError: see `bignas_tf.load`.
+    """
+    given = flags.FLAGS
+    return bignas.load(given.model_dir, data_dir=given.data_dir, strategy=strategy)

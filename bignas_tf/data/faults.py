@@ -26,7 +26,8 @@ _OF_IMAGES = (
 _OF_DEVICES_TOO = (tf.errors.FailedPreconditionError, tf.errors.UnknownError)
 _READ = "ReadFile"  # the operation in whose errors TensorFlow names the file
 _INPUT = (_READ, "IteratorGetNext")
-_COMPILER = re.compile("compilation fail", re.IGNORECASE)  # TPUs; an InvalidArgumentError, too
+# Of TPUs' compiler, and of replicas that disagree; both raise an InvalidArgumentError, too.
+_NO_IMAGE = re.compile("compilation fail|collective", re.IGNORECASE)
 # Where in the graph and in the pipeline it happened.
 _NODES = re.compile(
     r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\].*|Error in user-defined function .*?: \S+: "
@@ -47,7 +48,7 @@ def named(config: config_lib.DataConfig) -> Iterator[None]:
     except _OF_IMAGES as error:
         if isinstance(error, _OF_DEVICES_TOO) and not any(name in str(error) for name in _INPUT):
             raise
-        if _COMPILER.search(str(error)):
+        if _NO_IMAGE.search(str(error)):
             raise
         logging.warning("looking for an image that cannot be read")
         try:

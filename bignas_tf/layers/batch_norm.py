@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,8 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf.layers import elastic
+
+Pooled = Callable[[tf.Tensor], tf.Tensor]  # the mean of each replica's [..., C]
 
 
 class ElasticBatchNorm(tf_keras.layers.Layer):
@@ -67,6 +70,7 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
             )
             return y
         replicas = _group(forward)
+        pooled = functools.partial(_replica_mean, replicas=replicas, widest=self.width)
         fused = replicas == 1 and x.dtype == tf.float32
         if fused:
             # 2.4 times as fast as moments and arithmetic.
@@ -74,7 +78,7 @@ class ElasticBatchNorm(tf_keras.layers.Layer):
                 x, gamma, beta, epsilon=self.epsilon
             )
         else:
-            y, mean, variance = _batch_norm(x, gamma, beta, replicas, self.epsilon)
+            y, mean, variance = _batch_norm(x, gamma, beta, pooled, self.epsilon)
         if forward.recorded is not None:
             self._record(mean, _biased(variance, x) if fused else variance, width, forward)
         return y
@@ -131,9 +135,9 @@ def _biased(variance: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def _batch_norm(
-    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, replicas: int, epsilon: float
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, pooled: Pooled, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Normalises [N, H, W, C] by the moments of that many replicas, and returns those too.
+    """Normalises [N, H, W, C] by the moments of some replicas, and returns those too.
 
     Its gradient reads x twice and reduces over the replicas once. What TensorFlow derives
     from the moments reads it once more, for the gradient by the mean of the deviations, which is 0.
@@ -142,14 +146,14 @@ def _batch_norm(
 
     @tf.custom_gradient
     def normalise(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[object, Callable]:
-        mean, variance = _moments(x, replicas)
+        mean, variance = _moments(x, pooled)
 
         def grad(upstream: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             upstream = tf.cast(upstream, tf.float32)
             centred = tf.cast(x, tf.float32) - mean
             inverse = tf.math.rsqrt(variance + epsilon)
             sums = _sums(upstream, upstream * centred)
-            means = _replica_mean(sums / _pixels(x, variance), replicas)
+            means = pooled(sums / _pixels(x, variance))
             correction = means[0] + centred * (tf.square(inverse) * means[1])
             by_x = gamma * inverse * (upstream - correction)
             return tf.cast(by_x, x.dtype), sums[1] * inverse, sums[0]
@@ -160,14 +164,14 @@ def _batch_norm(
     return normalise(x, gamma, beta)
 
 
-def _moments(x: tf.Tensor, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Float32 mean and variance over the batches of that many neighbours, all of equal size."""
+def _moments(x: tf.Tensor, pooled: Pooled) -> tuple[tf.Tensor, tf.Tensor]:
+    """Float32 mean and variance over the batches of some replicas, all of equal size."""
     values = tf.cast(x, tf.float32)
-    mean = _replica_mean(tf.reduce_mean(values, [0, 1, 2]), replicas)
+    mean = pooled(tf.reduce_mean(values, [0, 1, 2]))
     # Centred on the common mean: the difference of two large squares would lose digits, in bfloat16
     # too (with a mean of 5 deviations 1.7% of the variance of 819,200 values, on a CPU).
     deviation = tf.reduce_mean(tf.math.squared_difference(values, mean), [0, 1, 2])
-    return mean, _replica_mean(deviation, replicas)
+    return mean, pooled(deviation)
 
 
 def _sums(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
@@ -180,10 +184,23 @@ def _pixels(x: tf.Tensor, moment: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.size(x, tf.int64) // tf.size(moment, tf.int64), tf.float32)
 
 
-def _replica_mean(x: tf.Tensor, replicas: int) -> tf.Tensor:
-    """The mean over this replica's group of that many."""
+def _replica_mean(x: tf.Tensor, replicas: int, widest: int) -> tf.Tensor:
+    """The mean of [..., C] over this replica's group of that many.
+
+    It is reduced at the widest: in a loop of steps TensorFlow keeps the shape that each collective
+    had first, and refuses the next child's.
+    """
     if replicas == 1:
         return x
+    if x.shape[-1] == widest:
+        return _group_mean(x, replicas)
+    width = tf.shape(x)[-1]
+    padded = tf.pad(x, [[0, 0]] * (x.shape.rank - 1) + [[0, widest - width]])
+    padded.set_shape([*x.shape[:-1], widest])
+    return _group_mean(padded, replicas)[..., :width]
+
+
+def _group_mean(x: tf.Tensor, replicas: int) -> tf.Tensor:
     context = tf.distribute.get_replica_context()
     groups = context.num_replicas_in_sync // replicas
     if groups == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 import signal
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -32,28 +33,31 @@ ONLY_RANDOM = f"{RULES},task.sandwich.biggest=false,task.distillation.weight=0.0
 LOSS, WEIGHTS, SLOTS = 1e-5, 1e-4, 1e-3
 
 
-def _steps_of(
-    config: cfg.ExperimentConfig, strategy: tf.distribute.Strategy, steps: int
+def _trained(
+    config: cfg.ExperimentConfig, strategy: tf.distribute.Strategy, loops: Sequence[int]
 ) -> tuple[list[dict[str, float]], list[np.ndarray], list[np.ndarray]]:
-    """Logs of each step, and the weights and the optimiser's slots after the last."""
+    """Logs of loops of so many steps, and the weights and the optimiser's slots after the last."""
     with strategy.scope():
         run = trainer.SupernetTrainer(config, BigNASTask(config.task))
         helpers.randomise(run.model)
     logs = [
-        {name: float(value) for name, value in run.train(tf.constant(1)).items()}
-        for _ in range(steps)
+        {name: float(value) for name, value in run.train(tf.constant(steps)).items()}
+        for steps in loops
     ]
     iterations, *slots = [variable.numpy() for variable in run.optimizer.variables()]
-    assert iterations == steps
+    assert iterations == sum(loops)
     return logs, [variable.numpy() for variable in run.model.trainable_variables], slots
 
 
 @pytest.mark.slow
 def test_two_replicas_train_as_one_device_does(tmp_path: pathlib.Path) -> None:
-    """The slots hold what the gradients were: their squares, and the steps made of them."""
-    config = runs.parse(tmp_path, RULES)
-    one, weights, slots = _steps_of(config, runs.on_one_cpu(), 2)
-    two, weights_of_two, slots_of_two = _steps_of(config, replicas.two_cpus(), 2)
+    """The slots hold what the gradients were: their squares, and the steps made of them.
+
+    One loop is a graph in which children of several widths follow each other.
+    """
+    config, loops = runs.parse(tmp_path, RULES), (1, 3)
+    one, weights, slots = _trained(config, runs.on_one_cpu(), loops)
+    two, weights_of_two, slots_of_two = _trained(config, replicas.two_cpus(), loops)
     for logs, logs_of_two in zip(one, two, strict=True):
         for name in ("loss_biggest", "loss_random", "train_accuracy"):
             assert logs_of_two[name] == pytest.approx(logs[name], rel=LOSS)
@@ -129,20 +133,20 @@ def test_two_processes_train_as_one_does_though_a_worker_dies(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    loops = "trainer.steps_per_loop=1,trainer.summary_interval=1,trainer.checkpoint_interval=8"
+    loops = "trainer.steps_per_loop=2,trainer.summary_interval=2,trainer.checkpoint_interval=8"
     overrides = f"{ONLY_RANDOM},trainer.train_steps=20,{loops}"
     config = runs.parse(tmp_path, overrides)
     two = tmp_path / "two"
     with processes.two_workers(tmp_path, two, overrides) as (chief, other):
-        chief.until("step 3/")  # far from the checkpoint of step 9
+        chief.until("step 4/")  # far from the checkpoint of step 10
         other.send(signal.SIGKILL)
         code, stderr = chief.end()
         assert (code, "error: another worker was lost; start all" in stderr) == (1, True)
     # What the killed one saved stays until the next start.
     assert list(temporary.rglob("ckpt-*.index"))
     with processes.two_workers(tmp_path, two, overrides) as (chief, other):
-        chief.until(f"resuming from {two / 'ckpt-1'}")
-        chief.until("step 7/")
+        chief.until(f"resuming from {two / 'ckpt-2'}")
+        chief.until("step 8/")
         other.send(signal.SIGTERM)
         ends = [chief.end(), other.end()]
         assert other.lines == []

@@ -193,11 +193,19 @@ def test_help_names_the_flags(tool: str) -> None:
     assert not early, "heavy imports go inside main()"
 
 
-@pytest.mark.parametrize("tool", ["convert", "cost", "search"])
+@pytest.mark.parametrize(
+    ("tool", "others"),
+    [
+        ("convert", ["--export_dir=x"]),
+        ("cost", ["--architecture=smallest"]),
+        ("search", ["--budgets_mflops=1", "--output_dir=x"]),
+    ],
+)
 def test_a_folder_without_a_run_is_refused_before_tensorflow_is_imported(
-    tool: str, tmp_path: pathlib.Path
+    tool: str, others: list[str], tmp_path: pathlib.Path
 ) -> None:
-    done = _python("-X", "importtime", "-m", f"tools.{tool}", f"--model_dir={tmp_path}")
+    flags = [f"--model_dir={tmp_path}", *others]
+    done = _python("-X", "importtime", "-m", f"tools.{tool}", *flags)
     assert done.returncode == 2
     *imported, error = done.stderr.splitlines()
     assert error == f"error: {tmp_path} is not the folder of a training run: no params.yaml"

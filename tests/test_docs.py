@@ -28,6 +28,7 @@ _SUB_COMMAND = re.compile(r"(?<![\w./-])bignas ([a-z_]+)")
 # A flag stands after its tool, on a line that may be continued, and before the next command.
 _FLAG = re.compile(r"--(?:no)?([a-z_]+)")
 _OF_ABSL = {"help", "version"}
+_DEFINED_BY = ("runs.define_flags", "models.define_run")  # flags that several tools have
 
 
 def _page(path: pathlib.Path) -> str:
@@ -55,10 +56,12 @@ def _tools(path: pathlib.Path) -> Iterator[tuple[str, str]]:
 
 
 def _flags(module: str) -> set[str]:
-    """Returns the flags that a tool defines, without importing it."""
+    """Returns the flags that a tool defines, or has defined, without importing it."""
     tree = ast.parse((ROOT / "tools" / f"{module.replace('.', '/')}.py").read_text())
     names = set()
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _DEFINED_BY:
+            names |= _flags(ast.unparse(node.func).partition(".")[0])
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
             assert isinstance(node.args[0], ast.Constant)
             names.add(str(node.args[0].value))

@@ -27,6 +27,7 @@ EXPERIMENT = (
 )
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
+_CHECKS: list[Callable[[], None]] = []
 _SEVERAL = re.compile(r"(Exactly|At most) one of \(([\w, ]+)\) must have a value other than None")
 _MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 _UNLOADED = ("failed to map segment", os.strerror(errno.ENOMEM))  # of a library, as glibc says it
@@ -49,6 +50,11 @@ def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> No
     app.run(lambda argv: _guarded(main, argv, most_arguments), flags_parser=_parse)
 
 
+def when_read(check: Callable[[], None]) -> None:
+    """Has a check called once all flags are read, before `main`; it raises `UsageError`."""
+    _CHECKS.append(check)
+
+
 def _translate_help() -> None:
     """Makes --help name the other tools as this installation does."""
     tool = sys.modules["__main__"]
@@ -68,6 +74,8 @@ def _parse(argv: Sequence[str]) -> list[str]:
                 files.check_text(argument)
             left = flags.FLAGS(list(argv))
             _settle_paths()
+            for check in _CHECKS:
+                check()
             if not flags.FLAGS["verbosity"].present:
                 # Libraries do not print between a tool's own lines.
                 logging.set_verbosity(logging.ERROR)

@@ -6,14 +6,14 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from . import runs
+from . import cli, runs
 
 
 def define_run() -> None:
     """Defines --model_dir."""
     what = "Folder of a run, which sets space, classes and channels."
     flags.DEFINE_string("model_dir", None, what)
-    flags.register_validator("model_dir", runs.is_run)
+    cli.when_read(runs.check_folder)
 
 
 def of_flags() -> tuple[str, int | None, int | None]:

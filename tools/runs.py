@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import run_folder
+
+from . import cli
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -28,18 +29,17 @@ def define_flags(model_dir: str = "Folder of the training run.", required: bool 
     """
     flags.DEFINE_string("model_dir", None, model_dir, required=required)
     flags.DEFINE_string("data_dir", None, _DATA_DIR)
-    flags.register_validator("model_dir", is_run)
+    cli.when_read(check_folder)
 
 
-def is_run(folder: str | None) -> bool:
-    """Refuses a folder that is no run while flags are read, before TensorFlow is imported.
+def check_folder() -> None:
+    """Refuses a --model_dir that is no run before TensorFlow is imported, which takes seconds.
 
     Raises:
       UsageError: it is none.
     """
-    if folder:
-        run_folder.check(os.path.expanduser(folder))
-    return True
+    if flags.FLAGS.model_dir is not None:
+        run_folder.check(flags.FLAGS.model_dir)
 
 
 def load(strategy: tf.distribute.Strategy | None = None) -> bignas.Run:

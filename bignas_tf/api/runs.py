@@ -151,7 +151,8 @@ def load(
     """Loads the supernet of a run from its latest checkpoint.
 
     On a TPU it computes in the type that it was trained in, where float32 takes several passes
-    and twice the memory; elsewhere in that of this process, float32 by default.
+    and twice the memory; elsewhere in that of this process, float32 by default. From here on
+    float32 products of this process are no TensorFloat-32, which exports would not pass.
 
     Args:
       model_dir: folder of the run; may be remote.
@@ -164,6 +165,9 @@ def load(
         for images that have no place.
     """
     folder = os.fspath(model_dir)
+    # By default GPUs from Ampere on round the operands of float32 products to 10 bits, with which
+    # children would not answer as their exports do.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     with contextlib.ExitStack() as context:
         if strategy is not None:
             context.enter_context(strategy.scope())

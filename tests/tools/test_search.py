@@ -270,8 +270,10 @@ def test_an_infeasible_budget_is_refused_with_the_range(
 
 
 @pytest.mark.parametrize("budgets", ["0.03,much", "-1"])
-def test_a_budget_that_is_no_number_is_refused(forks: Forks, budgets: str) -> None:
-    flags = {"model_dir": "none", "budgets_mflops": budgets, "output_dir": "none"}
+def test_a_budget_that_is_no_number_is_refused(
+    forks: Forks, run_dir: pathlib.Path, budgets: str
+) -> None:
+    flags = {"model_dir": run_dir, "budgets_mflops": budgets, "output_dir": "none"}
     assert "is not a positive number" in commands.refuse(forks, "search", **flags)
 
 

@@ -23,8 +23,15 @@ class Accuracy:
 
     @property
     def error(self) -> float:
-        """The standard error of the fraction, if each image is an independent trial."""
-        return math.sqrt(self.top1 * (1 - self.top1) / self.images)
+        """The standard error of the fraction, if each image is an independent trial.
+
+        Where all images are right, or none is, the fraction is taken to be what Laplace's rule of
+        succession expects of one more image: no number of images makes an accuracy certain.
+        """
+        likely = self.top1
+        if likely in (0.0, 1.0):
+            likely = (likely * self.images + 1) / (self.images + 2)
+        return math.sqrt(likely * (1 - likely) / self.images)
 
     def error_against(self, other: Accuracy) -> float:
         """The standard error of the difference of two accuracies.

@@ -83,9 +83,13 @@ def check_budgets(
         return cost_lib.count(models.space, child, models.num_classes, models.input_channels)
 
     built = {name: objective(name, cost_of) for name in COUNTED}
-    budgets_lib.check(
-        models.space, limits, built, lambda name, child: built[name].measure(child).value
-    )
+    try:
+        budgets_lib.check(
+            models.space, limits, built, lambda name, child: built[name].measure(child).value
+        )
+    except errors.UsageError as error:
+        counted = f"counted with {models.num_classes} classes and {models.input_channels} channels"
+        raise errors.UsageError(f"{error} ({counted})") from error
 
 
 def check_names(objectives: Iterable[str]) -> None:

@@ -124,14 +124,18 @@ def _measure(
     missing = [part for part in wanted if part not in table.times]
     show(f"{len(wanted)} parts, {len(wanted) - len(missing)} measured before")
     began = saved = time.monotonic()
-    for done, part in enumerate(missing, 1):
-        table.times[part] = failures.of_child(elsewhere, parts.timing, part, threads).median
-        now = time.monotonic()
-        if now - saved > _SAVE_EVERY_S or done == len(missing):
-            table.save()
-            saved = now
-            left = (now - began) / done * (len(missing) - done)
-            show(f"{done}/{len(missing)} parts, {left / 60:.1f} min left")
+    try:
+        for done, part in enumerate(missing, 1):
+            table.times[part] = failures.of_child(elsewhere, parts.timing, part, threads).median
+            now = time.monotonic()
+            if now - saved > _SAVE_EVERY_S or done == len(missing):
+                table.save()
+                saved = now
+                left = (now - began) / done * (len(missing) - done)
+                show(f"{done}/{len(missing)} parts, {left / 60:.1f} min left")
+    except KeyboardInterrupt:
+        table.save()
+        raise
 
 
 def _comparison(

@@ -74,7 +74,8 @@ def read_config(model_dir: str | os.PathLike[str]) -> cfg.ExperimentConfig:
 def space_override(run: Run) -> str:
     """Returns the override that gives a configuration the search space of a run."""
     space = os.path.join(run.model_dir, checkpoints.SPACE_FILE)
-    return json.dumps({"task": {"model": {"search_space": space}}})
+    # As it is: of a character that JSON escapes as two halves, YAML would read the halves.
+    return json.dumps({"task": {"model": {"search_space": space}}}, ensure_ascii=False)
 
 
 def train(

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 # Four rounds, TensorFlow's default, leave neighbours correlated; eight still cost nothing.
 _ROUNDS = 8
+# Of each part of a seed it reads so few where the data are few: half of those of an index.
+_BITS = 8
 FOREVER = tf.int64.max
 
 
@@ -24,8 +26,15 @@ def permute(index: tf.Tensor, count: int, seed: int, epoch: tf.Tensor) -> tf.Ten
     Returns:
       int64 [N].
     """
+    seeds = tf.fill(tf.shape(index), tf.constant(_folded(seed), tf.int64))
     epoch = tf.broadcast_to(tf.cast(epoch, tf.int64), tf.shape(index))
-    seeds = tf.stack([tf.fill(tf.shape(index), tf.constant(seed, tf.int64)), epoch, epoch], axis=1)
+    later = tf.bitwise.right_shift(epoch, tf.constant(_BITS, tf.int64))
+    seeds = tf.stack([seeds, epoch, tf.bitwise.bitwise_xor(epoch, later)], axis=1)
     return tf.raw_ops.RandomIndexShuffle(
         index=index, seed=seeds, max_index=tf.constant(count - 1, tf.int64), rounds=_ROUNDS
     )
+
+
+def _folded(seed: int) -> int:
+    """A seed whose lowest bits depend on all of its 32; those of 8 bits stay as they are."""
+    return seed ^ (seed >> _BITS) ^ (seed >> 2 * _BITS) ^ (seed >> 3 * _BITS)

@@ -37,6 +37,11 @@ from bignas_tf.selection.splits import Split
 # Converts a child and scores its file on a split; raises `RunError` if it cannot.
 FileScorer = Callable[[Split, Architecture], Converted]
 
+# What of a configuration decides how evaluation sees an image of its data set.
+_SEEN_OF_DATA = (
+    "source", "tfds_name", "base_size", "channels", "num_classes", "crop", "label_offset",
+)  # fmt: skip
+
 
 class Search:
     """Finds the best child for each budget on one supernet.
@@ -178,8 +183,8 @@ class Search:
             "source": {
                 name: v for name, v in self._source.to_json().items() if name != "checkpoint"
             },
-            "data": {n: v for n, v in self._data.as_dict().items() if n != "tfds_data_dir"},
-            # Where one image is gone, a slice names others.
+            "data": {name: getattr(self._data, name) for name in _SEEN_OF_DATA},
+            # They may have been moved; but where one is gone, a slice names others.
             "images": splits.identified(self._data, self._selection),
             "seen": {name: getattr(self._selection, name) for name in selection_config.SEEN},
             "measured": measured,

@@ -71,6 +71,13 @@ def saved_steps(model_dir: str) -> list[int]:
     return sorted(int(found[1]) for found in map(_INDEX.fullmatch, names) if found)
 
 
+def remove_unlisted(model_dir: str) -> None:
+    """Removes the index of a first checkpoint that could not be saved, whole as it may look."""
+    if named(model_dir) is None:
+        for step in saved_steps(model_dir):
+            files.remove(os.path.join(model_dir, f"ckpt-{step}.index"))
+
+
 def named(model_dir: str) -> str | None:
     """The checkpoint that a folder's list calls the latest; None if it does not say."""
     try:

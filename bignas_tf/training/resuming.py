@@ -26,6 +26,10 @@ _FIXED = (
     "task.sandwich.alone",
     "trainer.optimizer_config.optimizer.type",
 )
+_RESTORE = (
+    "restore it, because nothing else says what the weights are for and which images they have "
+    "learnt from"
+)
 _BATCH = "task.train_data.global_batch_size"
 
 
@@ -58,22 +62,19 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
       config: to continue with.
 
     Returns:
-      A line for each value that differs, or one that says that there is nothing to compare with.
+      A line for each value that differs.
 
     Raises:
       UsageError: a value differs that must not, the images have changed, or the run's
-        configuration cannot be read.
+        configuration is missing or cannot be read.
     """
     path = os.path.join(model_dir, run_folder.PARAMS_FILE)
     if not files.is_file(path):
-        return [f"{path} is missing, so changes since the last start cannot be listed"]
+        raise errors.UsageError(f"{path} is missing; {_RESTORE}")
     try:
         before = checkpoints.read_config(model_dir)
     except errors.UsageError as error:
-        raise errors.UsageError(
-            f"{error}; restore it, because nothing else says what the weights are for (without "
-            "the file the run continues unchecked)"
-        ) from error
+        raise errors.UsageError(f"{error}; {_RESTORE}") from error
     changed = plain.changes(_values(before), _values(config))
     for name in _FIXED:
         if name in changed:

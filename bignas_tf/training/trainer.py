@@ -130,6 +130,11 @@ def _build(
     notes = resuming.check(checkpoint, config, space) if checkpoint else []
     step = checkpoints.latest_step(model_dir)
     _check_shared(step, model_dir, strategy)
+    if step > config.trainer.train_steps:
+        raise errors.UsageError(
+            f"trainer.train_steps is {config.trainer.train_steps}, but the run in {model_dir} is "
+            f"at step {step}; give that number or more, or another model_dir"
+        )
     fresh = config.task.init_checkpoint and not checkpoint
     start = initial_weights.start(config.task, space, strategy) if fresh else None
     ignored = sources.ignored_files(config.task.train_data)
@@ -154,7 +159,9 @@ def _build(
             learnt.forget(model_dir)
             origin.replace(model_dir, start.run.origin if start else None)
         run_files.describe(config, space, model_dir)
-        learnt.save(model_dir, config.task.train_data)
+        # What a run has learnt from that did not keep it is not known by one more start.
+        if not checkpoint or learnt.read(model_dir) is not None:
+            learnt.save(model_dir, config.task.train_data)
     return trainer
 
 
@@ -250,6 +257,7 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
             raise
         latest = listing.named(model_dir)
         then = "no checkpoint was saved, so the same command starts from the beginning"
+        listing.remove_unlisted(model_dir)
         if latest:
             then = f"last checkpoint: {latest}, from which the same command resumes"
         raise errors.RunError(

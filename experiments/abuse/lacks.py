@@ -121,7 +121,10 @@ class Memory(Lack):
     """A limit on the process, from what a start takes to more than it needs."""
 
     name = "memory"
-    refusal = "memory ran out|out of memory|Cannot allocate memory"
+    refusal = (
+        "memory (or disk )?ran out|out of memory|Cannot allocate memory|failed to map segment|"
+        "can't start new thread|Resource temporarily unavailable"
+    )
     aborts = True
 
     def words(self, rng: random.Random) -> tuple[str, ...]:

@@ -110,6 +110,18 @@ def test_images_that_have_moved_are_the_same_where_they_are_now(
     flags = {"model_dir": run.model_dir, "data_dir": moved, "architecture": "smallest"}
     printed = commands.run(forks, "evaluate", **flags)
     assert json.loads(printed.splitlines()[-1])["images"] == 15
+    # A search goes on where they are, too.
+    again = shutil.copytree(moved, tmp_path / "again" / "photos")
+    search = f"{run.model_dir}/other"
+    alone = {"selection.strategy": "random", "selection.evaluations": 2}
+    override = ",".join(f"task.{name}={value}" for name, value in alone.items())
+    journal, journals, found = pathlib.Path(search, "journal.jsonl"), [], []
+    for images in (moved, again):
+        loaded = bignas.load(run.model_dir, data_dir=images)
+        found.append(bignas.search(loaded, ["mflops=0.1"], search, params_override=override))
+        journals.append(journal.read_text())
+    assert found[0] == found[1]
+    assert journals[0] == journals[1]
     with pytest.raises(errors.UsageError, match=r"gone is not a folder"):
         bignas.evaluate(bignas.load(run.model_dir, data_dir=tmp_path / "gone"), "smallest")
 

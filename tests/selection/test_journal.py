@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -131,6 +132,14 @@ def test_a_damaged_journal_is_named(path: str, line: str) -> None:
     with pytest.raises(errors.UsageError, match=r"journal\.jsonl is damaged \(line 3\)"):
         Journal(path, ORIGIN)
     assert files.read_text(path) == whole
+
+
+def test_a_journal_in_which_nothing_is_found_yet_begins_anew(path: str) -> None:
+    other = ORIGIN | {"checkpoint": "run/ckpt-8"}
+    files.write_text(path, files.read_text(path).partition("\n")[0] + "\n")
+    with Journal(path, other) as journal:
+        journal.add(_records(4)[3])
+    assert json.loads(files.read_text(path).splitlines()[0]) == other
 
 
 def test_a_file_of_something_else_is_kept(path: str) -> None:

@@ -15,7 +15,7 @@ import yaml
 from bignas_tf import errors
 from bignas_tf.data import identity
 from bignas_tf.search_space import presets
-from bignas_tf.training import checkpoints, learnt, run_files, trainer
+from bignas_tf.training import checkpoints, learnt, listing, run_files, trainer
 from bignas_tf.training.progress import Progress
 from bignas_tf.training.task import BigNASTask
 from tests.data import samples
@@ -330,3 +330,24 @@ def test_progress_says_step_losses_and_rate(
         assert line.startswith(f"step {step}/6  loss: biggest ")
         assert "random" not in line
         assert f"lr {0.006 * 0.97 ** (50 / 13) * step / 50:.5f}" in line
+
+
+def test_a_first_checkpoint_without_room_is_not_taken_for_one(tmp_path: pathlib.Path) -> None:
+    torn = tmp_path / "ckpt-1.index"
+    torn.write_bytes(b"half of")
+    full = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+    with (
+        pytest.raises(errors.RunError, match="the same command starts from the beginning"),
+        trainer._exhaustion_explained(str(tmp_path)),
+    ):
+        raise full
+    assert listing.latest(str(tmp_path)) is None
+    # What a list names stays.
+    torn.write_bytes(b"whole")
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt-1"\n')
+    with (
+        pytest.raises(errors.RunError, match="ckpt-1, from which the same command resumes"),
+        trainer._exhaustion_explained(str(tmp_path)),
+    ):
+        raise full
+    assert torn.exists()

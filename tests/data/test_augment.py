@@ -123,3 +123,11 @@ def test_permute_is_a_permutation_of_its_own_each_epoch(count: int) -> None:
         assert np.mean(orders[0] == orders[1]) < 0.02
         # Neighbours end up apart: their mean distance in a random order is a third of its length.
         assert np.mean(np.abs(np.diff(orders[0]))) == pytest.approx(count / 3, rel=0.1)
+
+
+def test_no_epoch_or_seed_repeats_after_256() -> None:
+    index = tf.range(1000, dtype=tf.int64)
+    first = shuffling.permute(index, 1000, 3, tf.constant(0))
+    for seed, epoch in [(3, 256), (3, 512), (259, 0), (3 + (1 << 24), 0), (-253, 0)]:
+        order = shuffling.permute(index, 1000, seed, tf.constant(epoch))
+        assert np.mean(order.numpy() == first.numpy()) < 0.02

@@ -61,7 +61,7 @@ def take_up(
             raise _damaged(path, "it is not text") from error
         whole = text[: text.rfind("\n") + 1]
         first, *lines = whole.split("\n") if whole else (text,)
-        if first != head and whole == f"{first}\n" and _same_names(first, head):
+        if first != head and text == f"{first}\n" and _same_names(first, head):
             whole, first, lines = "", "", []  # nothing was found yet: it is ours to begin again
         if not (first == head if whole else head.startswith(first)):
             raise errors.UsageError(f"{os.fspath(path)} {other}{_changed(first, head)}")

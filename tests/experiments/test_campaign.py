@@ -38,7 +38,7 @@ def test_a_journal_keeps_whole_lines_and_cuts_a_torn_one(tmp_path: pathlib.Path)
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('{"origin": {"steps": 6}}\n', "another configuration"),
+        ('{"other": {"steps": 5}}\n', "another configuration"),
         ('{"origin": {"steps": 5}}\n{"key": {}}\n', "line 2"),
         ('{"origin": {"steps": 5}}\nnonsense\n', "line 2"),
         # Torn, as a kill leaves a line, and yet nothing may be cut off.

@@ -164,3 +164,9 @@ def test_images_of_a_split_that_has_not_changed_can_be_used(
     other = copy.deepcopy(task)
     other.train_data.input_path = "elsewhere"
     assert apart.check_search(other, task, images) == []
+
+
+def test_a_run_may_be_in_a_folder_of_any_name(run: Run, tmp_path: pathlib.Path) -> None:
+    folder = shutil.copytree(run.model_dir, tmp_path / "Ünï 目录 \N{GRINNING FACE} & 'it'")
+    config = bignas.configure("bignas_small", [folder / "params.yaml"], run=bignas.load(folder))
+    assert config.task.model.search_space == str(folder / "search_space.yaml")

@@ -134,7 +134,8 @@ def _measure(
                 left = (now - began) / done * (len(missing) - done)
                 show(f"{done}/{len(missing)} parts, {left / 60:.1f} min left")
     except KeyboardInterrupt:
-        table.save()
+        if table.times:
+            table.save()
         raise
 
 

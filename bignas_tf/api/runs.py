@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import json
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
+import yaml
 from official.core import config_definitions as cfg
 from official.modeling import performance
 
@@ -74,8 +74,8 @@ def read_config(model_dir: str | os.PathLike[str]) -> cfg.ExperimentConfig:
 def space_override(run: Run) -> str:
     """Returns the override that gives a configuration the search space of a run."""
     space = os.path.join(run.model_dir, checkpoints.SPACE_FILE)
-    # As it is: of a character that JSON escapes as two halves, YAML would read the halves.
-    return json.dumps({"task": {"model": {"search_space": space}}}, ensure_ascii=False)
+    # In YAML's own escapes: of a character that JSON writes as two halves it would read the halves.
+    return yaml.safe_dump({"task": {"model": {"search_space": space}}}, default_flow_style=True)
 
 
 def train(

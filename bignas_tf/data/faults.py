@@ -27,7 +27,7 @@ _OF_DEVICES_TOO = (tf.errors.FailedPreconditionError, tf.errors.UnknownError)
 _READ = "ReadFile"  # the operation in whose errors TensorFlow names the file
 _INPUT = (_READ, "IteratorGetNext")
 # Of TPUs' compiler, and of replicas that disagree; both raise an InvalidArgumentError, too.
-_NO_IMAGE = re.compile("compilation fail|collective", re.IGNORECASE)
+_NO_IMAGE = re.compile("compilation fail|in the collective instance", re.IGNORECASE)
 # Where in the graph and in the pipeline it happened.
 _NODES = re.compile(
     r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\].*|Error in user-defined function .*?: \S+: "

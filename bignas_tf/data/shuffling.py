@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import tensorflow as tf
 
 # Four rounds, TensorFlow's default, leave neighbours correlated; eight still cost nothing.
@@ -36,5 +39,5 @@ def permute(index: tf.Tensor, count: int, seed: int, epoch: tf.Tensor) -> tf.Ten
 
 
 def _folded(seed: int) -> int:
-    """A seed whose lowest bits depend on all of its 32; those of 8 bits stay as they are."""
-    return seed ^ (seed >> _BITS) ^ (seed >> 2 * _BITS) ^ (seed >> 3 * _BITS)
+    """A seed whose lowest bits depend on its 32 and the sign; from 0 to 255 it stays as it is."""
+    return functools.reduce(operator.xor, (seed >> each * _BITS for each in range(5)))

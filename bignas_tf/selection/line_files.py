@@ -45,7 +45,7 @@ def take_up(
       file: an open one.
       path: its name.
       head: its first line, which says what the others depend on; written if the file is empty, or
-        has no other line.
+        is local and has no other line.
       other: what is said of a file with another first line.
       take: is given each further line; raises ValueError, KeyError, TypeError or RecursionError
         for one that cannot be read.
@@ -61,7 +61,8 @@ def take_up(
             raise _damaged(path, "it is not text") from error
         whole = text[: text.rfind("\n") + 1]
         first, *lines = whole.split("\n") if whole else (text,)
-        if first != head and text == f"{first}\n" and _same_names(first, head):
+        local = isinstance(file, LocalLines)  # of a bucket's, a search that has begun has no lock
+        if local and first != head and text == f"{first}\n" and _same_names(first, head):
             whole, first, lines = "", "", []  # nothing was found yet: it is ours to begin again
         if not (first == head if whole else head.startswith(first)):
             raise errors.UsageError(f"{os.fspath(path)} {other}{_changed(first, head)}")

@@ -72,8 +72,11 @@ def saved_steps(model_dir: str) -> list[int]:
 
 
 def remove_unlisted(model_dir: str) -> None:
-    """Removes the index of a first checkpoint that could not be saved, whole as it may look."""
-    if named(model_dir) is None:
+    """Removes the index of a first checkpoint that could not be saved, whole as it may look.
+
+    Where there is a list, whatever is in it, nothing is removed.
+    """
+    if not files.is_file(os.path.join(model_dir, FILE)):
         for step in saved_steps(model_dir):
             files.remove(os.path.join(model_dir, f"ckpt-{step}.index"))
 

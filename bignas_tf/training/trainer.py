@@ -160,7 +160,7 @@ def _build(
             origin.replace(model_dir, start.run.origin if start else None)
         run_files.describe(config, space, model_dir)
         # What a run has learnt from that did not keep it is not known by one more start.
-        if not checkpoint or learnt.read(model_dir) is not None:
+        if step == 0 or learnt.read(model_dir) is not None:
             learnt.save(model_dir, config.task.train_data)
     return trainer
 
@@ -197,7 +197,7 @@ def _run(
     # Orbit prints every metric of every loop; the progress lines are shorter.
     log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
     with (
-        _exhaustion_explained(model_dir),
+        _exhaustion_explained(model_dir, chief),
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
         workers.sigterm_noted(trainer.strategy) as sigterm,
@@ -249,7 +249,7 @@ def _loops(
 
 
 @contextlib.contextmanager
-def _exhaustion_explained(model_dir: str) -> Iterator[None]:
+def _exhaustion_explained(model_dir: str, chief: bool = True) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
@@ -257,7 +257,8 @@ def _exhaustion_explained(model_dir: str) -> Iterator[None]:
             raise
         latest = listing.named(model_dir)
         then = "no checkpoint was saved, so the same command starts from the beginning"
-        listing.remove_unlisted(model_dir)
+        if chief:
+            listing.remove_unlisted(model_dir)
         if latest:
             then = f"last checkpoint: {latest}, from which the same command resumes"
         raise errors.RunError(

@@ -60,7 +60,10 @@ def _run(work_dir: pathlib.Path, tests: pathlib.Path, order: int, workers: int) 
             "order": order,
             "problem": f"ended with exit code {done.returncode}; see {printed.name}",
         }
-    return {"order": order, **_read(report)}
+    result = _read(report)
+    if done.returncode and not result["problem"]:
+        result["problem"] = f"exit code {done.returncode}; see {printed.name}"
+    return {"order": order, **result}
 
 
 def _read(report: pathlib.Path) -> trials.Result:

@@ -134,12 +134,18 @@ def test_a_damaged_journal_is_named(path: str, line: str) -> None:
     assert files.read_text(path) == whole
 
 
-def test_a_journal_in_which_nothing_is_found_yet_begins_anew(path: str) -> None:
+def test_a_journal_in_which_nothing_is_found_yet_begins_anew(local: pathlib.Path) -> None:
     other = ORIGIN | {"checkpoint": "run/ckpt-8"}
-    files.write_text(path, files.read_text(path).partition("\n")[0] + "\n")
-    with Journal(path, other) as journal:
+    files.write_text(local, files.read_text(local).partition("\n")[0] + "\n")
+    with Journal(local, other) as journal:
         journal.add(_records(4)[3])
-    assert json.loads(files.read_text(path).splitlines()[0]) == other
+    assert json.loads(files.read_text(local).splitlines()[0]) == other
+
+
+def test_in_a_bucket_it_may_be_of_a_search_that_has_begun(remote: str) -> None:
+    files.write_text(remote, files.read_text(remote).partition("\n")[0] + "\n")
+    with pytest.raises(errors.UsageError, match="another checkpoint"):
+        Journal(remote, ORIGIN | {"checkpoint": "run/ckpt-8"})
 
 
 def test_a_file_of_something_else_is_kept(path: str) -> None:

@@ -342,8 +342,12 @@ def test_a_first_checkpoint_without_room_is_not_taken_for_one(tmp_path: pathlib.
     ):
         raise full
     assert listing.latest(str(tmp_path)) is None
-    # What a list names stays.
+    # Beside a list all stay, whatever is in it.
     torn.write_bytes(b"whole")
+    (tmp_path / "checkpoint").touch()
+    with pytest.raises(errors.RunError), trainer._exhaustion_explained(str(tmp_path)):
+        raise full
+    assert torn.exists()
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt-1"\n')
     with (
         pytest.raises(errors.RunError, match="ckpt-1, from which the same command resumes"),

@@ -106,7 +106,8 @@ def train(
 
     Raises:
       UsageError: a bad configuration, a checkpoint that is damaged, lost, of another space or
-        saved under a configuration that this one cannot continue, images that have changed since,
+        saved under a configuration that this one cannot continue or by a run already beyond its
+        steps, a lost `params.yaml`, images that have changed since,
         or a `task.init_checkpoint` whose weights cannot be taken over; or another training holds
         the folder.
       RunError: the loss exploded, memory or disk ran out, SIGTERM came, or another worker was lost.

@@ -55,14 +55,9 @@ def _run(work_dir: pathlib.Path, tests: pathlib.Path, order: int, workers: int) 
     command += [f"--junitxml={report}"]
     with printed.open("w") as stream:
         done = subprocess.run(command, cwd=_ROOT, stdout=stream, stderr=subprocess.STDOUT)
-    if not report.exists():
-        return {
-            "order": order,
-            "problem": f"ended with exit code {done.returncode}; see {printed.name}",
-        }
-    result = _read(report)
+    result = _read(report) if report.exists() else {"problem": ""}
     if done.returncode and not result["problem"]:
-        result["problem"] = f"exit code {done.returncode}; see {printed.name}"
+        result["problem"] = f"ended with exit code {done.returncode}; see {printed.name}"
     return {"order": order, **result}
 
 

@@ -232,6 +232,15 @@ def test_the_suite_in_random_order(tmp_path: pathlib.Path, path: pathlib.Path) -
     assert {order[0].partition("::")[0] for order in orders} == {"test_one", "test_two"}
 
 
+def test_a_run_that_ends_badly_without_a_failed_test_is_a_problem(
+    tmp_path: pathlib.Path, path: pathlib.Path
+) -> None:
+    (tmp_path / "tests").mkdir()
+    with Journal(path, {}) as journal:
+        (run,) = suite.check(tmp_path, 1, 0, 1, journal, tmp_path / "tests")
+    assert run["problem"] == "ended with exit code 5; see suite_0.txt"
+
+
 def _tests_of(report: pathlib.Path) -> list[str]:
     cases = ElementTree.parse(report).iter("testcase")
     return [f"{case.get('classname')}::{case.get('name')}" for case in cases]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -19,6 +20,9 @@ from bignas_tf import errors
 from bignas_tf.exports import processes
 
 _CALLS = 25
+# What C++ says where memory for an object cannot be had, before it aborts.
+_NO_MEMORY = "std::bad_alloc"
+_WORDS = 20  # the last of what a process that aborted has said
 _MAIN = 'call what measures below `if __name__ == "__main__":`'
 
 
@@ -41,7 +45,8 @@ class Disposable:
         """Calls a function of a module; arguments and result are pickled.
 
         Raises:
-          OutOfMemoryError: the process was killed, as the system does where memory runs out.
+          OutOfMemoryError: the process was killed, as the system does where memory runs out, or it
+            could not have the memory that it asked for.
           RunError: it died of something else.
           Exception: whatever the function raises.
         """
@@ -56,7 +61,9 @@ class Disposable:
             self._left = 0
             assert self._process is not None
             self._process.join()
-            raise _death(function.__name__, self._process.exitcode, first) from None
+            raise _death(
+                function.__name__, self._process.exitcode, first, self._complaints.read()
+            ) from None
         if raised:
             raise value
         return value
@@ -74,6 +81,7 @@ class Disposable:
         if self._process is not None:
             self._connection.close()
             self._process.join()
+            self._complaints.close()
 
     def _start(self) -> None:
         self.close()
@@ -82,28 +90,35 @@ class Disposable:
         # Not forked: TensorFlow's threads do not survive it.
         spawning = multiprocessing.get_context("spawn")
         self._connection, theirs = spawning.Pipe()
-        process = spawning.Process(target=_serve, args=(theirs,), daemon=True)
+        self._complaints = tempfile.NamedTemporaryFile()  # noqa: SIM115 (`close` does)
+        complaints = self._complaints.name
+        process = spawning.Process(target=_serve, args=(theirs, complaints), daemon=True)
         process.start()
         self._process = process
         theirs.close()
         self._left = self._calls
 
 
-def _death(name: str, status: int | None, first: bool) -> errors.RunError:
+def _death(name: str, status: int | None, first: bool, complaints: bytes) -> errors.RunError:
     died = f"{name}: its process died with status {status}"
     if status == 1 and first:  # of an exception before it could answer
         return errors.RunError(f"{died}; in a script, {_MAIN}")
     if status == -signal.SIGKILL:
         return errors.OutOfMemoryError(f"{died}, killed, most likely because memory ran out")
+    if status == -signal.SIGABRT:
+        last_words = " ".join(complaints.decode(errors="replace").split()[-_WORDS:])
+        kind = errors.OutOfMemoryError if _NO_MEMORY in last_words else errors.RunError
+        return kind(f"{died}, aborted: {last_words}")
     return errors.RunError(died)
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, complaints: str) -> None:
     """Answers calls until the other end is closed. The first function imports TensorFlow."""
     os.environ.update(processes.ON_CPU)
-    with open(os.devnull, "wb") as nowhere:
-        # Errors are sent; the rest is chatter, four lines a conversion, that no setting stops.
-        os.dup2(nowhere.fileno(), 2)
+    with open(complaints, "wb") as file:
+        # Errors are sent; the rest is chatter, four lines a conversion, that no setting stops, and
+        # what the process says when it dies.
+        os.dup2(file.fileno(), 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what it means
     while True:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import operator
 import os
 import pathlib
@@ -98,6 +99,31 @@ def test_a_kill_is_told_as_a_lack_of_memory(elsewhere: Disposable) -> None:
     with pytest.raises(errors.OutOfMemoryError, match=killed):
         elsewhere(signal.raise_signal, signal.SIGKILL)
     assert elsewhere(operator.add, 1, 2) == 3
+
+
+def _ask_for_an_exbibyte() -> None:
+    new = ctypes.CDLL("libstdc++.so.6")["_Znwm"]  # C++'s operator new
+    new.argtypes = [ctypes.c_size_t]
+    new(1 << 60)
+
+
+def test_memory_that_cpp_cannot_have_is_told_as_a_lack_of_it(elsewhere: Disposable) -> None:
+    aborted = "_ask_for_an_exbibyte: its process died with status -6, aborted: .*std::bad_alloc"
+    with pytest.raises(errors.OutOfMemoryError, match=aborted):
+        elsewhere(_ask_for_an_exbibyte)
+    assert elsewhere(operator.add, 1, 2) == 3
+
+
+def _abort() -> None:
+    os.write(2, b"Check failed: cannot go on")
+    os.abort()
+
+
+def test_an_abort_is_told_with_its_last_words(elsewhere: Disposable) -> None:
+    said = r"_abort: .* status -6, aborted: .*cannot go on"
+    with pytest.raises(errors.RunError, match=said) as caught:
+        elsewhere(_abort)
+    assert not isinstance(caught.value, errors.OutOfMemoryError)
 
 
 def test_the_process_sees_no_gpu_and_no_tpu(elsewhere: Disposable) -> None:

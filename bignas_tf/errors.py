@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 _MOST_OF_A_NAME = 100  # that is compared with others
 _UNSHOWN = "a value too large to show"
@@ -63,13 +63,17 @@ def require(fits: bool, name: str, value: object, takes: str) -> None:
 def require_one_of(name: str, value: object, allowed: Collection[object]) -> None:
     """Refuses a value that is none of those allowed, and names one like it; see `require`."""
     choices = list(allowed)  # a value without a hash may be asked for, too
-    if value in choices:
-        return
-    texts = [choice for choice in choices if isinstance(choice, str)]
-    given = cut(value, _MOST_OF_A_NAME) if isinstance(value, str) else ""
-    near = difflib.get_close_matches(given, texts, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise UsageError(f"{name} is {shown(value)}; choose from {choices}{hint}")
+    if value not in choices:
+        hint = did_you_mean(value, choices)
+        raise UsageError(f"{name} is {shown(value)}; choose from {choices}{hint}")
+
+
+def did_you_mean(given: object, known: Iterable[object]) -> str:
+    """The end of a message: "; did you mean 'x'?" of the text most like it, "" if none is."""
+    texts = [each for each in known if isinstance(each, str)]
+    name = cut(given, _MOST_OF_A_NAME) if isinstance(given, str) else ""
+    near = difflib.get_close_matches(name, texts, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def one_line(error: BaseException | str, most: int = 300) -> str:

@@ -5,7 +5,6 @@ The experiments are in experiments/: beside this file in a wheel, one folder up 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import pathlib
@@ -41,11 +40,8 @@ def experiment_file(path: str) -> str:
     name = pathlib.PurePath(os.path.normpath(path)).as_posix().removeprefix(f"{_FOLDER}/")
     if name in names:
         return str(folder / name)
-    near = difflib.get_close_matches(name, names, 1)
-    meant = f"did you mean {near[0]}? " if near else ""
-    raise errors.UsageError(
-        f"{path} does not exist; {meant}bignas-tf comes with {', '.join(_folded(names))}"
-    )
+    comes_with, hint = ", ".join(_folded(names)), errors.did_you_mean(name, names)
+    raise errors.UsageError(f"{path} does not exist; bignas-tf comes with {comes_with}{hint}")
 
 
 def unpack_demo(model_dir: str | os.PathLike[str]) -> None:

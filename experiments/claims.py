@@ -110,8 +110,7 @@ def _settings() -> Any:
 
 def _choose(flag: str, given: Sequence[str], allowed: Sequence[str]) -> None:
     for name in given:
-        if name not in allowed:
-            raise errors.UsageError(f"{flag} has {name!r}; choose from {list(allowed)}")
+        errors.require_one_of(flag, name, allowed)
 
 
 def _budgets() -> tuple[float, ...]:

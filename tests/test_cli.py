@@ -234,7 +234,7 @@ def test_bignas_hands_flags_and_exit_codes_on() -> None:
 def test_an_unknown_sub_command_exits_2_with_a_suggestion() -> None:
     done = _python("-m", "tools.bignas", "serch", "--model_dir=runs/photos")
     assert (done.returncode, done.stdout) == (2, "")
-    expected = "error: unknown sub-command 'serch'; did you mean 'search'? bignas --help lists all"
+    expected = "error: 'serch' is no sub-command; bignas --help lists all; did you mean 'search'?"
     assert done.stderr == f"{expected}\n"
 
 

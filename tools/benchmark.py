@@ -35,8 +35,7 @@ _IMAGES = flags.DEFINE_integer(
 def main(argv: Sequence[str]) -> None:
     """Runs the measure that `argv` names, or all."""
     name = argv[1] if len(argv) > 1 else "all"
-    if name not in (*MEASURES, "all"):
-        raise errors.UsageError(f"no measure {name!r}; choose from {[*MEASURES, 'all']}")
+    errors.require_one_of("measure", name, (*MEASURES, "all"))
     output = _OUTPUT.value or f"runs/benchmark/{name}.json"
     files.refuse_folder(output, "--output")
     files.ensure_writable(os.path.dirname(output) or ".")

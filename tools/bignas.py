@@ -6,14 +6,13 @@ The wheel installs it; in a checkout `python -m tools.bignas` is the same.
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib.util
 import pathlib
 import runpy
 import sys
 
 import bignas_tf
-from bignas_tf import commands
+from bignas_tf import commands, errors
 
 _USAGE = 2
 
@@ -72,8 +71,8 @@ def _summary(name: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, commands.NAMES, 1, 0.0)[0]
-    return f"error: unknown sub-command {name!r}; did you mean {near!r}? bignas --help lists all"
+    hint = errors.did_you_mean(name, commands.NAMES)
+    return f"error: {errors.shown(name)} is no sub-command; bignas --help lists all{hint}"
 
 
 if __name__ == "__main__":

@@ -133,10 +133,7 @@ def export_cascade(
 
 def _costs(found: SearchResult, objective: str, folder: str | os.PathLike[str]) -> dict[str, float]:
     """What the selected children cost, by the names of their exports, from the cheapest on."""
-    if objective not in found.objectives:
-        raise errors.UsageError(
-            f"objective {objective!r}: the search knows {', '.join(found.objectives)}"
-        )
+    errors.require_one_of("objective", objective, found.objectives)
     if len(_first_names(found)) < 2:
         raise errors.UsageError(
             f"{os.fspath(folder)} has one child for all its budgets, and a cascade needs two; "

@@ -33,10 +33,7 @@ def checked(rerank: str) -> Reranking:
       UsageError: it is malformed, the format is not one of LiteRT's, or LiteRT is not installed.
     """
     which = reranking.parse(rerank)
-    if which.form not in tflite.KINDS:
-        raise errors.UsageError(
-            f"rerank has the format {which.form!r}; choose from {list(tflite.KINDS)}"
-        )
+    errors.require_one_of("rerank's format", which.form, tflite.KINDS)
     converter.check([which.form])
     return which
 

@@ -98,10 +98,8 @@ def check_names(objectives: Iterable[str]) -> None:
     Raises:
       UsageError: names the first of them, and what there is.
     """
-    choices = [*COUNTED, *MEASURED]
     for name in objectives:
-        if name not in choices:
-            raise errors.UsageError(f"a budget limits {errors.shown(name)}; choose from {choices}")
+        errors.require_one_of("a budget's objective", name, (*COUNTED, *MEASURED))
 
 
 def objective(name: str, cost_of: Callable[[Architecture], Cost]) -> Objective:

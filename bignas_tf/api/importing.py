@@ -53,10 +53,7 @@ def import_supernet(
         or a configuration that does not fit.
       RunError: the disk is full.
     """
-    if source not in SOURCES:
-        raise errors.UsageError(
-            f"no public supernet {errors.shown(source)}; choose from {list(SOURCES)}"
-        )
+    errors.require_one_of("source", source, SOURCES)
     chosen, show = SOURCES[source], console.or_silent(show)
     # Lengths and rates of training matter to no import.
     sources = [chosen.experiment, *arguments.listed(config_files)]

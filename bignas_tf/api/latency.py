@@ -76,13 +76,9 @@ def latency_table(
 
 
 def _resolutions(space: SearchSpace, given: Sequence[int]) -> Sequence[int]:
-    choices = space.eval_resolutions
-    unknown = [side for side in given if side not in choices]
-    if unknown:
-        raise errors.UsageError(
-            f"resolutions: {space.name!r} has no {unknown}; choose from {list(choices)}"
-        )
-    return list(dict.fromkeys(given or choices))
+    for side in given:
+        errors.require_one_of(f"a resolution of {space.name!r}", side, space.eval_resolutions)
+    return list(dict.fromkeys(given or space.eval_resolutions))
 
 
 def _begun(

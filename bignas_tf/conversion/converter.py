@@ -49,9 +49,8 @@ def check(formats: Sequence[str]) -> None:
     """
     if not formats:
         raise errors.UsageError(f"no format is given: choose from {list(runtimes.FILES)}")
-    unknown = sorted(set(formats) - set(runtimes.FILES))
-    if unknown:
-        raise errors.UsageError(f"formats {unknown}: choose from {list(runtimes.FILES)}")
+    for name in formats:
+        errors.require_one_of("format", name, runtimes.FILES)
     for name in formats:
         for package in _PACKAGES[name]:
             packages.require(package, f"the format {name}")

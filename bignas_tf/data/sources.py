@@ -6,7 +6,6 @@ can be picked one by one). Both give datasets of (encoded image, label), scalar 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -65,10 +64,9 @@ def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         with scratch.of_others():
             return tfds.builder(name, data_dir=data_dir or None)
     except tfds.core.DatasetNotFoundError as error:
-        known = tfds.list_builders(with_community_datasets=False)
-        near = difflib.get_close_matches(name, known, n=3)
+        hint = errors.did_you_mean(name, tfds.list_builders(with_community_datasets=False))
         raise errors.UsageError(
-            f"TFDS has no data set {name!r}; did you mean one of {near or 'tfds.list_builders()'}?"
+            f"TFDS has no data set {errors.shown(name)}; tfds.list_builders() lists all{hint}"
         ) from error
     except (ValueError, AssertionError, TypeError) as error:
         reason = errors.one_line(error)

@@ -190,8 +190,7 @@ def _check(name: str, value: object, annotation: str) -> None:
     """Checks a value of an entry; a bool is an int to isinstance."""
     least = 0 if name in _MAY_BE_ZERO else 1
     if annotation == "str":
-        choices = _CHOICES[name]
-        errors.require(value in choices, name, value, f"one of {', '.join(choices)}")
+        errors.require_one_of(name, value, _CHOICES[name])
     elif annotation == "bool":
         errors.require(isinstance(value, bool), name, value, "true or false")
     else:

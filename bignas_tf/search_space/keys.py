@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any
 
 from bignas_tf import errors
@@ -25,10 +24,8 @@ def check_keys(cls: type, value: object, source: str) -> dict[str, Any]:
     declared = {field.name: field for field in dataclasses.fields(cls)}
     for key in value:
         if key not in declared:
-            given = errors.shown(key)
-            near = difflib.get_close_matches(given, declared, 1)
-            hint = f"nearest is {near[0]!r}" if near else f"it takes {', '.join(declared)}"
-            raise errors.UsageError(f"{source}: unknown key {given}; {hint}")
+            hint = errors.did_you_mean(key, declared) or f"; it takes {', '.join(declared)}"
+            raise errors.UsageError(f"{source}: unknown key {errors.shown(key)}{hint}")
     for name, field in declared.items():
         if name not in value and field.default is dataclasses.MISSING:
             raise errors.UsageError(f"{source}: missing key {name!r}")

@@ -22,11 +22,7 @@ def skeletons(space: SearchSpace, settings: SelectionConfig) -> Iterator[Archite
       UsageError: a resolution that the space does not have.
     """
     for side in settings.resolutions:
-        if side not in space.eval_resolutions:
-            raise errors.UsageError(
-                f"task.selection.resolutions has {side}; choose from those of {space.name!r}: "
-                f"{list(space.eval_resolutions)}"
-            )
+        errors.require_one_of("one of task.selection.resolutions", side, space.eval_resolutions)
     seen = set()
     for resolution, depth, width, pattern in itertools.product(
         settings.resolutions or space.eval_resolutions,

@@ -163,10 +163,7 @@ class Search:
         """Refuses what can be refused before anything is measured or written."""
         known = self._objectives
         for name in budgets_lib.limited(budgets):
-            if name not in known:
-                raise errors.UsageError(
-                    f"a budget limits {name!r}; objectives of this search: {list(known)}"
-                )
+            errors.require_one_of("a budget's objective", name, known)
         counted = {name: objective for name, objective in known.items() if objective.counted}
         figures = Figures(counted, {}, MemoryJournal(), lambda record: None)
         budgets_lib.check(self._supernet.space, budgets, counted, figures.known_cost)

@@ -147,11 +147,7 @@ def select_again(
 def _check(budget: Budget, result: SearchResult) -> None:
     scored = [candidate for candidate in result.candidates if candidate.ranking is not None]
     for name, limit in budget.limits.items():
-        if name not in result.objectives:
-            raise errors.UsageError(
-                f"budget {budget.name!r}: the search has no objective {name!r}; choose from "
-                f"{list(result.objectives)}"
-            )
+        errors.require_one_of("a budget's objective in this search", name, result.objectives)
         least = min((candidate.costs[name] for candidate in scored), default=0.0)
         # The search has looked up to its own budgets, even if it found nothing there.
         looked = [each.limits[name] for each in result.budgets if name in each.limits]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-import difflib
 import sys
 import typing
 
@@ -33,11 +32,8 @@ def check(known: hyperparams.Config, values: object, source: str, path: str = ""
     types = {field.name: field.type for field in dataclasses.fields(known)}
     for key, value in values.items():
         if key not in types:
-            given = errors.shown(f"{path}{key}")
-            near = difflib.get_close_matches(errors.cut(str(key), 100), types, 1, 0.0)
-            raise errors.UsageError(
-                f"{source}: unknown key {given}; nearest is '{path}{near[0] if near else '?'}'"
-            )
+            hint = errors.did_you_mean(key, types) or f"; it takes {', '.join(types)}"
+            raise errors.UsageError(f"{source}: unknown key {errors.shown(f'{path}{key}')}{hint}")
         default = getattr(known, key)
         if value is None and _blank(known, key):
             continue  # leaves a whole group out, as in `ema=null`

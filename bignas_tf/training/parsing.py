@@ -50,12 +50,8 @@ def parse(
 
 
 def _registered(name: str) -> cfg.ExperimentConfig:
-    try:
-        return exp_factory.get_exp_config(name)
-    except LookupError:
-        raise errors.UsageError(
-            f"unknown experiment {errors.shown(name)}; choose from {registry.names()}"
-        ) from None
+    errors.require_one_of("experiment", name, registry.names())
+    return exp_factory.get_exp_config(name)
 
 
 _QUOTES = (

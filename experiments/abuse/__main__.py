@@ -111,9 +111,8 @@ def _earlier(path: pathlib.Path) -> dict[str, Any]:
 
 def _chosen(flag: str, given: Sequence[str], allowed: Sequence[str]) -> list[str]:
     """Those that are given, in their own order; all if none is."""
-    unknown = sorted(set(given) - set(allowed))
-    if unknown:
-        raise errors.UsageError(f"{flag} has {unknown[0]!r}; choose from {list(allowed)}")
+    for name in given:
+        errors.require_one_of(flag, name, allowed)
     return [name for name in allowed if name in (given or allowed)]
 
 

@@ -101,7 +101,7 @@ def test_a_command_measures_the_files_of_a_child(
 @pytest.mark.parametrize(
     ("name", "options", "problem"),
     [
-        ("mflop", Options(), "a budget limits 'mflop'; choose from"),
+        ("mflop", Options(), "a budget's objective is 'mflop'; choose from"),
         ("mflops", Options(threads=2), "threads is for litert_ms, which no budget limits"),
         ("mflops", Options(table="nowhere.json"), "latency_table is for table_ms, which no"),
         ("litert_ms", Options(command="true"), "latency_command is for command_ms, which no"),

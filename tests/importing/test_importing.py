@@ -161,7 +161,7 @@ def test_a_folder_with_a_run_is_left_alone(
 @pytest.mark.parametrize(
     ("source", "override", "message"),
     [
-        ("mine", "", "no public supernet 'mine'; choose from"),
+        ("mine", "", "source is 'mine'; choose from"),
         (
             "attentive_nas",
             "task.train_data.num_classes=7",

@@ -195,8 +195,8 @@ def test_a_kernel_of_1_is_refused_where_its_centres_are_others() -> None:
 
 # Where the value goes, the value, and what the message must say.
 _WRONG = [
-    (("head_width",), [16], "unknown key 'head_width'; nearest is 'head_widths'"),
-    (("stages", 0, "kernel"), [3], "stages[0]: unknown key 'kernel'; nearest is 'kernels'"),
+    (("head_width",), [16], "unknown key 'head_width'; did you mean 'head_widths'"),
+    (("stages", 0, "kernel"), [3], "stages[0]: unknown key 'kernel'; did you mean 'kernels'"),
     (("stages",), [], "'stages' must be a list of 1 to 100 stages"),
     (("stages",), 3, "'stages' must be a list"),
     (("stages", 2), [8], "stages[2] must be a mapping; got list"),
@@ -232,7 +232,7 @@ _WRONG = [
     (("stages", 0, "activation"), "gelu", "stages[0]: activation is 'gelu'; choose from"),
     (("stages", 0, "tied"), 1, "stages[0]: tied is 1; it takes true or false"),
     (("style",), "mobile", "style must be a mapping; got str"),
-    (("style",), {"skip": "equal"}, "style: unknown key 'skip'; nearest is 'skips'"),
+    (("style",), {"skip": "equal"}, "style: unknown key 'skip'; did you mean 'skips'"),
     (("style",), {"skips": ["equal"]}, "style: skips is ['equal']; choose from"),
     (("style",), {"epsilon": 0}, "style: epsilon is 0; it takes a number above 0"),
     (("style",), {"epsilon": "1e-5"}, "style: epsilon is '1e-5'; it takes a number above 0"),

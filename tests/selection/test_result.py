@@ -289,7 +289,10 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
         ({"mflops": 19.0}, r"mflops=19 is outside what was searched: from 20 to 50 M"),
         ({"mflops": 51.0}, r"mflops=51 is outside what was searched: from 20 to 50 M"),
         ({"ms": 3.5}, r"ms=3.5 is outside what was searched: from 1 to 3 ms"),
-        ({"params_m": 1.0}, r"no objective 'params_m'; choose from \['mflops', 'ms'\]"),
+        (
+            {"params_m": 1.0},
+            r"objective in this search is 'params_m'; choose from \['mflops', 'ms'\]",
+        ),
         ({"mflops": 20.0, "ms": 1.0}, "no candidate of the search is within budget mflops_20_ms_1"),
     ],
 )

@@ -143,7 +143,7 @@ def test_a_measure_prints_a_table_and_writes_json(
 def test_an_unknown_measure_exits_2_and_names_the_known_ones() -> None:
     done = _benchmark("speed")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: no measure 'speed'; choose from ")
+    assert done.stderr.startswith("error: measure is 'speed'; choose from ")
     assert done.stderr.count("\n") == 1
     assert all(name in done.stderr for name in (*MEASURES, "all"))
 

@@ -98,7 +98,7 @@ def test_the_export_of_another_run_and_unknown_formats_are_refused(
     error = _run(forks, "convert", model_dir=run_dir, export_dir=tmp_path, code=2)
     assert "now holds another checkpoint" in error
     flags = {"model_dir": run_dir, "export_dir": version_dir, "formats": "int4"}
-    assert "formats ['int4']: choose from" in _run(forks, "convert", code=2, **flags)
+    assert "format is 'int4'; choose from" in _run(forks, "convert", code=2, **flags)
     flags["formats"] = ""
     assert "no format is given: choose from" in _run(forks, "convert", code=2, **flags)
     assert "give one folder" in _run(forks, "verify_export", code=2)

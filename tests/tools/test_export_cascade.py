@@ -92,7 +92,7 @@ def test_a_child_is_not_asked_twice(
         ({"cascade": "child_9:0.5,child_0.08"}, "no child 'child_9' in the search; it has child_"),
         ({"cascade": "child_0.02,child_0.08"}, "write child_1:0.8,child_4"),
         ({"mean_cost": 0.001}, "mean cost 0.001: the cheapest child alone takes 0.0"),
-        ({"objective": "litert_ms"}, "objective 'litert_ms': the search knows mflops"),
+        ({"objective": "litert_ms"}, "objective is 'litert_ms'; choose from ['mflops'"),
         ({"accuracy": 1.5}, "accuracy 1.5: give a fraction above 0, up to 1"),
         (
             {"accuracy": 0.9, "mean_cost": 1},

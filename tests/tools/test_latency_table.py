@@ -67,7 +67,7 @@ def test_a_table_is_measured_completed_and_kept(forks: Forks, tmp_path: pathlib.
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"resolutions": "8,9"}, "resolutions: 'countable' has no [9]; choose from [8, 10]"),
+        ({"resolutions": "8,9"}, "a resolution of 'countable' is 9; choose from [8, 10]"),
         ({"search_space": "nowhere"}, "search space 'nowhere' is neither a preset nor a file"),
         ({"output": "/proc/nowhere/table.json"}, "/proc/nowhere is not a writable folder"),
         ({"threads": 2}, "is of 'another device', this is 'LiteRT "),

@@ -157,7 +157,7 @@ def test_the_file_that_ships_chooses_among_the_best_children(
 
 @pytest.mark.parametrize(
     ("rerank", "words"),
-    [("int8", "as in int8:8"), ("onnx:4", "the format 'onnx'; choose from ['float32'")],
+    [("int8", "as in int8:8"), ("onnx:4", "rerank's format is 'onnx'; choose from ['float32'")],
 )
 def test_files_that_cannot_be_compared_are_refused(
     forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path, rerank: str, words: str
@@ -172,7 +172,7 @@ def test_files_that_cannot_be_compared_are_refused(
     [
         ({"budgets_mflops": 0.05, "rerank": "int8:2"}, "search again in its folder with"),
         ({"budgets_mflops": 90}, "outside what was searched"),
-        ({"budget": "litert_ms=1"}, "no objective 'litert_ms'"),
+        ({"budget": "litert_ms=1"}, "objective in this search is 'litert_ms'"),
         (
             {"budgets_mflops": 0.05, "model_dir": "runs/a"},
             "give exactly one of --model_dir and --se",
@@ -242,7 +242,7 @@ def test_a_selection_never_replaces_its_search(forks: Forks, search_dir: pathlib
     [
         ("task.selection.strategy=greedy", "task.selection.strategy is 'greedy'; choose from"),
         ("task.selection.strategy=random", "set task.selection.evaluations"),
-        ("task.selection.sead=1", "nearest is 'task.selection.seed'"),
+        ("task.selection.sead=1", "did you mean 'seed'"),
         ("task.model.execution=mask", "follows its run in all but task.selection"),
         ("task.selection.ranking_split='test[:100]'", "have images in common (100)"),
         ("task.selection.reporting_split='train[1100:1200]'", "(100); an accuracy on images of"),

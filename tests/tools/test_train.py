@@ -17,8 +17,8 @@ DIGITS = "experiments/digits.yaml"
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ("--experiment=bignas_big", "unknown experiment 'bignas_big'; choose from"),
-        ("--params_override=task.sandwitch.biggest=true", "nearest is 'task.sandwich'"),
+        ("--experiment=bignas_big", "experiment is 'bignas_big'; choose from"),
+        ("--params_override=task.sandwitch.biggest=true", "did you mean 'sandwich'"),
         ("--params_override=task.selection.ranking_split='test[:9]'", "images in common (9)"),
         ("--params_override=runtime.num_gpus=1000", "num_gpus is 1000; TensorFlow finds "),
         (

@@ -59,10 +59,10 @@ def main(argv: Sequence[str]) -> None:
 
 def _versions() -> dict[str, pathlib.Path]:
     """Children by their names and cascades by their folders, in the order of their cost."""
-    latest = {
-        path.parent: path for path in sorted(pathlib.Path(_FAMILY_DIR.value).glob("*/[0-9]*"))
-    }
-    family = {folder.name: path for folder, path in latest.items()}
+    from bignas_tf.exports import versions
+
+    folders = [path for path in pathlib.Path(_FAMILY_DIR.value).glob("*") if versions.numbers(path)]
+    family = {folder.name: folder / str(versions.numbers(folder)[-1]) for folder in folders}
     if not family:
         raise bignas.UsageError(f"{_FAMILY_DIR.value} holds no exported family")
     cascades = {f"cascade {folder}": pathlib.Path(folder) for folder in _CASCADE_DIRS.value}
@@ -72,9 +72,10 @@ def _versions() -> dict[str, pathlib.Path]:
 
 def _described(name: str, version: pathlib.Path) -> dict[str, Any]:
     from bignas_tf import files
+    from bignas_tf.exports import versions
 
-    cascade = version / "cascade.json"
-    card = files.read_json(cascade if cascade.exists() else version / "child.json")
+    cascade = version / versions.CASCADE_FILE
+    card = files.read_json(cascade if cascade.exists() else version / versions.CHILD_FILE)
     accuracy = bignas.Accuracy.from_json(card["accuracy"])
     sizes = [path.stat().st_size for path in version.rglob("*") if path.is_file()]
     return {
@@ -107,7 +108,9 @@ def _load_times(versions: Mapping[str, pathlib.Path]) -> dict[str, float]:
     """Milliseconds to load each cascade, and all children."""
     import tensorflow as tf
 
-    children = [path for path in versions.values() if not (path / "cascade.json").exists()]
+    from bignas_tf.exports.versions import CASCADE_FILE
+
+    children = [path for path in versions.values() if not (path / CASCADE_FILE).exists()]
 
     def load(folders: Sequence[pathlib.Path]) -> None:
         for folder in folders:

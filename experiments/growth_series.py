@@ -38,6 +38,7 @@ class Series:
       measured: what was timed.
       values: of the factor, ascending.
       work: done at each value, in `work_unit`.
+      work_unit: such as "multiply-adds".
       samples: seconds, [values][repeats].
     """
 

@@ -152,7 +152,7 @@ def score(
 
 
 def intake_of(run: Run, task: BigNASConfig) -> Intake:
-    """What becomes of a request's images before a child of the run sees them."""
+    """How the images of a request become patches for children of the run."""
     centre = decode.evaluation_centre(task.train_data.crop)
     return Intake(run.space.base_resolution, run.supernet.input_channels, centre)
 

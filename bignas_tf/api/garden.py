@@ -267,7 +267,7 @@ def _sides(model: hyperparams.Config) -> tuple[int | None, int | None]:
 def _checkpoint(model_dir: str) -> str:
     found = listing.latest(model_dir)
     if found is None:
-        raise errors.UsageError(f"{model_dir} holds no checkpoint; train first")
+        raise listing.no_checkpoint(model_dir)
     return found
 
 

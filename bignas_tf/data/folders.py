@@ -257,7 +257,7 @@ def _check(
     if len(counts) < 2:
         raise errors.UsageError(
             f"{root} has one class, {next(iter(counts))!r}; at least two are needed: add a folder "
-            f"with images of what it is to be told apart from, as in {_LAYOUTS}"
+            f"with images of something to distinguish it from, as in {_LAYOUTS}"
         )
     splits = [split for split, classes in by_split.items() if any(classes.values())]
     alone = sorted(name for name, each in counts.items() if sum(map(bool, each.values())) == 1)

@@ -66,7 +66,7 @@ class ServableCascade:
 
     @property
     def intake(self) -> Intake:
-        """What becomes of images before a child sees them."""
+        """How the images of a request become patches."""
         return Intake(self.patches.shape[1], self.patches.shape[3], self.centre)
 
     @property

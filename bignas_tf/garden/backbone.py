@@ -103,8 +103,8 @@ def _as_trained(images: tf.Tensor, config: BignasChild, channels: int) -> tf.Ten
     mean, stddev = np.array(config.mean), np.array(config.stddev)
     if not (np.isfinite(mean).all() and np.isfinite(stddev).all() and (stddev > 0).all()):
         raise errors.UsageError(
-            f"mean is {config.mean} and stddev {config.stddev}; they are finite, and a stddev is "
-            "above 0"
+            f"mean is {config.mean} and stddev {config.stddev}; both must be finite, and "
+            "every stddev above 0"
         )
     scale, offset = stddev / _HALF_RANGE, (mean - _HALF_RANGE) / _HALF_RANGE
     x = layers.Rescaling(scale.tolist(), offset.tolist(), name="as_trained")(images)

@@ -17,7 +17,7 @@ from bignas_tf.selection.spread import Batches, Chunks, OneByOne, Room, Spread
 
 
 class Evaluator:
-    """Runs children of the shared weights, which it never changes, as dynamic slices.
+    """Calibrates and scores children of a supernet, whose weights it never changes.
 
     All replicas of the supernet's strategy run the same child, each on batches of its own.
     Masks (for TPUs) need static shapes: there each resolution has traces of its own.

@@ -73,7 +73,9 @@ class SearchResult:
             if each.budget == wanted:
                 return each
         known = ", ".join(map(str, self.budgets))
-        raise errors.UsageError(f"no child was selected for {wanted}, but for {known}")
+        raise errors.UsageError(
+            f"no child was selected for {wanted}; there are children for {known}"
+        )
 
     @property
     def strategy(self) -> str:

@@ -52,7 +52,7 @@ class Search:
       selection: what it sees and tries.
       source: what the weights are, the plain form of `Source`; a journal of others is refused.
       objectives: what budgets may limit; each candidate's costs.
-      evaluator: of this supernet, for these images and this calibration; None to build one.
+      evaluator: of this supernet, for these images and this calibration.
       changes: the fields of `data` that are not the run's own, for the result.
 
     Raises:

@@ -40,7 +40,7 @@ class Chunk(NamedTuple):
 
 
 class Room:
-    """Bytes on each device that several `Spread`s together may keep.
+    """The bytes that several `Spread`s may together keep on each device.
 
     Args:
       size: how many.

@@ -114,7 +114,7 @@ def load_run(model_dir: str) -> Run:
         model_dir, lambda checkpoint: _load(model_dir, config, space, checkpoint)
     )
     if run is None:
-        raise errors.UsageError(f"{model_dir} holds no checkpoint; train first")
+        raise listing.no_checkpoint(model_dir)
     return run
 
 

@@ -141,6 +141,10 @@ class BigNASConfig(cfg.TaskConfig):
       images_at_once: of a replica's batch, which a step computes in parts of that many, one after
         another, where the device cannot hold the activations of all; 0 for the whole batch. See
         `accumulation` (ours).
+      seed: of the first weights, the random children and dropout. That of the order of the images
+        is `train_data.seed`.
+
+    The other fields are groups, which have descriptions of their own.
     """
 
     model: SupernetConfig = dataclasses.field(default_factory=SupernetConfig)

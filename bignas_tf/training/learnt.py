@@ -24,7 +24,7 @@ def forget(model_dir: str) -> None:
 
 
 def read(model_dir: str) -> BySplit | None:
-    """What every split had; None of a run that did not keep it, such as an imported one.
+    """What every split had; None of a run that has no such record, such as an imported one.
 
     Raises:
       UsageError: its file is damaged.

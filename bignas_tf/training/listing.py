@@ -39,6 +39,11 @@ def latest(model_dir: str) -> str | None:
     return checkpoint
 
 
+def no_checkpoint(model_dir: str) -> errors.UsageError:
+    """The error to raise of a run that has saved nothing yet."""
+    return errors.UsageError(f"{model_dir} holds no checkpoint; train first")
+
+
 def read_latest(model_dir: str, read: Callable[[str], T]) -> T | None:
     """Reads the latest checkpoint of a run that may be training.
 

@@ -74,7 +74,7 @@ def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
         if isinstance(value, float):
             require(math.isfinite(value), field, value, "a finite number")
         if name in _RATES and value is not None:
-            require(_is_between(value, 0.0, math.inf), field, value, "a number above 0")
+            require(_is_positive(value, math.inf), field, value, "a number above 0")
         if name in ("initial_mean_square", "warmup_learning_rate"):
             require(value >= 0.0, field, value, "0 or more")
         if name in _SHARES:
@@ -132,7 +132,7 @@ def _check_length(trainer: cfg.TrainerConfig) -> None:
     if getattr(schedule, schedules.LENGTHS[choices.type]) != 0:
         return
     if choices.type == "constant_ending" and not (
-        schedule.floor > 0.0 and _is_between(schedule.decay_rate, 0.0, 1.0)
+        schedule.floor > 0.0 and _is_positive(schedule.decay_rate, 1.0)
     ):
         raise errors.UsageError(
             f"{where}.decay_steps is 0, so that the rate reaches its floor in the last step; that "
@@ -157,5 +157,5 @@ def _check_average(config: optimization.EMAConfig) -> None:
         )
 
 
-def _is_between(value: Any, above: float, below: float) -> bool:
-    return plain.is_number(value) and above < value < below
+def _is_positive(value: Any, below: float) -> bool:
+    return plain.is_number(value) and 0.0 < value < below

@@ -160,7 +160,7 @@ def _build(
             learnt.forget(model_dir)
             origin.replace(model_dir, start.run.origin if start else None)
         run_files.describe(config, space, model_dir)
-        # What a run has learnt from that did not keep it is not known by one more start.
+        # One more start does not tell what a run without a record has learnt from.
         if step == 0 or learnt.read(model_dir) is not None:
             learnt.save(model_dir, config.task.train_data)
     return trainer
@@ -250,7 +250,7 @@ def _loops(
 
 
 @contextlib.contextmanager
-def _exhaustion_explained(model_dir: str, chief: bool = True) -> Iterator[None]:
+def _exhaustion_explained(model_dir: str, chief: bool) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:

@@ -105,7 +105,7 @@ def test_channels_that_do_not_fit_are_refused(colour: stored.Stored, grey: store
 def test_a_normalisation_that_divides_by_nothing_is_refused(
     colour: stored.Stored, stddev: list[float]
 ) -> None:
-    with pytest.raises(errors.UsageError, match="a stddev is above 0"):
+    with pytest.raises(errors.UsageError, match="every stddev above 0"):
         _build(colour, stddev=stddev)
 
 

@@ -257,7 +257,9 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     again = selecting.select_again(result.read(folder), wanted)
     known, cheap, fast = again.selected
     assert [again.child(each) for each in ("mflops=50", wanted[1], "ms=1")] == [known, cheap, fast]
-    with pytest.raises(errors.UsageError, match=r"selected for mflops=30, but for mflops=50, "):
+    with pytest.raises(
+        errors.UsageError, match=r"selected for mflops=30; there are children for mflops=50, "
+    ):
         again.child("mflops=30")
     with pytest.raises(errors.UsageError, match=r"^budget 30: write it as in 'mflops=4'$"):
         again.child(30)  # type: ignore[arg-type]

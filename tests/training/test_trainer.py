@@ -301,7 +301,7 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
 def test_a_lack_of_memory_is_told_with_its_mend(
     tmp_path: pathlib.Path, error: tf.errors.OpError
 ) -> None:
-    explained = trainer._exhaustion_explained(str(tmp_path))
+    explained = trainer._exhaustion_explained(str(tmp_path), chief=True)
     mend = r"ran out: .*\(task.images_at_once\); no checkpoint"
     with (
         pytest.raises(errors.RunError, match=mend),
@@ -338,20 +338,20 @@ def test_a_first_checkpoint_without_room_is_not_taken_for_one(tmp_path: pathlib.
     full = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
     with (
         pytest.raises(errors.RunError, match="the same command starts from the beginning"),
-        trainer._exhaustion_explained(str(tmp_path)),
+        trainer._exhaustion_explained(str(tmp_path), chief=True),
     ):
         raise full
     assert listing.latest(str(tmp_path)) is None
     # Beside a list all stay, whatever is in it.
     torn.write_bytes(b"whole")
     (tmp_path / "checkpoint").touch()
-    with pytest.raises(errors.RunError), trainer._exhaustion_explained(str(tmp_path)):
+    with pytest.raises(errors.RunError), trainer._exhaustion_explained(str(tmp_path), chief=True):
         raise full
     assert torn.exists()
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt-1"\n')
     with (
         pytest.raises(errors.RunError, match="ckpt-1, from which the same command resumes"),
-        trainer._exhaustion_explained(str(tmp_path)),
+        trainer._exhaustion_explained(str(tmp_path), chief=True),
     ):
         raise full
     assert torn.exists()

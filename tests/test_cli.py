@@ -13,6 +13,7 @@ import pytest
 
 import bignas_tf
 from bignas_tf import commands
+from tests import tool_flags
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = sorted(
@@ -187,6 +188,8 @@ def test_help_names_the_flags(tool: str) -> None:
     code = done.returncode
     assert code == 0
     assert f"tools.{tool}" in done.stdout or f"{tool.rpartition('.')[2]}.py" in done.stdout
+    shown = set(re.findall(r"^  --(?:\[no\])?(\w+):", done.stdout, re.MULTILINE))
+    assert tool_flags.defined(tool) <= shown
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "absl" in imported
     early = imported & {"tensorflow", "tf_keras", "official"}

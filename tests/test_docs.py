@@ -12,6 +12,7 @@ import pytest
 
 import bignas_tf as bignas
 from bignas_tf import commands
+from tests import tool_flags
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -28,7 +29,6 @@ _SUB_COMMAND = re.compile(r"(?<![\w./-])bignas ([a-z_]+)")
 # A flag stands after its tool, on a line that may be continued, and before the next command.
 _FLAG = re.compile(r"--(?:no)?([a-z_]+)")
 _OF_ABSL = {"help", "version"}
-_DEFINED_BY = ("runs.define_flags", "models.define_run")  # flags that several tools have
 
 
 def _page(path: pathlib.Path) -> str:
@@ -55,19 +55,6 @@ def _tools(path: pathlib.Path) -> Iterator[tuple[str, str]]:
             yield module, line[end:]
 
 
-def _flags(module: str) -> set[str]:
-    """Returns the flags that a tool defines, or has defined, without importing it."""
-    tree = ast.parse((ROOT / "tools" / f"{module.replace('.', '/')}.py").read_text())
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in _DEFINED_BY:
-            names |= _flags(ast.unparse(node.func).partition(".")[0])
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
-            assert isinstance(node.args[0], ast.Constant)
-            names.add(str(node.args[0].value))
-    return names
-
-
 @pytest.mark.parametrize("page", PAGES, ids=_page)
 def test_links_between_pages_lead_somewhere(page: pathlib.Path) -> None:
     for target, anchor in _LINK.findall(page.read_text(encoding="utf-8")):
@@ -88,7 +75,7 @@ def test_tools_and_their_flags_exist(page: pathlib.Path) -> None:
     modules = set(map(commands.module, commands.NAMES))
     for module, rest in _tools(page):
         assert module in modules
-        unknown = set(_FLAG.findall(rest)) - _flags(module) - _OF_ABSL
+        unknown = set(_FLAG.findall(rest)) - tool_flags.defined(module) - _OF_ABSL
         assert not unknown, f"{module}: {unknown}"
 
 

@@ -16,21 +16,12 @@ import bignas_tf as bignas
 from . import models
 from .cli import launch
 
-flags.DEFINE_string(
-    "search_space", "bignas_imagenet", "A preset, or the YAML file of a search space."
-)
-models.define_run()
+models.define_flags(search_space="bignas_imagenet")
 _ARCHITECTURE = flags.DEFINE_string(
     "architecture",
     None,
     "JSON file of the child to count, 'smallest', 'biggest' or a published name.",
     required=True,
-)
-flags.DEFINE_integer(
-    "num_classes", None, "Outputs of the classifier; the run's, or 1000.", lower_bound=1
-)
-flags.DEFINE_integer(
-    "input_channels", None, "Channels of the images; the run's, or 3.", lower_bound=1
 )
 
 

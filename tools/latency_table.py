@@ -21,16 +21,9 @@ import bignas_tf as bignas
 from . import models
 from .cli import launch
 
-flags.DEFINE_string("search_space", "bignas_small", "A preset, or the YAML file of a search space.")
-models.define_run()
+models.define_flags(search_space="bignas_small")
 _RESOLUTIONS = flags.DEFINE_list("resolutions", [], "Input sides; all of the space by default.")
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of LiteRT.", lower_bound=1)
-flags.DEFINE_integer(
-    "num_classes", None, "Outputs of the classifier; the run's, or 1000.", lower_bound=1
-)
-flags.DEFINE_integer(
-    "input_channels", None, "Channels of the images; the run's, or 3.", lower_bound=1
-)
 _CHILDREN = flags.DEFINE_integer(
     "children", 12, "Random children measured whole, to compare the sums with.", lower_bound=2
 )

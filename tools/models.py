@@ -8,11 +8,27 @@ import bignas_tf as bignas
 
 from . import cli, runs
 
+flags.disclaim_key_flags()  # they are the tool's own, and `--help` of the tool shows them
 
-def define_run() -> None:
-    """Defines --model_dir."""
-    what = "Folder of a run, which sets space, classes and channels."
-    flags.DEFINE_string("model_dir", None, what)
+
+def define_flags(search_space: str) -> None:
+    """Defines --search_space, --model_dir, --num_classes and --input_channels.
+
+    Args:
+      search_space: the default of that flag.
+    """
+    flags.DEFINE_string(
+        "search_space", search_space, "A preset, or the YAML file of a search space."
+    )
+    flags.DEFINE_string(
+        "model_dir", None, "Folder of a run, which sets space, classes and channels."
+    )
+    flags.DEFINE_integer(
+        "num_classes", None, "Outputs of the classifier; the run's, or 1000.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "input_channels", None, "Channels of the images; the run's, or 3.", lower_bound=1
+    )
     cli.when_read(runs.check_folder)
 
 

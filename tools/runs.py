@@ -14,6 +14,7 @@ from . import cli
 if TYPE_CHECKING:
     import tensorflow as tf
 
+flags.disclaim_key_flags()  # they are the tool's own, and `--help` of the tool shows them
 _DATA_DIR = (
     "Where the run's images are, if not where they were: their folder, a pattern of TFRecords, or "
     "TFDS' data_dir."

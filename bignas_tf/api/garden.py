@@ -9,22 +9,18 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
-import yaml
 from official.core import base_task, task_factory, train_lib, train_utils
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
-from bignas_tf import console, errors, files, plots, run_folder, strict_yaml
-from bignas_tf.api import arguments, devices, runs
+from bignas_tf import console, errors, files, plots, workers
+from bignas_tf.api import arguments, devices, garden_run, runs
 from bignas_tf.console import Show
-from bignas_tf.exports import saved_model, serving_configs, trainable, versions
-from bignas_tf.plain import Value
-from bignas_tf.training import checkpoints, listing, parsing, writer
+from bignas_tf.exports import saved_model, serving_configs, trainable
+from bignas_tf.training import checkpoints, listing, parsing, resuming, writer
 
 MODES = ("train", "train_and_eval", "eval")
 INPUTS = ("image_tensor", "image_bytes")
-BACKBONE_FILE = "backbone.json"
-_AVERAGES = "ema_checkpoints"  # where the Model Garden saves averages of the weights
 
 
 def configure_garden(
@@ -73,28 +69,34 @@ def train_garden(
       config: from `configure_garden`.
       model_dir: folder of checkpoints, summaries and `params.yaml`; a run that is there continues.
       mode: "train", "train_and_eval" or "eval".
-      show: takes a line if the folder cannot be locked; None for silence. The Garden's loop prints
-        by itself.
+      show: takes lines: what differs from the run so far, and whether the folder cannot be locked;
+        None for silence. The Garden's loop prints by itself.
 
     Returns:
       The metrics of the validation images at the end, by the Garden's names; none for "train".
 
     Raises:
-      UsageError: an unknown mode, no images, a backbone that does not fit, nothing to evaluate, or
-        another training in the folder.
+      UsageError: an unknown mode, no images, a backbone that does not fit, nothing to evaluate,
+        another training in the folder, or a run there of another model or beyond these steps.
     """
     errors.require_one_of("mode", mode, MODES)
     model_dir, task = os.fspath(model_dir), config.task
     if mode != "train":
         _check_images(task.validation_data, "task.validation_data")
     if mode == "eval":
-        _checkpoint(model_dir)
+        garden_run.require_checkpoint(model_dir)
     else:
         _check_images(task.train_data, "task.train_data")
     files.make_folder(model_dir)
     strategy = devices.training_strategy(config)
-    with writer.sole(model_dir, strategy, console.or_silent(show)):
-        listing.latest(model_dir)  # an error if the list is lost: the Garden would begin anew
+    show = console.or_silent(show)
+    with writer.sole(model_dir, strategy, show):
+        if listing.latest(model_dir):
+            for line in garden_run.check(model_dir, config):
+                show(line)
+            if mode != "eval":
+                step = checkpoints.latest_step(model_dir)
+                resuming.check_length(step, config.trainer.train_steps, model_dir)
         return _run(config, model_dir, mode, strategy)
 
 
@@ -108,8 +110,8 @@ def export_garden(
     """Exports a trained detector or segmenter by the Garden's own exporter.
 
     It appears only once TensorFlow's C++ session loader, which servers use, has answered with it.
-    Its `backbone.json` is the card of the child whose weights it started from, with their licence,
-    as the training's `params.yaml` names it.
+    Its `backbone.json` is the card of the child whose weights the training started from, with their
+    licence.
 
     Args:
       config: what it was trained with.
@@ -122,29 +124,29 @@ def export_garden(
       The version's folder.
 
     Raises:
-      UsageError: an unknown input, no checkpoint, no averages, images of no fixed size, a child
-        that is gone, or a folder that cannot be written.
+      UsageError: an unknown input, no checkpoint, no averages, the configuration of another model,
+        images of no fixed size, a child that is gone, or a folder that cannot be written.
       RunError: there is no room, or the export does not load or answer.
     """
     from bignas_tf.garden import gate
 
     errors.require_one_of("input_type", input_type, INPUTS)
-    _checkpoint(os.fspath(model_dir))
+    model_dir = os.fspath(model_dir)
+    garden_run.require_checkpoint(model_dir)
     height, width = _sides(config.task.model)
     if height is None or width is None:
         raise errors.UsageError("an export needs a height and a width in task.model.input_size")
-    trained = _trained(os.fspath(model_dir))
-    card = _card(trained, config.task.model.backbone.get())
-    weights_dir = _weights_dir(trained, os.fspath(model_dir))
+    garden_run.check(model_dir, config)
+    weights_dir = garden_run.weights_dir(model_dir)
 
     def publish(checkpoint: str) -> pathlib.Path:
         def write(folder: pathlib.Path) -> None:
             with checkpoints.restoring(weights_dir):
                 gate.check_weights(checkpoint)
                 _write(config, checkpoint, folder, input_type)
+            gate.check_taken_over(checkpoint, folder)
             gate.check(folder, height, width, encoded=input_type == "image_bytes")
-            if card is not None:
-                files.write_json(folder / BACKBONE_FILE, card)
+            garden_run.copy_card(model_dir, folder)
 
         (version,) = saved_model.publish(
             [(serving_configs.ONLY_MODEL, write)], os.fspath(output_dir)
@@ -177,38 +179,6 @@ def _write(
     )
 
 
-def _trained(model_dir: str) -> Value:
-    """What a training wrote down of its configuration."""
-    path = os.path.join(model_dir, run_folder.PARAMS_FILE)
-    try:
-        return Value(strict_yaml.load(files.read_text(path)), path)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise errors.UsageError(f"{path} is damaged: {errors.one_line(error)}") from error
-
-
-def _card(trained: Value, now: hyperparams.Config) -> Mapping[str, Any] | None:
-    """The card of the child that a training started from: whose weights, and their licence.
-
-    Args:
-      trained: the training's configuration.
-      now: the backbone that is exported, which says where the child is if it has moved.
-    """
-    backbone = trained["task"]["model"]["backbone"]
-    chosen = backbone[backbone["type"].text()].fields()
-    if "export_dir" not in chosen or not chosen["pretrained"].content:
-        return None
-    folder = chosen["export_dir"].text()
-    if not os.path.isdir(folder):
-        folder = getattr(now, "export_dir", folder)
-    return dict(files.read_json(os.path.join(folder, versions.CHILD_FILE)))
-
-
-def _weights_dir(trained: Value, model_dir: str) -> str:
-    """Where the weights are whose metrics the Garden reports: averages, if it keeps any."""
-    averages = trained["trainer"]["optimizer_config"]["ema"].content is not None
-    return os.path.join(model_dir, _AVERAGES) if averages else model_dir
-
-
 def _run(
     config: cfg.ExperimentConfig, model_dir: str, mode: str, strategy: tf.distribute.Strategy
 ) -> dict[str, float]:
@@ -219,16 +189,20 @@ def _run(
             task = task_factory.get_task(config.task, logging_dir=model_dir)
             model = _built(task, config.task.model)
         task.build_model = lambda: model
+        new = not listing.latest(model_dir)
+        with checkpoints.restoring(model_dir):
+            runner = train_lib.OrbitExperimentRunner(
+                distribution_strategy=strategy,
+                task=task,
+                mode=mode,
+                params=config,
+                model_dir=model_dir,
+                eval_actions=[metrics.update],
+            )
+        if new and workers.is_chief(strategy):
+            garden_run.begin(model_dir, config.task.model.backbone.get())
         if mode != "eval":
             train_utils.serialize_config(config, model_dir)
-        runner = train_lib.OrbitExperimentRunner(
-            distribution_strategy=strategy,
-            task=task,
-            mode=mode,
-            params=config,
-            model_dir=model_dir,
-            eval_actions=[metrics.update],
-        )
         runner.run()
         if mode == "train_and_eval" and not metrics:  # every step was there already
             with strategy.scope():  # where averages can take the place of the weights
@@ -262,13 +236,6 @@ def _sides(model: hyperparams.Config) -> tuple[int | None, int | None]:
         )
     height, width, _ = model.input_size
     return height, width
-
-
-def _checkpoint(model_dir: str) -> str:
-    found = listing.latest(model_dir)
-    if found is None:
-        raise listing.no_checkpoint(model_dir)
-    return found
 
 
 def _check_images(data: cfg.DataConfig, field: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -23,10 +24,38 @@ def check_weights(checkpoint: str) -> None:
     Raises:
       RunError: names the first.
     """
+    for name, value in _weights(checkpoint):
+        if not np.isfinite(value).all():
+            raise errors.RunError(f"{checkpoint} has a weight that is not finite: {name}")
+
+
+def check_taken_over(checkpoint: str, folder: pathlib.Path) -> None:
+    """Refuses an export with weights that the checkpoint does not have.
+
+    The Garden's exporter leaves the layers that a checkpoint lacks with their first, random weights
+    and says nothing. Names differ between the two, so values are compared.
+
+    Args:
+      checkpoint: path without suffix.
+      folder: holds variables/.
+
+    Raises:
+      RunError: names the first of them.
+    """
+    known = {(value.shape, value.tobytes()) for _, value in _weights(checkpoint)}
+    for name, value in _weights(str(folder / "variables" / "variables")):
+        if (value.shape, value.tobytes()) not in known:
+            raise errors.RunError(
+                f"{checkpoint} lacks a weight of the exported model, {name}: give the "
+                "configuration that it was trained with"
+            )
+
+
+def _weights(checkpoint: str) -> Iterator[tuple[str, np.ndarray]]:
     reader = tf.train.load_checkpoint(checkpoint)
     for name, dtype in reader.get_variable_to_dtype_map().items():
-        if dtype.is_floating and not np.isfinite(reader.get_tensor(name)).all():
-            raise errors.RunError(f"{checkpoint} has a weight that is not finite: {name}")
+        if dtype.is_floating:
+            yield name, reader.get_tensor(name)
 
 
 def check(folder: pathlib.Path, height: int, width: int, encoded: bool) -> None:

@@ -54,6 +54,19 @@ def check(checkpoint: str, config: cfg.ExperimentConfig, space: SearchSpace) -> 
     return [f"resuming from {checkpoint}", *changes(os.path.dirname(checkpoint), config)]
 
 
+def check_length(step: int, steps: int, model_dir: str) -> None:
+    """Refuses a training that would end before the step that its run has reached.
+
+    Raises:
+      UsageError: `step` is beyond `steps`.
+    """
+    if step > steps:
+        raise errors.UsageError(
+            f"trainer.train_steps is {steps}, but the run in {model_dir} is at step {step}; give "
+            "that number or more, or another model_dir"
+        )
+
+
 def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
     """Compares a configuration with the one that a run was last trained with.
 

@@ -131,11 +131,7 @@ def _build(
     notes = resuming.check(checkpoint, config, space) if checkpoint else []
     step = checkpoints.latest_step(model_dir)
     _check_shared(step, model_dir, strategy)
-    if step > config.trainer.train_steps:
-        raise errors.UsageError(
-            f"trainer.train_steps is {config.trainer.train_steps}, but the run in {model_dir} is "
-            f"at step {step}; give that number or more, or another model_dir"
-        )
+    resuming.check_length(step, config.trainer.train_steps, model_dir)
     fresh = config.task.init_checkpoint and not checkpoint
     start = initial_weights.start(config.task, space, strategy) if fresh else None
     ignored = sources.ignored_files(config.task.train_data)

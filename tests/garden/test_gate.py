@@ -52,6 +52,17 @@ def test_what_has_lost_its_variables_fails(tmp_path: pathlib.Path) -> None:
         gate.check(folder, SIDE, SIDE, encoded=True)
 
 
+def test_weights_that_the_checkpoint_lacks_are_random_ones(tmp_path: pathlib.Path) -> None:
+    folder = _saved(tmp_path / "1", 255.0)
+    same, other = (
+        tf.train.Checkpoint(weight=tf.Variable(value)).save(str(tmp_path / f"{value}"))
+        for value in (255.0, 254.0)
+    )
+    gate.check_taken_over(same, folder)
+    with pytest.raises(errors.RunError, match="lacks a weight of the exported model, divisor/"):
+        gate.check_taken_over(other, folder)
+
+
 @pytest.mark.parametrize("weight", [1.0, float("nan")])
 def test_weights_are_finite(tmp_path: pathlib.Path, weight: float) -> None:
     path = tf.train.Checkpoint(kernel=tf.Variable([weight])).save(str(tmp_path / "ckpt"))

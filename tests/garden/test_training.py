@@ -77,6 +77,17 @@ def test_a_segmenter_on_a_child_is_trained_exported_and_served(
     written = [tmp_path / "run" / "params.yaml"]
     again = bignas.configure_garden("semantic_segmentation_bignas", written)
     assert again.task.model.as_dict() == config.task.model.as_dict()
+    described = written[0].read_text()
+    for change, words in (
+        ("task.model.head.num_filters=6", "head.num_filters was 4 in the run in .* and is now 6"),
+        ("trainer.train_steps=0", "train_steps is 0, but the run in .* is at step 1"),
+    ):
+        with pytest.raises(errors.UsageError, match=words):
+            bignas.train_garden(_segmenter(child, tmp_path, AVERAGED, change), tmp_path / "run")
+    assert written[0].read_text() == described
+    other = _segmenter(child, tmp_path, AVERAGED, "task.model.head.num_convs=2")
+    with pytest.raises(errors.UsageError, match=r"num_convs was 1 .*, which its weights are not"):
+        bignas.export_garden(other, tmp_path / "run", tmp_path / "served")
     # Whose weights it started from, the training knows best.
     again.task.model.backbone.bignas_child.pretrained = False
     version = bignas.export_garden(again, tmp_path / "run", tmp_path / "served")

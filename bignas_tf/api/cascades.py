@@ -25,6 +25,8 @@ from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
+_OF_THE_WHOLE = ("params_m", "activation_mb")  # what a model has whichever child answers
+
 
 @dataclasses.dataclass(frozen=True)
 class _Chosen:
@@ -133,6 +135,11 @@ def export_cascade(
 
 def _costs(found: SearchResult, objective: str, folder: str | os.PathLike[str]) -> dict[str, float]:
     """What the selected children cost, by the names of their exports, from the cheapest on."""
+    if objective in _OF_THE_WHOLE:
+        raise errors.UsageError(
+            f"objective {objective!r}: a cascade holds all its children, so that images do not "
+            "differ in it; choose multiply-adds or milliseconds"
+        )
     errors.require_one_of("objective", objective, found.objectives)
     if len(_first_names(found)) < 2:
         raise errors.UsageError(

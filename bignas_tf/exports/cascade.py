@@ -186,7 +186,7 @@ def _cascade(children: Sequence[Numbers], thresholds: Sequence[float]) -> Number
         answer[ANSWERED_BY] = tf.zeros(tf.shape(patches)[:1], tf.int32)
         for number, threshold in enumerate(thresholds):
             confidence = tf.reduce_max(answer["probabilities"], -1)
-            waiting = (answer[ANSWERED_BY] == number) & (confidence < threshold)
+            waiting = (answer[ANSWERED_BY] == number) & ~(confidence >= threshold)
             answer = _replaced(answer, patches, tf.where(waiting), number + 1, children[number + 1])
         return answer
 

@@ -93,6 +93,7 @@ def test_a_child_is_not_asked_twice(
         ({"cascade": "child_0.02,child_0.08"}, "write child_1:0.8,child_4"),
         ({"mean_cost": 0.001}, "mean cost 0.001: the cheapest child alone takes 0.0"),
         ({"objective": "litert_ms"}, "objective is 'litert_ms'; choose from ['mflops'"),
+        ({"objective": "params_m"}, "'params_m': a cascade holds all its children"),
         ({"accuracy": 1.5}, "accuracy 1.5: give a fraction above 0, up to 1"),
         (
             {"accuracy": 0.9, "mean_cost": 1},

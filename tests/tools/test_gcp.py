@@ -181,6 +181,7 @@ def test_a_missing_or_unknown_flag_exits_2(name: str) -> None:
         ("create", "--accelerator=v1-8", "--accelerator=v1-8 is unknown"),
         ("create", "--accelerator=v6e-16", "no slices of v6e"),
         ("start", "--accelerator=v3", "--accelerator=v3 is not like v3-8"),
+        ("create", "--accelerator=v3-08", "--accelerator=v3-08 is not like v3-8"),
         ("start", "--model_dir=runs/x", "--model_dir=runs/x would go with the TPU"),
         ("search", "--model_dir=gs://bucket/run", "no budget; give --budgets_mflops or --budget"),
         ("search", "--output_dir=runs/x", "--output_dir=runs/x would go with the TPU"),

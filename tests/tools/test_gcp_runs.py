@@ -22,7 +22,9 @@ from tests.tools.shells import bash, path_with, program
 GCLOUD = """#!/usr/bin/env bash
 printf '%s\\0' "$@" >> calls
 printf '\\n' >> calls
-if [[ $* == *' list '* ]]; then
+if [[ $* == *acceleratorType* ]]; then
+  printf 'tpu2\\tv2-8\\ntpu\\tv3-8\\n'
+elif [[ $* == *' list '* ]]; then
   state=$(head -n 1 states)
   sed -i 1d states
   [[ $state != BROKEN ]] || exit 1
@@ -118,8 +120,9 @@ fi
             ("SUSPENDING", "SUSPENDED", "", "ACCEPTED", "PROVISIONING", "ACTIVE"),
             ["list", "list", "delete", "list", "create", "list", "list", "list"],
         ),
-        (("CREATING", "CREATING", "ACTIVE"), ["list", "list", "list"]),
-        (("ACTIVE", "ACTIVE", "ACTIVE"), ["list", "list", "list"]),
+        # What is there already is asked for its accelerator, too.
+        (("CREATING", "CREATING", "ACTIVE"), ["list", "list", "list", "list"]),
+        (("ACTIVE", "ACTIVE", "ACTIVE"), ["list", "list", "list", "list"]),
     ],
 )
 def test_a_resume_does_what_the_state_asks_for(
@@ -139,7 +142,7 @@ def test_a_resume_does_what_the_state_asks_for(
         (("BROKEN",), ["list"], ""),
         (("", "BROKEN"), ["list", "create", "list"], ""),
         (("", "FAILED"), ["list", "create", "list"], "tpu is FAILED"),
-        (("SUSPENDED", "SUSPENDED"), ["list", "list"], "tpu is SUSPENDED"),
+        (("SUSPENDED", "SUSPENDED"), ["list", "list", "list"], "tpu is SUSPENDED"),
         (("", ""), ["list", "create", "list"], "tpu is gone"),
     ],
 )
@@ -150,3 +153,14 @@ def test_create_stops_where_there_will_be_no_tpu(
     assert done.returncode == 1
     assert named in done.stderr
     assert [call[3] for call in calls] == verbs
+    # Of a request that is not known to be gone, a user must know that it may be granted.
+    left = states[0] == "" and states[-1] == "BROKEN"
+    assert ("tools/gcp/delete.sh --name=tpu --zone=us-east1-d" in done.stderr) == left
+
+
+def test_a_tpu_of_another_kind_is_not_taken(code: pathlib.Path) -> None:
+    done, _ = _ran(code, "create", "--accelerator=v3-32", states=("ACTIVE",))
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        "error: tpu is a v3-8 already; give --accelerator=v3-8, or another --name\n"
+    )

@@ -162,6 +162,11 @@ def test_the_load_test_reports_each_concurrency(
         ("serving.load_test", ["--server=localhost:1"], "no image was given"),
         ("serving.load_test", ["--server=localhost:1", "--concurrencies=0", "a"], "numbers from 1"),
         ("serving.load_test", ["--server=localhost:1", "/nowhere/a.png"], "cannot be read"),
+        (
+            "serving.load_test",
+            ["--server=localhost:1", "--requests=4", "a"],
+            "too few for 8 clients",
+        ),
         ("serving.start", ["--export_dir=/nowhere"], "/nowhere/models.config cannot be read"),
     ],
 )

@@ -15,6 +15,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 accelerator='' spot=false runtime_version=''
 parse_flags accelerator 'spot runtime_version' "$@"
 
+check_accelerator
 case $accelerator in
   v2-* | v3-* | v4-*) image=tpu-ubuntu2204-base ;;
   v5p-*) image=v2-alpha-tpuv5 ;;
@@ -30,15 +31,29 @@ if [[ -z $now ]]; then
   request+=(--runtime-version="${runtime_version:-$image}")
   [[ $spot == false ]] || request+=(--spot)
   tpus queued-resources create "$name" "${request[@]}"
+else
+  there=$(of_request 'tpu.nodeSpec[0].node.acceleratorType')
+  [[ -z $there || $there == "$accelerator" ]] ||
+    fail "$name is a $there already; give --accelerator=$there, or another --name"
 fi
 
+remind() {
+  printf '%s may still be granted, and costs from then on; %s withdraws it\n' "$name" \
+    "tools/gcp/delete.sh $(words --name="$name" --zone="$zone" --project="$project")" >&2
+}
+
+[[ $dry_run == true ]] || trap remind EXIT
 now=$(state)
 while [[ $now != ACTIVE && $dry_run == false ]]; do
   case $now in
     CREATING | ACCEPTED | WAITING_FOR_RESOURCES | PROVISIONING) ;;
-    *) fail "$name is ${now:-gone}; tools/gcp/resume.sh requests it again" 1 ;;
+    *)
+      trap - EXIT
+      fail "$name is ${now:-gone}; tools/gcp/resume.sh requests it again" 1
+      ;;
   esac
   printf '%s: %s\n' "$name" "$now" >&2
   sleep 30
   now=$(state)
 done
+trap - EXIT

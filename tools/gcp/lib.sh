@@ -108,7 +108,7 @@ start_on_host() {
 # check_accelerator: refuses an --accelerator that is not like v3-8.
 # shellcheck disable=SC2154 # the scripts have it
 check_accelerator() {
-  [[ $accelerator =~ ^[a-z0-9]+-[0-9]+$ ]] || fail "--accelerator=$accelerator is not like v3-8"
+  [[ $accelerator =~ ^[a-z0-9]+-[1-9][0-9]*$ ]] || fail "--accelerator=$accelerator is not like v3-8"
 }
 
 # drive_chips: sets `address` to the --tpu of a tool that drives the chips of this --accelerator.
@@ -123,11 +123,16 @@ drive_chips() {
   fi
 }
 
-# The state of the queued resource, such as ACTIVE or SUSPENDED; nothing where there is none.
-state() {
-  local each state
-  tpus queued-resources list --format='value(name.basename(),state.state)' |
-    while IFS=$'\t' read -r each state; do
-      [[ $each != "$name" ]] || printf '%s\n' "$state"
+# of_request FIELD: what gcloud says of the queued resource; nothing where there is none.
+of_request() {
+  local each value
+  tpus queued-resources list --format="value(name.basename(),$1)" |
+    while IFS=$'\t' read -r each value; do
+      [[ $each != "$name" ]] || printf '%s\n' "$value"
     done
+}
+
+# Its state, such as ACTIVE or SUSPENDED.
+state() {
+  of_request state.state
 }

@@ -134,7 +134,9 @@ class GrpcClient:
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
         limits = ("grpc.max_send_message_length", "grpc.max_receive_message_length")
-        self._channel = grpc.insecure_channel(server, [(limit, -1) for limit in limits])
+        options = [*((limit, -1) for limit in limits), ("grpc.use_local_subchannel_pool", 1)]
+        # That pool is this client's own: others to the same server would share its connection.
+        self._channel = grpc.insecure_channel(server, options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._server, self._model, self._timeout_s = server, model, timeout_s
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import queue
 import sys
 import time
 from collections.abc import Sequence
@@ -42,6 +43,11 @@ def main(argv: Sequence[str]) -> None:
     concurrencies = [int(text) if text.isdecimal() else 0 for text in _CONCURRENCIES.value]
     if not concurrencies or min(concurrencies) < 1:
         raise bignas.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")
+    if max(concurrencies) > _REQUESTS.value:
+        raise bignas.UsageError(
+            f"--requests={_REQUESTS.value} are too few for {max(concurrencies)} clients; give at "
+            "least one each, better dozens"
+        )
     images = itertools.cycle(_images(argv[1:]))
     batches = [[next(images) for _ in range(_BATCH.value)] for _ in range(_REQUESTS.value)]
     for concurrency in concurrencies:
@@ -69,15 +75,18 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
     """
     import numpy as np
 
-    shares = [batches[first::concurrency] for first in range(concurrency)]
+    # Whoever is free takes the next one, so that all are busy until the end.
+    waiting: queue.SimpleQueue[Sequence[bytes]] = queue.SimpleQueue()
+    for batch in batches:
+        waiting.put(batch)
     with contextlib.ExitStack() as stack:
         connected = []
-        for _ in shares:
+        for _ in range(concurrency):
             connected.append(stack.enter_context(contextlib.closing(_connect())))
             connected[-1].predict(batches[0])
         pool = stack.enter_context(futures.ThreadPoolExecutor(concurrency))
         began = time.perf_counter()
-        latencies = list(itertools.chain(*pool.map(_send, connected, shares)))
+        latencies = list(itertools.chain(*pool.map(lambda each: _send(each, waiting), connected)))
         seconds = time.perf_counter() - began
     done = [latency for latency in latencies if latency is not None]
     if not done:
@@ -94,10 +103,16 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
     }
 
 
-def _send(client: clients.Client, batches: Sequence[Sequence[bytes]]) -> list[float | None]:
+def _send(
+    client: clients.Client, waiting: queue.SimpleQueue[Sequence[bytes]]
+) -> list[float | None]:
     """Returns the seconds that each answer took; None for a failed request."""
     latencies: list[float | None] = []
-    for batch in batches:
+    while True:
+        try:
+            batch = waiting.get_nowait()
+        except queue.Empty:
+            return latencies
         began = time.perf_counter()
         try:
             client.predict(batch)
@@ -105,7 +120,6 @@ def _send(client: clients.Client, batches: Sequence[Sequence[bytes]]) -> list[fl
             latencies.append(None)
         else:
             latencies.append(time.perf_counter() - began)
-    return latencies
 
 
 if __name__ == "__main__":

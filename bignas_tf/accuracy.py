@@ -25,12 +25,11 @@ class Accuracy:
     def error(self) -> float:
         """The standard error of the fraction, if each image is an independent trial.
 
-        Where all images are right, or none is, the fraction is taken to be what Laplace's rule of
-        succession expects of one more image: no number of images makes an accuracy certain.
+        The fraction is taken to be no nearer to 0 or 1 than Laplace's rule of succession expects of
+        one more image after so many alike: no number of images makes an accuracy certain.
         """
-        likely = self.top1
-        if likely in (0.0, 1.0):
-            likely = (likely * self.images + 1) / (self.images + 2)
+        least = 1 / (self.images + 2)
+        likely = min(max(self.top1, least), 1 - least)
         return math.sqrt(likely * (1 - likely) / self.images)
 
     def error_against(self, other: Accuracy) -> float:

@@ -13,7 +13,13 @@ from bignas_tf.accuracy import Accuracy
 
 @pytest.mark.parametrize(
     ("top1", "images", "error"),
-    [(0.5, 100, 0.05), (0.9, 900, 0.01), (1.0, 9, 0.095826596), (0.0, 1, 0.47140452)],
+    [
+        (0.5, 100, 0.05),
+        (0.9, 900, 0.01),
+        (1.0, 9, 0.095826596),
+        (0.0, 1, 0.47140452),
+        (0.999, 9, 0.095826596),
+    ],
 )
 def test_the_error_is_that_of_a_fraction(top1: float, images: int, error: float) -> None:
     assert Accuracy(top1, images).error == pytest.approx(error)

@@ -182,6 +182,16 @@ def test_a_wrong_flag_or_argument_exits_2_and_is_named(argument: str) -> None:
     assert "ran\n" not in done.stdout
 
 
+def test_a_list_is_given_once() -> None:
+    """absl keeps the last of several, so that budgets or formats would be lost without a word."""
+    given = ["--model_dir=x", "--output_dir=y", "--budgets_mflops=1", "--budgets_mflops=4"]
+    done = _python("-m", "tools.search", *given)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "error: --budgets_mflops is given 2 times, of which only the last"
+    )
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_help_names_the_flags(tool: str) -> None:
     done = _python("-X", "importtime", "-m", f"tools.{tool}", "--help")

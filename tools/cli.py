@@ -73,7 +73,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
             for argument in argv:
                 files.check_text(argument)
             left = flags.FLAGS(list(argv))
-            _settle_paths()
+            _settle()
             for check in _CHECKS:
                 check()
             if not flags.FLAGS["verbosity"].present:
@@ -98,15 +98,20 @@ def _problem(said: str) -> str:
     return said
 
 
-def _settle_paths() -> None:
-    """Refuses folders without a name, as an unset variable gives, and expands `~`.
+def _settle() -> None:
+    """Refuses lists given twice, and folders without a name, as an unset variable gives.
 
-    Shells leave it alone behind a flag's `=`.
+    Expands `~`, which shells leave alone behind a flag's `=`.
     """
     for name in flags.FLAGS:
         flag = flags.FLAGS[name]
         if not flag.present:
             continue
+        if flag.present > 1 and isinstance(flag.parser, flags.ListParser):
+            raise errors.UsageError(
+                f"--{name} is given {flag.present} times, of which only the last would count; give "
+                f"it once, as in --{name}=a,b"
+            )
         if name.endswith("_dir") and flag.value == "":
             raise errors.UsageError(f"--{name} is empty; '.' is the working directory")
         if isinstance(flag.value, str):

@@ -35,6 +35,29 @@ def check_run(run: object) -> None:
         )
 
 
+def check_config(config: object) -> None:
+    """Refuses what is no configuration, such as its file.
+
+    Raises:
+      UsageError: it is none.
+    """
+    from official.core import config_definitions  # TensorFlow again
+
+    if not isinstance(config, config_definitions.ExperimentConfig):
+        raise errors.UsageError(f"config is {errors.shown(config)}; give what `configure` returns")
+
+
+def path(name: str, value: str | os.PathLike[str]) -> str:
+    """A path as text.
+
+    Raises:
+      UsageError: it is something else, such as None.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise errors.UsageError(f"{name} is {errors.shown(value)}; it takes a path")
+    return os.fspath(value)
+
+
 def text(name: str, value: str) -> str:
     """Text that can be printed and stored.
 

@@ -102,6 +102,7 @@ def export_cascade(
         cascade = Cascade.parse(cascade)
     arguments.check_run(run)
     arguments.text("licence", licence)
+    output_dir = arguments.path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     costs = _costs(found, objective, search_dir)
@@ -130,7 +131,7 @@ def export_cascade(
         show(line)
     servable = _servable(chosen, card, names, reporting)
     with trials.started() as through:
-        return cascade_lib.export(servable, os.fspath(output_dir), through)
+        return cascade_lib.export(servable, output_dir, through)
 
 
 def _costs(found: SearchResult, objective: str, folder: str | os.PathLike[str]) -> dict[str, float]:

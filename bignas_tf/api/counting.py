@@ -133,6 +133,7 @@ def model_space_of(
         space = presets.get(os.fspath(space))
     if isinstance(space, SearchSpace):
         return ModelSpace(space, num_classes or _CLASSES, input_channels or _CHANNELS)
+    arguments.check_run(space)
     net = space.supernet
     return ModelSpace(
         space.space, num_classes or net.num_classes, input_channels or net.input_channels

@@ -78,6 +78,7 @@ def export(
     """
     arguments.check_run(run)
     arguments.text("licence", licence)
+    output_dir = arguments.path("output_dir", output_dir)
     children = {"": presets.child(run.space, architecture)}
     names = class_names(run.config.task.train_data, labels)
     apart.check_scored(run, run.config.task)
@@ -87,7 +88,7 @@ def export(
         ((_, servable),) = _servables(
             run, run.config.task, children, names, licence, console.or_silent(show)
         )
-        return saved_model.export(servable, os.fspath(output_dir), through)
+        return saved_model.export(servable, output_dir, through)
 
 
 def export_family(
@@ -119,6 +120,7 @@ def export_family(
     """
     arguments.check_run(run)
     arguments.text("licence", licence)
+    output_dir = arguments.path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     children = {result_lib.child_name(each): each.architecture for each in found.selected}
@@ -129,7 +131,7 @@ def export_family(
         run, task, children, names, licence, console.or_silent(show), cards.converted(found)
     )
     with trials.started() as through:
-        return saved_model.export_family(servables, os.fspath(output_dir), through)
+        return saved_model.export_family(servables, output_dir, through)
 
 
 def convert(
@@ -205,7 +207,7 @@ def verify(
     """
     show = console.or_silent(show)
     outcomes: list[Outcome] = []
-    for outcome in trials.check(pathlib.Path(version)):
+    for outcome in trials.check(pathlib.Path(arguments.path("version", version))):
         if not outcomes:
             show(runtimes.HEADER)
         show(outcome.line())

@@ -72,7 +72,9 @@ def finetune(
     if formats:
         converter.check(formats)
     arguments.check_run(run)
+    arguments.check_config(config)
     arguments.text("licence", licence)
+    output_dir = arguments.path("output_dir", output_dir)
     chosen = presets.child(run.space, architecture)
     config = _in_space_of(run, config)
     task = config.task
@@ -90,7 +92,7 @@ def finetune(
             f"fine-tuned: top-1 {accuracy['top1']:.4f} on {accuracy['split']} "
             f"({accuracy['images']:,} images); writing and verifying it"
         )
-        folder = saved_model.export(servable, os.fspath(output_dir), through)
+        folder = saved_model.export(servable, output_dir, through)
     show(str(folder))
     if patches is not None:
         made = converter.Conversion(

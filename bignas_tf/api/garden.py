@@ -45,7 +45,7 @@ def configure_garden(
         from bignas_tf.garden import experiments
 
     config = experiments.on_child(experiment)
-    sources = [os.fspath(file) for file in arguments.listed(config_files)]
+    sources = [arguments.path("config_files", each) for each in arguments.listed(config_files)]
     for source in [*sources, params_override]:
         if source:
             parsing.override(config, source)
@@ -80,7 +80,7 @@ def train_garden(
         another training in the folder, or a run there of another model or beyond these steps.
     """
     errors.require_one_of("mode", mode, MODES)
-    model_dir, task = os.fspath(model_dir), config.task
+    model_dir, task = arguments.path("model_dir", model_dir), config.task
     if mode != "train":
         _check_images(task.validation_data, "task.validation_data")
     if mode == "eval":
@@ -131,7 +131,8 @@ def export_garden(
     from bignas_tf.garden import gate
 
     errors.require_one_of("input_type", input_type, INPUTS)
-    model_dir = os.fspath(model_dir)
+    model_dir = arguments.path("model_dir", model_dir)
+    output_dir = arguments.path("output_dir", output_dir)
     garden_run.require_checkpoint(model_dir)
     height, width = _sides(config.task.model)
     if height is None or width is None:
@@ -148,9 +149,7 @@ def export_garden(
             gate.check(folder, height, width, encoded=input_type == "image_bytes")
             garden_run.copy_card(model_dir, folder)
 
-        (version,) = saved_model.publish(
-            [(serving_configs.ONLY_MODEL, write)], os.fspath(output_dir)
-        )
+        (version,) = saved_model.publish([(serving_configs.ONLY_MODEL, write)], output_dir)
         return version
 
     # The training may still run, and replace the checkpoint meanwhile.

@@ -58,11 +58,12 @@ def import_supernet(
     # Lengths and rates of training matter to no import.
     sources = [chosen.experiment, *arguments.listed(config_files)]
     config = runs.configure(_EXPERIMENT, sources, params_override, show=None)
-    folder = os.fspath(model_dir)
+    folder = arguments.path("model_dir", model_dir)
+    file = arguments.path("checkpoint", checkpoint)
     files.make_folder(folder)
     with writer.sole(folder, tf.distribute.get_strategy(), show):
         _check_empty(folder)
-        _import(chosen, os.fspath(checkpoint), config, folder, show)
+        _import(chosen, file, config, folder, show)
     return runs.load(folder)
 
 

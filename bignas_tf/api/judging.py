@@ -41,6 +41,7 @@ def evaluate(
       RunError: a logit is NaN or infinite, or memory ran out.
     """
     arguments.check_run(run)
+    arguments.text("split", split)
     child = presets.child(run.space, architecture)
     images = _opened(run, split)
     ((_, accuracy),) = evaluators.evaluator_of(run).scores([child], images)
@@ -55,6 +56,7 @@ def confusion(
     As `evaluate`, but batches that memory cannot hold are not divided.
     """
     arguments.check_run(run)
+    arguments.text("split", split)
     child, data = presets.child(run.space, architecture), run.config.task.train_data
     names, images = sources.class_names(data), _opened(run, split)
     evaluator = evaluators.evaluator_of(run)

@@ -43,7 +43,7 @@ def _pieces(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
     try:
         instructions = tfds.core.ReadInstruction.from_spec(spec).to_absolute(infos)
     except (ValueError, AssertionError, NotImplementedError) as error:
-        reason = errors.one_line(error)
+        reason = re.sub(rf"\b{_STAND_IN}\b", ALL, errors.one_line(error))
         raise errors.UsageError(
             f"{what}: split {spec!r} cannot be read ({reason}); it has {dict(sizes)}"
         ) from error

@@ -7,7 +7,7 @@ import pathlib
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from bignas_tf import files
+from bignas_tf import errors, files
 
 MODELS_FILE, BATCHING_FILE = "models.config", "batching.config"
 ONLY_MODEL = "child"
@@ -36,6 +36,20 @@ def write(base: pathlib.Path) -> None:
     while written != (models := _models(base)):
         files.write_text(base / MODELS_FILE, text_format.MessageToString(models))
         written = models
+
+
+def listed(base: pathlib.Path) -> list[pathlib.Path]:
+    """The folders of the models that `models.config` in `base` lists.
+
+    Raises:
+      UsageError: the file is missing or damaged.
+    """
+    path, config = base / MODELS_FILE, model_server_config_pb2.ModelServerConfig()
+    try:
+        text_format.Parse(files.read_text(path), config)
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise errors.UsageError(f"{path} is damaged ({error}); export again") from error
+    return [pathlib.Path(model.base_path) for model in config.model_config_list.config]
 
 
 def _models(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:

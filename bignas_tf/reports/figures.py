@@ -97,8 +97,8 @@ def of_training(run: ReportedRun) -> Iterator[Figure]:
         yield Figure(
             "loss",
             "Training loss",
-            "Lower is better. The biggest child learns from labels, the smallest from the "
-            "biggest's answers, so compare each with itself: does it still fall?",
+            "Lower is better. Children learn from labels, from the biggest's answers or from both, "
+            "so compare each with itself: does it still fall?",
             "step",
             "loss",
             _lines(run.losses, 1.0),

@@ -81,6 +81,7 @@ def published(name: str) -> Architecture:
     Raises:
       UsageError: no such child.
     """
+    errors.require(isinstance(name, str), "the name of a published child", name, "text")
     if not is_published(name):
         known = [known for names in _NAMES.values() for known in names]
         near = difflib.get_close_matches(name, known, 3, 0.0)

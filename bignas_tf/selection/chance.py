@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -108,18 +109,27 @@ def _cheaper(child: Selected, result: SearchResult) -> Iterator[str]:
 
 
 def of_neighbours(selected: Sequence[Selected]) -> Iterator[str]:
-    """Warns of children of neighbouring budgets that cannot be told apart."""
+    """Warns of budgets that got one child, and of neighbours whose children cannot be told apart.
+
+    Neighbours limit the same objectives.
+    """
+    names = collections.defaultdict(list)
+    for each in selected:
+        names[each.architecture].append(each.name)
+    for *others, last in names.values():
+        if others:
+            yield f"budgets {', '.join(others)} and {last} got the same child"
     for one, other in itertools.pairwise(selected):
-        pair = f"budgets {one.name} and {other.name}"
-        if one.architecture == other.architecture:
-            yield f"{pair} got the same child"
+        alike = list(one.budget.limits) == list(other.budget.limits)
+        if not alike or one.architecture == other.architecture:
             continue
         split, first, second = _compared(one, other)
         difference, error = _difference(first, second)
         if difference <= _APART * error:
             yield (
-                f"{pair}: their children cannot be told apart, {100 * difference:.2f} points of "
-                f"{split} accuracy with a standard error of {100 * error:.2f}"
+                f"budgets {one.name} and {other.name}: their children cannot be told apart, "
+                f"{100 * difference:.2f} points of {split} accuracy with a standard error of "
+                f"{100 * error:.2f}"
             )
 
 

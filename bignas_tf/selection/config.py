@@ -50,8 +50,8 @@ class SelectionConfig(hyperparams.Config):
       mutants: children a generation; of evolution, for each budget. Of predictor, the children
         that it proposes before it is fitted again.
       mutation_rate: probability that one choice is drawn again.
-      population: random children that evolution begins with. The predictor begins with as many
-        that are far apart, but at most a third of its evaluations.
+      population: random children that evolution begins with, and children far apart that the
+        predictor does; at most a third of the evaluations.
       parents: how many of a budget's best evolution and predictor mutate and cross.
       trusted_tau: Kendall's tau, on children left out, from which on the predictor is believed.
       seed: of all that is drawn.

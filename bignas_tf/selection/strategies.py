@@ -79,7 +79,7 @@ def evolution(pool: Pool, settings: SelectionConfig) -> None:
     """
     _begin(pool)
     rounds = itertools.count()
-    _repeat(pool, settings.population, lambda: _random_round(pool, settings, next(rounds)))
+    _repeat(pool, _begun(pool, settings), lambda: _random_round(pool, settings, next(rounds)))
     _repeat(pool, pool.evaluations, lambda: _generation(pool, settings, next(rounds)))
 
 
@@ -110,9 +110,7 @@ def predictor(pool: Pool, settings: SelectionConfig) -> None:
       UsageError: a resolution that the space does not have.
     """
     pool.plan(pool.evaluations)
-    # As much again as the predictor is to find by itself, at the least.
-    begun = min(settings.population, max(1, pool.evaluations // 3))
-    pool.score(proposals.spread(pool, settings, begun), "spread")
+    pool.score(proposals.spread(pool, settings, _begun(pool, settings)), "spread")
     rounds = itertools.count()
     _repeat(
         pool,
@@ -140,6 +138,14 @@ def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool
         if pool.score(_offspring(pool, settings, rng, budget), "evolved"):
             return True
     return False
+
+
+def _begun(pool: Pool, settings: SelectionConfig) -> int:
+    """With how many children a strategy begins that then learns from them.
+
+    Twice as many are left for what it learns, at the least.
+    """
+    return min(settings.population, max(1, pool.evaluations // 3))
 
 
 def _begin(pool: Pool) -> None:

@@ -78,7 +78,10 @@ def recipe(images: str | os.PathLike[str], minutes: float = 8.0) -> Recipe:
       UsageError: the images are too few or too small or cannot be read, or the minutes are not a
         positive number.
     """
-    return choose(description.read(os.path.expanduser(os.fspath(images))), minutes)
+    errors.require(isinstance(images, str | os.PathLike), "images", images, "a folder's path")
+    folder = os.path.expanduser(os.fspath(images))
+    errors.require(os.path.isdir(folder), "images", folder, "an existing folder")
+    return choose(description.read(folder), minutes)
 
 
 def choose(described: Description, minutes: float, images_a_second: float | None = None) -> Recipe:

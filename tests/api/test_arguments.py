@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -17,6 +18,7 @@ from tests.selection import made_up_searches
 
 NO_RUN: Any = None  # nothing of it may be looked at
 NO_CONFIG: Any = None
+NUMBER: Any = 5
 
 
 @pytest.mark.parametrize(
@@ -181,3 +183,24 @@ def test_the_report_of_one_search_takes_its_folder(tmp_path: pathlib.Path) -> No
     assert bignas.report(run, search_dirs=str(run / "one"), show=None) == page
     with pytest.raises(bignas.UsageError, match="nowhere/search"):
         bignas.report(run, search_dirs="nowhere", show=None)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: bignas.cost(NUMBER, "smallest"), "run is 5; give what `train` returns"),
+        (lambda: bignas.load(NO_RUN), "model_dir is None; it takes a path"),
+        (lambda: bignas.verify(NO_RUN), "version is None; it takes a path"),
+        (lambda: bignas.configure("bignas_small", NUMBER), "config_files is 5; it takes a path"),
+        (lambda: bignas.recipe(NO_RUN), "images is None; it takes a folder's path"),
+        (lambda: bignas.recipe("/nowhere"), "images is '/nowhere'; it takes an existing folder"),
+        (lambda: bignas.published(NUMBER), "the name of a published child is 5; it takes text"),
+        (
+            lambda: bignas.train(bignas.configure("bignas_small"), NUMBER),
+            "model_dir is 5; it takes",
+        ),
+    ],
+)
+def test_what_is_no_path_or_name_is_refused(call: Callable[[], object], words: str) -> None:
+    with pytest.raises(bignas.UsageError, match=re.escape(words)):
+        call()

@@ -115,10 +115,13 @@ def test_neighbours_that_cannot_be_told_apart_are_named() -> None:
     three = _select(FOUND, {"mflops": 25}, {"mflops": 30}, {"mflops": 40})
     # 0.8 and 0.5 of 100 images differ by 0.3, with an error of hypot(0.04, 0.05).
     assert list(chance.of_neighbours(three.selected)) == ["budgets 25 and 30 got the same child"]
-    two = _select(FOUND, {"ms": 1}, {"mflops": 30})
+    far = _select(FOUND, {"mflops": 25}, {"mflops": 40}, {"ms": 1}, {"ms": 2})
+    # 25 and 40 are told apart; 40 and 1 ms limit other objectives.
+    assert list(chance.of_neighbours(far.selected)) == ["budgets 40 and ms_2 got the same child"]
+    two = _select([CHEAP, _candidate(0, 30, 0.92)], {"mflops": 20}, {"mflops": 30})
     (told,) = chance.of_neighbours(two.selected)
     assert told == (
-        "budgets ms_1 and 30: their children cannot be told apart, 0.00 points of reporting "
+        "budgets 20 and 30: their children cannot be told apart, 0.00 points of reporting "
         "accuracy with a standard error of 7.07"
     )
     assert two.warnings[-1] == told
@@ -126,7 +129,7 @@ def test_neighbours_that_cannot_be_told_apart_are_named() -> None:
 
 def test_equal_accuracies_without_error_are_not_told_apart_either() -> None:
     perfect = [_candidate(0, 20, 1.0), _candidate(1, 30, 1.0, ms=0.5)]
-    budgets = [Budget({"mflops": 20}), Budget({"ms": 0.5})]
+    budgets = [Budget({"mflops": 20, "ms": 1.0}), Budget({"mflops": 30, "ms": 0.5})]
     found = selecting.select(
         _found(perfect), budgets, lambda children: dict.fromkeys(children, Accuracy(1.0, 100))
     )

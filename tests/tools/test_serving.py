@@ -190,15 +190,25 @@ def test_start_shows_its_command_line(forks: Forks, base: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["{base}2", "{base}/gone", "/"])
-def test_start_refuses_an_export_that_was_moved(
+def test_start_mends_an_export_that_was_moved(
     forks: Forks, base: pathlib.Path, tmp_path: pathlib.Path, change: str
 ) -> None:
     moved = shutil.copytree(base, tmp_path / "moved")
     config = (base / "models.config").read_text().replace(str(base), change.format(base=moved))
     (moved / "models.config").write_text(config)
     done = forks.run("tools.serving.start", f"--export_dir={moved}", "--show")
-    assert done.returncode == 2, done.stdout
-    assert "the export was moved; correct its base_path" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith(f"{moved} was moved: its models.config is written anew\n")
+    written = (moved / "models.config").read_text()
+    assert written == (base / "models.config").read_text().replace(str(base), str(moved))
+
+
+def test_start_takes_the_folder_of_versions(forks: Forks, base: pathlib.Path) -> None:
+    version = next(base.glob("*/1"), base / "1")
+    done = forks.run("tools.serving.start", f"--export_dir={version}", "--show")
+    said = f"error: {version} is one version; give the folder of versions, {version.parent}\n"
+    assert done.returncode == 2
+    assert done.stderr.endswith(said)
 
 
 def test_start_completes_an_export_that_was_killed(forks: Forks, tmp_path: pathlib.Path) -> None:

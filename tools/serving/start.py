@@ -12,12 +12,12 @@ import os
 import pathlib
 import shlex
 import shutil
+import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import files
 
 from ..cli import launch
 
@@ -54,27 +54,31 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _check(base: pathlib.Path) -> None:
-    """Checks models.config, which an export that was killed may still have to get.
+    """Checks models.config, which an export that was killed or moved may still have to get.
 
     The server would wait forever for a missing folder.
     """
-    from google.protobuf import text_format
-    from tensorflow_serving.config import model_server_config_pb2
+    from bignas_tf.exports import serving_configs, versions
 
+    if any((base / name).is_file() for name in (versions.CHILD_FILE, versions.CASCADE_FILE)):
+        raise bignas.UsageError(
+            f"{base} is one version; give the folder of versions, {base.parent}"
+        )
     bignas.finish_exports(base)
-    path, config = base / "models.config", model_server_config_pb2.ModelServerConfig()
-    try:
-        text_format.Parse(files.read_text(path), config)
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise bignas.UsageError(f"{path} is damaged ({error}); export again") from error
-    for model in config.model_config_list.config:
-        folder = pathlib.Path(model.base_path)
-        # Docker sees nothing outside the base.
-        if not folder.is_relative_to(base) or not folder.is_dir():
-            raise bignas.UsageError(
-                f"{path} names {folder}, which is not a folder in {base}: the export was moved; "
-                "correct its base_path"
-            )
+    if not _is_served(base):  # its paths are absolute
+        print(f"{base} was moved: its models.config is written anew", file=sys.stderr)
+        serving_configs.write(base)
+    if not _is_served(base):
+        raise bignas.UsageError(f"{base} holds no exported version; export again")
+
+
+def _is_served(base: pathlib.Path) -> bool:
+    """Whether the models that are listed are in the base; Docker sees nothing outside."""
+    from bignas_tf.exports import serving_configs
+
+    folders = serving_configs.listed(base)
+    inside = (each.is_relative_to(base) and each.is_dir() for each in folders)
+    return bool(folders) and all(inside)
 
 
 def _server(base: pathlib.Path) -> list[str]:

@@ -42,7 +42,7 @@ FRONT_DOOR = f"{PACKAGE}.__init__"
 TOOLS = ("tools", f"{PACKAGE}.tools")
 # Tools call what `bignas_tf` offers to everybody, and nothing of a room. These measure or compile
 # the parts of it, or ask a server, which needs no more than an export.
-INSIDE = ("tools.benchmarks", "tools.tpu", "tools.tpu_compile", "tools.serving.clients")
+INSIDE = ("tools.benchmarks", "tools.tpu", "tools.tpu_compile", "tools.serving")
 TENSORFLOW = frozenset({"tensorflow", "tf_keras", "keras", "official", "orbit"})
 
 
@@ -148,7 +148,7 @@ def test_tools_import_one_another_by_relative_imports(path: pathlib.Path) -> Non
         ("bignas_tf.reports.page", "from absl import flags"),
         ("bignas_tf.files", "from bignas_tf.data import resize"),
         ("tools.cost", "def f():\n  from bignas_tf.training import checkpoints"),
-        ("tools.serving.start", "from bignas_tf.exports import publishing"),
+        ("tools.report", "from bignas_tf.exports import publishing"),
         ("tools.tpu_compiled", "from bignas_tf.training import parsing"),
     ],
 )

@@ -38,8 +38,9 @@ class Description:
       side: median of the short sides, in pixels.
       coloured: whether more than a few images have colours.
       ignored: the files that are not read, in words; "" for none.
-      turned: how many of those looked at are to be shown turned (EXIF's orientation), which
-        training and serving ignore.
+      looked_at: how many images were opened, evenly spaced.
+      turned: how many of those are to be shown turned (EXIF's orientation), which training and
+        serving ignore.
     """
 
     root: str
@@ -48,6 +49,7 @@ class Description:
     side: int
     coloured: bool
     ignored: str = ""
+    looked_at: int = 0
     turned: int = 0
 
     @property
@@ -79,6 +81,7 @@ def _describe(folder: ImageFolder) -> Description:
         side=round(statistics.median(each.side for each in seen)),
         coloured=sum(each.coloured for each in seen) > _COLOURED_PART * len(seen),
         ignored=folder.ignored_files,
+        looked_at=len(seen),
         turned=sum(each.turned for each in seen),
     )
 

@@ -43,7 +43,8 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
             f"task.selection.evaluations is {pool.evaluations}; the coarse grid alone takes "
             f"{coarse}: allow more, or fewer resolutions, multipliers or kernel_patterns"
         )
-    pool.plan(coarse + settings.rounds * settings.mutants * len(pool.budgets))
+    planned = coarse + settings.rounds * settings.mutants * len(pool.budgets)
+    pool.plan(planned)
     pool.score(skeletons, "coarse")
     if not all(pool.best(budget) for budget in pool.budgets):
         pool.score([cheapest], "coarse")
@@ -52,6 +53,8 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
         for index, budget in enumerate(pool.budgets):
             rng = np.random.default_rng([settings.seed, number, index])
             pool.score(_mutants(pool, settings, rng, budget), "fine")
+    if not pool.spent and len(pool.candidates) < planned:
+        pool.note("no further mutants: those drawn were known already, or beyond their budget")
 
 
 def _mutants(

@@ -254,8 +254,9 @@ def _reasons(described: Description, space: SearchSpace, splits: Splits) -> tupl
         left_out.append(f"not read: {described.ignored}")
     if described.turned:
         left_out.append(
-            f"{described.turned} of the images looked at are marked as turned (EXIF), which is "
-            "ignored: `mogrify -auto-orient FILES` turns the pixels of the files themselves"
+            f"{described.turned} of {described.looked_at} images looked at are marked as turned "
+            "(EXIF), which is ignored: `mogrify -auto-orient FILES` turns the pixels of the files "
+            "themselves"
         )
     return (
         found,

@@ -195,6 +195,7 @@ def _run(
     log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
     with (
         _exhaustion_explained(model_dir, chief),
+        _interruption_explained(model_dir, show),
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
         workers.sigterm_noted(trainer.strategy) as sigterm,
@@ -243,6 +244,16 @@ def _loops(
         end = step - step % settings.steps_per_loop + settings.steps_per_loop
         step = min(end, settings.train_steps)
         controller.train(step, checkpoint_at_completion=step == settings.train_steps)
+
+
+@contextlib.contextmanager
+def _interruption_explained(model_dir: str, show: Show) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if latest := listing.named(model_dir):
+            show(f"last checkpoint: {latest}, from which the same command resumes")
+        raise
 
 
 @contextlib.contextmanager

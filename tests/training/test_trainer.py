@@ -355,3 +355,15 @@ def test_a_first_checkpoint_without_room_is_not_taken_for_one(tmp_path: pathlib.
     ):
         raise full
     assert torn.exists()
+
+
+def test_an_interrupt_names_the_last_checkpoint(tmp_path: pathlib.Path) -> None:
+    lines: list[str] = []
+    with pytest.raises(KeyboardInterrupt), trainer._interruption_explained("x", lines.append):
+        raise KeyboardInterrupt
+    saver = tf.train.Checkpoint(weight=tf.Variable(1.0))
+    saved = tf.train.CheckpointManager(saver, str(tmp_path), 1).save()
+    folder = str(tmp_path)
+    with pytest.raises(KeyboardInterrupt), trainer._interruption_explained(folder, lines.append):
+        raise KeyboardInterrupt
+    assert lines == [f"last checkpoint: {saved}, from which the same command resumes"]

@@ -210,7 +210,7 @@ def test_the_journal_of_other_images_is_refused(
 
 
 def test_an_objective_that_is_not_there_is_refused(net: Supernet, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.UsageError, match=r"limits 'macs'; .*\['mflops', 'slow'\]"):
+    with pytest.raises(errors.UsageError, match=r"objective is 'macs'; .*\['mflops', 'slow'\]"):
         _new(net).run([Budget({"macs": 1.0})], str(tmp_path / "s"))
     assert not (tmp_path / "s").exists()
 

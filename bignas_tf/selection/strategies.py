@@ -132,7 +132,8 @@ def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool
     line = f"predictor, round {number + 1}: Kendall's tau {tau} on {outlook.children} children"
     if outlook.tau is not None and outlook.tau >= settings.trusted_tau:
         pool.note(f"{line}, each left out")
-        rng = np.random.default_rng([settings.seed, number])
+        # With 0 it would draw the children again with which the search began.
+        rng = np.random.default_rng([settings.seed, number + 1])
         return pool.score(proposals.propose(pool, settings, rng, outlook), "predicted")
     pool.note(f"{line}, each left out; below {settings.trusted_tau:g}: bred without it")
     first = number % len(pool.budgets)

@@ -7,6 +7,8 @@ import os
 from bignas_tf import errors, files
 
 PARAMS_FILE = "params.yaml"  # the configuration that the run was last trained with
+SPACE_FILE = "search_space.yaml"  # its search space, which is written first
+CHECKPOINTS_FILE = "checkpoint"  # TensorFlow's list of them, under TensorFlow's name
 
 
 def check(model_dir: str) -> None:

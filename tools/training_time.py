@@ -12,7 +12,7 @@ import pathlib
 import time
 from collections.abc import Iterator
 
-from bignas_tf import files
+from bignas_tf import files, run_folder
 
 FILE = "training_minutes.json"
 
@@ -61,5 +61,5 @@ def noted(run_dir: str) -> Iterator[None]:
 
 def _checkpoints(run_dir: str) -> str:
     """TensorFlow's list of the run's checkpoints; "" if there is none."""
-    listed = pathlib.Path(run_dir, "checkpoint")
+    listed = pathlib.Path(run_dir, run_folder.CHECKPOINTS_FILE)
     return listed.read_text(encoding="utf-8", errors="replace") if listed.is_file() else ""

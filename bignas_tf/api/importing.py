@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, errors, files, run_folder
 from bignas_tf.api import arguments, runs
 from bignas_tf.console import Show
 from bignas_tf.importing import torch_files, weights
@@ -71,7 +71,7 @@ def _check_empty(model_dir: str) -> None:
     """Refuses the folder of a run, even of one whose list of checkpoints is lost."""
     # A killed import has left step 0 without a list.
     trained = set(listing.saved_steps(model_dir)) - {0}
-    if trained or files.is_file(os.path.join(model_dir, listing.FILE)):
+    if trained or files.is_file(os.path.join(model_dir, run_folder.CHECKPOINTS_FILE)):
         raise errors.UsageError(f"{model_dir} already holds a run; name another folder")
 
 

@@ -16,7 +16,7 @@ import yaml
 from official.core import config_definitions as cfg
 from official.modeling import performance
 
-from bignas_tf import console, errors, workers
+from bignas_tf import console, errors, run_folder, workers
 from bignas_tf.api import apart, arguments, devices, named_children
 from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
@@ -67,13 +67,13 @@ def read_config(model_dir: str | os.PathLike[str]) -> cfg.ExperimentConfig:
     """
     folder = arguments.path("model_dir", model_dir)
     config = checkpoints.read_config(folder)
-    config.task.model.search_space = os.path.join(folder, checkpoints.SPACE_FILE)
+    config.task.model.search_space = os.path.join(folder, run_folder.SPACE_FILE)
     return config
 
 
 def space_override(run: Run) -> str:
     """Returns the override that gives a configuration the search space of a run."""
-    space = os.path.join(run.model_dir, checkpoints.SPACE_FILE)
+    space = os.path.join(run.model_dir, run_folder.SPACE_FILE)
     # In YAML's own escapes: of a character that JSON writes as two halves it would read the halves.
     return yaml.safe_dump({"task": {"model": {"search_space": space}}}, default_flow_style=True)
 

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bignas_tf import commands, errors, files
+from bignas_tf import commands, files, run_folder
 from bignas_tf.reports import cascades, curves, exports
 from bignas_tf.reports.exports import Listed
 from bignas_tf.search_space import presets
@@ -90,12 +90,8 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
     Raises:
       UsageError: the folder is not of a run, or a file is damaged.
     """
-    space_file = os.path.join(model_dir, "search_space.yaml")
-    if not files.is_file(space_file):
-        raise errors.UsageError(
-            f"{model_dir} is not the folder of a training run: it has no search_space.yaml"
-        )
-    space = presets.get(space_file)
+    run_folder.check(model_dir)
+    space = presets.get(os.path.join(model_dir, run_folder.SPACE_FILE))
     exports.finish_below(model_dir)
     listed = files.below(model_dir)  # once: in a bucket, each file's size is a request
     folders = search_dirs or list(_searched(model_dir, listed))
@@ -131,7 +127,7 @@ def _searched(folder: str, listed: Listed) -> Iterator[str]:
 
 
 def _weights(folder: str, space: SearchSpace) -> Source | None:
-    if not files.is_file(os.path.join(folder, "checkpoint")):
+    if not files.is_file(os.path.join(folder, run_folder.CHECKPOINTS_FILE)):
         return None
     from bignas_tf.training import checkpoints  # slow import: only a run with weights needs it
 

@@ -31,7 +31,6 @@ from bignas_tf.training import (
 from bignas_tf.training.origin import Origin
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-SPACE_FILE = "search_space.yaml"
 # Whatever TensorFlow may raise for a missing, cut or foreign file.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
@@ -109,7 +108,7 @@ def load_run(model_dir: str) -> Run:
       UsageError: no run, no checkpoint, a corrupt one, or one of another space.
     """
     config = read_config(model_dir)
-    space = presets.get(os.path.join(model_dir, SPACE_FILE))
+    space = presets.get(os.path.join(model_dir, run_folder.SPACE_FILE))
     run = listing.read_latest(
         model_dir, lambda checkpoint: _load(model_dir, config, space, checkpoint)
     )
@@ -215,7 +214,7 @@ def _reader(checkpoint: str) -> Any:
 
 
 def _way_out(model_dir: str) -> str:
-    listed = os.path.join(model_dir, listing.FILE)
+    listed = os.path.join(model_dir, run_folder.CHECKPOINTS_FILE)
     return f"name an older one as model_checkpoint_path in {listed}"
 
 

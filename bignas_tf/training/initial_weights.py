@@ -7,7 +7,7 @@ import dataclasses
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf import errors, workers
+from bignas_tf import errors, run_folder, workers
 from bignas_tf.data import sources
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
@@ -71,7 +71,7 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
         raise errors.UsageError(
             f"task.init_checkpoint: {folder} was trained in another search space "
             f"({run.space.name!r}) than {space.name!r}; set task.model.search_space to "
-            f"{folder}/{checkpoints.SPACE_FILE}, or start from another run"
+            f"{folder}/{run_folder.SPACE_FILE}, or start from another run"
         )
     channels = config.train_data.channels
     if run.supernet.input_channels != channels:

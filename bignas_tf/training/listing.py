@@ -9,9 +9,8 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, run_folder
 
-FILE = "checkpoint"  # as TensorFlow calls it
 _INDEX = re.compile(r"ckpt-(\d+)\.index")
 
 T = TypeVar("T")
@@ -26,7 +25,7 @@ def latest(model_dir: str) -> str | None:
     Raises:
       UsageError: the list is missing, damaged, or names a checkpoint that does not exist.
     """
-    listed, saved = os.path.join(model_dir, FILE), saved_steps(model_dir)
+    listed, saved = os.path.join(model_dir, run_folder.CHECKPOINTS_FILE), saved_steps(model_dir)
     if not files.is_file(listed):
         if saved:
             raise _lost(listed, "is missing", saved)
@@ -81,7 +80,7 @@ def remove_unlisted(model_dir: str) -> None:
 
     Where there is a list, whatever is in it, nothing is removed.
     """
-    if not files.is_file(os.path.join(model_dir, FILE)):
+    if not files.is_file(os.path.join(model_dir, run_folder.CHECKPOINTS_FILE)):
         for step in saved_steps(model_dir):
             files.remove(os.path.join(model_dir, f"ckpt-{step}.index"))
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from official.core import config_definitions as cfg
 
-from bignas_tf import commands
+from bignas_tf import commands, run_folder
 from bignas_tf.training import children, listing
 from bignas_tf.training.configs import BigNASConfig
 
@@ -113,12 +113,12 @@ class LossWatch:
         if self._collapsed or not self._guesses(now) or best > _LEARNT * self._chance:
             return
         self._collapsed = True
+        listed = os.path.join(self._model_dir, run_folder.CHECKPOINTS_FILE)
         yield (
             f"the loss {self._of_child()} was {best:.3f} at step {best_step} and is {now:.3f} at "
             f"step {step}, no better than guessing ({self._guessing()}); last good checkpoint: "
             f"{self._good_checkpoint()}; training continues because it may recover: to go back, "
-            f"stop it, name that checkpoint in {os.path.join(self._model_dir, listing.FILE)} and "
-            f"{CALMER}"
+            f"stop it, name that checkpoint in {listed} and {CALMER}"
         )
 
     def _slow_start(self, step: int) -> Iterator[str]:

@@ -12,14 +12,14 @@ from bignas_tf import files, run_folder, strict_yaml
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, learnt, listing
+from bignas_tf.training import learnt
 
 
 def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
     """Writes configuration and space: a preset may change later."""
+    files.write_text(os.path.join(model_dir, run_folder.SPACE_FILE), presets.to_yaml(space))
     values = strict_yaml.dump(config.as_dict())
     files.write_text(os.path.join(model_dir, run_folder.PARAMS_FILE), values)
-    files.write_text(os.path.join(model_dir, checkpoints.SPACE_FILE), presets.to_yaml(space))
 
 
 def save(
@@ -45,4 +45,4 @@ def save(
     checkpoint.write(os.path.join(model_dir, f"ckpt-{step}"))
     # TensorFlow's own list has the time in it, and would differ each time.
     listed = f'model_checkpoint_path: "ckpt-{step}"\n'
-    files.write_text(os.path.join(model_dir, listing.FILE), listed)
+    files.write_text(os.path.join(model_dir, run_folder.CHECKPOINTS_FILE), listed)

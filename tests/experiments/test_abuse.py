@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 
 from bignas_tf import errors, files
-from bignas_tf.search_space import presets
 from bignas_tf.selection import judgement as judgement_lib
 from bignas_tf.selection import result
 from bignas_tf.selection.journal import Journal, Record
 from experiments.abuse import damaged, readers, requests
 from experiments.abuse.readers import Reader
 from experiments.abuse.ways import WAYS
-from tests.selection import digits, made_up_judgements, made_up_searches
+from tests.selection import made_up_judgements, made_up_searches
 
 FORMS = 20
 # Their files come of training, or are read with the whole folder of a run.
@@ -33,7 +32,7 @@ QUICK = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A file for every reader that needs no training."""
     folder = tmp_path_factory.mktemp("valid")
-    files.write_text(folder / "search_space.yaml", presets.to_yaml(digits.space()))
+    made_up_searches.run(folder)
     found = made_up_searches.result()
     result.write(folder / "search", found)
     judgement_lib.write(folder / judgement_lib.FILE, made_up_judgements.judgement())

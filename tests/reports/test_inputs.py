@@ -111,7 +111,7 @@ def test_a_run_that_may_not_be_read_is_named() -> None:
         run = made_up_searches.run(folder / "run")
         with (
             limits.forbidden(run),
-            pytest.raises(errors.UsageError, match=r"search_space\.yaml cannot be read \(Perm"),
+            pytest.raises(errors.UsageError, match=r"params\.yaml cannot be read \(Perm"),
         ):
             _read(run)
 
@@ -126,7 +126,7 @@ def test_a_folder_that_training_renames_meanwhile_is_no_obstacle(
     with vanishing.before_listing(run / "ckpt-6_temp", listing):
         read = _read(run)
     assert not (run / "ckpt-6_temp").exists()
-    assert [name for name, _ in read.files] == ["search_space.yaml"]
+    assert [name for name, _ in read.files] == ["params.yaml", "search_space.yaml"]
 
 
 def test_a_search_that_a_link_leads_to_is_reported(tmp_path: pathlib.Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bignas_tf import files
+from bignas_tf import files, run_folder
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.architecture import Architecture
@@ -65,7 +65,8 @@ def result(count: int = 20) -> SearchResult:
 
 def run(folder: pathlib.Path, **searches: SearchResult) -> pathlib.Path:
     """Makes a run's folder with searches by the names of theirs; returns it."""
-    files.write_text(folder / "search_space.yaml", presets.to_yaml(digits.space()))
+    files.write_text(folder / run_folder.SPACE_FILE, presets.to_yaml(digits.space()))
+    files.write_text(folder / run_folder.PARAMS_FILE, "")
     for name, found in searches.items():
         result_lib.write(folder / name, found)
     return folder

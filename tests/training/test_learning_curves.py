@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, run_folder
 from bignas_tf.api import named_children
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.selection import runner, splits
-from bignas_tf.training import checkpoints, curve_file, listing, trainer
+from bignas_tf.training import checkpoints, curve_file, trainer
 from tests.training import processes, runs
 
 # Loops of 3 steps, of which the second and the last are followed by an evaluation.
@@ -116,10 +116,11 @@ def test_a_run_taken_back_is_evaluated_again_where_it_comes_by(
         return json.loads((folder / "learning_curves.json").read_text())
 
     assert train(0.25) == [{"step": 6, "top1": {"smallest": 0.25}}]
+    listed = folder / run_folder.CHECKPOINTS_FILE
     if start:
-        (folder / listing.FILE).write_text(f'model_checkpoint_path: "ckpt-{start}"\n')
+        listed.write_text(f'model_checkpoint_path: "ckpt-{start}"\n')
     else:
-        for path in [folder / listing.FILE, *folder.glob("ckpt-*")]:
+        for path in [listed, *folder.glob("ckpt-*")]:
             path.unlink()
     assert train(0.5) == [{"step": 6, "top1": {"smallest": 0.5}}]
 

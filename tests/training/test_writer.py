@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from bignas_tf import errors
+from bignas_tf import errors, run_folder
 from bignas_tf.training import listing, trainer, writer
 from tests.training import runs
 
@@ -67,7 +67,7 @@ def _save(folder: pathlib.Path, step: int) -> None:
     """As a run that keeps one checkpoint does: the new one, the list, then the old one goes."""
     old = list(folder.glob("ckpt-*.index"))
     (folder / f"ckpt-{step}.index").write_text(str(step))
-    (folder / listing.FILE).write_text(f'model_checkpoint_path: "ckpt-{step}"')
+    (folder / run_folder.CHECKPOINTS_FILE).write_text(f'model_checkpoint_path: "ckpt-{step}"')
     for path in old:
         path.unlink()
 

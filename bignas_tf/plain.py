@@ -9,7 +9,7 @@ from typing import Any, TypeGuard, TypeVar
 from bignas_tf import errors
 
 T = TypeVar("T")
-_ABSENT = "not set"
+ABSENT = "not set"
 
 
 def is_whole(value: object, least: float = -math.inf, most: float = math.inf) -> TypeGuard[int]:
@@ -29,7 +29,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any,
       What each was, and what it is now; "not set" where one of them has no such value.
     """
     was, new = dict(_leaves(before, "")), dict(_leaves(now, ""))
-    pairs = {name: (was.get(name, _ABSENT), new.get(name, _ABSENT)) for name in new | was}
+    pairs = {name: (was.get(name, ABSENT), new.get(name, ABSENT)) for name in new | was}
     return {name: (old, value) for name, (old, value) in pairs.items() if old != value}
 
 

@@ -18,10 +18,9 @@ import importlib.machinery
 import os
 import pathlib
 import sys
+import tempfile
 import types
-from collections.abc import Sequence
-
-from bignas_tf import console
+from collections.abc import Iterator, Sequence
 
 _CUDA_DRIVER = "libcuda.so.1"
 _LINE = b"failed call to cuInit"
@@ -34,6 +33,24 @@ _SET_LEVEL = "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE"
 def tensorflow() -> None:
     """Drops the lines of TensorFlow that this process will import."""
     sys.meta_path.insert(0, _Finder())
+
+
+@contextlib.contextmanager
+def dropped(text: bytes) -> Iterator[None]:
+    """Holds back writes to file descriptor 2, then passes on the lines that lack `text`."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if text not in line:
+                    os.write(2, line)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -68,7 +85,7 @@ class _Loader(importlib.abc.Loader):
         self._loader.exec_module(module)
         _follow_level(pathlib.Path(module.__spec__.origin or "").parents[1] / _FRAMEWORK)
         if not _has_driver():
-            with console.dropped(_LINE):
+            with dropped(_LINE):
                 module.TF_ListPhysicalDevices()
 
 

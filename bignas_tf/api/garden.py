@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ def train_garden(
         _check_images(task.train_data, "task.train_data")
     files.make_folder(model_dir)
     strategy = devices.training_strategy(config)
-    show = console.or_silent(show)
+    show = console.or_silent(show) if workers.is_chief(strategy) else console.silent
     with writer.sole(model_dir, strategy, show):
         if listing.latest(model_dir):
             for line in garden_run.check(model_dir, config):
@@ -143,9 +144,9 @@ def export_garden(
     def publish(checkpoint: str) -> pathlib.Path:
         def write(folder: pathlib.Path) -> None:
             with checkpoints.restoring(weights_dir):
-                gate.check_weights(checkpoint)
+                weights = gate.weights(checkpoint)
                 _write(config, checkpoint, folder, input_type)
-            gate.check_taken_over(checkpoint, folder)
+            gate.check_taken_over(weights, folder)
             gate.check(folder, height, width, encoded=input_type == "image_bytes")
             garden_run.copy_card(model_dir, folder)
 
@@ -189,7 +190,7 @@ def _run(
             model = _built(task, config.task.model)
         task.build_model = lambda: model
         new = not listing.latest(model_dir)
-        with checkpoints.restoring(model_dir):
+        with contextlib.nullcontext() if new else checkpoints.restoring(model_dir):
             runner = train_lib.OrbitExperimentRunner(
                 distribution_strategy=strategy,
                 task=task,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import yaml
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
 from bignas_tf import errors, files, plain, run_folder, strict_yaml
-from bignas_tf.exports import versions
+from bignas_tf.exports import trainable, versions
 from bignas_tf.plain import Value
 from bignas_tf.training import listing
 
@@ -19,30 +20,42 @@ CARD_FILE = "backbone.json"
 _AVERAGES = "ema_checkpoints"  # where the Model Garden saves averages of the weights
 # Parts of a model's configuration that trained weights do not depend on.
 _FREE = {
-    *("input_size", "detection_generator", "export_dir", "pretrained"),
-    *("norm_momentum", "use_sync_bn", "dropout_rate"),
+    *("input_size", "export_dir", "pretrained", "norm_momentum", "use_sync_bn", "dropout_rate"),
+    *("init_stochastic_depth_rate", "stochastic_depth_drop_rate"),
+    *("detection_generator", "roi_generator", "roi_sampler", "mask_sampler"),
 }
 
 
 def begin(model_dir: str, backbone: hyperparams.Config) -> None:
-    """Keeps the card of the child whose weights a new training starts from, if it is on one.
+    """Keeps the card of the child whose weights a new training starts from; null if of none.
 
     Raises:
       UsageError: the child's export is damaged.
     """
-    path = os.path.join(model_dir, CARD_FILE)
-    if getattr(backbone, "pretrained", False) and hasattr(backbone, "export_dir"):
-        card = files.read_json(os.path.join(backbone.export_dir, versions.CHILD_FILE))
-        files.write_json(path, card)
-    else:
-        files.remove(path)
+    taken = getattr(backbone, "pretrained", False) and hasattr(backbone, "export_dir")
+    card = _card(backbone.export_dir) if taken else None
+    files.write_json(os.path.join(model_dir, CARD_FILE), card)
 
 
 def copy_card(model_dir: str, version: Path) -> None:
-    """Puts the card into an export; there is none where the training began with random weights."""
+    """Puts the card into an export, if the training began with a child's weights."""
+    card = _kept(model_dir)
+    if card is not None:
+        files.write_json(version / CARD_FILE, card)
+
+
+def _kept(model_dir: str) -> dict[str, Any] | None:
+    """The card of the child that a training began with; None if it was none."""
     path = os.path.join(model_dir, CARD_FILE)
     if files.is_file(path):
-        (version / CARD_FILE).write_text(files.read_text(path))
+        card: dict[str, Any] | None = files.read_json(path)
+        return card
+    # The Garden's own driver keeps none, but the configuration that it was started with last.
+    backbone = _trained(model_dir)["task"]["model"]["backbone"]
+    chosen = backbone[backbone["type"].text()].fields()
+    if "export_dir" not in chosen or not chosen["pretrained"].content:
+        return None
+    return _card(chosen["export_dir"].text())
 
 
 def check(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
@@ -56,19 +69,45 @@ def check(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
       A line for each value that differs from what the run was last trained with.
 
     Raises:
-      UsageError: it is of another model, or `params.yaml` is missing or damaged.
+      UsageError: it is of another model or another child, or `params.yaml` is missing or damaged.
     """
     before = {name: value.content for name, value in _trained(model_dir).fields().items()}
     changed = plain.changes(before, json.loads(json.dumps(config.as_dict())))
-    for name, (was, value) in changed.items():
-        if name.startswith("task.model.") and not _FREE & set(name.split(".")):
-            raise errors.UsageError(
-                f"{name} was {errors.shown(was)} in the run in {model_dir} and is now "
-                f"{errors.shown(value)}, which its weights are not for; give "
-                f"{os.path.join(model_dir, run_folder.PARAMS_FILE)} as --config_file, or use "
-                "another --model_dir"
-            )
-    return [f"  changed: {name} was {was}, is now {now}" for name, (was, now) in changed.items()]
+    for name, values in changed.items():
+        # A value that one of them lacks is of another version of the Garden.
+        if (
+            name.startswith("task.model.")
+            and plain.ABSENT not in values
+            and not _FREE & set(name.split("."))
+        ):
+            raise _other(model_dir, name, *values)
+    _check_child(model_dir, config.task.model.backbone.get())
+    return [
+        f"  changed: {name} was {errors.shown(was)}, is now {errors.shown(now)}"
+        for name, (was, now) in changed.items()
+    ]
+
+
+def _check_child(model_dir: str, backbone: hyperparams.Config) -> None:
+    """Refuses another child than that of the weights, where the folder says which that is."""
+    was = _kept(model_dir)
+    if was and hasattr(backbone, "export_dir"):
+        now = _card(backbone.export_dir)
+        for name in (trainable.SPACE_FIELD, "architecture"):
+            if was.get(name) != now.get(name):
+                raise _other(model_dir, f"the child's {name}", was.get(name), now.get(name))
+
+
+def _card(export_dir: str) -> dict[str, Any]:
+    return dict(files.read_json(os.path.join(export_dir, versions.CHILD_FILE)))
+
+
+def _other(model_dir: str, name: str, was: object, now: object) -> errors.UsageError:
+    return errors.UsageError(
+        f"{name} was {errors.shown(was)} in the run in {model_dir} and is now {errors.shown(now)}, "
+        f"which its weights are not for; give {os.path.join(model_dir, run_folder.PARAMS_FILE)} as "
+        "--config_file, or use another --model_dir"
+    )
 
 
 def weights_dir(model_dir: str) -> str:

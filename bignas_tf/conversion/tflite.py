@@ -19,12 +19,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf import console, errors
+from bignas_tf import errors
 from bignas_tf.conversion import metadata, operations, rounding
 from bignas_tf.exports import probe
 from bignas_tf.exports.child_function import ChildFunction
 
-_SETTINGS = b"fully_quantize: "  # begins a line of the converter's, of what it was asked for
 KINDS = ("float32", "float16", "dynamic_range", "int8")
 
 
@@ -98,8 +97,7 @@ def _converted(converter: tf.lite.TFLiteConverter, kind: str) -> bytes:
         with warnings.catch_warnings():
             # They are given in another way: the representative data set.
             warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-            with console.dropped(_SETTINGS):
-                return converter.convert()
+            return converter.convert()
     except Exception as error:  # the converter's own class is not public
         reason = errors.one_line(error)
         raise errors.failure(error, f"LiteRT {kind}: cannot be converted: {reason}") from error

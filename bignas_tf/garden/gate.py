@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 from collections.abc import Iterator
 
@@ -15,47 +16,55 @@ _SIGNATURE = "serving_default"
 _IMAGES = 2
 
 
-def check_weights(checkpoint: str) -> None:
-    """Refuses weights that are not finite, which detections would hide: they drop such scores.
+def weights(checkpoint: str) -> set[bytes]:
+    """The weights of a checkpoint, by what tells them from others.
+
+    Refuses weights that are not finite, which detections would hide: they drop such scores.
 
     Args:
       checkpoint: path without suffix.
 
     Raises:
-      RunError: names the first.
+      RunError: names the first that is not finite.
     """
-    for name, value in _weights(checkpoint):
+    found = set()
+    for name, value in _floats(checkpoint):
         if not np.isfinite(value).all():
             raise errors.RunError(f"{checkpoint} has a weight that is not finite: {name}")
+        found.add(_digest(value))
+    return found
 
 
-def check_taken_over(checkpoint: str, folder: pathlib.Path) -> None:
-    """Refuses an export with weights that the checkpoint does not have.
+def check_taken_over(trained: set[bytes], folder: pathlib.Path) -> None:
+    """Refuses an export with weights that its checkpoint does not have.
 
     The Garden's exporter leaves the layers that a checkpoint lacks with their first, random weights
     and says nothing. Names differ between the two, so values are compared.
 
     Args:
-      checkpoint: path without suffix.
+      trained: the `weights` of the checkpoint.
       folder: holds variables/.
 
     Raises:
       RunError: names the first of them.
     """
-    known = {(value.shape, value.tobytes()) for _, value in _weights(checkpoint)}
-    for name, value in _weights(str(folder / "variables" / "variables")):
-        if (value.shape, value.tobytes()) not in known:
+    for name, value in _floats(str(folder / "variables" / "variables")):
+        if _digest(value) not in trained:
             raise errors.RunError(
-                f"{checkpoint} lacks a weight of the exported model, {name}: give the "
+                f"the checkpoint lacks a weight of the exported model, {name}: give the "
                 "configuration that it was trained with"
             )
 
 
-def _weights(checkpoint: str) -> Iterator[tuple[str, np.ndarray]]:
+def _floats(checkpoint: str) -> Iterator[tuple[str, np.ndarray]]:
     reader = tf.train.load_checkpoint(checkpoint)
     for name, dtype in reader.get_variable_to_dtype_map().items():
         if dtype.is_floating:
             yield name, reader.get_tensor(name)
+
+
+def _digest(value: np.ndarray) -> bytes:
+    return hashlib.sha256(repr(value.shape).encode() + value.tobytes()).digest()
 
 
 def check(folder: pathlib.Path, height: int, width: int, encoded: bool) -> None:

@@ -22,7 +22,9 @@ from bignas_tf.exports import processes
 _CALLS = 25
 # What C++ says where memory for an object cannot be had, before it aborts.
 _NO_MEMORY = "std::bad_alloc"
-_WORDS = 20  # the last of what a process that aborted has said
+# Of what a process that aborted has said; what follows one of the two is addresses.
+_TAIL_BYTES, _WORDS = 4096, 20
+_TRACES = ("*** Check failure stack trace", "Fatal Python error")
 _MAIN = 'call what measures below `if __name__ == "__main__":`'
 
 
@@ -90,7 +92,8 @@ class Disposable:
         # Not forked: TensorFlow's threads do not survive it.
         spawning = multiprocessing.get_context("spawn")
         self._connection, theirs = spawning.Pipe()
-        self._complaints = tempfile.NamedTemporaryFile()  # noqa: SIM115 (`close` does)
+        # That process removes it, so that it goes even if this one is killed.
+        self._complaints = tempfile.NamedTemporaryFile(delete=False)  # noqa: SIM115 (`close` does)
         complaints = self._complaints.name
         process = spawning.Process(target=_serve, args=(theirs, complaints), daemon=True)
         process.start()
@@ -106,9 +109,11 @@ def _death(name: str, status: int | None, first: bool, complaints: bytes) -> err
     if status == -signal.SIGKILL:
         return errors.OutOfMemoryError(f"{died}, killed, most likely because memory ran out")
     if status == -signal.SIGABRT:
-        last_words = " ".join(complaints.decode(errors="replace").split()[-_WORDS:])
-        kind = errors.OutOfMemoryError if _NO_MEMORY in last_words else errors.RunError
-        return kind(f"{died}, aborted: {last_words}")
+        said = complaints[-_TAIL_BYTES:].decode(errors="replace")
+        kind = errors.OutOfMemoryError if _NO_MEMORY in said else errors.RunError
+        for trace in _TRACES:
+            said = said.partition(trace)[0]
+        return kind(f"{died}, aborted: {' '.join(said.split()[-_WORDS:])}")
     return errors.RunError(died)
 
 
@@ -116,6 +121,7 @@ def _serve(connection: Connection, complaints: str) -> None:
     """Answers calls until the other end is closed. The first function imports TensorFlow."""
     os.environ.update(processes.ON_CPU)
     with open(complaints, "wb") as file:
+        os.unlink(complaints)
         # Errors are sent; the rest is chatter, four lines a conversion, that no setting stops, and
         # what the process says when it dies.
         os.dup2(file.fileno(), 2)

@@ -53,8 +53,9 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
         for index, budget in enumerate(pool.budgets):
             rng = np.random.default_rng([settings.seed, number, index])
             pool.score(_mutants(pool, settings, rng, budget), "fine")
-    if not pool.spent and len(pool.candidates) < planned:
-        pool.note("no further mutants: those drawn were known already, or beyond their budget")
+    within_reach = all(pool.best(budget) for budget in pool.budgets)
+    if within_reach and not pool.spent and len(pool.candidates) < planned:
+        pool.note("no further mutants: those drawn were known already or beyond their budget")
 
 
 def _mutants(
@@ -132,8 +133,8 @@ def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool
     line = f"predictor, round {number + 1}: Kendall's tau {tau} on {outlook.children} children"
     if outlook.tau is not None and outlook.tau >= settings.trusted_tau:
         pool.note(f"{line}, each left out")
-        # With 0 it would draw the children again with which the search began.
-        rng = np.random.default_rng([settings.seed, number + 1])
+        # Zeros at the end would draw what the search began with, or what is bred for a budget.
+        rng = np.random.default_rng([settings.seed, number, len(pool.budgets)])
         return pool.score(proposals.propose(pool, settings, rng, outlook), "predicted")
     pool.note(f"{line}, each left out; below {settings.trusted_tau:g}: bred without it")
     first = number % len(pool.budgets)

@@ -251,8 +251,9 @@ def _interruption_explained(model_dir: str, show: Show) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if latest := listing.named(model_dir):
-            show(f"last checkpoint: {latest}, from which the same command resumes")
+        with contextlib.suppress(tf.errors.OpError):  # a bucket that cannot be reached
+            if latest := listing.named(model_dir):
+                show(f"last checkpoint: {latest}, from which the same command resumes")
         raise
 
 

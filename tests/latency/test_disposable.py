@@ -115,12 +115,13 @@ def test_memory_that_cpp_cannot_have_is_told_as_a_lack_of_it(elsewhere: Disposab
 
 
 def _abort() -> None:
-    os.write(2, b"Check failed: cannot go on")
+    os.write(2, b"F a.cc:1] Check failed: cannot go on\n*** Check failure stack trace: ***\n")
+    os.write(2, b"  @ 0x7f0 (unknown)\n" * 50)
     os.abort()
 
 
 def test_an_abort_is_told_with_its_last_words(elsewhere: Disposable) -> None:
-    said = r"_abort: .* status -6, aborted: .*cannot go on"
+    said = r"_abort: .* status -6, aborted: .*Check failed: cannot go on$"
     with pytest.raises(errors.RunError, match=said) as caught:
         elsewhere(_abort)
     assert not isinstance(caught.value, errors.OutOfMemoryError)

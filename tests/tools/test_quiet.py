@@ -13,9 +13,9 @@ from tests.tools.commands import ROOT
 
 _DROPPED = """
 import os
-from bignas_tf import console
+from tools import quiet
 
-with console.dropped(b"cuInit"):
+with quiet.dropped(b"cuInit"):
     os.write(2, b"before\\nE failed call to cuInit: 303\\n")
     os.write(2, b"after")
 os.write(2, b"; later, of cuInit too\\n")
@@ -69,7 +69,7 @@ def test_other_lines_are_passed_on() -> None:
 
 
 def test_other_lines_are_passed_on_when_an_exception_leaves() -> None:
-    body = 'import os\nfrom bignas_tf import console\nwith console.dropped(b"x"):\n    '
+    body = 'import os\nfrom tools import quiet\nwith quiet.dropped(b"x"):\n    '
     done = _run(f'{body}os.write(2, b"y\\n")\n    raise KeyError("a bug")')
     assert done.returncode == 1
     assert done.stderr.startswith("y\nTraceback")

@@ -25,7 +25,13 @@ case $accelerator in
   *) fail "--accelerator=$accelerator is unknown; write v2-8, v3-32, v4-8, v5p-8, v5litepod-8, ..." ;;
 esac
 
+remind() {
+  printf '%s may still be granted, and costs from then on; %s withdraws it\n' "$name" \
+    "tools/gcp/delete.sh $(words --name="$name" --zone="$zone" --project="$project")" >&2
+}
+
 now=$(state)
+[[ $dry_run == true ]] || trap remind EXIT
 if [[ -z $now ]]; then
   request=(--node-id="$name" --accelerator-type="$accelerator")
   request+=(--runtime-version="${runtime_version:-$image}")
@@ -33,16 +39,12 @@ if [[ -z $now ]]; then
   tpus queued-resources create "$name" "${request[@]}"
 else
   there=$(of_request 'tpu.nodeSpec[0].node.acceleratorType')
-  [[ -z $there || $there == "$accelerator" ]] ||
+  if [[ -n $there && $there != "$accelerator" ]]; then
+    trap - EXIT
     fail "$name is a $there already; give --accelerator=$there, or another --name"
+  fi
 fi
 
-remind() {
-  printf '%s may still be granted, and costs from then on; %s withdraws it\n' "$name" \
-    "tools/gcp/delete.sh $(words --name="$name" --zone="$zone" --project="$project")" >&2
-}
-
-[[ $dry_run == true ]] || trap remind EXIT
 now=$(state)
 while [[ $now != ACTIVE && $dry_run == false ]]; do
   case $now in

@@ -118,6 +118,8 @@ def _send(
             client.predict(batch)
         except (bignas.UsageError, bignas.RunError):
             latencies.append(None)
+            # A connection that fails at once must not take the requests of those that answer.
+            time.sleep(max((each for each in latencies if each), default=0.0))
         else:
             latencies.append(time.perf_counter() - began)
 

@@ -65,20 +65,20 @@ def _check(base: pathlib.Path) -> None:
             f"{base} is one version; give the folder of versions, {base.parent}"
         )
     bignas.finish_exports(base)
-    if not _is_served(base):  # its paths are absolute
+    folders = serving_configs.listed(base)
+    if not any(each.is_relative_to(base) for each in folders):  # the paths in it are absolute
         print(f"{base} was moved: its models.config is written anew", file=sys.stderr)
         serving_configs.write(base)
-    if not _is_served(base):
+        folders = serving_configs.listed(base)
+    if not folders:
         raise bignas.UsageError(f"{base} holds no exported version; export again")
-
-
-def _is_served(base: pathlib.Path) -> bool:
-    """Whether the models that are listed are in the base; Docker sees nothing outside."""
-    from bignas_tf.exports import serving_configs
-
-    folders = serving_configs.listed(base)
-    inside = (each.is_relative_to(base) and each.is_dir() for each in folders)
-    return bool(folders) and all(inside)
+    for folder in folders:
+        # Docker sees nothing outside the base.
+        if not folder.is_relative_to(base) or not folder.is_dir():
+            raise bignas.UsageError(
+                f"{base / serving_configs.MODELS_FILE} names {folder}, which is not a folder in "
+                f"{base}; correct its base_path, or export again"
+            )
 
 
 def _server(base: pathlib.Path) -> list[str]:

@@ -287,3 +287,22 @@ def test_fewer_evaluations_than_the_grid_takes_are_refused() -> None:
     with pytest.raises(errors.UsageError, match=r"evaluations is 15; the coarse grid .* takes 16"):
         _search("coarse_to_fine", evaluations=15)
     assert len(_search("coarse_to_fine", evaluations=16)) == 16
+
+
+def test_evolution_leaves_two_thirds_to_what_it_breeds() -> None:
+    candidates = _search("evolution", evaluations=30, population=64)
+    begun = sum(each.phase == "random" for each in candidates)
+    # A round has a child for each budget.
+    assert 10 <= begun < 10 + len(countable.budgets())
+    assert len(candidates) == 30
+
+
+def test_a_search_that_ends_early_says_why() -> None:
+    told, silent = Silent(), Silent()
+    candidates = _search("coarse_to_fine", watcher=told, rounds=50)
+    assert len(candidates) < told.total
+    assert told.notes == [
+        "no further mutants: those drawn were known already or beyond their budget"
+    ]
+    _search("coarse_to_fine", watcher=silent, rounds=0)
+    assert silent.notes == []

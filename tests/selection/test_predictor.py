@@ -122,9 +122,10 @@ def test_every_round_says_how_well_it_orders_what_it_has_not_seen() -> None:
 
 def test_it_is_not_believed_below_the_bound() -> None:
     watcher = Silent()
-    found = _search(score=_by_chance, watcher=watcher, evaluations=30)
+    # Of ten children left out the order may be right by luck, but not by as much.
+    found = _search(score=_by_chance, watcher=watcher, evaluations=30, trusted_tau=0.6)
     assert {each.phase for each in found} == {"spread", "evolved"}
-    assert all(line.endswith("below 0.3: bred without it") for line in watcher.notes)
+    assert all(line.endswith("below 0.6: bred without it") for line in watcher.notes)
     trusting = _search(trusted_tau=0.0, evaluations=30, mutants=20)
     assert {each.phase for each in trusting} == {"spread", "predicted"}
     few = Silent()

@@ -3,7 +3,10 @@
 Each round many children are imagined: random ones, and generations of mutants and crossings of the
 best. Some of them are proposed: for each budget in turn the one that promises the highest
 accuracy, and for the fronts the ones that promise to raise their hypervolume most. Promising is
-what is predicted plus one standard deviation, so that a search also looks where it knows little.
+what is predicted plus one standard deviation, an upper confidence bound
+(https://arxiv.org/abs/0912.3995), so that a search also looks where it knows little. Of several
+children proposed at once, each takes what is predicted of those before it for measured: the kriging
+believer of Ginsbourger et al., Kriging Is Well-Suited to Parallelize Optimization, 2010.
 """
 
 from __future__ import annotations
@@ -169,23 +172,32 @@ class Outlook:
         ]
         return _View(rows, priced, np.array(allowed))
 
-    def orders(self, view: _View) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """How much each child promises to each budget, and to each front.
+    def by_budget(self, view: _View) -> list[np.ndarray]:
+        """What each child promises to each budget.
 
         Returns:
-          For each budget accuracies, -inf for children beyond it; for each front what is added to
-          its hypervolume, -inf for nothing. float64 [children] each.
+          For each budget accuracies, -inf for children beyond it, float64 [children].
         """
-        mean, deviation = self._accuracy.predict(view.rows)
-        promise = mean + deviation
-        by_budget = [np.where(allowed, promise, -np.inf) for allowed in view.allowed]
-        by_front = []
+        promise = self._promise(view)
+        return [np.where(allowed, promise, -np.inf) for allowed in view.allowed]
+
+    def by_front(self, view: _View) -> list[np.ndarray]:
+        """What each child promises to each front.
+
+        Returns:
+          For each front what is added to its hypervolume, -inf for nothing, float64 [children].
+        """
+        promise, added = self._promise(view), []
         for name, front in self.fronts.items():
             points = np.stack([view.costs[name], promise], axis=1)
             gains = hypervolume_lib.gains(points, front, self._highest[name])
             useful = view.allowed.any(0) & (gains > 0)
-            by_front.append(np.where(useful, gains, -np.inf))
-        return by_budget, by_front
+            added.append(np.where(useful, gains, -np.inf))
+        return added
+
+    def _promise(self, view: _View) -> np.ndarray:
+        mean, deviation = self._accuracy.predict(view.rows)
+        return mean + deviation
 
     def suppose(self, view: _View, place: int) -> None:
         """Takes what is predicted of a child for measured, so that the next picks differ."""
@@ -228,8 +240,8 @@ def _promising(crowd: Crowd, outlook: Outlook, count: int) -> Iterator[Architect
     """The most promising children for each budget and each front."""
     if not (children := crowd.children):
         return
-    by_budget, by_front = outlook.orders(outlook.view(crowd))
-    for order in by_budget + by_front:
+    view = outlook.view(crowd)
+    for order in outlook.by_budget(view) + outlook.by_front(view):
         for place in np.argsort(-order, kind="stable")[:count]:
             yield children[place]
 
@@ -256,7 +268,7 @@ def _picks(pool: Pool, crowd: Crowd, outlook: Outlook, count: int) -> Iterator[A
     found = misses = 0
     while found < count and misses < _MOST_MISSES:
         turn = found + misses
-        orders = outlook.orders(view)[turn % 2]
+        orders = outlook.by_front(view) if turn % 2 else outlook.by_budget(view)
         number = turn // 2 % len(orders)
         order = np.where(left, orders[number], -np.inf)
         place = int(order.argmax())

@@ -294,6 +294,6 @@ def test_mistakes_name_what_is_wrong(run: bignas.Run, tmp_path: pathlib.Path) ->
         bignas.evaluate(run, outside)
     with pytest.raises(bignas.UsageError, match="labels has 2 names; the run has 10 classes"):
         bignas.export(run, "smallest", tmp_path / "e", labels=["a", "b"])
-    with pytest.raises(bignas.UsageError, match=r"formats \['int4'\]"):
+    with pytest.raises(bignas.UsageError, match=r"format is 'int4'"):
         bignas.convert(run, tmp_path, ["int4"])
     assert not (tmp_path / "e").exists()

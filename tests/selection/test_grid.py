@@ -52,5 +52,5 @@ def test_without_resolutions_all_of_the_space_are_tried() -> None:
 
 
 def test_a_resolution_outside_the_space_is_refused() -> None:
-    with pytest.raises(errors.UsageError, match=r"resolutions has 9; choose .*\[8, 10\]"):
+    with pytest.raises(errors.UsageError, match=r"resolutions is 9; choose .*\[8, 10\]"):
         list(grid.skeletons(SPACE, countable.settings(resolutions=(8, 9))))

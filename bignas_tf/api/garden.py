@@ -148,7 +148,7 @@ def export_garden(
                 _write(config, checkpoint, folder, input_type)
             gate.check_taken_over(weights, folder)
             gate.check(folder, height, width, encoded=input_type == "image_bytes")
-            garden_run.copy_card(model_dir, folder)
+            garden_run.copy_card(model_dir, config.task.model.backbone.get(), folder)
 
         (version,) = saved_model.publish([(serving_configs.ONLY_MODEL, write)], output_dir)
         return version

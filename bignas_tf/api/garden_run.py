@@ -37,15 +37,20 @@ def begin(model_dir: str, backbone: hyperparams.Config) -> None:
     files.write_json(os.path.join(model_dir, CARD_FILE), card)
 
 
-def copy_card(model_dir: str, version: Path) -> None:
+def copy_card(model_dir: str, backbone: hyperparams.Config, version: Path) -> None:
     """Puts the card into an export, if the training began with a child's weights."""
-    card = _kept(model_dir)
+    card = _kept(model_dir, backbone)
     if card is not None:
         files.write_json(version / CARD_FILE, card)
 
 
-def _kept(model_dir: str) -> dict[str, Any] | None:
-    """The card of the child that a training began with; None if it was none."""
+def _kept(model_dir: str, now: hyperparams.Config) -> dict[str, Any] | None:
+    """The card of the child that a training began with; None if it was none.
+
+    Args:
+      model_dir: of the training.
+      now: its backbone as it is given now, which says where the child is if it has moved.
+    """
     path = os.path.join(model_dir, CARD_FILE)
     if files.is_file(path):
         card: dict[str, Any] | None = files.read_json(path)
@@ -55,7 +60,8 @@ def _kept(model_dir: str) -> dict[str, Any] | None:
     chosen = backbone[backbone["type"].text()].fields()
     if "export_dir" not in chosen or not chosen["pretrained"].content:
         return None
-    return _card(chosen["export_dir"].text())
+    folder = chosen["export_dir"].text()
+    return _card(folder if os.path.isdir(folder) else getattr(now, "export_dir", folder))
 
 
 def check(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
@@ -90,7 +96,7 @@ def check(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
 
 def _check_child(model_dir: str, backbone: hyperparams.Config) -> None:
     """Refuses another child than that of the weights, where the folder says which that is."""
-    was = _kept(model_dir)
+    was = _kept(model_dir, backbone)
     if was and hasattr(backbone, "export_dir"):
         now = _card(backbone.export_dir)
         for name in (trainable.SPACE_FIELD, "architecture"):

@@ -36,11 +36,12 @@ def run_dir(tmp_path: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def _exported(run_dir: pathlib.Path) -> dict[str, object] | None:
-    """The card that an export gets."""
+def _exported(run_dir: pathlib.Path, child: str = "A") -> dict[str, object] | None:
+    """The card that an export gets, with the child where it is now."""
     version = run_dir.parent / "version"
     version.mkdir()
-    garden_run.copy_card(str(run_dir), version)
+    backbone = _config(run_dir.parent / child).task.model.backbone.get()
+    garden_run.copy_card(str(run_dir), backbone, version)
     path = version / "backbone.json"
     return json.loads(path.read_text()) if path.exists() else None
 
@@ -65,7 +66,9 @@ def test_random_weights_have_no_card_whatever_is_said_later(
 
 def test_a_training_that_kept_no_card_has_that_of_its_configuration(run_dir: pathlib.Path) -> None:
     (run_dir / "backbone.json").unlink()
-    assert _exported(run_dir) == CARD
+    (run_dir.parent / "A").rename(run_dir.parent / "moved")
+    garden_run.check(str(run_dir), _config(run_dir.parent / "moved"))
+    assert _exported(run_dir, "moved") == CARD
 
 
 @pytest.mark.parametrize("change", [{"architecture": {"depths": [1, 2]}}, {"search_space": "big"}])

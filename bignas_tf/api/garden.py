@@ -92,13 +92,14 @@ def train_garden(
     strategy = devices.training_strategy(config)
     show = console.or_silent(show) if workers.is_chief(strategy) else console.silent
     with writer.sole(model_dir, strategy, show):
-        if listing.latest(model_dir):
+        checkpoint = listing.latest(model_dir)
+        if checkpoint:
             for line in garden_run.check(model_dir, config):
                 show(line)
             if mode != "eval":
                 step = checkpoints.latest_step(model_dir)
                 resuming.check_length(step, config.trainer.train_steps, model_dir)
-        return _run(config, model_dir, mode, strategy)
+        return _run(config, model_dir, mode, strategy, new=not checkpoint)
 
 
 def export_garden(
@@ -180,7 +181,11 @@ def _write(
 
 
 def _run(
-    config: cfg.ExperimentConfig, model_dir: str, mode: str, strategy: tf.distribute.Strategy
+    config: cfg.ExperimentConfig,
+    model_dir: str,
+    mode: str,
+    strategy: tf.distribute.Strategy,
+    new: bool,
 ) -> dict[str, float]:
     """The Garden's `official.vision.train`, and the last metrics that it found."""
     metrics: dict[str, float] = {}
@@ -189,7 +194,6 @@ def _run(
             task = task_factory.get_task(config.task, logging_dir=model_dir)
             model = _built(task, config.task.model)
         task.build_model = lambda: model
-        new = not listing.latest(model_dir)
         with contextlib.nullcontext() if new else checkpoints.restoring(model_dir):
             runner = train_lib.OrbitExperimentRunner(
                 distribution_strategy=strategy,

@@ -172,32 +172,40 @@ class Outlook:
         ]
         return _View(rows, priced, np.array(allowed))
 
-    def by_budget(self, view: _View) -> list[np.ndarray]:
+    def promise(self, view: _View) -> np.ndarray:
+        """The accuracy that each child promises, float64 [children]."""
+        mean, deviation = self._accuracy.predict(view.rows)
+        return mean + deviation
+
+    def by_budget(self, view: _View, promise: np.ndarray) -> list[np.ndarray]:
         """What each child promises to each budget.
+
+        Args:
+          view: of the children.
+          promise: of theirs, see above.
 
         Returns:
           For each budget accuracies, -inf for children beyond it, float64 [children].
         """
-        promise = self._promise(view)
         return [np.where(allowed, promise, -np.inf) for allowed in view.allowed]
 
-    def by_front(self, view: _View) -> list[np.ndarray]:
+    def by_front(self, view: _View, promise: np.ndarray) -> list[np.ndarray]:
         """What each child promises to each front.
+
+        Args:
+          view: of the children.
+          promise: of theirs, see above.
 
         Returns:
           For each front what is added to its hypervolume, -inf for nothing, float64 [children].
         """
-        promise, added = self._promise(view), []
+        added = []
         for name, front in self.fronts.items():
             points = np.stack([view.costs[name], promise], axis=1)
             gains = hypervolume_lib.gains(points, front, self._highest[name])
             useful = view.allowed.any(0) & (gains > 0)
             added.append(np.where(useful, gains, -np.inf))
         return added
-
-    def _promise(self, view: _View) -> np.ndarray:
-        mean, deviation = self._accuracy.predict(view.rows)
-        return mean + deviation
 
     def suppose(self, view: _View, place: int) -> None:
         """Takes what is predicted of a child for measured, so that the next picks differ."""
@@ -241,7 +249,8 @@ def _promising(crowd: Crowd, outlook: Outlook, count: int) -> Iterator[Architect
     if not (children := crowd.children):
         return
     view = outlook.view(crowd)
-    for order in outlook.by_budget(view) + outlook.by_front(view):
+    promise = outlook.promise(view)
+    for order in outlook.by_budget(view, promise) + outlook.by_front(view, promise):
         for place in np.argsort(-order, kind="stable")[:count]:
             yield children[place]
 
@@ -268,7 +277,7 @@ def _picks(pool: Pool, crowd: Crowd, outlook: Outlook, count: int) -> Iterator[A
     found = misses = 0
     while found < count and misses < _MOST_MISSES:
         turn = found + misses
-        orders = outlook.by_front(view) if turn % 2 else outlook.by_budget(view)
+        orders = (outlook.by_front if turn % 2 else outlook.by_budget)(view, outlook.promise(view))
         number = turn // 2 % len(orders)
         order = np.where(left, orders[number], -np.inf)
         place = int(order.argmax())

@@ -246,6 +246,10 @@ def _loops(
         controller.train(step, checkpoint_at_completion=step == settings.train_steps)
 
 
+def _resumes_from(checkpoint: str) -> str:
+    return f"last checkpoint: {checkpoint}, from which the same command resumes"
+
+
 @contextlib.contextmanager
 def _interruption_explained(model_dir: str, show: Show) -> Iterator[None]:
     try:
@@ -253,7 +257,7 @@ def _interruption_explained(model_dir: str, show: Show) -> Iterator[None]:
     except KeyboardInterrupt:
         with contextlib.suppress(tf.errors.OpError):  # a bucket that cannot be reached
             if latest := listing.named(model_dir):
-                show(f"last checkpoint: {latest}, from which the same command resumes")
+                show(_resumes_from(latest))
         raise
 
 
@@ -269,7 +273,7 @@ def _exhaustion_explained(model_dir: str, chief: bool) -> Iterator[None]:
         if chief:
             listing.remove_unlisted(model_dir)
         if latest:
-            then = f"last checkpoint: {latest}, from which the same command resumes"
+            then = _resumes_from(latest)
         raise errors.RunError(
             f"memory or disk ran out: {errors.one_line(error)}; a device needs less memory with "
             f"fewer images at a time (task.images_at_once); {then}"

@@ -94,9 +94,12 @@ def _docker(base: pathlib.Path) -> list[str]:
 
 
 def _configuration(base: pathlib.Path) -> list[str]:
-    chosen = [f"--model_config_file={base / 'models.config'}"]
+    from bignas_tf.exports import serving_configs
+
+    chosen = [f"--model_config_file={base / serving_configs.MODELS_FILE}"]
     if _BATCHING.value:
-        chosen += ["--enable_batching", f"--batching_parameters_file={base / 'batching.config'}"]
+        batching = base / serving_configs.BATCHING_FILE
+        chosen += ["--enable_batching", f"--batching_parameters_file={batching}"]
     return chosen
 
 

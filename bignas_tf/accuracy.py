@@ -39,6 +39,10 @@ class Accuracy:
         """
         return math.hypot(self.error, other.error)
 
+    def __str__(self) -> str:
+        """Such as "91.84 ± 0.27%", with the standard error."""
+        return percent(self.top1, self.error)
+
     def to_json(self) -> dict[str, Any]:
         """Plain form; `from_json` reads it back."""
         return dataclasses.asdict(self)
@@ -52,3 +56,8 @@ class Accuracy:
         """
         value = Value.of(value)
         return cls(value["top1"].fraction(), value["images"].count(1))
+
+
+def percent(fraction: float, error: float | None = None) -> str:
+    """A fraction as people read it, and its standard error if that is known."""
+    return f"{100 * fraction:.2f}" + (f" ± {100 * error:.2f}%" if error is not None else "%")

@@ -25,6 +25,10 @@ def test_the_error_is_that_of_a_fraction(top1: float, images: int, error: float)
     assert Accuracy(top1, images).error == pytest.approx(error)
 
 
+def test_people_read_percent() -> None:
+    assert str(Accuracy(0.91836, 10_000)) == "91.84 ± 0.27%"
+
+
 def test_json_and_back() -> None:
     accuracy = Accuracy(1 / 3, 360)
     assert Accuracy.from_json(accuracy.to_json() | {"split": "test"}) == accuracy

@@ -25,6 +25,7 @@ from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import commands, files
+from bignas_tf.accuracy import percent
 
 from . import own_images, training_time
 from .cli import launch
@@ -148,7 +149,7 @@ def _train_plain(run_dir: str) -> str:
     minutes = _MINUTES.value if known is None else known
     printed = _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}")
     scored = json.loads(printed.splitlines()[-1])
-    accuracy = f"{scored['top1']:.2%} ± {scored['error']:.2%}"
+    accuracy = percent(scored["top1"], scored["error"])
     how_long = (
         "as many as the supernet took"
         if known is not None
@@ -197,7 +198,7 @@ def _print_table(search_dir: str) -> None:
     print("\nbudget (M)  multiply-adds (M)  parameters (M)  test accuracy")
     for child in bignas.read_search(search_dir).selected:
         mflops, params, reporting = child.costs["mflops"], child.costs["params_m"], child.reporting
-        accuracy = f"{reporting.top1:.2%} ± {reporting.error:.2%}" if reporting else "unknown"
+        accuracy = reporting or "unknown"
         print(f"{child.name:>10}  {mflops:17.3f}  {params:14.3f}  {accuracy}")
 
 

@@ -147,7 +147,7 @@ def score(
         )
         made[architecture] = AnsweringChild(architecture, statistics, numbers, ranked, reported)
         split = task.selection.reporting_split
-        show(f"{name}: calibrated, top-1 {reported.accuracy.top1:.4f} on {split}")
+        show(f"{name}: calibrated, top-1 {reported.accuracy} on {split}")
     return {name: made[architectures[name]] for name in costs}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bignas_tf import console, errors
-from bignas_tf.accuracy import Accuracy
+from bignas_tf.accuracy import Accuracy, percent
 from bignas_tf.api import answering, apart, arguments, cards, evaluators, exporting
 from bignas_tf.api.answering import AnsweringChild
 from bignas_tf.console import Show
@@ -256,11 +256,10 @@ def _lines(card: Mapping[str, Any]) -> list[str]:
     """What was chosen, for people."""
     cascade, objective = Cascade.from_json(card["cascade"]), card["objective"]
     shares = zip(cascade.children, card["shares"], strict=True)
-    answers = ", ".join(f"{name} answers {100 * share:.1f}%" for name, share in shares)
-    accuracy = Accuracy.from_json(card["accuracy"])
+    answers = ", ".join(f"{name} answers {percent(share)}" for name, share in shares)
     return [
         f"cascade {cascade.text}: {answers}",
-        f"top-1 {accuracy.top1:.4f} ± {accuracy.error:.4f} on {card['accuracy']['split']}, "
+        f"top-1 {Accuracy.from_json(card['accuracy'])} on {card['accuracy']['split']}, "
         f"{card['mean_cost']:.4g} {objective['unit']} {objective['title']} on average; writing and "
         "verifying it",
     ]

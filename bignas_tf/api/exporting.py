@@ -268,7 +268,7 @@ def _servables(
         if architecture in converted:
             card["converted"] = dict(converted[architecture])
         show(
-            f"{name or 'child'}: calibrated, top-1 {accuracy.top1:.4f} on "
+            f"{name or 'child'}: calibrated, top-1 {accuracy} on "
             f"{selection.reporting_split}; writing and verifying it"
         )
         yield name, Servable(model, card, patches.numpy(), logits, names, centre)

@@ -15,6 +15,7 @@ import tf_keras
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import apart, arguments, cards, exported, exporting, runs, stock_training
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter
@@ -87,10 +88,10 @@ def finetune(
     fit(child, config, verbose)
     with trials.started() as through:
         servable = _servable(child, run, chosen, config, reporting, licence)
-        accuracy = servable.card["accuracy"]
+        accuracy = Accuracy.from_json(servable.card["accuracy"])
         show(
-            f"fine-tuned: top-1 {accuracy['top1']:.4f} on {accuracy['split']} "
-            f"({accuracy['images']:,} images); writing and verifying it"
+            f"fine-tuned: top-1 {accuracy} on {servable.card['accuracy']['split']} "
+            f"({accuracy.images:,} images); writing and verifying it"
         )
         folder = saved_model.export(servable, output_dir, through)
     show(str(folder))

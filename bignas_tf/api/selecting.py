@@ -105,7 +105,7 @@ def _line(child: Selected, objectives: Mapping[str, Quantity]) -> str:
         for name, value in child.costs.items()
     ]
     accuracies = [
-        f"{split} {accuracy.top1:.4f} ± {accuracy.error:.4f}"
+        f"{split} {accuracy}"
         for split, accuracy in (("ranking", child.ranking), ("reporting", child.reporting))
         if accuracy is not None
     ]

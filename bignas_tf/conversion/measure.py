@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors, files
-from bignas_tf.accuracy import Accuracy
+from bignas_tf.accuracy import Accuracy, percent
 from bignas_tf.conversion import operations, tflite
 from bignas_tf.conversion.figures import ConversionReport, FormatFigures
 from bignas_tf.exports import probe
@@ -79,7 +79,7 @@ def table(report: ConversionReport) -> str:
         lost = f"{100 * row.lost:+.2f}±{100 * row.lost_error:.2f}"
         size = "-" if row.bytes is None else f"{row.bytes / 1000:.0f}"
         times = ", ".join(f"{key}: {value:.3f}" for key, value in row.milliseconds.items())
-        figures = f"{row.accuracy.top1:.4f}", lost, f"{row.agreement:.4f}"
+        figures = percent(row.accuracy.top1), lost, percent(row.agreement)
         lines.append(columns.format(name, *figures, f"{row.max_difference:.2g}", size, times))
         if row.operations:
             left = row.operations.outside_xnnpack

@@ -10,7 +10,7 @@ from typing import Any
 import tf_keras
 from tf_keras import layers
 
-from bignas_tf.accuracy import Accuracy
+from bignas_tf.accuracy import Accuracy, percent
 
 CARD_FILE = "card.md"
 _MOST_LABELS = 20
@@ -80,10 +80,10 @@ def _children(card: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for name in [*asked, *(name for name in children if name not in roles)]:
         alone = Accuracy.from_json(children[name]["accuracy"])
-        share = f"{100 * shares[name]:.1f}%" if name in shares else "-"
+        share = percent(shares[name]) if name in shares else "-"
         yield (
             f"| {name} | {roles.get(name, 'by its own signature')} | {share} "
-            f"| {100 * alone.top1:.2f} ± {100 * alone.error:.2f}% "
+            f"| {alone} "
             f"| {children[name]['cost']:.4g} |"
         )
     yield f"\nOn average an image takes {card['mean_cost']:.4g} {cost}."
@@ -93,12 +93,13 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     accuracy, source = card.get("accuracy"), card.get("source", {})
     if accuracy:
         measured, split = Accuracy.from_json(accuracy), _code(accuracy["split"])
-        figures = f"{100 * measured.top1:.2f} ± {100 * measured.error:.2f}% (standard error)"
-        yield f"top-1 accuracy: {figures} on {measured.images:,} images of {split}"
+        yield (
+            f"top-1 accuracy: {measured} (standard error) on {measured.images:,} images of {split}"
+        )
     if file := card.get("converted"):
         measured, lost = Accuracy.from_json(file), file["top1_lost"]
         yield (
-            f"as {_code(file['format'])}: {100 * measured.top1:.2f} ± {100 * measured.error:.2f}% "
+            f"as {_code(file['format'])}: {measured} "
             f"on {measured.images:,} images of {_code(file['split'])}, which chose it; "
             f"{100 * lost:.2f} ± {100 * file['top1_lost_standard_error']:.2f} points lost"
         )

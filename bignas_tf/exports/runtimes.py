@@ -7,6 +7,7 @@ import math
 import pathlib
 
 from bignas_tf import errors, files
+from bignas_tf.accuracy import percent
 from bignas_tf.exports import proof as proof_lib
 
 # Where `conversion` puts files below an export, what it says of them, and their names by format.
@@ -101,7 +102,7 @@ class Outcome:
             return _COLUMNS.format(name, "NO", "-", "-", "-", self.problem)
         verdict = f"{'ok' if self.passed else 'WRONG'}: {self.allowed:.2g} is allowed"
         time = "-" if math.isnan(self.milliseconds) else f"{self.milliseconds:.3f}"
-        difference, agreement = f"{self.difference:.2g}", f"{self.agreement:.4f}"
+        difference, agreement = f"{self.difference:.2g}", percent(self.agreement)
         return _COLUMNS.format(name, "yes", difference, agreement, time, verdict)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bignas_tf import commands
+from bignas_tf.accuracy import percent
 from bignas_tf.reports import drawing, markup, render, words
 from bignas_tf.reports.cascades import ReportedCascade
 from bignas_tf.reports.exports import Export
@@ -165,8 +166,8 @@ def _formats(export: Export) -> Iterator[list[str]]:
     for name, row in export.formats.items():
         times = ", ".join(f"{key}: {value:.3f}" for key, value in row["milliseconds"].items())
         size = f"{row['bytes'] / 1000:.0f}" if "bytes" in row else ""
-        top1 = words.percent(row["top1"], row["top1_standard_error"])
-        yield [export.name, name, top1, f"{100 * row['agreement']:.2f}%", size, times]
+        top1 = percent(row["top1"], row["top1_standard_error"])
+        yield [export.name, name, top1, percent(row["agreement"]), size, times]
 
 
 def cascade(reported: ReportedCascade, shown: Figure) -> Iterator[str]:
@@ -174,7 +175,7 @@ def cascade(reported: ReportedCascade, shown: Figure) -> Iterator[str]:
     yield _figure(shown)
     objective = reported.objective
     heads = ["", "answers", "top-1", f"{objective.unit} {objective.title}"]
-    shares = {name: words.percent(share) for name, share in reported.shares.items()}
+    shares = {name: percent(share) for name, share in reported.shares.items()}
     shares[reported.taken.what] = "all"
     rows = [
         [each.what, shares.get(each.what, ""), words.accuracy(each.accuracy), f"{each.cost:.4g}"]

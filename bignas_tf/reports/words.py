@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from bignas_tf.accuracy import Accuracy
+from bignas_tf.accuracy import Accuracy, percent
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
@@ -38,7 +38,7 @@ def cost(child: Candidate | Selected, name: str) -> str:
 
 def accuracy(measured: Accuracy | None) -> str:
     """An accuracy and its standard error, in percent."""
-    return "unknown" if measured is None else percent(measured.top1, measured.error)
+    return "unknown" if measured is None else str(measured)
 
 
 def converted(file: Converted | None) -> str:
@@ -46,11 +46,6 @@ def converted(file: Converted | None) -> str:
     if file is None:
         return "unknown"
     return f"{accuracy(file.accuracy)}, lost {percent(file.lost, file.lost_error)}"
-
-
-def percent(fraction: float, error: float | None = None) -> str:
-    """A fraction, and its standard error if that is known, in percent."""
-    return f"{100 * fraction:.2f}" + (f" ± {100 * error:.2f}%" if error is not None else "%")
 
 
 def child(candidate: Candidate | Selected, objectives: Mapping[str, Quantity]) -> list[str]:

@@ -151,7 +151,7 @@ def chosen(
             return each
     raise errors.UsageError(
         f"accuracy {accuracy:g}: no cascade of these children reaches it on the images that rank "
-        f"them; the best has {outcomes[-1].accuracy.top1:.4f}"
+        f"them; the best has {outcomes[-1].accuracy.top1:g}"
     )
 
 

@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from bignas_tf.accuracy import Accuracy
+from bignas_tf.accuracy import Accuracy, percent
 from bignas_tf.selection import candidates
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.selected import Selected
@@ -63,7 +63,7 @@ def of_majority(result: SearchResult) -> Iterator[str]:
     if best <= images.majority + _APART * error:
         yield (
             "no selected child is better than naming the most frequent class: the best is right on "
-            f"{100 * best:.2f}% of {images.split}, and {100 * images.majority:.2f}% of it are of "
+            f"{percent(best)} of {images.split}, and {percent(images.majority)} of it are of "
             f"that class (standard error {100 * error:.2f}); nothing was learnt, or the labels do "
             "not fit the images"
         )

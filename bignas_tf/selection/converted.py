@@ -24,10 +24,8 @@ class Converted:
     lost_error: float
 
     def __str__(self) -> str:
-        return (
-            f"top-1 {self.accuracy.top1:.4f} ± {self.accuracy.error:.4f}, "
-            f"{100 * self.lost:.2f} ± {100 * self.lost_error:.2f} points lost"
-        )
+        lost = f"{100 * self.lost:.2f} ± {100 * self.lost_error:.2f}"
+        return f"top-1 {self.accuracy}, {lost} points lost"
 
     def to_json(self) -> dict[str, Any]:
         """Plain form without the number of images; `from_json` reads it back."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bignas_tf.accuracy import Accuracy
+from bignas_tf.accuracy import Accuracy, percent
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.judgement import JudgedChild, Judgement, Summary
@@ -171,8 +171,8 @@ def _reversed_order(scores: Scores) -> Iterator[str]:
     if scores.exceeds(small, big):
         low, high = (scores.children[name].resolution for name in (SMALLEST, BIGGEST))
         yield (
-            f"the smallest child is more accurate than the biggest: {_percent(small)} at {low} px "
-            f"against {_percent(big)} at {high} px"
+            f"the smallest child is more accurate than the biggest: {percent(small)} at {low} px "
+            f"against {percent(big)} at {high} px"
         )
 
 
@@ -182,9 +182,9 @@ def _dips(scores: Scores) -> Iterator[str]:
     for before, (side, mean), after in zip(points, points[1:], points[2:], strict=False):
         if scores.exceeds(before[1], mean) and scores.exceeds(after[1], mean):
             yield (
-                f"random children are worse at {side} px ({_percent(mean)} on average) than at "
-                f"{before[0]} px ({_percent(before[1])}) and at {after[0]} px "
-                f"({_percent(after[1])})"
+                f"random children are worse at {side} px ({percent(mean)} on average) than at "
+                f"{before[0]} px ({percent(before[1])}) and at {after[0]} px "
+                f"({percent(after[1])})"
             )
 
 
@@ -198,7 +198,7 @@ def _at_chance(scores: Scores, majority: float) -> Iterator[str]:
             where = "at every resolution" if everywhere else f"at {_listed(sides, 'and')} px"
             yield (
                 f"child {name!r} is no better than naming the most frequent class "
-                f"({_percent(majority)}) {where}"
+                f"({percent(majority)}) {where}"
             )
 
 
@@ -210,10 +210,6 @@ def _untrained(space: SearchSpace, trained: TrainedResolutions) -> Iterator[str]
         yield f"no child was trained at {_listed(unseen, 'or')} px"
     if by_any - by_random:
         yield f"no random child was trained at {_listed(sorted(by_any - by_random), 'or')} px"
-
-
-def _percent(top1: float) -> str:
-    return f"{100 * top1:.2f}%"
 
 
 def _listed(sides: Sequence[int], last: str) -> str:

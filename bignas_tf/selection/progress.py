@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from bignas_tf.accuracy import percent
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import chance
 from bignas_tf.selection.candidates import Candidate
@@ -94,7 +95,7 @@ class SearchProgress:
         if candidate.ranking is None:
             outcome = f"failed: {candidate.failure}"
         else:
-            outcome = f"top-1 {candidate.ranking.top1:.4f}"
+            outcome = f"top-1 {percent(candidate.ranking.top1)}"
         self._show(
             f"{candidate.phase} {self._done}/{self._planned}: {', '.join(costs)}, {outcome}  "
             f"({self._pace() if new else 'known'})  best {self._best(pool)}"
@@ -132,7 +133,7 @@ class SearchProgress:
 
 
 def _top1(best: Sequence[Candidate]) -> str:
-    return f"{best[0].ranking.top1:.4f}" if best and best[0].ranking else "none"
+    return percent(best[0].ranking.top1) if best and best[0].ranking else "none"
 
 
 def _minutes(seconds: float) -> str:

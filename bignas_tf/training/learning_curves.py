@@ -10,6 +10,7 @@ import orbit
 import tensorflow as tf
 
 from bignas_tf import errors, workers
+from bignas_tf.accuracy import percent
 from bignas_tf.console import Show
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.training import curve_file
@@ -75,7 +76,7 @@ class LearningCurves:
                 self._show(f"warning: no accuracy of {name} at step {step}: {outcome}")
             else:
                 top1[name] = outcome
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in top1.items()) or "none"
+        shown = "  ".join(f"{name} {percent(value)}" for name, value in top1.items()) or "none"
         self._show(
             f"step {step}/{self._trainer.config.trainer.train_steps}  top-1: {shown}  "
             f"({time.monotonic() - began:.0f} s)"

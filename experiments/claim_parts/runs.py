@@ -12,6 +12,7 @@ from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
 from bignas_tf import errors, files
+from bignas_tf.accuracy import percent
 from bignas_tf.api import apart, finetuning, stock_training
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.modeling import slicing
@@ -115,7 +116,7 @@ def score_slices(folder: str, model_dir: str, architectures: Sequence[Plain]) ->
         statistics = evaluator.statistics(child)
         score = {f"{name}_top1": evaluator.top1(child, statistics, images[name]).top1
                  for name in images}  # fmt: skip
-        accuracies = ", ".join(f"{name} {value:.4f}" for name, value in score.items())
+        accuracies = ", ".join(f"{name} {percent(value)}" for name, value in score.items())
         print(f"child {number}/{len(architectures)}: {accuracies}", flush=True)
         scores.append(score | {"mflops": run.supernet.cost_of(child).macs / 1e6})
     return scores

@@ -18,6 +18,7 @@ import tf_keras
 
 import bignas_tf as bignas
 from bignas_tf import files
+from bignas_tf.accuracy import percent
 from bignas_tf.api import evaluators
 from bignas_tf.data import resize
 from bignas_tf.selection import judging, runner
@@ -211,8 +212,9 @@ def test_an_export_is_the_tool_s(
     version = bignas.export(run, child, tmp_path, **named, show=lines.append)
     assert version == tmp_path / "1"
     (line,) = lines
-    top1 = files.read_json(child)["reporting_top1"]
-    assert line == f"child: calibrated, top-1 {top1:.4f} on test; writing and verifying it"
+    known = files.read_json(child)
+    top1 = percent(known["reporting_top1"], known["reporting_error"])
+    assert line == f"child: calibrated, top-1 {top1} on test; writing and verifying it"
     card, theirs = _json(version / "child.json"), _json(version_dir / "child.json")
     # Rounding differs with the number of CPUs.
     assert card.pop("verified")["images"] == theirs.pop("verified")["images"]

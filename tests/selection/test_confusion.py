@@ -27,9 +27,9 @@ def test_accuracies_follow_from_the_counts() -> None:
 
 def test_the_worst_classes_come_first_with_what_they_are_taken_for() -> None:
     assert list(FOUND.lines()) == [
-        "cat, tame: 60.00% ± 15.49% of 10 images; 3 taken for dog",
-        "dog: 75.00% ± 9.68% of 20 images; 5 taken for cat, tame",
-        "fish: 100.00% ± 11.88% of 7 images",
+        "cat, tame: 60.00 ± 15.49% of 10 images; 3 taken for dog",
+        "dog: 75.00 ± 9.68% of 20 images; 5 taken for cat, tame",
+        "fish: 100.00 ± 11.88% of 7 images",
     ]
 
 

@@ -43,7 +43,7 @@ def test_lines_tell_done_left_pace_and_the_best_of_each_budget() -> None:
         minutes, rest = divmod(2 * (20 - number), 60)
         pace = f"  (30/min, {minutes}:{rest:02d} left)  " if number > 1 else "  (first)  "
         assert pace in line
-    assert re.search(r"best ms_0.6: 0.\d{4}, 0.05: 0.\d{4}$", finished[-1])
+    assert re.search(r"best ms_0.6: \d+.\d\d%, 0.05: \d+.\d\d%$", finished[-1])
 
 
 def test_what_an_earlier_search_found_is_known() -> None:

@@ -60,7 +60,7 @@ def test_evaluation_is_recorded_and_leaves_the_training_as_it_is(
     lines = [line for line in capsys.readouterr().out.splitlines() if "top-1" in line]
     for row, line in zip(rows, lines, strict=True):
         top1 = row["top1"]
-        shown = f"smallest {top1['smallest']:.4f}  biggest {top1['biggest']:.4f}"
+        shown = f"smallest {top1['smallest']:.2%}  biggest {top1['biggest']:.2%}"
         assert line.startswith(f"step {row['step']}/9  top-1: {shown}  (")
     expected = {
         (f"top1/{name}", row["step"]): value for row in rows for name, value in row["top1"].items()

@@ -192,6 +192,14 @@ def test_a_list_is_given_once() -> None:
     )
 
 
+def test_the_line_replaces_a_list_of_a_flagfile(tmp_path: pathlib.Path) -> None:
+    kept = tmp_path / "flags"
+    kept.write_text("--model_dir=/nowhere\n--output_dir=y\n--budgets_mflops=1\n")
+    done = _python("-m", "tools.search", f"--flagfile={kept}", "--budgets_mflops=4")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: /nowhere is not the folder of a training run")
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_help_names_the_flags(tool: str) -> None:
     done = _python("-X", "importtime", "-m", f"tools.{tool}", "--help")

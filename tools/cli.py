@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import errno
 import os
@@ -73,7 +74,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
             for argument in argv:
                 files.check_text(argument)
             left = flags.FLAGS(list(argv))
-            _settle()
+            _settle(argv)
             for check in _CHECKS:
                 check()
             if not flags.FLAGS["verbosity"].present:
@@ -98,18 +99,20 @@ def _problem(said: str) -> str:
     return said
 
 
-def _settle() -> None:
+def _settle(argv: Sequence[str]) -> None:
     """Refuses lists given twice, and folders without a name, as an unset variable gives.
 
     Expands `~`, which shells leave alone behind a flag's `=`.
     """
+    # Not those of a --flagfile, which the line may replace.
+    given = collections.Counter(word.lstrip("-").split("=")[0] for word in argv if word[:1] == "-")
     for name in flags.FLAGS:
         flag = flags.FLAGS[name]
         if not flag.present:
             continue
-        if flag.present > 1 and isinstance(flag.parser, flags.ListParser):
+        if given[name] > 1 and isinstance(flag.parser, flags.ListParser):
             raise errors.UsageError(
-                f"--{name} is given {flag.present} times, of which only the last would count; give "
+                f"--{name} is given {given[name]} times, of which only the last would count; give "
                 f"it once, as in --{name}=a,b"
             )
         if name.endswith("_dir") and flag.value == "":

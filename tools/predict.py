@@ -4,7 +4,8 @@
   python -m tools.predict --server=localhost:8500 [--rest] [--model=child] a.png b.jpg
 
 Prints one JSON line for each image: image, label (the class index), name, probability, and top
-(names and probabilities of the best classes). Needs TensorFlow, not this project's layers.
+(names and probabilities of the best classes). An image that cannot be classified is named on
+stderr, the others follow, and the exit code is 2. Needs TensorFlow, not this project's layers.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from absl import flags
 import bignas_tf as bignas
 from bignas_tf import errors
 
-from .cli import launch
+from .cli import launch, to_stderr
 from .serving import clients
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
@@ -43,9 +44,18 @@ def main(argv: Sequence[str]) -> None:
         model = clients.LocalClient(_EXPORT_DIR.value)
     else:
         model = clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
+    refused = 0
     with contextlib.closing(model):
         for path in paths:
-            print(_line(_predict(model, path)))
+            try:
+                print(_line(_predict(model, path)), flush=True)
+            except clients.RefusedError as error:
+                if len(paths) == 1:
+                    raise
+                to_stderr(f"warning: {error}")
+                refused += 1
+    if refused:
+        raise bignas.UsageError(f"{refused:,} of {len(paths):,} images could not be classified")
 
 
 def _line(prediction: dict[str, object]) -> str:

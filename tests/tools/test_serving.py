@@ -125,10 +125,14 @@ def test_predict_names_the_file_that_is_no_image(
 ) -> None:
     path = tmp_path / "cut.jpg"
     path.write_bytes(images[1].read_bytes()[:-99])
-    done = forks.run("tools.predict", f"--server={server.grpc}", str(images[0]), str(path))
+    asked = list(map(str, [images[0], path, images[1]]))
+    done = forks.run("tools.predict", f"--server={server.grpc}", *asked)
     assert done.returncode == 2
-    assert f"error: {path} cannot be decoded: it is damaged" in done.stderr
-    assert json.loads(done.stdout)["image"] == str(images[0])
+    warning, error = done.stderr.splitlines()[-2:]
+    assert warning.startswith(f"warning: {path} cannot be decoded: it is damaged")
+    assert error == "error: 1 of 3 images could not be classified"
+    answered = [json.loads(line)["image"] for line in done.stdout.splitlines()]
+    assert answered == [asked[0], asked[2]]
     done = forks.run(
         "tools.serving.load_test", f"--server={server.grpc}", *map(str, [*images, path])
     )

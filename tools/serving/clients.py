@@ -37,7 +37,7 @@ class Prediction(NamedTuple):
 
 
 class RefusedError(errors.UsageError):
-    """The model does not take these images; the message counts them from 0."""
+    """An image cannot be read, or the model does not take it; the message counts from 0."""
 
 
 class Client(Protocol):
@@ -74,12 +74,12 @@ def read(path: str) -> bytes:
     """An image file's content.
 
     Raises:
-      UsageError: it cannot be read.
+      RefusedError: it cannot be read.
     """
     try:
         return pathlib.Path(path).read_bytes()
     except OSError as error:
-        raise errors.UsageError(f"{path} cannot be read ({error.strerror})") from error
+        raise RefusedError(f"{path} cannot be read ({error.strerror})") from error
 
 
 def classify(client: Client, path: str, image: bytes) -> Prediction:

@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
     images = os.path.abspath(os.path.expanduser(_IMAGES.value)) if _IMAGES.value else ""
     run_dir = _run_dir(images)
     budgets: Sequence[float] = _budgets()
-    override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}"
+    override = own_images.override({"task.train_data.tfds_data_dir": _DATA_DIR.value})
     if images:
         given = budgets if flags.FLAGS["budgets_mflops"].present else ()
         config_file, budgets = own_images.prepare(images, run_dir, _MINUTES.value, _run, given)

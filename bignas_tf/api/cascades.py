@@ -170,7 +170,7 @@ def _check_wanted(
         raise errors.UsageError(f"accuracy {accuracy:g}: give a fraction above 0, up to 1")
     if mean_cost is not None and not mean_cost >= min(costs.values()):
         raise errors.UsageError(
-            f"mean cost {mean_cost:g}: the cheapest child alone takes {min(costs.values()):g}"
+            f"mean cost {mean_cost:.12g}: the cheapest child alone takes {min(costs.values()):.12g}"
         )
     for name in cascade.children if cascade else ():
         if name not in costs:

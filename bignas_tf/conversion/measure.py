@@ -135,7 +135,8 @@ class Score:
     def figures(self, milliseconds: Mapping[str, float]) -> FormatFigures:
         """Fractions, with the standard error of what it loses to the reference."""
         change = (self.lost - self.won) / self.images
-        changed = (self.lost + self.won) / self.images
+        # As `Accuracy.error`: answers that are all alike do not say that no image has another.
+        changed = max((self.lost + self.won) / self.images, 1 / (self.images + 2))
         return FormatFigures(
             accuracy=Accuracy(self.right / self.images, self.images),
             lost=change,

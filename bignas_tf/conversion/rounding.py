@@ -20,7 +20,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
-from bignas_tf import errors
+from bignas_tf import errors, spacing
 from bignas_tf.conversion import operations
 from bignas_tf.exports import probe
 
@@ -53,7 +53,7 @@ def lessen(model: bytes, exact: bytes, patches: np.ndarray) -> bytes:
     for tensor, end in _read_by_swish(content):
         _begin_at(tensor, end)
     # From all of them: a split may be sorted by class.
-    patches = patches[:: max(1, len(patches) // _IMAGES)][:_IMAGES]
+    patches = patches[spacing.evenly(len(patches), _IMAGES)]
     numbers, same = _biased(content), _biased(reference)
     if _shapes(content, numbers) != _shapes(reference, same):
         raise errors.RunError("LiteRT int8: its convolutions are not those of the child in float32")

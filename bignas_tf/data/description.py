@@ -9,10 +9,10 @@ import collections
 import dataclasses
 import statistics
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from bignas_tf import errors
+from bignas_tf import errors, spacing
 from bignas_tf.data import folders
 from bignas_tf.data.folders import ImageFolder
 
@@ -70,7 +70,7 @@ def read(root: str) -> Description:
 def _describe(folder: ImageFolder) -> Description:
     """Looks at a sample of the images of a folder."""
     paths = [path for examples in folder.splits.values() for path, _ in examples]
-    seen = [_look(path) for path in _spread(paths)]
+    seen = [_look(paths[index]) for index in spacing.evenly(len(paths), _SAMPLE)]
     counts = collections.Counter(
         folder.classes[label] for examples in folder.splits.values() for _, label in examples
     )
@@ -84,12 +84,6 @@ def _describe(folder: ImageFolder) -> Description:
         looked_at=len(seen),
         turned=sum(each.turned for each in seen),
     )
-
-
-def _spread(paths: Sequence[str]) -> list[str]:
-    """At most `_SAMPLE` of the paths, evenly spaced."""
-    count = min(len(paths), _SAMPLE)
-    return [paths[index * len(paths) // count] for index in range(count)]
 
 
 def _is_turned(image: Image.Image) -> bool:

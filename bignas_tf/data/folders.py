@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bignas_tf import errors, files
 
@@ -18,6 +18,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 _ONLY_SPLIT = "all"
 _LAYOUTS = "root/split/class/*.jpg (or *.png), or root/class/*.jpg"
 _SHOWN = 5
+TRAINING = ("train", "training")  # what the split to train on is called, whatever its case
 # Kinds of images that are not read, as messages name them.
 _LOOSE, _DEEPER = "in no class folder", "in a folder below a class"
 
@@ -73,8 +74,8 @@ def scan(root: str) -> ImageFolder:
 
     Raises:
       UsageError: it is not a folder, it or one in it cannot be read, it holds no image, or its
-        classes cannot be learned: fewer than two, one without an image, or one that only one of
-        several splits has; or it does not show at which level the classes are.
+        classes cannot be learned: fewer than two, one without an image, one that only one of
+        several splits has or that is not in "train"; or it does not show at which level they are.
     """
     if not os.path.isdir(root):
         raise errors.UsageError(
@@ -193,12 +194,12 @@ def _content(folder: str) -> _Content:
         for each in entries:
             if each.name[0] == ".":
                 continue
-            if _is_dir(each):
+            if _holds(each.is_dir):
                 folders[each.name] = each.path
-            elif _is_image(each.name) and _is_file(each):
+            elif _is_image(each.name) and _holds(each.is_file):
                 images.append(each.path)
             else:
-                others[_ending(each.name) if _is_file(each) else "not a regular file"] += 1
+                others[_ending(each.name) if _holds(each.is_file) else "not a regular file"] += 1
     return _Content(folder, sorted(images), dict(sorted(folders.items())), others)
 
 
@@ -219,18 +220,10 @@ def _ending(name: str) -> str:
     return os.path.splitext(name)[1].lower()
 
 
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder, or a link to one; not if it leads in circles."""
+def _holds(asked: Callable[[], bool]) -> bool:
+    """What an entry answers to `is_dir` or `is_file`; no if it is a link that leads in circles."""
     try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """See `_is_dir`."""
-    try:
-        return entry.is_file()
+        return asked()
     except OSError:
         return False
 
@@ -260,12 +253,14 @@ def _check(
             f"with images of something to distinguish it from, as in {_LAYOUTS}"
         )
     splits = [split for split, classes in by_split.items() if any(classes.values())]
-    alone = sorted(name for name, each in counts.items() if sum(map(bool, each.values())) == 1)
-    if len(splits) > 1 and alone:
-        (split,) = (split for split, number in counts[alone[0]].items() if number)
+    taught = {split for split in splits if split.lower() in TRAINING}
+    having = {name: [each for each in splits if own.get(each)] for name, own in counts.items()}
+    lacking = sorted(name for name, own in having.items() if len(own) < 2 or taught - set(own))
+    if len(splits) > 1 and lacking:
+        only = " and ".join(map(repr, having[lacking[0]]))
         raise errors.UsageError(
-            f"{root}: {_listed(alone)} in one split only ({alone[0]!r} in {split!r}), of {splits}; "
-            "every class needs images to learn from and images to be judged on"
+            f"{root}: {_listed(lacking)} in too few splits ({lacking[0]!r} only in {only}), of "
+            f"{splits}; every class needs images to learn from and images to be judged on"
         )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import functools
+import json
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import decode, faults, identity, parallel, sources
+from bignas_tf.data import decode, faults, parallel, records, sources
 
 _LIMIT_GIB = 8
+_FIELDS = (  # what patches and labels depend on
+    *("source", "tfds_name", "tfds_data_dir", "tfds_split", "input_path"),
+    *("base_size", "channels", "num_classes", "label_offset"),
+)
 _BATCH = 512
 
 
@@ -30,32 +36,24 @@ def load(config: config_lib.DataConfig) -> tuple[np.ndarray, np.ndarray]:
       UsageError: images are missing or broken, a label is out of range, or there are too many.
     """
     wanted = config.as_dict()
-    key = (
-        "source",
-        "tfds_name",
-        "tfds_data_dir",
-        "tfds_split",
-        "input_path",
-        "base_size",
-        "channels",
-        "num_classes",
-        "label_offset",
-    )
-    # In a notebook, images may come or go between two calls.
-    present = tuple((split, each.sha256) for split, each in identity.read(config).items())
-    return _load(tuple((field, _frozen(wanted[field])) for field in key), present)
+    return _load(json.dumps({field: wanted[field] for field in _FIELDS}), _written(config))
 
 
-def _frozen(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+def _written(config: config_lib.DataConfig) -> int:
+    """Another number once files were written anew or have come or gone, as beside a notebook."""
+    paths: Iterable[str] = ()
+    if config.source == "folder":
+        listed = sources.scanned(config).splits.values()
+        paths = (path for examples in listed for path, _ in examples)
+    elif config.source == "tfrecord":
+        paths = sources.record_files(config)
+    return hash(tuple((path, records.state(path)) for path in paths))
 
 
 @functools.lru_cache(maxsize=4)
-def _load(
-    fields: tuple[tuple[str, object], ...], present: tuple[tuple[str, str], ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    del present
-    config = config_lib.DataConfig(**dict(fields))  # type: ignore[arg-type]
+def _load(fields: str, written: int) -> tuple[np.ndarray, np.ndarray]:
+    del written
+    config = config_lib.DataConfig(**json.loads(fields))
     source = sources.open_source(config)
     shape = (source.count, config.base_size, config.base_size, config.channels)
     size = np.prod(shape, dtype=np.int64) / 2**30

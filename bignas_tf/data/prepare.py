@@ -32,7 +32,7 @@ _PACKED_AT = {
 _GZIP_NAMED = b"\x1f\x8b\x08\x08"  # magic number, deflate, "a file name follows"
 _HALF_LOADED = re.compile(r".+\.tmp\.[0-9a-f]{32}")  # TFDS' name for a folder of one download
 _HALF_UNPACKED = "incomplete."  # with which TFDS' name for what it unpacks begins
-_HEAD_REFUSED = (405, 501)  # the site is up, it only refuses HEAD requests
+_HEAD_REFUSED = (401, 403, 405, 501)  # the site is up, it only refuses HEAD requests
 _FALL_BACK = "; a training can do without it: --params_override=task.train_data.source=digits"
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import struct
 from collections.abc import Callable, Sequence
 from concurrent import futures
 
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.data import shuffling
 
 _FILES_AT_ONCE = 16
@@ -140,11 +141,31 @@ def count_all(paths: Sequence[str]) -> list[int]:
 
 def _counted(path: str) -> int:
     try:
-        status = tf.io.gfile.stat(path)
-        return _count(path, status.length, status.mtime_nsec)
+        return _count(path, *state(path))
     except tf.errors.OpError as error:
-        reason = errors.one_line(error.message)
-        raise errors.UsageError(f"data: {path} cannot be read ({reason})") from error
+        raise _unreadable(path, error.message) from error
+
+
+def state(path: str) -> tuple[int, int]:
+    """A file's size in bytes, and when it was written last: in nanoseconds, remotely in seconds.
+
+    Raises:
+      UsageError: it cannot be read.
+    """
+    try:
+        if files.is_remote(path):
+            remote = tf.io.gfile.stat(path)
+            return remote.length, remote.mtime_nsec
+        local = os.stat(path)
+    except tf.errors.OpError as error:
+        raise _unreadable(path, error.message) from error
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from error
+    return local.st_size, local.st_mtime_ns
+
+
+def _unreadable(path: str, reason: str) -> errors.UsageError:
+    return errors.UsageError(f"data: {path} cannot be read ({errors.one_line(reason)})")
 
 
 # A run opens its files once for each split, and buckets are slow.

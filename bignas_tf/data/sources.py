@@ -137,7 +137,7 @@ def _tfds(config: config_lib.DataConfig) -> Opener:
     if info.file_format != tfds.core.FileFormat.TFRECORD:
         raise errors.UsageError(f"{name}: stored as {info.file_format}; only tfrecord can be read")
     image, label = _feature_keys(info, name)
-    check_range(0, info.features[label].num_classes - 1, config)
+    _check_classes(info.features[label].num_classes, name, config)
     sizes = {split: each.num_examples for split, each in info.splits.items()}
 
     def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -220,7 +220,7 @@ def as_patterns(value: str | Sequence[str]) -> list[str]:
 
 def _folder(config: config_lib.DataConfig) -> Opener:
     folder = scanned(config)
-    _check_classes(folder, config)
+    _check_classes(len(folder.classes), folder.root, config)
     sizes = {split: len(each) for split, each in folder.splits.items()}
 
     def opened(spec: str) -> Listed:
@@ -245,14 +245,14 @@ def scanned(config: config_lib.DataConfig) -> folders.ImageFolder:
         raise errors.UsageError(f"data: input_path: {error}") from error
 
 
-def _check_classes(folder: folders.ImageFolder, config: config_lib.DataConfig) -> None:
-    """Refuses classes that no folder has: they would be outputs that never learn."""
-    check_range(0, len(folder.classes) - 1, config)
-    classes = len(folder.classes) + config.label_offset
+def _check_classes(present: int, what: str, config: config_lib.DataConfig) -> None:
+    """Refuses classes that no image has: they would be outputs that never learn."""
+    check_range(0, present - 1, config)
+    classes = present + config.label_offset
     if config.num_classes != classes:
         raise errors.UsageError(
-            f"data: num_classes is {config.num_classes}, but {folder.root} has "
-            f"{len(folder.classes)} class folders; set task.train_data.num_classes={classes}"
+            f"data: num_classes is {config.num_classes}, but {what} has {present} classes; set "
+            f"task.train_data.num_classes={classes}"
         )
 
 
@@ -266,7 +266,7 @@ def ignored_files(config: config_lib.DataConfig) -> str:
 
 
 def _digits(config: config_lib.DataConfig) -> Opener:
-    check_range(0, 9, config)
+    _check_classes(10, "digits", config)
     encoded, labels = _encoded_digits()
     # The file is in the order of its writers: mix them before the last are set aside.
     order = np.random.default_rng(_DIGITS_ORDER_SEED).permutation(len(labels))

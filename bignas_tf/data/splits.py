@@ -12,7 +12,7 @@ from bignas_tf import errors
 Piece = tuple[str, int, int]  # split name, first example, one past the last
 # The split of a source that has only one. TFDS reads this name as every split, and refuses slices.
 ALL = "all"
-_STAND_IN = "images"
+_STAND_IN = "the_split_called_all"
 
 
 def resolve(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:

@@ -54,13 +54,16 @@ def listed(base: pathlib.Path) -> list[pathlib.Path]:
 
 def _models(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     """Every model at and below `base`, an absolute path."""
-    config = model_server_config_pb2.ModelServerConfig()
+    models: dict[str, pathlib.Path] = {}
     for folder in [base, *sorted(path for path in base.glob("[!.]*") if path.is_dir())]:
         graphs = folder.glob("[0-9]*/saved_model.pb")
         if any(path.parent.name.isdecimal() for path in graphs):
-            config.model_config_list.config.add(
-                name=ONLY_MODEL if folder == base else folder.name,
-                base_path=str(folder),
-                model_platform="tensorflow",
-            )
+            # With two models of one name the server would not start: an export of its own in a
+            # folder called "child" is listed there alone.
+            models.setdefault(ONLY_MODEL if folder == base else folder.name, folder)
+    config = model_server_config_pb2.ModelServerConfig()
+    for name, folder in models.items():
+        config.model_config_list.config.add(
+            name=name, base_path=str(folder), model_platform="tensorflow"
+        )
     return config

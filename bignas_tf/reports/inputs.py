@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -155,9 +156,9 @@ def _searches(folder: str, folders: Iterable[str], space: SearchSpace) -> Iterat
     for path in folders:
         result = result_lib.read(path, space)
         name = _shown(path, folder)
-        key = stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "search"
-        while key in keys:
-            key = f"{stem}_{len(keys) + 1}"
+        stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "search"
+        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        key = next(each for each in itertools.chain([stem], numbered) if each not in keys)
         keys.add(key)
         yield ReportedSearch(name, key, result, _command(path))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -151,7 +152,7 @@ def chosen(
             return each
     raise errors.UsageError(
         f"accuracy {accuracy:g}: no cascade of these children reaches it on the images that rank "
-        f"them; the best has {outcomes[-1].accuracy.top1:g}"
+        f"them; give at most {math.floor(1e4 * outcomes[-1].accuracy.top1) / 1e4}"
     )
 
 

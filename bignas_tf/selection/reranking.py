@@ -33,8 +33,9 @@ class Reranking:
 
     @property
     def figure(self) -> str:
-        """What the journal calls the accuracies of the files that this TensorFlow converts."""
-        return f"ranking_{self.form}_by_tensorflow_{machine.versions()['tensorflow']}_top1"
+        """What the journal calls accuracies of files that these libraries convert and run."""
+        converter, runtime = machine.versions()["tensorflow"], machine.version("ai-edge-litert")
+        return f"ranking_{self.form}_by_tensorflow_{converter}_litert_{runtime}_top1"
 
 
 def parse(text: str) -> Reranking:

@@ -37,13 +37,13 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
     """
     skeletons = list(grid.skeletons(pool.space, settings))
     cheapest = budgets_lib.cheapest(pool.space)
-    coarse = len({*skeletons, cheapest})
+    coarse = len({*skeletons, cheapest})  # the cheapest only where no skeleton is cheap enough
     if 0 < pool.evaluations < coarse:
         raise errors.UsageError(
             f"task.selection.evaluations is {pool.evaluations}; the coarse grid alone takes "
             f"{coarse}: allow more, or fewer resolutions, multipliers or kernel_patterns"
         )
-    planned = coarse + settings.rounds * settings.mutants * len(pool.budgets)
+    planned = len(set(skeletons)) + settings.rounds * settings.mutants * len(pool.budgets)
     pool.plan(planned)
     pool.score(skeletons, "coarse")
     if not all(pool.best(budget) for budget in pool.budgets):
@@ -53,9 +53,7 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
         for index, budget in enumerate(pool.budgets):
             rng = np.random.default_rng([settings.seed, number, index])
             pool.score(_mutants(pool, settings, rng, budget), "fine")
-    within_reach = all(pool.best(budget) for budget in pool.budgets)
-    if within_reach and not pool.spent and len(pool.candidates) < planned:
-        pool.note("no further mutants: those drawn were known already or beyond their budget")
+    _tell_end(pool, planned)
 
 
 def _mutants(
@@ -85,6 +83,7 @@ def evolution(pool: Pool, settings: SelectionConfig) -> None:
     rounds = itertools.count()
     _repeat(pool, _begun(pool, settings), lambda: _random_round(pool, settings, next(rounds)))
     _repeat(pool, pool.evaluations, lambda: _generation(pool, settings, next(rounds)))
+    _tell_end(pool, pool.evaluations)
 
 
 def random(pool: Pool, settings: SelectionConfig) -> None:
@@ -97,6 +96,7 @@ def random(pool: Pool, settings: SelectionConfig) -> None:
     _begin(pool)
     rounds = itertools.count()
     _repeat(pool, pool.evaluations, lambda: _random_round(pool, settings, next(rounds)))
+    _tell_end(pool, pool.evaluations)
 
 
 def predictor(pool: Pool, settings: SelectionConfig) -> None:
@@ -122,6 +122,7 @@ def predictor(pool: Pool, settings: SelectionConfig) -> None:
         lambda: _predicted_round(pool, settings, next(rounds)),
         _EMPTY_CROWDS,
     )
+    _tell_end(pool, pool.evaluations)
 
 
 def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool:
@@ -143,6 +144,16 @@ def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool
         if pool.score(_offspring(pool, settings, rng, budget), "evolved"):
             return True
     return False
+
+
+def _tell_end(pool: Pool, planned: int) -> None:
+    """Says that fewer children were scored than planned, where that is so."""
+    scored, within_reach = len(pool.candidates), all(pool.best(budget) for budget in pool.budgets)
+    if within_reach and not pool.spent and scored < planned:
+        pool.note(
+            f"{scored:,} of {planned:,} planned children: the others that were drawn were known "
+            "already or beyond their budget"
+        )
 
 
 def _begun(pool: Pool, settings: SelectionConfig) -> int:

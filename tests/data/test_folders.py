@@ -142,9 +142,14 @@ def test_one_scan_opens_every_split(tmp_path: pathlib.Path) -> None:
         ({"train/cat": 3, "train/dog": 0}, "class 'dog' without a JPEG or PNG image"),
         (
             {"train/cat": 3, "train/dog": 3, "test/cat": 1, "test/dogs": 1},
-            r"classes 'dog', 'dogs' in one split only \('dog' in 'train'\), of \['test', 'train'\]",
+            r"classes 'dog', 'dogs' in too few splits \('dog' only in 'train'\), of \['test', 'tr",
         ),
-        ({"train/cat": 3, "test/dog": 3}, "classes 'cat', 'dog' in one split only"),
+        ({"train/cat": 3, "test/dog": 3}, "classes 'cat', 'dog' in too few splits"),
+        (
+            {f"{split}/{name}": 3 for split in ("Train", "val", "test") for name in "abc"}
+            | {"Train/c": 0},
+            r"class 'c' in too few splits \('c' only in 'test' and 'val'\)",
+        ),
     ],
 )
 def test_classes_that_cannot_be_learned_are_refused(
@@ -192,6 +197,8 @@ def test_as_many_classes_as_folders_are_needed(tmp_path: pathlib.Path, classes: 
 
 
 def test_a_split_may_be_called_all_beside_others() -> None:
+    both = {"all": 5, "images": 7}
+    assert splits.resolve("all+images", both, "photos") == [("all", 0, 5), ("images", 0, 7)]
     assert splits.resolve("all[:4]+test", {"all": 10, "test": 5}, "photos") == [
         ("all", 0, 4),
         ("test", 0, 5),

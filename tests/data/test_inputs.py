@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import inputs
+from bignas_tf.data import inputs, memory
 from tests.data import samples
 
 
@@ -126,6 +126,28 @@ def test_cached_and_streamed_evaluation_agree(configs: dict[str, config_lib.Data
         for streamed, cached in zip(*pair, strict=True):
             np.testing.assert_array_equal(streamed[0], cached[0])
             np.testing.assert_array_equal(streamed[1], cached[1])
+
+
+@pytest.mark.parametrize("source", ["folder", "tfrecord"])
+def test_images_written_anew_under_their_names_are_read_again(
+    tmp_path: pathlib.Path, source: str
+) -> None:
+    """A notebook that goes on must not train on the pixels of before."""
+    given = tmp_path / "images"
+    config = samples.digits(
+        source=source, input_path=str(given), tfds_split="all", cache=True, num_classes=2
+    )
+    for level in (10, 200):
+        image = tf.io.encode_png(np.full((8, 8, 1), level, np.uint8)).numpy()
+        if source == "tfrecord":
+            with tf.io.TFRecordWriter(str(given)) as writer:
+                writer.write(samples.example(image, 0))
+        else:
+            for name in ("a", "b"):
+                (given / name).mkdir(parents=True, exist_ok=True)
+                (given / name / "0.png").write_bytes(image)
+        images, _ = memory.load(config)
+        assert set(images.ravel()) == {level}
 
 
 @pytest.mark.parametrize(("pipelines", "replicas"), [(1, 2), (2, 2), (2, 4)])

@@ -42,6 +42,15 @@ def test_exports_at_once_are_all_listed(tmp_path: pathlib.Path) -> None:
         assert _listed(base) == NAMES
 
 
+def test_two_models_of_one_name_are_never_listed(tmp_path: pathlib.Path) -> None:
+    """An export, and another in its folder "child": the server would not start."""
+    _add(tmp_path, ".")
+    _add(tmp_path, "child")
+    for folder in (tmp_path, tmp_path / "child"):
+        serving_configs.write(folder)
+        assert serving_configs.listed(folder) == [folder]
+
+
 def test_folders_without_a_graph_are_no_models(tmp_path: pathlib.Path) -> None:
     _add(tmp_path, "child_2", "10")
     (tmp_path / "photos" / "2024").mkdir(parents=True)

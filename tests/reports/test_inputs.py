@@ -198,6 +198,15 @@ def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) ->
     assert list(report.drawings) == ["a_search_children", "a_search_2_children"]
 
 
+def test_names_that_come_out_alike_get_different_keys(tmp_path: pathlib.Path) -> None:
+    result, names = made_up_searches.result(), ["a", "a_3", "a_2", "a-", "a~"]
+    run = made_up_searches.run(tmp_path, **dict.fromkeys(names, result))
+    keys = [
+        each.key for each in inputs.read(str(run), [str(run / name) for name in names]).searches
+    ]
+    assert keys == ["a", "a_3", "a_2", "a_4", "a_5"]
+
+
 def test_drawing_leaves_the_backend_of_a_notebook_alone(tmp_path: pathlib.Path) -> None:
     run = _read(made_up_searches.run(tmp_path, search=made_up_searches.result()))
     before = matplotlib.get_backend()

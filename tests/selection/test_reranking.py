@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 import pathlib
 
@@ -148,4 +149,5 @@ def test_what_is_not_a_format_and_a_number_is_refused(text: str) -> None:
 
 def test_its_text_is_read_back() -> None:
     assert reranking.parse(str(INT8)) == INT8
-    assert INT8.figure == f"ranking_int8_by_tensorflow_{tf.__version__}_top1"
+    runtime = importlib.metadata.version("ai-edge-litert")
+    assert INT8.figure == f"ranking_int8_by_tensorflow_{tf.__version__}_litert_{runtime}_top1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 from collections.abc import Callable
 
@@ -302,7 +303,40 @@ def test_a_search_that_ends_early_says_why() -> None:
     candidates = _search("coarse_to_fine", watcher=told, rounds=50)
     assert len(candidates) < told.total
     assert told.notes == [
-        "no further mutants: those drawn were known already or beyond their budget"
+        f"{len(candidates)} of {told.total:,} planned children: the others that were drawn were "
+        "known already or beyond their budget"
     ]
     _search("coarse_to_fine", watcher=silent, rounds=0)
     assert silent.notes == []
+
+
+def test_the_cheapest_child_is_planned_only_where_no_skeleton_is_cheap_enough() -> None:
+    for budget, scored in ((-1, 4), (0, 5)):
+        told = Silent()
+        candidates = _search(
+            "coarse_to_fine",
+            [countable.budgets()[budget]],
+            watcher=told,
+            rounds=0,
+            resolutions=(10,),
+        )
+        assert (len(candidates), told.notes) == (scored, [])
+        assert told.total <= scored
+
+
+@pytest.mark.parametrize("name", sorted({*ALL} - {"coarse_to_fine"}))
+def test_every_strategy_says_that_it_ends_early(name: str) -> None:
+    told, few = Silent(), Budget({"mflops": 1.05 * countable.budgets()[0].limits["mflops"]})
+    candidates = _search(name, [few], watcher=told, evaluations=60)
+    assert len(candidates) < told.total == 60
+    assert told.notes[-1].startswith(f"{len(candidates)} of 60 planned children: the others ")
+
+
+def test_many_draws_are_allowed_where_many_children_are_wanted() -> None:
+    pool, budget = Pool(SPACE, [], countable.figures(Memory()), Silent()), countable.budgets()[0]
+    for wanted, most in ((2, 200), (300, 3000)):
+        draws = itertools.count()
+        found = pool.fresh(
+            lambda draws=draws: SPACE.biggest() if next(draws) else SPACE.smallest(), budget, wanted
+        )
+        assert (len(found), next(draws)) == (1, most)

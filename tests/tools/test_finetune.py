@@ -79,7 +79,7 @@ def test_a_fine_tuned_child_is_exported_and_converted(
     card = json.loads((version / "child.json").read_text())
     count = len(list((images / "test").rglob("*.png")))
     assert (card["accuracy"]["split"], card["accuracy"]["images"]) == ("test", count)
-    assert (card["accuracy"]["top1"] * count) % 1 == pytest.approx(0, abs=1e-4)
+    assert card["accuracy"]["top1"] in [right / count for right in range(count + 1)]
     assert card["data"] == str(images)
     assert card["finetuned"] == {"steps": STEPS, "split": "train", "calibration_split": "train"}
     assert json.loads((version / "labels.json").read_text()) == sorted(CLASSES)
@@ -89,7 +89,7 @@ def test_a_fine_tuned_child_is_exported_and_converted(
     assert (report["split"], report["images"]) == ("test", count)
     # Keras' evaluation and the SavedModel's own answers count the same images right.
     top1 = report["formats"]["saved_model"]["top1"]
-    assert card["accuracy"]["top1"] == pytest.approx(top1, abs=1e-6)
+    assert card["accuracy"]["top1"] == top1
     # Later, too, though the run has other classes and images.
     again = {"model_dir": run_dir, "export_dir": version, "formats": "float32,int8"}
     done = forks.run("tools.convert", *commands.arguments(again))

@@ -251,6 +251,14 @@ def test_a_trial_measures_the_speed_of_the_run_that_was_chosen(
     assert f",trainer.train_steps={4 * steps}' " in printed
 
 
+@pytest.mark.parametrize("path", ["runs/a", "my data", "a,b", "it's", "a[1]", 'b: "c"', "ü é"])
+def test_an_override_takes_any_path(path: str) -> None:
+    values = {"task.train_data.tfds_data_dir": path, "trainer.train_steps": 7}
+    config = bignas.configure("bignas_small", params_override=own_images.override(values))
+    assert config.task.train_data.tfds_data_dir == path
+    assert config.trainer.train_steps == 7
+
+
 def test_a_folder_for_data_that_cannot_be_written_does_not_end_in_digits(
     forks: Forks, tmp_path: pathlib.Path
 ) -> None:
@@ -271,7 +279,7 @@ def test_a_folder_for_data_that_cannot_be_written_does_not_end_in_digits(
         (
             {"train/cat": 60, "train/dog": 60, "test/cat": 30},
             16,
-            "class 'dog' in one split only ('dog' in 'train')",
+            "class 'dog' in too few splits ('dog' only in 'train')",
         ),
         ({"cat": 60, "dog": 60}, 6, "6 pixels wide or high"),
         ({"cat": 60, "dog": 0}, 16, "class 'dog' without a JPEG or PNG image"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 
 from bignas_tf import errors
 from bignas_tf.data import folders
@@ -27,6 +28,12 @@ class Splits:
     images: int
     calibration_images: int
 
+    @property
+    def read_from(self) -> set[str]:
+        """The folder's splits that they are of."""
+        named = (self.training, self.ranking, self.reporting, self.calibration)
+        return {each.partition("[")[0] for each in named}
+
 
 def divide(described: Description) -> Splits:
     """Uses the splits that exist, and cuts the missing ones from the training split.
@@ -38,7 +45,7 @@ def divide(described: Description) -> Splits:
       UsageError: of several splits none is called "train", or one is too small.
     """
     training, validation, test = _named_splits(described)
-    _check_sizes(described)
+    _check_sizes(described, [each for each in (training, validation, test) if each])
     stop = total = described.sizes[training]
     reporting = test or validation
     if not reporting:
@@ -78,8 +85,8 @@ def _named_splits(described: Description) -> tuple[str, str, str]:
     return training, validation, test
 
 
-def _check_sizes(described: Description) -> None:
-    smallest = min(described.sizes, key=lambda name: described.sizes[name])
+def _check_sizes(described: Description, used: Sequence[str]) -> None:
+    smallest = min(used, key=lambda name: described.sizes[name])
     images = described.sizes[smallest]
     if images < _LEAST:
         raise errors.UsageError(

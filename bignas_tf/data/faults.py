@@ -93,8 +93,9 @@ def _unreadable(
     if config.source == "tfrecord":
         wanted += " under image/encoded, and one int64 under image/class/label"
     return errors.UsageError(
-        f"data: {name} cannot be read; {wanted}: repair it or remove it; once a run has begun, put "
-        f"another in its place instead, because it cannot be resumed without ({_reason(error)})"
+        f"data: {name} cannot be read; {wanted}: put a readable one in its place, or remove it if "
+        "no run has learnt from the others yet: from then on a run needs as many as there were "
+        f"({_reason(error)})"
     )
 
 

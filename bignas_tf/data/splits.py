@@ -35,7 +35,7 @@ def resolve(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
 def _pieces(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
     names = {_STAND_IN if split == ALL else split: split for split in sizes}
     if ALL in sizes:
-        spec = re.sub(rf"\b{ALL}\b", _STAND_IN, spec)
+        spec = re.sub(rf"(?<![\w-]){ALL}(?![\w-])", _STAND_IN, spec)
     infos = {
         name: tfds.core.SplitInfo(name=name, shard_lengths=[sizes[split]], num_bytes=0)
         for name, split in names.items()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from bignas_tf import commands, errors, scratch
-from bignas_tf.exports import processes, publishing, runtimes, verify
+from bignas_tf.exports import processes, publishing, runtimes, verify, versions
 from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.processes import Conversation
 from bignas_tf.exports.runtimes import Outcome, Runtime
@@ -127,6 +127,8 @@ def _hindrance(folder: pathlib.Path, runtime: Runtime) -> Outcome | None:
     model, convert = _model(folder, runtime), commands.spelling("convert")
     if not importlib.util.find_spec(runtime.package):
         return Outcome(runtime, skipped=f"{runtime.package} is not installed")
+    if runtime.format and (folder / versions.CASCADE_FILE).exists():
+        return Outcome(runtime, skipped="a cascade is not converted")
     if not model.exists():
         return Outcome(runtime, skipped=f"{model.name} was not made; see `{convert}`")
     if runtime.format and not runtimes.made_of(folder, runtime.format):

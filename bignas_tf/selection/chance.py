@@ -62,10 +62,11 @@ def of_majority(result: SearchResult) -> Iterator[str]:
     error = Accuracy(images.majority, images.images).error
     if best <= images.majority + _APART * error:
         yield (
-            "no selected child is better than naming the most frequent class: the best is right on "
+            "no selected child is better than naming the most frequent class, or the images are "
+            "too few to tell: the best is right on "
             f"{percent(best)} of {images.split}, and {percent(images.majority)} of it are of "
-            f"that class (standard error {100 * error:.2f}); nothing was learnt, or the labels do "
-            "not fit the images"
+            f"that class (standard error {100 * error:.2f}); if that is not chance, nothing was "
+            "learnt, or the labels do not fit the images"
         )
 
 

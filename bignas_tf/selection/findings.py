@@ -197,8 +197,8 @@ def _at_chance(scores: Scores, majority: float) -> Iterator[str]:
             everywhere = len(sides) == len(row)
             where = "at every resolution" if everywhere else f"at {_listed(sides, 'and')} px"
             yield (
-                f"child {name!r} is no better than naming the most frequent class "
-                f"({percent(majority)}) {where}"
+                f"child {name!r} is, within the error, no better than naming the most frequent "
+                f"class ({percent(majority)}) {where}"
             )
 
 

@@ -126,12 +126,12 @@ class LossWatch:
         if self._warned_early or self._steps < max(_FEWEST_STEPS, _EARLY * self._total):
             return
         self._warned_early = True
-        now = self._median(self._role)
-        if self._guesses(now) and self._guesses(self._best[0]):
+        recent = self._recent[self._role]
+        if all(map(self._guesses, (self._median(self._role), self._best[0], recent[-1]))):
             yield (
-                f"nothing has been learnt so far: the loss {self._of_child()} is {now:.3f} at step "
-                f"{step}, and guessing gives {self._guessing()}; if it stays there, look at images "
-                f"and labels, {CALMER}"
+                f"nothing has been learnt so far: the loss {self._of_child()} is {recent[-1]:.3f} "
+                f"at step {step}, and guessing gives {self._guessing()}; if it stays there, look "
+                f"at images and labels, {CALMER}"
             )
 
     def _reversed_order(self) -> Iterator[str]:

@@ -250,6 +250,8 @@ def _reasons(described: Description, space: SearchSpace, splits: Splits) -> tupl
         f"classes, {kind}, {described.side} px at the shorter side (median)"
     )
     left_out = []
+    if unused := sorted(set(described.sizes) - splits.read_from):
+        left_out.append(f"splits that nothing reads: {', '.join(unused)}")
     if described.ignored:
         left_out.append(f"not read: {described.ignored}")
     if described.turned:

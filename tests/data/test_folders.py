@@ -197,8 +197,9 @@ def test_as_many_classes_as_folders_are_needed(tmp_path: pathlib.Path, classes: 
 
 
 def test_a_split_may_be_called_all_beside_others() -> None:
-    both = {"all": 5, "images": 7}
-    assert splits.resolve("all+images", both, "photos") == [("all", 0, 5), ("images", 0, 7)]
+    others = {"all": 5, "images": 7, "all-2": 3}
+    assert splits.resolve("all+images", others, "photos") == [("all", 0, 5), ("images", 0, 7)]
+    assert splits.resolve("all-2[:2]", others, "photos") == [("all-2", 0, 2)]
     assert splits.resolve("all[:4]+test", {"all": 10, "test": 5}, "photos") == [
         ("all", 0, 4),
         ("test", 0, 5),

@@ -87,6 +87,13 @@ def _outcome(folder: pathlib.Path, runtime: runtimes.Runtime) -> runtimes.Outcom
     return outcome
 
 
+def test_nobody_is_sent_to_convert_a_cascade(broken: pathlib.Path) -> None:
+    (broken / "converted" / runtimes.FILES["float32"]).unlink()
+    assert "see `" in _outcome(broken, FLOAT32).skipped
+    (broken / "cascade.json").touch()
+    assert _outcome(broken, FLOAT32).skipped == "a cascade is not converted"
+
+
 def test_a_good_export_passes_everywhere(exported: pathlib.Path) -> None:
     outcomes = {outcome.runtime: outcome for outcome in trials.check(exported)}
     assert list(outcomes) == list(runtimes.RUNTIMES)

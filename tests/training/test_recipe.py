@@ -73,6 +73,13 @@ def test_steps_follow_the_minutes_and_the_speed() -> None:
     assert optimizer["warmup"]["linear"]["warmup_steps"] == 60
 
 
+def test_dropout_is_for_runs_that_see_each_image_often() -> None:
+    # 3,400 images are left for training: 600 steps of 64 are 11 epochs, 1,200 are 23.
+    for minutes, rate in ((1.0, 0.0), (2.0, 0.2)):
+        chosen = recipe.choose(_described(), minutes, 640.0).values
+        assert chosen["task"]["regularisation"]["dropout_rate"] == rate
+
+
 def test_a_measured_speed_takes_the_place_of_the_estimate() -> None:
     estimated = recipe.choose(_described(), 2.0)
     assert estimated.at_speed(640.0) == recipe.choose(_described(), 2.0, 640.0)
@@ -86,6 +93,14 @@ def test_small_data_gets_small_batches_and_no_more_epochs_than_help() -> None:
     # 140 images are left for training: 200 epochs are 875 steps, in loops of 21.
     assert chosen["trainer"]["train_steps"] == 861
     assert chosen["task"]["regularisation"]["dropout_rate"] == 0.2
+
+
+def test_a_split_that_nothing_reads_may_be_small_and_is_named() -> None:
+    sizes = {"train": 1000, "val": 300, "test": 300, "valid": 300, "misc": 6}
+    chosen = recipe.choose(_described(sizes=sizes, classes={"cat": 953, "dog": 953}), 2.0)
+    assert chosen.reasons[1] == "splits that nothing reads: misc, valid"
+    reasons = recipe.choose(_described(), 2.0).reasons
+    assert not any("nothing reads" in reason for reason in reasons)
 
 
 def test_large_data_is_not_kept_in_memory() -> None:

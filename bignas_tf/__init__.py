@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bignas_tf.accuracy import Accuracy
     from bignas_tf.api.baseline import Baseline, baseline
     from bignas_tf.api.cascades import export_cascade
+    from bignas_tf.api.checking import check_images
     from bignas_tf.api.counting import check_budgets, cost
     from bignas_tf.api.devices import evaluation_strategy, training_strategy
     from bignas_tf.api.examples import save_images
@@ -84,6 +85,7 @@ _HOMES = {
     "baseline": "api.baseline.baseline",
     "budget": "selection.budgets.read",
     "check_budgets": "api.counting.check_budgets",
+    "check_images": "api.checking.check_images",
     "child": "api.exporting.child",
     "configure": "api.runs.configure",
     "configure_garden": "api.garden.configure_garden",
@@ -144,6 +146,7 @@ __all__ = [
     "baseline",
     "budget",
     "check_budgets",
+    "check_images",
     "child",
     "configure",
     "configure_garden",

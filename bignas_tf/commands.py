@@ -18,6 +18,7 @@ NAMES = (
     "quickstart",
     "demo",
     "prepare_data",
+    "check_images",
     "train",
     "judge",
     "search",

@@ -28,7 +28,7 @@ from typing import Any
 from absl import flags
 
 from bignas_tf import errors
-from tools.cli import EXPERIMENT, launch
+from tools.cli import launch
 
 _OF_ANY_IMAGES = ("alone", "ranking", "ablations", "uniform")
 PARTS = (*_OF_ANY_IMAGES, "adaptation")
@@ -38,7 +38,7 @@ _PARTS = flags.DEFINE_list("parts", list(_OF_ANY_IMAGES), f"Any of {', '.join(PA
 _WORK_DIR = flags.DEFINE_string("work_dir", "runs/claims", "Journal, supernets, unfinished runs.")
 _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results/claims", "Of the results.")
 _REPORT_ONLY = flags.DEFINE_bool("report_only", False, "Write results from the journal, run none.")
-_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", EXPERIMENT)
+_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", "As in tools.train.")
 _CONFIG_FILES = flags.DEFINE_multi_string(
     "config_file", ["experiments/fashion_mnist.yaml"], "YAML of the supernet; may be repeated."
 )

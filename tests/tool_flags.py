@@ -6,7 +6,11 @@ import ast
 import pathlib
 
 _TOOLS = pathlib.Path(__file__).resolve().parents[1] / "tools"
-_DEFINED_BY = ("runs.define_flags", "models.define_flags")  # flags that several tools have
+_DEFINED_BY = (
+    "configs.define_flags",
+    "runs.define_flags",
+    "models.define_flags",
+)  # flags that several tools have
 
 
 def defined(module: str) -> set[str]:

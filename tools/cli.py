@@ -21,11 +21,6 @@ from bignas_tf import commands, errors, files, full_disk, machine
 
 from . import quiet
 
-# The help of --experiment.
-EXPERIMENT = (
-    "bignas_small, for all spaces but the paper's, or bignas_imagenet; task.model.search_space "
-    "names the space."
-)
 _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
 _STDOUT = 1  # its file descriptor
 _CHECKS: list[Callable[[], None]] = []

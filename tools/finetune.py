@@ -18,7 +18,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from . import runs
+from . import configs, runs
 from .cli import launch
 
 runs.define_flags("Folder of the run that the child comes from.")
@@ -28,11 +28,7 @@ _ARCHITECTURE = flags.DEFINE_string(
     "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
     required=True,
 )
-_EXPERIMENT = flags.DEFINE_string(
-    "experiment", "bignas_small", "Experiment that the files override."
-)
-_CONFIG_FILE = flags.DEFINE_multi_string("config_file", [], "YAML of the new data; repeatable.")
-_PARAMS_OVERRIDE = flags.DEFINE_string("params_override", "", "Overrides, as in tools.train.")
+configs.define_flags()
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True)
 _FORMATS = flags.DEFINE_list("formats", [], "Also convert to these; see tools.convert.")
 _LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its card.")
@@ -41,9 +37,7 @@ _LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its car
 def main(argv: Sequence[str]) -> None:
     del argv
     run = runs.load()
-    config = bignas.configure(
-        _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value, run=run
-    )
+    config = configs.configured(run)
     bignas.finetune(
         run,
         _ARCHITECTURE.value,

@@ -64,6 +64,7 @@ def main(argv: Sequence[str]) -> None:
     if images:
         given = budgets if flags.FLAGS["budgets_mflops"].present else ()
         config_file, budgets = own_images.prepare(images, run_dir, _MINUTES.value, _run, given)
+        _run("check_images", config_file=config_file)
     else:
         if flags.FLAGS["minutes"].present:
             raise bignas.UsageError(

@@ -25,7 +25,8 @@ from absl import flags
 
 from bignas_tf import errors, files
 
-from .cli import EXPERIMENT, launch
+from . import configs
+from .cli import launch
 from .tpu import report
 from .tpu.environment import Compiler
 
@@ -39,13 +40,7 @@ _MENDS = {
     "scoring": "lower task.selection.batch_size",
 }
 
-_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_imagenet", EXPERIMENT)
-_CONFIG_FILES = flags.DEFINE_multi_string(
-    "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
-)
-_PARAMS_OVERRIDE = flags.DEFINE_string(
-    "params_override", "", "Overrides on top of the files, as tools.train takes them."
-)
+configs.define_flags("bignas_imagenet")
 _TOPOLOGY = flags.DEFINE_string(
     "topology", "v3:2x2", "Generation and chips, such as v3:8x8 or v5e:2x2."
 )
@@ -79,9 +74,8 @@ def main(argv: Sequence[str]) -> None:
     files.refuse_folder(_OUTPUT.value or "", "--output")
     # Before TensorFlow is imported, so that a mistake is reported at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
-    from bignas_tf.training import parsing
 
-    config = parsing.parse(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    config = configs.configured()
     batch, side, parts = _asked(config)
     output = _output(batch, side, parts)
     result = _measured(config, compiler, batch, side, parts)
@@ -117,7 +111,7 @@ def _output(batch: int, side: int | None, parts: int) -> pathlib.Path:
       UsageError: the folder is not writable.
     """
     what = f"_parts{parts}" if parts > 1 else "" if side is None else f"_{_GRAPH.value}_{side}px"
-    file = f"{_EXPERIMENT.value}_{_TOPOLOGY.value.replace(':', '_')}_{batch}{what}.json"
+    file = f"{flags.FLAGS.experiment}_{_TOPOLOGY.value.replace(':', '_')}_{batch}{what}.json"
     output = _OUTPUT.value or f"runs/tpu_compile/{file}"
     files.ensure_writable(os.path.dirname(output) or ".")
     return pathlib.Path(output)
@@ -133,7 +127,7 @@ def _measured(
     unit = batch // parts if parts > 1 else 1
     measured = fitting.measure(program, compiler, batch, unit, search=_FIND_LARGEST.value)
     return {
-        "experiment": _EXPERIMENT.value,
+        "experiment": flags.FLAGS.experiment,
         "search_space": config.task.model.search_space,
         "compute_type": config.runtime.mixed_precision_dtype or "float32",
         "topology": _TOPOLOGY.value,

@@ -12,18 +12,10 @@ from absl import flags
 
 import bignas_tf as bignas
 
-from .cli import EXPERIMENT, launch, note_command
+from . import configs
+from .cli import launch, note_command
 
-_EXPERIMENT = flags.DEFINE_string("experiment", "bignas_small", EXPERIMENT)
-_CONFIG_FILES = flags.DEFINE_multi_string(
-    "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
-)
-_PARAMS_OVERRIDE = flags.DEFINE_string(
-    "params_override",
-    "",
-    "Overrides on top of the files, such as "
-    "'task.train_data.global_batch_size=64,trainer.train_steps=500', or a YAML file.",
-)
+configs.define_flags()
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of checkpoints, summaries and the configuration.", required=True
 )
@@ -32,7 +24,7 @@ _TPU = flags.DEFINE_string("tpu", "", "Name or address of a TPU, for distributio
 
 def main(argv: Sequence[str]) -> None:
     del argv
-    config = bignas.configure(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    config = configs.configured()
     strategy = bignas.training_strategy(config, _TPU.value)
     bignas.fit(config, _MODEL_DIR.value, strategy=strategy)
     if bignas.is_chief(strategy):

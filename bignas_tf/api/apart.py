@@ -31,13 +31,18 @@ def check_training(task: BigNASConfig) -> list[str]:
     Raises:
       UsageError: uses share images that must be apart, or a split cannot be opened.
     """
-    uses = splits.of_selection(task.train_data, task.selection)
-    uses[splits.TRAINING] = task.train_data
+    found = uses_of(task)
+    absent = [] if splits.EVALUATION in found else _leave_out_absent_calibration(found)
+    return [*absent, *splits.check(found), *_check_earlier(task, found)]
+
+
+def uses_of(task: BigNASConfig) -> splits.Uses:
+    """The images that a training and its search name, by the fields that name them."""
+    found = splits.of_selection(task.train_data, task.selection)
+    found[splits.TRAINING] = task.train_data
     if task.evaluation.children:
-        uses[splits.EVALUATION] = splits.evaluated(task.train_data, task.evaluation.split)
-        return [*splits.check(uses), *_check_earlier(task, uses)]
-    absent = _leave_out_absent_calibration(uses)
-    return [*absent, *splits.check(uses), *_check_earlier(task, uses)]
+        found[splits.EVALUATION] = splits.evaluated(task.train_data, task.evaluation.split)
+    return found
 
 
 def check_search(

@@ -63,27 +63,49 @@ def named(config: config_lib.DataConfig) -> Iterator[None]:
         raise
 
 
-def check(source: sources.Source, config: config_lib.DataConfig, count: int = -1) -> None:
+def check(source: sources.Source, config: config_lib.DataConfig, count: int | None = None) -> None:
     """Decodes the first `count` images, or all, in order.
 
     Raises:
       UsageError: one of them cannot be read, or its label is out of range.
     """
+    for fault in every(source.part(0, source.count if count is None else count), config):
+        raise fault
+
+
+def every(source: sources.Source, config: config_lib.DataConfig) -> Iterator[errors.UsageError]:
+    """Decodes all images, in order; yields an error for each that `check` would refuse."""
+    first = 0
+    while first < source.count:
+        number, fault = _first_fault(source.part(first, source.count), config)
+        if fault:
+            yield fault
+        first += number + 1
+
+
+def _first_fault(
+    source: sources.Source, config: config_lib.DataConfig
+) -> tuple[int, errors.UsageError | None]:
+    """The number of the first image that cannot be used, and why; or of all, and None."""
 
     @tf.autograph.experimental.do_not_convert
     def decoded(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = tf.io.decode_image(encoded, channels=config.channels, expand_animations=False)
         return label, tf.size(image)
 
-    images = source.ordered().take(count)
-    dataset = images.map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = source.ordered().map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
     number = 0
     try:
         for label, _ in dataset.with_options(parallel.options()).as_numpy_iterator():
             sources.check_range(label, label, config, source.name(number))
             number += 1
     except tf.errors.OpError as error:
-        raise _unreadable(source.name(number), config, error) from error
+        fault = _unreadable(source.name(number), config, error)
+        fault.__cause__ = error
+        return number, fault
+    except errors.UsageError as error:
+        return number, error
+    return number, None
 
 
 def _unreadable(

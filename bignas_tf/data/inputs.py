@@ -8,6 +8,7 @@ uninterrupted one would have seen.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -255,7 +256,9 @@ def _shard(
         )
     # A wrong format shows before training begins.
     faults.check(source, config, 1)
-    return source.shard(feed.pipelines, feed.pipeline)
+    # Ranges whose sizes differ by one at most.
+    bounds = (source.count * number // feed.pipelines for number in itertools.count(feed.pipeline))
+    return source.part(next(bounds), next(bounds))
 
 
 def _seeds(seed: int, domain: int, positions: tf.Tensor) -> tf.Tensor:

@@ -41,9 +41,9 @@ class Listed:
             return 0
         return len(set(self.keys.tolist()) & set(other.keys.tolist()))
 
-    def shard(self, parts: int, index: int) -> Listed:
-        """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""
-        part = slice(self.count * index // parts, self.count * (index + 1) // parts)
+    def part(self, start: int, stop: int) -> Listed:
+        """The images start..stop-1."""
+        part = slice(start, stop)
         return dataclasses.replace(self, keys=self.keys[part], labels=self.labels[part])
 
     def ordered(self) -> tf.data.Dataset:

@@ -57,9 +57,8 @@ class Records:
         both = count_different([*self.slices, *other.slices])
         return count_different(self.slices) + count_different(other.slices) - both
 
-    def shard(self, parts: int, index: int) -> Records:
-        """The `index`-th of `parts` equal ranges (their sizes differ by one at most)."""
-        start, stop = self.count * index // parts, self.count * (index + 1) // parts
+    def part(self, start: int, stop: int) -> Records:
+        """The images start..stop-1."""
         return dataclasses.replace(self, slices=cut(self.slices, start, stop))
 
     def ordered(self) -> tf.data.Dataset:

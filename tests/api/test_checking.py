@@ -1,0 +1,87 @@
+"""Damaged images are found before a training, all of them and wherever they are used."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import Any
+
+import pytest
+import tensorflow as tf
+import yaml
+
+import bignas_tf as bignas
+from tests.data import photos, samples
+from tests.forks import Forks
+
+_SPLITS = {f"{split}/{name}": 6 for split in ("train", "val", "test") for name in ("cat", "dog")}
+
+
+def _values(**data: Any) -> dict[str, Any]:
+    values = {"channels": 3, "num_classes": 2, "tfds_split": "train", **data}
+    splits = {"calibration_split": "train", "ranking_split": "val", "reporting_split": "test"}
+    return {"task": {"train_data": values, "selection": splits}}
+
+
+def _config(**data: Any) -> Any:
+    return bignas.configure("bignas_small", params_override=_values(**data))
+
+
+@pytest.fixture
+def root(tmp_path: pathlib.Path) -> pathlib.Path:
+    return photos.write(tmp_path / "photos", _SPLITS, side=28)
+
+
+def test_whole_images_have_no_faults_and_each_split_is_read_once(root: pathlib.Path) -> None:
+    lines: list[str] = []
+    config = _config(source="folder", input_path=str(root))
+    assert bignas.check_images(config, show=lines.append) == []
+    assert sorted(lines) == [f"{split}: reading 12 images" for split in ("test", "train", "val")]
+
+
+def test_every_damaged_image_is_named(root: pathlib.Path) -> None:
+    damaged = [
+        root / name for name in ("train/cat/000.png", "test/cat/003.png", "test/dog/005.png")
+    ]
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:40])
+    config = _config(source="folder", input_path=str(root))
+    found = bignas.check_images(config, show=None)
+    assert {pathlib.Path(fault.split()[1]) for fault in found} == {*damaged}
+    assert len(found) == len(damaged)
+    assert len(bignas.check_images(config, most=2, show=None)) == 2
+
+
+def test_every_record_with_a_wrong_label_is_named(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "records"
+    encoded = tf.io.encode_jpeg(samples.pictures(1)[0]).numpy()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for label in (0, 1, 7, 1, 0, 9, 1, 0, 1, 0):
+            writer.write(samples.example(encoded, label))
+    parts = {
+        "calibration_split": "all[:4]",
+        "ranking_split": "all[4:8]",
+        "reporting_split": "all[8:]",
+    }
+    values = {"source": "tfrecord", "input_path": str(path), "tfds_split": "all[:4]"}
+    config = _config(**values)
+    config.override({"task": {"selection": parts}})
+    found = bignas.check_images(config, show=None)
+    assert [re.findall(r"the label (\d).* record (\d)", fault) for fault in found] == [
+        [("7", "2")],
+        [("9", "5")],
+    ]
+
+
+def test_the_command_ends_with_what_it_found(
+    forks: Forks, root: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "photos.yaml"
+    file.write_text(yaml.safe_dump(_values(source="folder", input_path=str(root))))
+    done = forks.run("tools.check_images", f"--config_file={file}")
+    assert done.returncode == 0, done.stderr
+    (root / "val" / "cat" / "001.png").write_bytes(b"")
+    done = forks.run("tools.check_images", f"--config_file={file}")
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: images that cannot be used: 1\n")
+    assert "val/cat/001.png cannot be read; JPEG or PNG images are needed" in done.stdout

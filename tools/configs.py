@@ -1,0 +1,42 @@
+"""The configuration that a tool is given, by an experiment and what overrides it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+import bignas_tf as bignas
+
+if TYPE_CHECKING:
+    from official.core import config_definitions as cfg
+
+flags.disclaim_key_flags()  # they are the tool's own, and `--help` of the tool shows them
+_EXPERIMENT = (
+    "bignas_small, for all spaces but the paper's, or bignas_imagenet; task.model.search_space "
+    "names the space."
+)
+
+
+def define_flags(experiment: str = "bignas_small") -> None:
+    """Defines --experiment, --config_file and --params_override.
+
+    Args:
+      experiment: the default of that flag.
+    """
+    flags.DEFINE_string("experiment", experiment, _EXPERIMENT)
+    flags.DEFINE_multi_string(
+        "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
+    )
+    flags.DEFINE_string(
+        "params_override",
+        "",
+        "Overrides on top of the files, such as "
+        "'task.train_data.global_batch_size=64,trainer.train_steps=500', or a YAML file.",
+    )
+
+
+def configured(run: bignas.Run | None = None) -> cfg.ExperimentConfig:
+    """Returns what the flags say; see `bignas_tf.configure`."""
+    given = flags.FLAGS
+    return bignas.configure(given.experiment, given.config_file, given.params_override, run=run)

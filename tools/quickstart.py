@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import commands, files
+from bignas_tf import commands, files, run_folder
 from bignas_tf.accuracy import percent
 
 from . import own_images, training_time
@@ -89,8 +89,8 @@ def main(argv: Sequence[str]) -> None:
     export = answer.splitlines()[-1]
     _predict(bignas.configure(_EXPERIMENT, [config_file], override), export, f"{run_dir}/images")
     _run("judge", model_dir=run_dir, images=str(_JUDGED_IMAGES))
-    _run("report", model_dir=run_dir)
     plain = _train_plain(run_dir) if images else ""
+    _run("report", model_dir=run_dir)
     _print_table(search_dir)
     if plain:
         print(plain)
@@ -145,11 +145,16 @@ def _prepare_data(run_dir: str) -> tuple[str, str]:
 
 
 def _train_plain(run_dir: str) -> str:
-    """Trains the biggest child's architecture alone, as long as the supernet; returns its line."""
+    """Trains the biggest child's architecture alone, as long as the supernet; returns its line.
+
+    What it reached before stays, unless the supernet has trained further since.
+    """
     known = training_time.minutes_of(run_dir)
-    minutes = _MINUTES.value if known is None else known
-    printed = _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}")
-    scored = json.loads(printed.splitlines()[-1])
+    minutes = round(_MINUTES.value if known is None else known, 4)
+    path = os.path.join(run_dir, run_folder.PLAIN_FILE)
+    if _minutes_of(path) != minutes:
+        _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}")
+    scored = files.read_json(path)
     accuracy = percent(scored["top1"], scored["error"])
     how_long = (
         "as many as the supernet took"
@@ -161,6 +166,14 @@ def _train_plain(run_dir: str) -> str:
         f"{accuracy}  (the biggest child's architecture, {scored['steps']} steps of fit in "
         f"{minutes:.1f} minutes; {how_long})"
     )
+
+
+def _minutes_of(plain: str) -> float | None:
+    """How long the plain model was trained; None if it was not."""
+    if not os.path.exists(plain):
+        return None
+    with files.reading(plain, "tools.plain_keras") as noted:
+        return noted["minutes"].number(0)
 
 
 def _run(tool: str, *arguments: str, **flag_values: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import tf_keras
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, run_folder
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import arguments, cards, stock_training
 from bignas_tf.data import inputs
@@ -26,7 +26,6 @@ from bignas_tf.search_space.cost import Cost
 from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
 
-FILE = "plain_keras.json"
 _RATE = 1e-3  # Keras' own for Adam
 _ENDLESS = 10**9
 _WAY_OUT = "another task.seed of the run, or other images, may help the plain Keras model"
@@ -112,7 +111,7 @@ def baseline(
         split=task.selection.reporting_split,
         accuracy=stock_training.score(model, reporting, _WAY_OUT),
     )
-    files.write_json(os.path.join(run.model_dir, FILE), result.to_json())
+    files.write_json(os.path.join(run.model_dir, run_folder.PLAIN_FILE), result.to_json())
     return result
 
 

@@ -11,6 +11,7 @@ from bignas_tf.reports.cascades import ReportedCascade
 from bignas_tf.reports.exports import Export
 from bignas_tf.reports.figures import Figure
 from bignas_tf.reports.inputs import Command, ReportedRun, ReportedSearch
+from bignas_tf.reports.plain_model import PlainModel
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.provenance import Source
@@ -141,6 +142,18 @@ def _failures(candidates: Iterable[Candidate]) -> Iterator[str]:
     if rows:
         title = f"{len(rows)} candidate{'s' if len(rows) > 1 else ''} failed"
         yield markup.folded(title, markup.table(["child", "why"], rows))
+
+
+def plain(model: PlainModel | None) -> Iterator[str]:
+    if model is None:
+        return
+    yield markup.heading(2, "One network, trained alone")
+    yield markup.paragraph(
+        f"An architecture of the space as an ordinary Keras model, trained on the same images for "
+        f"{model.minutes:.3g} minutes ({model.steps:,} steps of fit): top-1 {model.accuracy} on "
+        f"{model.split}, for {model.macs / 1e6:.4g} M multiply-adds and "
+        f"{model.params / 1e6:.4g} M parameters. All children above share one training."
+    )
 
 
 def exports(reported: Sequence[Export]) -> Iterator[str]:

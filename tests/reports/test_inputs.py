@@ -198,6 +198,19 @@ def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) ->
     assert list(report.drawings) == ["a_search_children", "a_search_2_children"]
 
 
+def test_a_network_trained_alone_is_told_where_there_is_one(tmp_path: pathlib.Path) -> None:
+    run = made_up_searches.run(tmp_path)
+    assert "trained alone" not in page.compose(_read(run)).text
+    known = {"macs": 8_553_856, "params": 437_322, "steps": 1_200, "minutes": 8.25}
+    scored = {"split": "test", "top1": 0.75, "images": 300}
+    files.write_json(run / "plain_keras.json", known | scored)
+    text = page.compose(_read(run)).text
+    assert "for 8.25 minutes (1,200 steps of fit): top-1 75.00 ± 2.50% on test, for 8.554 M" in text
+    files.write_json(run / "plain_keras.json", known | scored | {"steps": "many"})
+    with pytest.raises(errors.UsageError, match=r"plain_keras\.json is damaged"):
+        _read(run)
+
+
 def test_names_that_come_out_alike_get_different_keys(tmp_path: pathlib.Path) -> None:
     result, names = made_up_searches.result(), ["a", "a_3", "a_2", "a-", "a~"]
     run = made_up_searches.run(tmp_path, **dict.fromkeys(names, result))

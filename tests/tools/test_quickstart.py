@@ -186,6 +186,8 @@ def test_a_colour_folder_goes_through_to_an_export_a_report_and_a_table(
     assert "minutes; as many as the supernet took)" in table[3]
     assert plain["images"] == 20  # 15% of 130
     assert f"configuration:  {run_dir}/quickstart.yaml" in table
+    report = (run_dir / "report.html").read_text()
+    assert f"({plain['steps']:,} steps of fit): top-1 {100 * plain['top1']:.2f} ± " in report
 
 
 def test_it_says_what_was_found_and_chosen(quick: tuple[pathlib.Path, str]) -> None:

@@ -38,9 +38,8 @@ def sample_code(space: SearchSpace, seed: tf.Tensor, resolution: int | tf.Tensor
 
 
 def _index(uniform: tf.Tensor, count: int | np.ndarray) -> tf.Tensor:
-    """Maps [0, 1) to int32 0 … count - 1; rounding may lift a product to `count` itself."""
-    picked = tf.cast(uniform * tf.constant(count, tf.float32), tf.int32)
-    return tf.minimum(picked, tf.constant(count - 1, tf.int32))
+    """Maps [0, 1) to int32 0 … count - 1; no product is rounded to `count` itself."""
+    return tf.cast(uniform * tf.constant(count, tf.float32), tf.int32)
 
 
 def _canonical(space: SearchSpace, code: tf.Tensor, resolution: int | tf.Tensor) -> tf.Tensor:

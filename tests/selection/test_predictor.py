@@ -14,7 +14,7 @@ from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space import cost
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
-from bignas_tf.selection import hypervolume, prediction, proposals, strategies
+from bignas_tf.selection import grid, hypervolume, prediction, proposals, strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.figures import Figures, Scored, Scorer
@@ -110,6 +110,17 @@ def test_it_begins_with_the_cheapest_child_and_with_children_far_apart() -> None
     assert len(few) == 2
     few = [each for each in _search(population=3, evaluations=11) if each.phase == "spread"]
     assert len(few) == 3
+
+
+def test_it_begins_with_skeletons_and_with_others_only_where_those_are_too_few() -> None:
+    space, settings = countable.SPACE, countable.settings(strategy="predictor")
+    pool = Pool(space, countable.budgets(), countable.figures(Memory()), Silent())
+    skeletons = {budgets_lib.cheapest(space), *grid.skeletons(space, settings)}
+    begun = set(proposals.spread(pool, settings, len(skeletons)))
+    assert begun == skeletons
+    begun = set(proposals.spread(pool, settings, len(skeletons) + 5))
+    assert len(begun) == len(skeletons) + 5
+    assert len(begun - skeletons) >= 5
 
 
 def test_every_round_says_how_well_it_orders_what_it_has_not_seen() -> None:

@@ -286,6 +286,8 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     result.write(folder / "again", two, lines.append)
     gone = ["child_22.json", "child_50.json", "child_ms_1.json"]
     assert lines == [f"removed children of other budgets: {', '.join(gone)}"]
+    kept = sorted(path.name for path in (folder / "again").glob("child_*"))
+    assert kept == ["child_mflops_40_ms_3.json"]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("trainer.summary_interval=0", "summary_interval is 0; it takes a whole number from 1"),
         ("trainer.max_to_keep=0", "max_to_keep is 0; it takes a whole number from 1"),
         ("task.seed=-1", "task.seed is -1; it takes 0 to 4294967295"),
+        ("task.seed=4294967296", "task.seed is 4294967296; it takes 0 to 4294967295"),
         ("task.train_data.base_size=32", "base_size is 32; the supernet is made for 28"),
         ("runtime.mixed_precision_dtype=float16", r"'float16'; choose from \['float32', 'bfl"),
         ("runtime.distribution_strategy=parameter_server", "choose from .*'one_device'"),

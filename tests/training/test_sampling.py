@@ -94,3 +94,9 @@ def test_steps_and_children_differ() -> None:
 def test_the_resolution_is_the_one_asked_for(tmp_path: pathlib.Path) -> None:
     codes = _codes(runs.space_of(tmp_path), 20, resolution=12)
     assert set(codes[:, space_lib.RESOLUTION]) == {12}
+
+
+def test_rounding_never_leads_beyond_the_last_choice() -> None:
+    counts = np.arange(1, 2**16)
+    highest = tf.fill([len(counts)], np.nextafter(np.float32(1), np.float32(0)))
+    assert np.all(sampling._index(highest, counts).numpy() == counts - 1)

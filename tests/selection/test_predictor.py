@@ -185,6 +185,20 @@ def test_features_hold_the_choices_the_resolution_and_the_costs() -> None:
     assert rows[:, -4:].tolist() == [[1, 0, 0, 0.0], [0, 0, 1, np.log(2.0)]]
 
 
+def test_the_most_promising_are_the_best_of_each_budget_and_of_each_front() -> None:
+    pool = Pool(countable.SPACE, countable.budgets(), countable.figures(Memory()), Silent(), 100)
+    pool.score(countable.everything()[::3], "random")
+    crowd, outlook = proposals.Crowd(pool), proposals.Outlook(pool)
+    crowd.add(countable.everything())
+    view = outlook.view(crowd)
+    promise = outlook.promise(view)
+    orders = outlook.by_budget(view, promise) + outlook.by_front(view, promise)
+    assert len(orders) > len(pool.budgets)
+    best = [crowd.children[int(order.argmax())] for order in orders]
+    assert list(proposals._promising(crowd, outlook, 1)) == best
+    assert len(list(proposals._promising(crowd, outlook, 3))) == 3 * len(orders)
+
+
 def test_what_is_imagined_is_new_and_within_a_budget() -> None:
     children = countable.everything()
     cheap, dear = min(children, key=countable.macs), max(children, key=countable.macs)

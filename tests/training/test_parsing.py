@@ -290,6 +290,10 @@ def test_a_split_is_given_as_yaml() -> None:
     assert config.task.train_data.tfds_split == "train[:9%]"
 
 
+def test_the_largest_seed_is_taken() -> None:
+    assert parsing.parse("bignas_small", [], "task.seed=4294967295").task.seed == 2**32 - 1
+
+
 def test_an_experiment_is_not_changed_by_another_s_overrides() -> None:
     parsing.parse("bignas_small", [], "task.seed=7")
     assert parsing.parse("bignas_small", [], "").task.seed == 0

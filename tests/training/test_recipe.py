@@ -185,6 +185,12 @@ def test_too_little_to_learn_from_is_refused_with_advice(
         recipe.choose(_described(**changes), 8.0)
 
 
+def test_as_many_images_as_are_needed_suffice() -> None:
+    for images, classes in ((100, 2), (200, 20)):
+        found = {str(number): images // classes for number in range(classes)}
+        recipe.choose(_described(sizes={"all": images}, classes=found), 8.0)
+
+
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
 def test_minutes_that_are_none_are_refused(minutes: float) -> None:
     with pytest.raises(errors.UsageError, match="it takes a number above 0"):

@@ -196,6 +196,11 @@ def test_a_cosine_in_steps_has_a_rate_at_each_boundary() -> None:
     assert np.isfinite(rates).all()
     with pytest.raises(errors.UsageError, match=r"boundaries end at step 60, from which .* NaN"):
         _all_rates("experiments/fashion_mnist.yaml", f"{RATE}.type={kind},{steps}")
+    later = f"{steps},{RATE}.{kind}.offset=20"  # to step 80
+    given = f"{RATE}.type={kind},{later},trainer.train_steps="
+    _all_rates("experiments/fashion_mnist.yaml", f"{given}79")
+    with pytest.raises(errors.UsageError, match="boundaries end at step 80"):
+        _all_rates("experiments/fashion_mnist.yaml", f"{given}80")
 
 
 def test_a_cosine_of_few_steps_is_not_all_warm_up() -> None:

@@ -10,6 +10,7 @@ from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space import cost
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.config import SelectionConfig
@@ -121,3 +122,28 @@ def figures(
 
     by_split = dict.fromkeys((RANKING, REPORTING), Scorer(IMAGES, scores))
     return Figures(objectives(measure), by_split, memory, lambda record: None)
+
+
+def search(
+    name: str,
+    within: list[Budget] | None = None,
+    memory: MemoryJournal | None = None,
+    watcher: Silent | None = None,
+    score: Callable[[Architecture], float] = accuracy,
+    measure: Callable[[Architecture], float] = milliseconds,
+    **changes: object,
+) -> list[Candidate]:
+    """Candidates of a whole search, by default within all budgets and on this accuracy."""
+    if name != "coarse_to_fine":
+        changes = {"evaluations": 70, "population": 10} | changes
+    given = settings(strategy=name, **changes)
+    found = figures(memory or Memory(), score, measure)
+    pool = Pool(
+        SPACE,
+        budgets() if within is None else within,
+        found,
+        watcher or Silent(),
+        given.evaluations,
+    )
+    strategies.named(given)(pool, given)
+    return pool.candidates

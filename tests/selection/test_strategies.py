@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import pathlib
-from collections.abc import Callable
 
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
@@ -18,39 +16,14 @@ from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.journal import RANKING, REPORTING, Journal, MemoryJournal, Record
 from bignas_tf.selection.objectives import Measurement
-from bignas_tf.selection.pool import Pool
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory, Silent
 
 ALL = list(strategies.STRATEGIES)
 
 
-def _search(
-    name: str,
-    budgets: list[Budget] | None = None,
-    memory: MemoryJournal | None = None,
-    watcher: Silent | None = None,
-    score: Callable[[Architecture], float] = countable.accuracy,
-    measure: Callable[[Architecture], float] = countable.milliseconds,
-    **changes: object,
-) -> list[Candidate]:
-    if name != "coarse_to_fine":
-        changes = {"evaluations": 70, "population": 10} | changes
-    settings = countable.settings(strategy=name, **changes)
-    figures = countable.figures(memory or Memory(), score, measure)
-    pool = Pool(
-        SPACE,
-        countable.budgets() if budgets is None else budgets,
-        figures,
-        watcher or Silent(),
-        settings.evaluations,
-    )
-    strategies.named(settings)(pool, settings)
-    return pool.candidates
-
-
 def test_coarse_to_fine_finds_the_best_child_there_is_for_every_budget() -> None:
-    candidates = _search("coarse_to_fine")
+    candidates = countable.search("coarse_to_fine")
     for budget in countable.budgets():
         limit = budget.limits["mflops"] * 1e6
         affordable = [a for a in countable.everything() if countable.macs(a) <= limit]
@@ -62,7 +35,7 @@ def test_coarse_to_fine_finds_the_best_child_there_is_for_every_budget() -> None
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_is_scored_twice_and_the_limit_is_kept(name: str) -> None:
     memory, watcher = Memory(), Silent()
-    candidates = _search(name, memory=memory, watcher=watcher, evaluations=25)
+    candidates = countable.search(name, memory=memory, watcher=watcher, evaluations=25)
     assert len(candidates) == watcher.total == len(watcher.finishes) == 25
     # `Memory.add` refuses a second figure of the same child.
     assert set(memory.of(RANKING)) == {candidate.architecture for candidate in candidates}
@@ -71,7 +44,7 @@ def test_nothing_is_scored_twice_and_the_limit_is_kept(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_every_budget_has_a_child_and_so_has_the_tightest(name: str) -> None:
     budgets = countable.budgets()
-    candidates = _search(name, evaluations=30)
+    candidates = countable.search(name, evaluations=30)
     for budget in budgets:
         assert any(budget.holds(candidate.costs) for candidate in candidates)
 
@@ -79,7 +52,7 @@ def test_every_budget_has_a_child_and_so_has_the_tightest(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_new_children_lie_within_a_budget(name: str) -> None:
     budget = countable.budgets()[2]
-    candidates = _search(name, [budget])
+    candidates = countable.search(name, [budget])
     later = [c for c in candidates if c.phase != "coarse"]
     assert later
     assert all(budget.holds(candidate.costs) for candidate in later)
@@ -88,15 +61,15 @@ def test_new_children_lie_within_a_budget(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_the_same_seed_gives_the_same_search_and_another_one_another(name: str) -> None:
     few = {"rounds": 2, "mutants": 3, "evaluations": 24}
-    assert _search(name, **few) == _search(name, **few)
-    assert _search(name, **few) != _search(name, **few, seed=1)
+    assert countable.search(name, **few) == countable.search(name, **few)
+    assert countable.search(name, **few) != countable.search(name, **few, seed=1)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_remembered_is_not_found_again_and_changes_nothing(name: str) -> None:
     limits = [Budget({"ms": 0.6}), Budget({"ms": 1.0, "mflops": 0.09})]
     memory = Memory()
-    expected = _search(name, limits, memory, evaluations=24)
+    expected = countable.search(name, limits, memory, evaluations=24)
     half = Memory(memory.lines()[: len(memory.lines()) // 2])
     new: list[Architecture] = []
 
@@ -105,7 +78,7 @@ def test_what_is_remembered_is_not_found_again_and_changes_nothing(name: str) ->
         return countable.accuracy(architecture)
 
     known = set(half.of(RANKING))
-    assert _search(name, limits, half, score=score, evaluations=24) == expected
+    assert countable.search(name, limits, half, score=score, evaluations=24) == expected
     assert sorted(half.lines()) == sorted(memory.lines())
     assert known.isdisjoint(new)
 
@@ -127,20 +100,20 @@ def test_an_interrupted_search_ends_as_the_others_do(
             return countable.accuracy(architecture)
 
         with Journal(f"{folder}/journal.jsonl", {}) as journal:
-            return _search(name, memory=journal, score=score, evaluations=24)
+            return countable.search(name, memory=journal, score=score, evaluations=24)
 
     for number in (7, 15):
         with pytest.raises(KeyboardInterrupt):
             search(number)
     candidates = search(1000)
-    assert candidates == _search(name, evaluations=24)
+    assert candidates == countable.search(name, evaluations=24)
     # Nothing was lost: each child was scored once.
     assert len(set(scored)) == len(scored) == 24
 
 
 def test_several_limits_hold_at_once() -> None:
     budget = Budget({"ms": 0.6, "mflops": 0.07})
-    candidates = _search("coarse_to_fine", [budget])
+    candidates = countable.search("coarse_to_fine", [budget])
     fine = [candidate for candidate in candidates if candidate.phase == "fine"]
     assert fine
     for candidate in fine:
@@ -152,7 +125,7 @@ def test_several_limits_hold_at_once() -> None:
 def test_the_cheapest_child_serves_a_budget_that_no_skeleton_fits() -> None:
     tightest = countable.budgets()[0]
     for rounds in (0, 2):
-        candidates = _search(
+        candidates = countable.search(
             "coarse_to_fine", resolutions=(10,), width_multipliers=(1.0,), rounds=rounds
         )
         (found,) = [c.architecture for c in candidates if tightest.holds(c.costs)]
@@ -171,7 +144,7 @@ def test_children_that_fail_are_candidates_with_a_reason_and_the_search_goes_on(
             raise errors.RunError("the phone does not answer")
         return countable.milliseconds(architecture)
 
-    candidates = _search(name, score=score, measure=measure, evaluations=40)
+    candidates = countable.search(name, score=score, measure=measure, evaluations=40)
     for candidate in candidates:
         if candidate.architecture.depths == (2,):
             assert candidate.failure == "the phone does not answer"
@@ -186,19 +159,6 @@ def test_children_that_fail_are_candidates_with_a_reason_and_the_search_goes_on(
         "memory does not suffice",
         "the phone does not answer",
     }
-
-
-def test_a_search_of_everything_ends_by_itself() -> None:
-    for name in ("evolution", "random"):
-        candidates = _search(name, [countable.budgets()[-1]], evaluations=1000)
-        assert 70 <= len(candidates) <= len(countable.everything())
-
-
-@pytest.mark.parametrize("name", ["evolution", "random"])
-def test_measured_limits_that_most_children_miss_do_not_end_a_search(name: str) -> None:
-    fastest = sorted(map(countable.milliseconds, countable.everything()))
-    candidates = _search(name, [Budget({"ms": fastest[35]})], evaluations=25, mutants=2)
-    assert len(candidates) == 25
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-9, -1.0, float("nan"), float("inf")])
@@ -233,11 +193,13 @@ def test_a_child_that_memory_did_not_hold_is_tried_again_by_the_next_search() ->
         return countable.accuracy(architecture)
 
     memory, watcher = Memory(), Silent()
-    before = _search("coarse_to_fine", memory=memory, watcher=watcher, score=score, rounds=0)
+    before = countable.search(
+        "coarse_to_fine", memory=memory, watcher=watcher, score=score, rounds=0
+    )
     failed = [candidate for candidate in before if candidate.failure == "out of memory"]
     assert failed == [each for each in watcher.finishes if each.architecture.head_width == 8]
     assert 0 < len(failed) < len(before)
-    after = _search("coarse_to_fine", memory=memory, rounds=0)
+    after = countable.search("coarse_to_fine", memory=memory, rounds=0)
     assert [each.architecture for each in after] == [each.architecture for each in before]
     assert all(candidate.ranking for candidate in after)
 
@@ -282,55 +244,3 @@ def test_a_child_that_failed_is_tried_again_only_if_it_was_selected() -> None:
         memory.add(Record(what, child, None, failure="not finite"))
         ((_, outcome),) = countable.figures(memory).accuracies(what, [child])
         assert isinstance(outcome, Accuracy) == found
-
-
-def test_fewer_evaluations_than_the_grid_takes_are_refused() -> None:
-    with pytest.raises(errors.UsageError, match=r"evaluations is 15; the coarse grid .* takes 16"):
-        _search("coarse_to_fine", evaluations=15)
-    assert len(_search("coarse_to_fine", evaluations=16)) == 16
-
-
-def test_evolution_leaves_two_thirds_to_what_it_breeds() -> None:
-    candidates = _search("evolution", evaluations=30, population=64)
-    begun = sum(each.phase == "random" for each in candidates)
-    # A round has a child for each budget.
-    assert 10 <= begun < 10 + len(countable.budgets())
-    assert len(candidates) == 30
-
-
-def test_a_search_that_ends_early_says_why() -> None:
-    told, silent = Silent(), Silent()
-    candidates = _search("coarse_to_fine", watcher=told, rounds=50)
-    assert len(candidates) < told.total
-    assert told.notes == [
-        f"{len(candidates)} of {told.total:,} planned children: the others that were drawn were "
-        "known already or beyond their budget"
-    ]
-    _search("coarse_to_fine", watcher=silent, rounds=0)
-    assert silent.notes == []
-
-
-def test_the_cheapest_child_is_planned_only_where_no_skeleton_is_cheap_enough() -> None:
-    grid = {"rounds": 0, "resolutions": (10,)}
-    for budget, scored in ((-1, 8), (0, 9)):
-        told, budgets = Silent(), [countable.budgets()[budget]]
-        candidates = _search("coarse_to_fine", budgets, watcher=told, **grid)
-        assert (len(candidates), told.total, told.notes) == (scored, 8, [])
-
-
-@pytest.mark.parametrize("name", sorted({*ALL} - {"coarse_to_fine"}))
-def test_every_strategy_says_that_it_ends_early(name: str) -> None:
-    told, few = Silent(), Budget({"mflops": 1.05 * countable.budgets()[0].limits["mflops"]})
-    candidates = _search(name, [few], watcher=told, evaluations=60)
-    assert len(candidates) < told.total == 60
-    assert told.notes[-1].startswith(f"{len(candidates)} of 60 planned children: the others ")
-
-
-def test_many_draws_are_allowed_where_many_children_are_wanted() -> None:
-    pool, budget = Pool(SPACE, [], countable.figures(Memory()), Silent()), countable.budgets()[0]
-    for wanted, most in ((2, 200), (300, 3000)):
-        draws = itertools.count()
-        found = pool.fresh(
-            lambda draws=draws: SPACE.biggest() if next(draws) else SPACE.smallest(), budget, wanted
-        )
-        assert (len(found), next(draws)) == (1, most)

@@ -18,7 +18,6 @@ from bignas_tf.training import initial_weights
 from tests.data import photos
 from tests.forks import Forks
 from tests.selection import digits
-from tests.shared_runs import SharedFolder
 from tests.tools import commands
 from tools import own_images, training_time
 
@@ -223,42 +222,6 @@ def test_grey_pictures_in_splits_are_prepared(
     assert "600 images (test 120, train 480), 10 classes, grey, 16 px" in printed
     data = bignas.configure("bignas_small", [path]).task.train_data
     assert (data.channels, data.flip, data.tfds_split) == (1, False, "train[:408]")
-
-
-def test_a_trial_measures_the_speed_of_the_run_that_was_chosen(
-    run_dir: pathlib.Path, shared: SharedFolder, tmp_path: pathlib.Path
-) -> None:
-    images = photos.write(tmp_path / "photos", {"cat": 60, "dog": 60})
-    trained = shared.once("train", lambda: pytest.fail("the run is there"))
-    speeds = [word for word in trained.split("  ") if word.endswith(" images/s")]
-    asked = []
-
-    def train(tool: str, **flags: str) -> str:
-        """Checks what the trial trains, and answers as a real training did."""
-        config = bignas.configure(
-            flags["experiment"], [flags["config_file"]], flags["params_override"]
-        )
-        asked.append((tool, config.trainer.train_steps, config.task.train_data.num_classes))
-        return trained
-
-    chosen = bignas.recipe(images)
-    speed = own_images.measured_speed(chosen, train)
-    assert f"{speed:.0f} images/s" == speeds[-1]
-    assert asked == [("train", 30, 2)]
-    path, _ = own_images.prepare(str(images), str(tmp_path / "my run"), 8.0, train)
-    assert pathlib.Path(path).read_text() == chosen.at_speed(speed).to_yaml()
-    printed = own_images.next_steps(path, f"{tmp_path}/my run")
-    assert f"'--model_dir={tmp_path}/my run_longer'" in printed
-    steps = bignas.configure("bignas_small", [path]).trainer.train_steps
-    assert f",trainer.train_steps={4 * steps}' " in printed
-
-
-@pytest.mark.parametrize("path", ["runs/a", "my data", "a,b", "it's", "a[1]", 'b: "c"', "ü é"])
-def test_an_override_takes_any_path(path: str) -> None:
-    values = {"task.train_data.tfds_data_dir": path, "trainer.train_steps": 7}
-    config = bignas.configure("bignas_small", params_override=own_images.override(values))
-    assert config.task.train_data.tfds_data_dir == path
-    assert config.trainer.train_steps == 7
 
 
 def test_a_folder_for_data_that_cannot_be_written_does_not_end_in_digits(

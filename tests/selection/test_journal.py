@@ -115,6 +115,16 @@ def test_another_origin_is_refused_and_the_file_is_kept(path: str) -> None:
     assert files.read_text(path) == whole
 
 
+@pytest.mark.parametrize("more", [0, 1, 3])
+def test_at_most_four_differences_are_listed(local: pathlib.Path, more: int) -> None:
+    others = {f"setting{number}": number for number in range(3 + more)}
+    with pytest.raises(errors.UsageError) as caught:
+        Journal(local, ORIGIN | {"checkpoint": "run/ckpt-8"} | others)
+    listed = str(caught.value).partition("(")[2].partition(")")[0].split("; ")
+    assert listed[0] == "checkpoint was 'run/ckpt-7', is now 'run/ckpt-8'"
+    assert listed[4:] == ([f"and {more} more"] if more else [])
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -194,10 +194,13 @@ def test_a_list_is_given_once() -> None:
 
 def test_the_line_replaces_a_list_of_a_flagfile(tmp_path: pathlib.Path) -> None:
     kept = tmp_path / "flags"
-    kept.write_text("--model_dir=/nowhere\n--output_dir=y\n--budgets_mflops=1\n")
-    done = _python("-m", "tools.search", f"--flagfile={kept}", "--budgets_mflops=4")
+    kept.write_text("--budgets_mflops=1\n--run_dir=/dev/null/x\n")
+    given = ["-m", "tools.quickstart", f"--flagfile={kept}", "--budgets_mflops=nan"]
+    done = _python(*given)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: /nowhere is not the folder of a training run")
+    assert "nan" in done.stderr  # that of the line counts
+    done = _python(*given[:2], *reversed(given[2:]))
+    assert done.stderr.startswith("error: --budgets_mflops is given 2 times")
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -1,4 +1,4 @@
-"""Reads every image that a configuration names once, and names those that cannot be used.
+"""Reads every image that a configuration names, and names those that cannot be used.
 
   python -m tools.check_images --config_file=photos.yaml
 
@@ -28,10 +28,8 @@ def main(argv: Sequence[str]) -> None:
     for fault in faults:
         print(fault)
     if faults:
-        raise bignas.UsageError(
-            f"images that cannot be used: {len(faults):,}"
-            + (" or more: it stopped there (--most)" if len(faults) == _MOST.value else "")
-        )
+        stopped = " at least (--most)" if len(faults) == _MOST.value else ""
+        raise bignas.UsageError(f"images that cannot be used: {len(faults):,}{stopped}")
 
 
 if __name__ == "__main__":

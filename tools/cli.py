@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import errno
+import itertools
 import os
 import pathlib
 import platform
@@ -99,15 +99,16 @@ def _settle(argv: Sequence[str]) -> None:
 
     Expands `~`, which shells leave alone behind a flag's `=`.
     """
-    # Not those of a --flagfile, which the line may replace.
-    given = collections.Counter(word.lstrip("-").split("=")[0] for word in argv if word[:1] == "-")
+    line = [word.lstrip("-").split("=")[0] for word in itertools.takewhile("--".__ne__, argv)]
     for name in flags.FLAGS:
         flag = flags.FLAGS[name]
         if not flag.present:
             continue
-        if given[name] > 1 and isinstance(flag.parser, flags.ListParser):
+        # The line may replace a list of a --flagfile before it.
+        replaced = line.count(name) == 1 and "flagfile" not in line[line.index(name) :]
+        if flag.present > 1 and isinstance(flag.parser, flags.ListParser) and not replaced:
             raise errors.UsageError(
-                f"--{name} is given {given[name]} times, of which only the last would count; give "
+                f"--{name} is given {flag.present} times, of which only the last would count; give "
                 f"it once, as in --{name}=a,b"
             )
         if name.endswith("_dir") and flag.value == "":

@@ -135,7 +135,8 @@ def check_budgets(budgets: Sequence[float], space: str, classes: int, channels: 
 
 def override(values: Mapping[str, str | int]) -> str:
     """What --params_override takes to set these fields, whatever characters a path has."""
-    if all(_PLAIN.fullmatch(str(value)) for value in values.values()):
+    texts = {value for value in values.values() if isinstance(value, str)}
+    if all(_PLAIN.fullmatch(text) and yaml.safe_load(text) == text for text in texts):
         return ",".join(f"{field}={value}" for field, value in values.items())
     nested: dict[str, Any] = {}
     for field, value in values.items():

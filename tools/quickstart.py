@@ -89,8 +89,11 @@ def main(argv: Sequence[str]) -> None:
     export = answer.splitlines()[-1]
     _predict(bignas.configure(_EXPERIMENT, [config_file], override), export, f"{run_dir}/images")
     _run("judge", model_dir=run_dir, images=str(_JUDGED_IMAGES))
-    plain = _train_plain(run_dir) if images else ""
     _run("report", model_dir=run_dir)
+    plain = ""
+    if images:
+        plain = _train_plain(run_dir)
+        _run("report", model_dir=run_dir)  # with that model
     _print_table(search_dir)
     if plain:
         print(plain)
@@ -147,14 +150,13 @@ def _prepare_data(run_dir: str) -> tuple[str, str]:
 def _train_plain(run_dir: str) -> str:
     """Trains the biggest child's architecture alone, as long as the supernet; returns its line.
 
-    What it reached before stays, unless the supernet has trained further since.
+    What it reached before in as many minutes stays.
     """
     known = training_time.minutes_of(run_dir)
     minutes = round(_MINUTES.value if known is None else known, 4)
-    path = os.path.join(run_dir, run_folder.PLAIN_FILE)
-    if _minutes_of(path) != minutes:
+    if known is None or not _is_trained(run_dir, minutes):
         _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}")
-    scored = files.read_json(path)
+    scored = files.read_json(os.path.join(run_dir, run_folder.PLAIN_FILE))
     accuracy = percent(scored["top1"], scored["error"])
     how_long = (
         "as many as the supernet took"
@@ -168,12 +170,15 @@ def _train_plain(run_dir: str) -> str:
     )
 
 
-def _minutes_of(plain: str) -> float | None:
-    """How long the plain model was trained; None if it was not."""
-    if not os.path.exists(plain):
-        return None
-    with files.reading(plain, "tools.plain_keras") as noted:
-        return noted["minutes"].number(0)
+def _is_trained(run_dir: str, minutes: float) -> bool:
+    """Whether the plain model has had so many minutes, and has the biggest child's architecture."""
+    path = os.path.join(run_dir, run_folder.PLAIN_FILE)
+    if not os.path.exists(path):
+        return False
+    space = bignas.search_space_of(os.path.join(run_dir, run_folder.SPACE_FILE))
+    with files.reading(path, "tools.plain_keras") as noted:
+        chosen = noted["architecture"].content
+        return noted["minutes"].number(0) == minutes and chosen == space.biggest().to_json()
 
 
 def _run(tool: str, *arguments: str, **flag_values: str) -> str:

@@ -31,18 +31,23 @@ def check_training(task: BigNASConfig) -> list[str]:
     Raises:
       UsageError: uses share images that must be apart, or a split cannot be opened.
     """
-    found = uses_of(task)
-    absent = [] if splits.EVALUATION in found else _leave_out_absent_calibration(found)
-    return [*absent, *splits.check(found), *_check_earlier(task, found)]
+    uses, absent = uses_of(task)
+    return [*absent, *splits.check(uses), *_check_earlier(task, uses)]
 
 
-def uses_of(task: BigNASConfig) -> splits.Uses:
-    """The images that a training and its search name, by the fields that name them."""
-    found = splits.of_selection(task.train_data, task.selection)
-    found[splits.TRAINING] = task.train_data
+def uses_of(task: BigNASConfig) -> tuple[splits.Uses, list[str]]:
+    """The images that a training and its search name, by the fields that name them.
+
+    Returns:
+      Them, and a warning if the images of calibration are left out because there are none, which
+      training alone can do without.
+    """
+    uses = {splits.TRAINING: task.train_data}
+    uses |= splits.of_selection(task.train_data, task.selection)
     if task.evaluation.children:
-        found[splits.EVALUATION] = splits.evaluated(task.train_data, task.evaluation.split)
-    return found
+        uses[splits.EVALUATION] = splits.evaluated(task.train_data, task.evaluation.split)
+        return uses, []
+    return uses, _leave_out_absent_calibration(uses)
 
 
 def check_search(

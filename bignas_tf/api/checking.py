@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 from official.core import config_definitions as cfg
 
 from bignas_tf import console
 from bignas_tf.api import apart, arguments
 from bignas_tf.console import Show
 from bignas_tf.data import faults, inputs
-from bignas_tf.data.config import DataConfig
 
 
 def check_images(
     config: cfg.ExperimentConfig, *, most: int = 100, show: Show | None = console.print_line
 ) -> list[str]:
-    """Reads every image that trains, calibrates, ranks, reports or is evaluated, once.
+    """Reads every image that trains, calibrates, ranks, reports or is evaluated.
 
     Args:
       config: names the images, from `configure`, or a run's `config`.
       most: faults after which it stops.
-      show: takes a line for each split; None for silence.
+      show: takes a line for each split, and a warning of one that is absent; None for silence.
 
     Returns:
       What is wrong, with the name of the image: it cannot be decoded, or its label is out of range.
@@ -32,14 +28,16 @@ def check_images(
     """
     arguments.check_config(config)
     most = arguments.whole("most", most, 1)
-    uses = {each.tfds_split: each for each in apart.uses_of(config.task).values()}
-    found = _faults(list(uses.values()), console.or_silent(show))
-    return list(itertools.islice(dict.fromkeys(found), most))
-
-
-def _faults(uses: list[DataConfig], show: Show) -> Iterator[str]:
-    for data in uses:
+    show = console.or_silent(show)
+    uses, absent = apart.uses_of(config.task)
+    for warning in absent:
+        show(f"warning: {warning}")
+    found: dict[str, None] = {}  # in order; splits may share images
+    for data in {each.tfds_split: each for each in uses.values()}.values():
         source = inputs.open_images(data)
         show(f"{data.tfds_split}: reading {source.count:,} images")
         for fault in faults.every(source, data):
-            yield str(fault)
+            found[str(fault)] = None
+            if len(found) == most:
+                return list(found)
+    return list(found)

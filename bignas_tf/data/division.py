@@ -8,11 +8,11 @@ import re
 from collections.abc import Sequence
 
 from bignas_tf import errors
-from bignas_tf.data import folders
 from bignas_tf.data.description import Description
 
 _HELD_OUT = 0.15
 _LEAST, _MOST_RANKED, _MOST_REPORTED, _MOST_CALIBRATED = 20, 2000, 5000, 2000
+_TRAINING = ("train", "training")
 _VALIDATION = ("validation", "valid", "val", "dev")
 _TEST = ("test", "testing")
 
@@ -75,7 +75,7 @@ def _named_splits(described: Description) -> tuple[str, str, str]:
         training, test, validation = names[0], "", ""
     else:
         training, test, validation = (
-            _first(names, known) for known in (folders.TRAINING, _TEST, _VALIDATION)
+            _first(names, known) for known in (_TRAINING, _TEST, _VALIDATION)
         )
     if not re.fullmatch(r"[\w-]+", training) or (len(names) > 1 and not (test or validation)):
         raise errors.UsageError(

@@ -18,7 +18,6 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 _ONLY_SPLIT = "all"
 _LAYOUTS = "root/split/class/*.jpg (or *.png), or root/class/*.jpg"
 _SHOWN = 5
-TRAINING = ("train", "training")  # what the split to train on is called, whatever its case
 # Kinds of images that are not read, as messages name them.
 _LOOSE, _DEEPER = "in no class folder", "in a folder below a class"
 
@@ -74,8 +73,8 @@ def scan(root: str) -> ImageFolder:
 
     Raises:
       UsageError: it is not a folder, it or one in it cannot be read, it holds no image, or its
-        classes cannot be learned: fewer than two, one without an image, one that only one of
-        several splits has or that is not in "train"; or it does not show at which level they are.
+        classes cannot be learned: fewer than two, one without an image, or one that only one of
+        several splits has; or it does not show at which level the classes are.
     """
     if not os.path.isdir(root):
         raise errors.UsageError(
@@ -244,7 +243,7 @@ def _check(
     empty = sorted(name for name, each in counts.items() if not any(each.values()))
     if empty:
         raise errors.UsageError(
-            f"{root}: {_listed(empty)} without a JPEG or PNG image{skipped}; convert the files or "
+            f"{root}: {listed(empty)} without a JPEG or PNG image{skipped}; convert the files or "
             "remove the class folder"
         )
     if len(counts) < 2:
@@ -253,18 +252,17 @@ def _check(
             f"with images of something to distinguish it from, as in {_LAYOUTS}"
         )
     splits = [split for split, classes in by_split.items() if any(classes.values())]
-    taught = {split for split in splits if split.lower() in TRAINING}
-    having = {name: [each for each in splits if own.get(each)] for name, own in counts.items()}
-    lacking = sorted(name for name, own in having.items() if len(own) < 2 or taught - set(own))
-    if len(splits) > 1 and lacking:
-        only = " and ".join(map(repr, having[lacking[0]]))
+    alone = sorted(name for name, each in counts.items() if sum(map(bool, each.values())) == 1)
+    if len(splits) > 1 and alone:
+        (split,) = (split for split, number in counts[alone[0]].items() if number)
         raise errors.UsageError(
-            f"{root}: {_listed(lacking)} in too few splits ({lacking[0]!r} only in {only}), of "
-            f"{splits}; every class needs images to learn from and images to be judged on"
+            f"{root}: {listed(alone)} in one split only ({alone[0]!r} in {split!r}), of {splits}; "
+            "every class needs images to learn from and images to be judged on"
         )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Classes in words, the first few by name."""
     shown = ", ".join(map(repr, names[:_SHOWN]))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"class{'es' if len(names) > 1 else ''} {shown}{more}"

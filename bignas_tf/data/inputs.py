@@ -8,7 +8,6 @@ uninterrupted one would have seen.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -256,9 +255,9 @@ def _shard(
         )
     # A wrong format shows before training begins.
     faults.check(source, config, 1)
-    # Ranges whose sizes differ by one at most.
-    bounds = (source.count * number // feed.pipelines for number in itertools.count(feed.pipeline))
-    return source.part(next(bounds), next(bounds))
+    start = source.count * feed.pipeline // feed.pipelines
+    stop = source.count * (feed.pipeline + 1) // feed.pipelines  # sizes differ by one at most
+    return source.part(start, stop)
 
 
 def _seeds(seed: int, domain: int, positions: tf.Tensor) -> tf.Tensor:

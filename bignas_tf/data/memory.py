@@ -14,10 +14,18 @@ from bignas_tf.data import config as config_lib
 from bignas_tf.data import decode, faults, parallel, records, sources
 
 _LIMIT_GIB = 8
-_FIELDS = (  # what patches and labels depend on
-    *("source", "tfds_name", "tfds_data_dir", "tfds_split", "input_path"),
-    *("base_size", "channels", "num_classes", "label_offset"),
-)
+# What patches and labels depend on.
+_FIELDS = [
+    "source",
+    "tfds_name",
+    "tfds_data_dir",
+    "tfds_split",
+    "input_path",
+    "base_size",
+    "channels",
+    "num_classes",
+    "label_offset",
+]
 _BATCH = 512
 
 
@@ -41,13 +49,13 @@ def load(config: config_lib.DataConfig) -> tuple[np.ndarray, np.ndarray]:
 
 def _written(config: config_lib.DataConfig) -> int:
     """Another number once files were written anew or have come or gone, as beside a notebook."""
+    source = sources.open_source(config)
     paths: Iterable[str] = ()
-    if config.source == "folder":
-        listed = sources.scanned(config).splits.values()
-        paths = (path for examples in listed for path, _ in examples)
-    elif config.source == "tfrecord":
-        paths = sources.record_files(config)
-    return hash(tuple((path, records.state(path)) for path in paths))
+    if isinstance(source, records.Records):
+        paths = dict.fromkeys(part.path for part in source.slices)
+    elif config.source == "folder":
+        paths = source.keys.tolist()
+    return hash((*paths, *records.states(paths)))
 
 
 @functools.lru_cache(maxsize=4)

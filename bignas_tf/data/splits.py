@@ -34,14 +34,15 @@ def resolve(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
 
 def _pieces(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
     names = {_STAND_IN if split == ALL else split: split for split in sizes}
+    known = spec
     if ALL in sizes:
-        spec = re.sub(rf"(?<![\w-]){ALL}(?![\w-])", _STAND_IN, spec)
+        known = re.sub(rf"(?<![\w-]){ALL}(?![\w-])", _STAND_IN, spec)
     infos = {
         name: tfds.core.SplitInfo(name=name, shard_lengths=[sizes[split]], num_bytes=0)
         for name, split in names.items()
     }
     try:
-        instructions = tfds.core.ReadInstruction.from_spec(spec).to_absolute(infos)
+        instructions = tfds.core.ReadInstruction.from_spec(known).to_absolute(infos)
     except (ValueError, AssertionError, NotImplementedError) as error:
         reason = re.sub(rf"\b{_STAND_IN}\b", ALL, errors.one_line(error))
         raise errors.UsageError(

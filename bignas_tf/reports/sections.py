@@ -150,9 +150,9 @@ def plain(model: PlainModel | None) -> Iterator[str]:
     yield markup.heading(2, "One network, trained alone")
     yield markup.paragraph(
         f"An architecture of the space as an ordinary Keras model, trained on the same images for "
-        f"{model.minutes:.3g} minutes ({model.steps:,} steps of fit): top-1 {model.accuracy} on "
-        f"{model.split}, for {model.macs / 1e6:.4g} M multiply-adds and "
-        f"{model.params / 1e6:.4g} M parameters. All children above share one training."
+        f"{model.minutes:,.1f} minutes ({model.steps:,} steps of fit): top-1 {model.accuracy} on "
+        f"{model.split}, for {model.macs / 1e6:,.3f} M multiply-adds and "
+        f"{model.params / 1e6:,.3f} M parameters. All children above share one training."
     )
 
 

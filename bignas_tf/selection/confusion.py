@@ -50,7 +50,7 @@ class Confusion:
             wrong[number] = 0
             most, other = int(wrong.max()), self.names[int(wrong.argmax())]
             taken = f"; {most:,} taken for {other}" if most else ""
-            yield (f"{self.names[number]}: {found} of {found.images:,} images{taken}")
+            yield f"{self.names[number]}: {found} of {found.images:,} images{taken}"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a table as CSV: in each row the true class, then how often each was answered.

@@ -16,7 +16,8 @@ from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.figures import Figures
 from bignas_tf.selection.journal import RANKING
 
-_ATTEMPTS = 200, 10  # draws for new children before giving up: at least, and for each wanted
+# Draws for new children before giving up: at least, and for each that is wanted.
+_LEAST_DRAWS, _DRAWS_EACH = 200, 10
 _MOST_BEYOND = 10  # measured children beyond the budget before giving up
 _MEASURED_AT_ONCE = 16  # children whose costs are measured before they are scored
 
@@ -113,8 +114,8 @@ class Pool:
           count: how many are wanted; there may be fewer.
         """
         found: list[Architecture] = []
-        beyond, (least, each) = 0, _ATTEMPTS
-        for _ in range(max(least, each * count)):
+        beyond = 0
+        for _ in range(max(_LEAST_DRAWS, _DRAWS_EACH * count)):
             if len(found) >= count or beyond >= max(_MOST_BEYOND, 2 * count):
                 break
             child = draw()

@@ -46,7 +46,9 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
     planned = len(set(skeletons)) + settings.rounds * settings.mutants * len(pool.budgets)
     pool.plan(planned)
     pool.score(skeletons, "coarse")
-    if not all(pool.best(budget) for budget in pool.budgets):
+    if not all(pool.best(budget) for budget in pool.budgets) and not pool.has(cheapest):
+        planned += 1
+        pool.plan(planned)
         pool.score([cheapest], "coarse")
     # Budgets take turns, so that each also gains from what was found for the others.
     for number in range(settings.rounds):

@@ -125,9 +125,11 @@ class LossWatch:
         """Warns once of a run that has not begun to learn after a tenth of its steps."""
         if self._warned_early or self._steps < max(_FEWEST_STEPS, _EARLY * self._total):
             return
-        self._warned_early = True
         recent = self._recent[self._role]
-        if all(map(self._guesses, (self._median(self._role), self._best[0], recent[-1]))):
+        learns = not (self._guesses(self._median(self._role)) and self._guesses(self._best[0]))
+        hopeless = not learns and self._guesses(recent[-1])  # else the next loop will tell
+        self._warned_early = learns or hopeless
+        if hopeless:
             yield (
                 f"nothing has been learnt so far: the loss {self._of_child()} is {recent[-1]:.3f} "
                 f"at step {step}, and guessing gives {self._guessing()}; if it stays there, look "

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from bignas_tf import console, errors
 from bignas_tf.console import Show
-from bignas_tf.data import inputs
+from bignas_tf.data import folders, inputs, sources
+from bignas_tf.data.config import DataConfig
 from bignas_tf.training import listing
 from bignas_tf.training.loss_watch import CALMER, LossWatch
 from bignas_tf.training.supernet_trainer import SupernetTrainer
@@ -41,6 +43,8 @@ class Progress:
         shares = inputs.class_shares(trainer.config.task.train_data)
         self._watch = LossWatch(trainer.config, model_dir, shares)
         self._show = show
+        for warning in _absent_classes(trainer.config.task.train_data, shares):
+            show(f"warning: {warning}")
 
     def __call__(self, logs: dict[str, Any]) -> None:
         values = {name: float(value) for name, value in logs.items()}
@@ -96,3 +100,13 @@ def _finite_weights(trainer: SupernetTrainer) -> Callable[[], bool]:
 
     graph = tf.function(convert(lambda: strategy.run(on_one)))
     return lambda: bool(strategy.experimental_local_results(graph())[0])
+
+
+def _absent_classes(data: DataConfig, shares: np.ndarray | None) -> Iterator[str]:
+    """Warns of classes that no training image is of: nothing learns to answer with them."""
+    if shares is None:
+        return
+    names = sources.class_names(data)
+    absent = [names[label] for label in np.flatnonzero(shares == 0) if label >= data.label_offset]
+    if absent:
+        yield f"no image of {data.tfds_split} is of {folders.listed(absent)}: never an answer"

@@ -49,7 +49,17 @@ def test_every_damaged_image_is_named(root: pathlib.Path) -> None:
     found = bignas.check_images(config, show=None)
     assert {pathlib.Path(fault.split()[1]) for fault in found} == {*damaged}
     assert len(found) == len(damaged)
-    assert len(bignas.check_images(config, most=2, show=None)) == 2
+    lines: list[str] = []
+    assert len(bignas.check_images(config, most=1, show=lines.append)) == 1
+    assert lines == ["train: reading 12 images"]  # it stops there
+
+
+def test_images_of_calibration_may_be_absent_as_they_may_in_training(root: pathlib.Path) -> None:
+    values, lines = _values(source="folder", input_path=str(root)), list[str]()
+    values["task"]["selection"]["calibration_split"] = "train[:2000]"
+    config = bignas.configure("bignas_small", params_override=values)
+    assert bignas.check_images(config, show=lines.append) == []
+    assert lines[0].startswith("warning: task.selection.calibration_split, which all that scores")
 
 
 def test_every_record_with_a_wrong_label_is_named(tmp_path: pathlib.Path) -> None:

@@ -142,14 +142,9 @@ def test_one_scan_opens_every_split(tmp_path: pathlib.Path) -> None:
         ({"train/cat": 3, "train/dog": 0}, "class 'dog' without a JPEG or PNG image"),
         (
             {"train/cat": 3, "train/dog": 3, "test/cat": 1, "test/dogs": 1},
-            r"classes 'dog', 'dogs' in too few splits \('dog' only in 'train'\), of \['test', 'tr",
+            r"classes 'dog', 'dogs' in one split only \('dog' in 'train'\), of \['test', 'train'\]",
         ),
-        ({"train/cat": 3, "test/dog": 3}, "classes 'cat', 'dog' in too few splits"),
-        (
-            {f"{split}/{name}": 3 for split in ("Train", "val", "test") for name in "abc"}
-            | {"Train/c": 0},
-            r"class 'c' in too few splits \('c' only in 'test' and 'val'\)",
-        ),
+        ({"train/cat": 3, "test/dog": 3}, "classes 'cat', 'dog' in one split only"),
     ],
 )
 def test_classes_that_cannot_be_learned_are_refused(

@@ -205,7 +205,7 @@ def test_a_network_trained_alone_is_told_where_there_is_one(tmp_path: pathlib.Pa
     scored = {"split": "test", "top1": 0.75, "images": 300}
     files.write_json(run / "plain_keras.json", known | scored)
     text = page.compose(_read(run)).text
-    assert "for 8.25 minutes (1,200 steps of fit): top-1 75.00 ± 2.50% on test, for 8.554 M" in text
+    assert "for 8.2 minutes (1,200 steps of fit): top-1 75.00 ± 2.50% on test, for 8.554 M" in text
     files.write_json(run / "plain_keras.json", known | scored | {"steps": "many"})
     with pytest.raises(errors.UsageError, match=r"plain_keras\.json is damaged"):
         _read(run)

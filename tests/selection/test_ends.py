@@ -58,10 +58,10 @@ def test_a_search_that_ends_early_says_why() -> None:
 
 def test_the_cheapest_child_is_planned_only_where_no_skeleton_is_cheap_enough() -> None:
     grid = {"rounds": 0, "resolutions": (10,)}
-    for budget, scored in ((-1, 8), (0, 9)):
+    for budget, planned in ((-1, 8), (0, 9)):
         told, budgets = Silent(), [countable.budgets()[budget]]
         candidates = countable.search("coarse_to_fine", budgets, watcher=told, **grid)
-        assert (len(candidates), told.total, told.notes) == (scored, 8, [])
+        assert (len(candidates), told.total, told.notes) == (planned, planned, [])
 
 
 @pytest.mark.parametrize("name", sorted({*ALL} - {"coarse_to_fine"}))

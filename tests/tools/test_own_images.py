@@ -42,7 +42,9 @@ def test_a_trial_measures_the_speed_of_the_run_that_was_chosen(
     assert f",trainer.train_steps={4 * steps}' " in printed
 
 
-@pytest.mark.parametrize("path", ["runs/a", "my data", "a,b", "it's", "a[1]", 'b: "c"', "ü é"])
+@pytest.mark.parametrize(
+    "path", ["runs/a", "my data", "a,b", "it's", "a[1]", 'b: "c"', "ü é", "2024", "null"]
+)
 def test_an_override_takes_any_path(path: str) -> None:
     values = {"task.train_data.tfds_data_dir": path, "trainer.train_steps": 7}
     config = bignas.configure("bignas_small", params_override=own_images.override(values))

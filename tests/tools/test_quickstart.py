@@ -244,7 +244,7 @@ def test_a_folder_for_data_that_cannot_be_written_does_not_end_in_digits(
         (
             {"train/cat": 60, "train/dog": 60, "test/cat": 30},
             16,
-            "class 'dog' in too few splits ('dog' only in 'train')",
+            "class 'dog' in one split only ('dog' in 'train')",
         ),
         ({"cat": 60, "dog": 60}, 6, "6 pixels wide or high"),
         ({"cat": 60, "dog": 0}, 16, "class 'dog' without a JPEG or PNG image"),

@@ -127,6 +127,8 @@ def test_a_run_that_learns_nothing_is_told_early_and_at_the_end(tmp_path: pathli
 def test_a_run_that_has_just_begun_to_learn_is_not_called_hopeless(tmp_path: pathlib.Path) -> None:
     watch = _watch(tmp_path, "trainer.train_steps=2000")
     assert _fed(watch, [4.0, *[2.32] * 8, 2.1, *[2.0] * 5]) == {}
+    watch = _watch(tmp_path, "trainer.train_steps=2000")  # one loop that was lucky
+    assert list(_fed(watch, [4.0, *[2.32] * 8, 2.1, *[2.32] * 5])) == [220]
 
 
 def test_a_run_of_a_few_steps_is_not_judged(tmp_path: pathlib.Path) -> None:

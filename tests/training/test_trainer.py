@@ -241,21 +241,6 @@ def test_a_weight_that_is_not_finite_stops_the_run_before_it_shows_in_a_loss(
         progress(logs)
 
 
-def test_progress_shows_warnings_among_its_lines(tmp_path: pathlib.Path) -> None:
-    config = runs.parse(tmp_path, EAGER)
-    run, lines = trainer.SupernetTrainer(config, BigNASTask(config.task)), list[str]()
-    run.loop_steps = 20
-    progress = Progress(run, str(tmp_path), lines.append)
-    for loss in [0.7] * 5 + [2.6] * 5:
-        logs = dict.fromkeys(("training_loss", "loss_biggest"), loss)
-        rates = dict.fromkeys(("learning_rate", "steps_per_second", "images_per_second"), 1.0)
-        progress(logs | rates)
-    progress.finished()
-    first, last = [line for line in lines if not line.startswith("step ")]
-    assert first.startswith("warning: the loss of the biggest child was 0.700 ")
-    assert last.startswith("warning: what was learnt ")
-
-
 def test_settings_of_an_optimiser_that_exclude_each_other_are_refused(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -288,18 +273,3 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
     config = runs.parse(tmp_path, f"{EAGER}trainer.train_steps=3")
     with pytest.raises(errors.RunError, match=r"disk ran out: .*ckpt-3, from which"):
         trainer.train(config, str(folder), runs.on_one_cpu())
-
-
-def test_progress_says_step_losses_and_rate(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = runs.parse(tmp_path, ALONE)
-    runs.train(config, tmp_path / "run")
-    first, *lines, last = capsys.readouterr().out.splitlines()
-    assert first == trainer.BUILDING
-    assert len(lines) == 2
-    assert last == f"checkpoint: {tmp_path}/run/ckpt-6, step 6 of 6"
-    for step, line in zip((3, 6), lines, strict=True):
-        assert line.startswith(f"step {step}/6  loss: biggest ")
-        assert "random" not in line
-        assert f"lr {0.006 * 0.97 ** (50 / 13) * step / 50:.5f}" in line

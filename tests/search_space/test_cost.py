@@ -90,6 +90,17 @@ def test_most_may_be_alive_while_a_skip_is_convolved() -> None:
     assert counted.peak_activation_bytes == 4 * 16 * (4 + 16 + 16)
 
 
+def test_most_may_be_alive_while_an_input_waits_for_a_block_that_does_not_expand() -> None:
+    """Of the second of two blocks of 4 channels at side 4: its input, what it filters, its output.
+
+    It has no expanded tensor of its own: its depthwise convolution reads the input.
+    """
+    stage = Stage((4,), (2,), (3,), expands=(1,), se_ratio=0.0)
+    space = dataclasses.replace(_by_hand(), stages=(stage,), head_widths=(6,))
+    counted = cost.count(space, space.smallest(), num_classes=5, input_channels=1)
+    assert counted.peak_activation_bytes == 4 * 16 * (4 + 4 + 4)
+
+
 def test_odd_sides_are_halved_upwards() -> None:
     # 7 becomes 4 as 8 does, so that only the stem's input, never the peak, is smaller.
     space = _by_hand()

@@ -229,6 +229,7 @@ _WRONG = [
     (("stages", 0, "depths"), [0, 1], "stages[0]: depths is [0, 1]; it takes positive integers"),
     (("stages", 0, "widths"), 4, "stages[0]: widths must be a list"),
     (("stages", 0, "expands"), True, "stages[0]: expands is True"),
+    (("stages", 0, "expands"), [65], "expands is [65]; 64 is the most"),
     (("stages", 0, "activation"), "gelu", "stages[0]: activation is 'gelu'; choose from"),
     (("stages", 0, "tied"), 1, "stages[0]: tied is 1; it takes true or false"),
     (("style",), "mobile", "style must be a mapping; got str"),

@@ -10,7 +10,7 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.figures import Figures
-from bignas_tf.selection.journal import RANKING, REPORTING
+from bignas_tf.selection.journal import RANKING, REPORTING, Record
 from bignas_tf.selection.pool import Pool
 from bignas_tf.selection.progress import SearchProgress, countdown
 from tests.selection import countable
@@ -31,6 +31,14 @@ def _lines(memory: Memory) -> list[str]:
     pool = Pool(SPACE, [Budget({"ms": 0.6}), Budget({"mflops": 0.05})], figures, progress)
     strategies.coarse_to_fine(pool, countable.settings(rounds=1, mutants=2))
     return lines
+
+
+def test_a_figure_without_a_spread_is_told_as_certain() -> None:
+    lines: list[str] = []
+    progress = SearchProgress(countable.objectives(), lines.append, lambda: 0.0)
+    progress.found(Record("ms", SPACE.smallest(), 0.25))
+    progress.found(Record("ms", SPACE.biggest(), 0.5, spread=0.125))
+    assert lines == ["  time: 0.25 ± 0 ms", "  time: 0.5 ± 0.12 ms"]
 
 
 def test_lines_tell_done_left_pace_and_the_best_of_each_budget() -> None:

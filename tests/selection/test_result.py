@@ -169,7 +169,7 @@ def test_a_ranking_accuracy_that_flatters_is_named(top1: float, told: str | None
 CLOSE = [
     _candidate(0, 30, 0.9),
     _candidate(1, 25, 0.88),
-    _candidate(2, 20, 0.88),
+    _candidate(2, 21, 0.88),
     _candidate(3, 20, 0.885),
     _candidate(5, 10, 0.87),
     _candidate(6, 40, 0.91),

@@ -83,7 +83,9 @@ def test_random_children_meet_every_training_resolution_equally_often(
     tmp_path: pathlib.Path,
 ) -> None:
     space, config = runs.space_of(tmp_path), SandwichConfig(num_random=2, resolutions="any")
-    assert [each.resolution for each in _drawn(space, config, 0)] == [16, 8, None, None]
+    drawn = _drawn(space, config, 0)
+    assert [each.resolution for each in drawn] == [16, 8, None, None]
+    assert [each.role for each in drawn] == ["biggest", "smallest", "random1", "random2"]
 
     @tf.function
     def randoms(step: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:

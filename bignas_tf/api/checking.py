@@ -1,4 +1,4 @@
-"""The images of a configuration, read once before work that a damaged one would undo."""
+"""The images of a configuration, read before work that a damaged one would undo."""
 
 from __future__ import annotations
 

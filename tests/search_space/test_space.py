@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bignas_tf import errors
-from bignas_tf.search_space import presets
+from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.architecture import Stage
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.search_space.style import Style
@@ -129,6 +129,14 @@ def test_tied_layers_are_counted_and_drawn_once() -> None:
 
 def test_attentive_nas_has_as_many_children_as_its_authors_code() -> None:
     assert presets.get("attentive_nas").count_architectures() == 440_301_256_704
+
+
+def test_attentive_nas_costs_what_its_authors_say() -> None:
+    """203 to 1,939 M multiply-adds (Table 1 of https://arxiv.org/abs/2011.09011)."""
+    space = presets.get("attentive_nas")
+    extremes = (space.smallest(), space.biggest())
+    macs = [cost.count(space, child, num_classes=1000).macs for child in extremes]
+    assert [round(each / 1e6) for each in macs] == [203, 1939]
 
 
 # What runs and checkpoints carry; bignas_imagenet's since before spaces had a style.

@@ -113,7 +113,7 @@ def test_files_say_what_was_exported(version: pathlib.Path) -> None:
     keys = {log.predict_log.request.model_spec.signature_name for log in logs}
     assert keys == set(card["verified"]["signatures"])
     text = (version / "card.md").read_text()
-    assert "| child_2.5 | from 0.5 on | 25.0% | 50.00 ± 2.50% | 1 |" in text
+    assert "| child_2.5 | from 0.5 on | 25.00% | 50.00 ± 2.50% | 1 |" in text
 
 
 @pytest.mark.slow

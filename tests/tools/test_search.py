@@ -249,7 +249,7 @@ def test_a_selection_never_replaces_its_search(forks: Forks, search_dir: pathlib
         ("task.selection.reporting_split='train[1100:1200]'", "(100); an accuracy on images of"),
         ("task.train_data.base_size=16", "base_size is 16; the supernet is made for 8"),
         ("task.train_data.channels=3", "channels is 3; the supernet is made for 1"),
-        ("task.train_data.num_classes=11", "num_classes is 11; the supernet is made for 10"),
+        ("task.train_data.num_classes=11", "num_classes is 11, but digits has 10 classes; set"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(

@@ -86,7 +86,9 @@ def test_an_image_that_cannot_be_read_is_named_in_each_iteration(tmp_path: pathl
     batches = splits.open_split(_photos(root), "train", 2)
     seen = 0
     for _ in range(2):
-        with pytest.raises(errors.UsageError, match=r"class_2/6\.jpg cannot be read; .* put a readable"):
+        with pytest.raises(
+            errors.UsageError, match=r"class_2/6\.jpg cannot be read; .* a readable"
+        ):
             seen += sum(1 for _ in batches)
     broken.write_bytes(whole)
     assert _sizes(batches) == [2] * 6

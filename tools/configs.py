@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -36,7 +36,7 @@ def define_flags(experiment: str = "bignas_small") -> None:
     )
 
 
-def configured(run: bignas.Run | None = None) -> cfg.ExperimentConfig:
-    """Returns what the flags say; see `bignas_tf.configure`."""
+def configured(**options: Any) -> cfg.ExperimentConfig:
+    """Returns what the flags say; `options` are those of `bignas_tf.configure`."""
     given = flags.FLAGS
-    return bignas.configure(given.experiment, given.config_file, given.params_override, run=run)
+    return bignas.configure(given.experiment, given.config_file, given.params_override, **options)

@@ -37,7 +37,7 @@ _LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its car
 def main(argv: Sequence[str]) -> None:
     del argv
     run = runs.load()
-    config = configs.configured(run)
+    config = configs.configured(run=run)
     bignas.finetune(
         run,
         _ARCHITECTURE.value,

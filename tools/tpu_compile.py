@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> None:
     # Before TensorFlow is imported, so that a mistake is reported at once.
     compiler = Compiler(_ENVIRONMENT.value, _TOPOLOGY.value)
 
-    config = configs.configured()
+    config = configs.configured(show=None)
     batch, side, parts = _asked(config)
     output = _output(batch, side, parts)
     result = _measured(config, compiler, batch, side, parts)

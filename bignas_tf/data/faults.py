@@ -69,7 +69,8 @@ def check(source: sources.Source, config: config_lib.DataConfig, count: int | No
     Raises:
       UsageError: one of them cannot be read, or its label is out of range.
     """
-    for fault in every(source.part(0, source.count if count is None else count), config):
+    _, fault = _first_fault(source.part(0, source.count if count is None else count), config)
+    if fault:
         raise fault
 
 

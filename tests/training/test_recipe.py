@@ -188,7 +188,8 @@ def test_too_little_to_learn_from_is_refused_with_advice(
 def test_as_many_images_as_are_needed_suffice() -> None:
     for images, classes in ((100, 2), (200, 20)):
         found = {str(number): images // classes for number in range(classes)}
-        recipe.choose(_described(sizes={"all": images}, classes=found), 8.0)
+        chosen = recipe.choose(_described(sizes={"all": images}, classes=found), 8.0)
+        assert chosen.values["task"]["train_data"]["num_classes"] == classes
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])

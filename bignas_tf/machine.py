@@ -8,10 +8,13 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 _OTHER_NAMES = {"tensorflow": ("tensorflow-tpu",)}  # of the same package, on the hosts of TPUs
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
+_STATUS = pathlib.Path("/proc/self/status")
+_NEAR = 0.9  # of the limit: one large request more would have been refused
 
 
 def describe() -> dict[str, object]:
@@ -52,6 +55,26 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def reached_limit() -> str:
+    """The limit on this process's memory, if it has come near it; "" if not, or if there is none.
+
+    Such as `ulimit -v` sets, and as some clusters' queues do. A library that is refused memory
+    there may go on, and fail later for another reason.
+
+    Returns:
+      What it had at most and what it may have, for a message.
+    """
+    if not _STATUS.exists():  # Linux alone has it
+        return ""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    peak = re.search(r"^VmPeak:\s*(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    if peak is None or limit == resource.RLIM_INFINITY or int(peak[1]) << 10 < _NEAR * limit:
+        return ""
+    return f"it had {int(peak[1]) >> 10:,} of the {limit >> 20:,} MiB that `ulimit -v` allows it"
 
 
 def cores() -> int | None:

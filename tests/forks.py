@@ -174,11 +174,14 @@ def _answer(connection: socket.socket) -> None:
     message, streams, _, _ = socket.recv_fds(connection, _MOST_BYTES, 2)
     child = os.fork()
     if not child:
-        connection.close()
-        for number, stream in enumerate([os.open(os.devnull, os.O_RDONLY), *streams]):
-            os.dup2(stream, number)
-            os.close(stream)
-        _run(*json.loads(message))
+        try:
+            connection.close()
+            for number, stream in enumerate([os.open(os.devnull, os.O_RDONLY), *streams]):
+                os.dup2(stream, number)
+                os.close(stream)
+            _run(*json.loads(message))
+        finally:
+            os._exit(1)  # not even the error could be told, as where memory ran out
     for stream in streams:
         os.close(stream)
     connection.send(str(child).encode())

@@ -175,6 +175,9 @@ def _shortage(error: Exception) -> str:
     if _is_short_of_memory(error):
         said = f" ({errors.one_line(error)})" if str(error) else ""
         return f"memory ran out{said}; smaller batches take less"
+    if limit := machine.reached_limit():
+        said = f"{type(error).__name__}: {errors.one_line(error)}"
+        return f"most likely memory ran out: {limit} ({said})"
     return ""
 
 

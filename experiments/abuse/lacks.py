@@ -20,11 +20,14 @@ class Lack:
       name: of it.
       refusal: pattern of the line with which a tool may refuse to work; "" if it must work.
       aborts: whether a library may end the process, which no tool can prevent.
+      warning: pattern of the line with which a tool says that it did without a part of its work;
+        "" if it may not.
     """
 
     name = "nothing"
     refusal = ""
     aborts = False
+    warning = ""
 
     def unavailable(self) -> str:
         """Why it cannot be tried here; empty if it can."""
@@ -126,6 +129,7 @@ class Memory(Lack):
         "can't start new thread|Resource temporarily unavailable"
     )
     aborts = True
+    warning = r"warning: \d+ of \d+ children failed"
 
     def words(self, rng: random.Random) -> tuple[str, ...]:
         return (f"memory={int(10 ** rng.uniform(0.5, 3.3))}",)

@@ -1,7 +1,8 @@
 """Tools on a machine that lacks something: each says so in a line, or works as ever.
 
 A tool that refuses must leave what was there, and do its whole work once what was lacking is
-there. A tool that works must leave what it leaves where nothing is lacking.
+there. A tool that works must leave what it leaves where nothing is lacking, unless it warns that it
+did without a part.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bignas_tf import errors
-from experiments.abuse import small_run, trees, trials, undisturbed
+from experiments.abuse import small_run, strays, trees, trials, undisturbed
 from experiments.abuse.lacks import Lack
 from experiments.abuse.small_run import Command, Place
 from experiments.journal import Journal
@@ -22,6 +23,7 @@ from experiments.journal import Journal
 _LONGEST = 2000  # characters of a message
 _MISTAKE_OR_FAILURE = (1, 2)  # exit codes
 _ERROR = "error: "
+_WITHOUT = "did without a part"
 
 
 def check(
@@ -92,34 +94,37 @@ def _trial(
         ):
             code, said = process.end()
             after = trees.tree(folder)
-        ended, problem = judge(code, said, lack)
+        ended, problem = judge(code, process.lines, said, lack)
         problem = problem or trees.lost(before, after)
         try:
             if code:
                 small_run.end(command, folder)
-            problem = problem or alone.difference(folder)
+            without = ended == _WITHOUT
+            problem = problem or (strays.left(folder) if without else alone.difference(folder))
         except errors.RunError as error:
             problem = problem or f"afterwards: {error}"
     return {"ended": ended, "said": _last(said)[:300] if code else "", "problem": problem}
 
 
-def judge(code: int, said: str, lack: Lack) -> tuple[str, str]:
+def judge(code: int, printed: Sequence[str], said: str, lack: Lack) -> tuple[str, str]:
     """How a tool ended where something is lacking, and what is wrong with that.
 
     Args:
       code: its exit code; below 0 a signal.
+      printed: its lines on stdout.
       said: what it wrote to stderr.
       lack: what was lacking.
 
     Returns:
-      "worked", "refused", "aborted" or "failed", and the problem in a line, empty if there is
-      none.
+      "worked", "did without a part", "refused", "aborted" or "failed", and the problem in a line,
+      empty if there is none.
     """
     last = _last(said)
     if "Traceback" in said:
         return "failed", f"a traceback: {said[-300:]}"
     if code == 0:
-        return "worked", ""
+        warned = lack.warning and any(re.match(lack.warning, line) for line in printed)
+        return (_WITHOUT if warned else "worked"), ""
     if code not in _MISTAKE_OR_FAILURE:
         return ("aborted", "") if lack.aborts else ("failed", f"exit code {code}: {last[:300]}")
     clear = [line for line in said.splitlines() if line.startswith(_ERROR)]

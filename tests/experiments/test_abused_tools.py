@@ -21,6 +21,7 @@ from bignas_tf.selection import result
 from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, suite, trees
 from experiments.abuse.neighbours import Meeting
 from experiments.journal import Journal
+from tests.forks import Forks
 from tests.selection import made_up_searches
 
 COST = small_run.Command("cost", (), "--search_space={folder}/space.yaml --architecture=smallest")
@@ -108,14 +109,26 @@ def test_a_search_is_compared_with_one_of_the_same_step(tmp_path: pathlib.Path) 
     ],
 )
 def test_how_a_tool_may_end_on_a_full_disk(code: int, said: str, ended: str) -> None:
-    found, problem = machine.judge(code, said, lacks.FullDisk())
+    found, problem = machine.judge(code, [], said, lacks.FullDisk())
     assert found == ended
     assert bool(problem) == (ended == "failed")
 
 
 def test_only_a_lack_of_memory_may_end_a_process() -> None:
-    assert machine.judge(-6, "terminate called", lacks.Memory()) == ("aborted", "")
-    assert machine.judge(2, "error: no such file", lacks.Home())[0] == "failed"
+    assert machine.judge(-6, [], "terminate called", lacks.Memory()) == ("aborted", "")
+    assert machine.judge(2, [], "error: no such file", lacks.Home())[0] == "failed"
+
+
+def test_only_a_lack_of_memory_lets_a_tool_do_without_a_part_and_it_says_so() -> None:
+    warned = ["0.02: 15.61%", "warning: 2 of 28 children failed, at 8 px: MemoryError"]
+    assert machine.judge(0, warned, "", lacks.Memory()) == ("did without a part", "")
+    assert machine.judge(0, warned[:1], "", lacks.Memory()) == ("worked", "")
+    assert machine.judge(0, warned, "", lacks.Network()) == ("worked", "")
+
+
+def test_a_process_that_cannot_even_tell_its_error_has_not_succeeded(forks: Forks) -> None:
+    statement = "import os; os.close(2); raise ValueError"
+    assert forks.run("timeit", "-n1", "-r1", statement).returncode == 1
 
 
 def test_what_a_tool_leaves_is_compared() -> None:

@@ -21,7 +21,7 @@ from bignas_tf.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from bignas_tf.accuracy import Accuracy
-    from bignas_tf.api.baseline import Baseline, baseline
+    from bignas_tf.api.baseline import baseline
     from bignas_tf.api.cascades import export_cascade
     from bignas_tf.api.checking import check_images
     from bignas_tf.api.counting import check_budgets, cost
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from bignas_tf.search_space.presets import get as search_space_of
     from bignas_tf.search_space.published import published
     from bignas_tf.search_space.space import SearchSpace
+    from bignas_tf.selection.baseline import Baseline
+    from bignas_tf.selection.baseline import read as read_baseline
     from bignas_tf.selection.budgets import Budget
     from bignas_tf.selection.budgets import read as budget
     from bignas_tf.selection.cascades import Cascade
@@ -67,7 +69,7 @@ __version__ = "0.2.0.dev0"
 _HOMES = {
     "Accuracy": "accuracy.Accuracy",
     "Architecture": "search_space.architecture.Architecture",
-    "Baseline": "api.baseline.Baseline",
+    "Baseline": "selection.baseline.Baseline",
     "Budget": "selection.budgets.Budget",
     "Cascade": "selection.cascades.Cascade",
     "Confusion": "selection.confusion.Confusion",
@@ -108,6 +110,7 @@ _HOMES = {
     "load": "api.runs.load",
     "prepare_data": "data.prepare.prepare",
     "published": "search_space.published.published",
+    "read_baseline": "selection.baseline.read",
     "read_config": "api.runs.read_config",
     "read_search": "selection.result.read",
     "recipe": "training.recipe.recipe",
@@ -169,6 +172,7 @@ __all__ = [
     "load",
     "prepare_data",
     "published",
+    "read_baseline",
     "read_config",
     "read_search",
     "recipe",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Iterable
 
 _MOST_OF_A_NAME = 100  # that is compared with others
@@ -66,6 +67,21 @@ def require_one_of(name: str, value: object, allowed: Collection[object]) -> Non
     if value not in choices:
         hint = did_you_mean(value, choices)
         raise UsageError(f"{name} is {shown(value)}; choose from {choices}{hint}")
+
+
+def require_path(name: str, value: str | os.PathLike[str]) -> str:
+    """Returns a path as text.
+
+    Args:
+      name: of the argument.
+      value: that was given.
+
+    Raises:
+      UsageError: it is something else, such as None.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{name} is {shown(value)}; it takes a path")
+    return os.fspath(value)
 
 
 def did_you_mean(given: object, known: Iterable[object]) -> str:

@@ -6,12 +6,13 @@ The experiments are in experiments/: beside this file in a wheel, one folder up 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pathlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
-from bignas_tf import errors, files, full_disk, scratch
+from bignas_tf import errors, files, run_folder, scratch
 
 # The folder of a run on Fashion-MNIST; `python -m experiments.demo` makes it and prints its hash.
 DEMO = pathlib.Path(__file__).with_name("demo.zip")
@@ -34,6 +35,18 @@ def experiment_file(path: str) -> str:
     """
     if "://" in path or os.path.exists(path):
         return path
+    return packaged_file(path)
+
+
+def packaged_file(path: str) -> str:
+    """Returns the packaged file of that name, whatever lies in the working directory.
+
+    Args:
+      path: see `experiment_file`.
+
+    Raises:
+      UsageError: there is none.
+    """
     folder = _folder()
     found = (each for pattern in _PATTERNS for each in sorted(folder.glob(pattern)))
     names = [each.relative_to(folder).as_posix() for each in found]
@@ -52,28 +65,36 @@ def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
         file is damaged.
       RunError: there is no room.
     """
+    model_dir = errors.require_path("model_dir", model_dir)
     if files.is_remote(model_dir):
-        raise errors.UsageError(
-            f"{os.fspath(model_dir)} is remote; name a local folder as model_dir"
-        )
-    target = pathlib.Path(model_dir)
-    if hashlib.sha256(DEMO.read_bytes()).hexdigest() != DEMO_SHA256:
+        raise errors.UsageError(f"{model_dir} is remote; name a local folder as model_dir")
+    folder, archive = pathlib.Path(model_dir), DEMO.read_bytes()
+    if hashlib.sha256(archive).hexdigest() != DEMO_SHA256:
         raise errors.UsageError(f"{DEMO} is damaged; install bignas-tf again")
-    with zipfile.ZipFile(DEMO) as archive:
-        if _holds(target, archive):
-            return
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise errors.UsageError(f"{target} is not an empty folder; choose another model_dir")
-        parent = files.ensure_writable(target.parent)
-        with full_disk.explained(target), scratch.folder(parent) as staged:
-            archive.extractall(staged / "run")
-            (staged / "run").rename(target)
+    contents = _unzipped(archive)
+    missing = [name for name, content in contents.items() if not _holds(folder / name, content)]
+    if not missing:
+        return
+    if folder.exists() and (not folder.is_dir() or _others(folder, contents.keys() - missing)):
+        raise errors.UsageError(f"{folder} is not an empty folder; choose another model_dir")
+    # What is killed is no run yet, and may be begun again: the file that makes it one comes last.
+    for name in sorted(missing, key=run_folder.PARAMS_FILE.__eq__):
+        files.write_bytes(folder / name, contents[name])
 
 
-def _holds(folder: pathlib.Path, archive: zipfile.ZipFile) -> bool:
-    """Whether each file of the archive is in the folder, unchanged."""
-    paths = {name: folder / name for name in archive.namelist()}
-    return all(p.is_file() and p.read_bytes() == archive.read(name) for name, p in paths.items())
+def _unzipped(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def _holds(path: pathlib.Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _others(folder: pathlib.Path, known: Set[str]) -> Set[str]:
+    """The names in a folder beside known ones, and beside what no living process is making."""
+    scratch.sweep(folder)
+    return {path.name for path in folder.iterdir()} - known
 
 
 def _folded(names: Sequence[str]) -> list[str]:

@@ -8,7 +8,6 @@ from bignas_tf import errors, files
 
 PARAMS_FILE = "params.yaml"  # the configuration that the run was last trained with
 SPACE_FILE = "search_space.yaml"  # its search space, which is written first
-PLAIN_FILE = "plain_keras.json"  # what one of its architectures reaches alone
 CHECKPOINTS_FILE = "checkpoint"  # TensorFlow's list of them, under TensorFlow's name
 
 

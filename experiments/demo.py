@@ -13,17 +13,19 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import pathlib
 import tempfile
 import zipfile
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import packaged
+from bignas_tf import files, packaged
 from bignas_tf.data.config import DataConfig
 from bignas_tf.training import run_files
+from tools.cli import launch
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run.", required=True)
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
@@ -34,9 +36,9 @@ def main(argv: Sequence[str]) -> None:
     run = bignas.load(_MODEL_DIR.value)
     with tempfile.TemporaryDirectory() as folder:
         _write(run, pathlib.Path(folder))
-        _pack(pathlib.Path(folder))
-    found = packaged.DEMO.read_bytes()
-    print(f"{packaged.DEMO}: {len(found):,} bytes, {hashlib.sha256(found).hexdigest()}")
+        packed = _packed(pathlib.Path(folder))
+    files.write_bytes(packaged.DEMO, packed)
+    print(f"{packaged.DEMO}: {len(packed):,} bytes, {hashlib.sha256(packed).hexdigest()}")
 
 
 def _write(run: bignas.Run, folder: pathlib.Path) -> None:
@@ -46,11 +48,13 @@ def _write(run: bignas.Run, folder: pathlib.Path) -> None:
     run_files.save(run.supernet, run.step, config, run.space, str(folder))
 
 
-def _pack(folder: pathlib.Path) -> None:
-    with zipfile.ZipFile(packaged.DEMO, "w", zipfile.ZIP_DEFLATED) as archive:
+def _packed(folder: pathlib.Path) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.iterdir()):
             archive.writestr(zipfile.ZipInfo(path.name, _LONG_AGO), path.read_bytes())
+    return packed.getvalue()
 
 
 if __name__ == "__main__":
-    app.run(main)
+    launch(main)

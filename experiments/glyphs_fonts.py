@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import http.client
 import io
 import os
 import pathlib
@@ -184,7 +185,7 @@ def _fetch_from_web(package: Package, table: Table, folder: pathlib.Path) -> Non
         try:
             with urllib.request.urlopen(f"{root}/{package.path}", timeout=_WEB_SECONDS) as answer:
                 content = answer.read()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # or it broke off
             problems.append(f"{root}: {error}")
             continue
         if _sha256(content) == package.sha256:

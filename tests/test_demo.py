@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import numpy as np
@@ -33,12 +34,32 @@ def test_it_is_put_in_a_folder_of_its_own(tmp_path: pathlib.Path) -> None:
     (folder / "search").mkdir()
     bignas.unpack_demo(folder)  # it is there, whatever else is
     assert (folder / "search").is_dir()
+    (folder / "checkpoint").unlink()
+    with pytest.raises(bignas.UsageError, match="demo is not an empty folder"):
+        bignas.unpack_demo(folder)  # a part of it, and more
+    (folder / "search").rmdir()
+    bignas.unpack_demo(folder)  # what a kill has left
+    assert (folder / "checkpoint").exists()
     (folder / "params.yaml").write_text("task: {}")
     with pytest.raises(bignas.UsageError, match="demo is not an empty folder; choose another"):
         bignas.unpack_demo(folder)
     assert (folder / "params.yaml").read_text() == "task: {}"
     with pytest.raises(bignas.UsageError, match=r"params\.yaml is not an empty folder"):
         bignas.unpack_demo(folder / "params.yaml")
+
+
+def test_it_is_put_where_one_stands_and_where_a_link_leads(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    (tmp_path / "link").symlink_to(there)
+    monkeypatch.chdir(here)
+    for given, folder in ((".", here), (tmp_path / "link", there)):
+        bignas.unpack_demo(given)
+        assert (folder / "params.yaml").is_file()
+    assert os.path.samefile(".", here)
 
 
 def test_a_bucket_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,8 @@ def test_a_file_of_the_working_directory_comes_first(
     monkeypatch.chdir(tmp_path)
     pathlib.Path("digits.yaml").touch()
     assert packaged.experiment_file("digits.yaml") == "digits.yaml"
+    # But not where the package itself needs its own.
+    assert packaged.packaged_file("digits.yaml") == str(ROOT / "experiments" / "digits.yaml")
 
 
 @pytest.mark.parametrize(

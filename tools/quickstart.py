@@ -25,7 +25,6 @@ from absl import flags
 
 import bignas_tf as bignas
 from bignas_tf import commands, files, run_folder
-from bignas_tf.accuracy import percent
 
 from . import own_images, training_time
 from .cli import launch
@@ -154,31 +153,23 @@ def _train_plain(run_dir: str) -> str:
     """
     known = training_time.minutes_of(run_dir)
     minutes = round(_MINUTES.value if known is None else known, 4)
-    if known is None or not _is_trained(run_dir, minutes):
+    alone = bignas.read_baseline(run_dir)
+    biggest = bignas.search_space_of(os.path.join(run_dir, run_folder.SPACE_FILE)).biggest()
+    before = alone and (alone.minutes, alone.architecture)
+    if known is None or before != (minutes, biggest):
         _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}")
-    scored = files.read_json(os.path.join(run_dir, run_folder.PLAIN_FILE))
-    accuracy = percent(scored["top1"], scored["error"])
+        alone = bignas.read_baseline(run_dir)
+    assert alone is not None  # the tool has written it
     how_long = (
         "as many as the supernet took"
         if known is not None
         else "how long the supernet took is not known"
     )
     return (
-        f"{'plain Keras':>11} {scored['macs'] / 1e6:17.3f}  {scored['params'] / 1e6:14.3f}  "
-        f"{accuracy}  (the biggest child's architecture, {scored['steps']} steps of fit in "
+        f"{'plain Keras':>11} {alone.macs / 1e6:17.3f}  {alone.params / 1e6:14.3f}  "
+        f"{alone.accuracy}  (the biggest child's architecture, {alone.steps} steps of fit in "
         f"{minutes:.1f} minutes; {how_long})"
     )
-
-
-def _is_trained(run_dir: str, minutes: float) -> bool:
-    """Whether the plain model has had so many minutes, and has the biggest child's architecture."""
-    path = os.path.join(run_dir, run_folder.PLAIN_FILE)
-    if not os.path.exists(path):
-        return False
-    space = bignas.search_space_of(os.path.join(run_dir, run_folder.SPACE_FILE))
-    with files.reading(path, "tools.plain_keras") as noted:
-        chosen = noted["architecture"].content
-        return noted["minutes"].number(0) == minutes and chosen == space.biggest().to_json()
 
 
 def _run(tool: str, *arguments: str, **flag_values: str) -> str:

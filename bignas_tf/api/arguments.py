@@ -47,17 +47,6 @@ def check_config(config: object) -> None:
         raise errors.UsageError(f"config is {errors.shown(config)}; give what `configure` returns")
 
 
-def path(name: str, value: str | os.PathLike[str]) -> str:
-    """A path as text.
-
-    Raises:
-      UsageError: it is something else, such as None.
-    """
-    if not isinstance(value, str | os.PathLike):
-        raise errors.UsageError(f"{name} is {errors.shown(value)}; it takes a path")
-    return os.fspath(value)
-
-
 def text(name: str, value: str) -> str:
     """Text that can be printed and stored.
 

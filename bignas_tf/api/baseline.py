@@ -6,64 +6,27 @@ and a cosine learning rate.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import time
-from typing import Any
 
 import tf_keras
 
-from bignas_tf import errors, files, run_folder
-from bignas_tf.accuracy import Accuracy
+from bignas_tf import errors, files
 from bignas_tf.api import arguments, cards, stock_training
 from bignas_tf.data import inputs
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.search_space.cost import Cost
+from bignas_tf.selection import baseline as baseline_lib
+from bignas_tf.selection.baseline import Baseline
 from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
 
 _RATE = 1e-3  # Keras' own for Adam
 _ENDLESS = 10**9
 _WAY_OUT = "another task.seed of the run, or other images, may help the plain Keras model"
-
-
-@dataclasses.dataclass(frozen=True)
-class Baseline:
-    """What `baseline` measured: the accuracy and the cost of an architecture trained alone.
-
-    Attributes:
-      architecture: its choices.
-      cost: for one image, as trained.
-      steps: of `fit`.
-      minutes: how long it was given.
-      split: the images that it was scored on.
-      accuracy: on them.
-    """
-
-    architecture: Architecture
-    cost: Cost
-    steps: int
-    minutes: float
-    split: str
-    accuracy: Accuracy
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the content of `plain_keras.json`."""
-        return {
-            "architecture": self.architecture.to_json(),
-            "macs": self.cost.macs,
-            "params": self.cost.params,
-            "steps": self.steps,
-            "minutes": self.minutes,
-            "split": self.split,
-            "images": self.accuracy.images,
-            "top1": self.accuracy.top1,
-            "error": self.accuracy.error,
-        }
 
 
 def baseline(
@@ -103,15 +66,17 @@ def baseline(
     optimizer = tf_keras.optimizers.Adam(_RATE)
     clock = _Clock(began, 60.0 * minutes)
     stock_training.fit(model, optimizer, data, _ENDLESS, _WAY_OUT, [clock])
+    counted = cost_lib.count(run.space, chosen, data.num_classes, data.channels)
     result = Baseline(
         architecture=chosen,
-        cost=cost_lib.count(run.space, chosen, data.num_classes, data.channels),
+        macs=counted.macs,
+        params=counted.params,
         steps=int(optimizer.iterations),
         minutes=minutes,
         split=task.selection.reporting_split,
         accuracy=stock_training.score(model, reporting, _WAY_OUT),
     )
-    files.write_json(os.path.join(run.model_dir, run_folder.PLAIN_FILE), result.to_json())
+    files.write_json(os.path.join(run.model_dir, baseline_lib.FILE), result.to_json())
     return result
 
 

@@ -102,7 +102,7 @@ def export_cascade(
         cascade = Cascade.parse(cascade)
     arguments.check_run(run)
     arguments.text("licence", licence)
-    output_dir = arguments.path("output_dir", output_dir)
+    output_dir = errors.require_path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     costs = _costs(found, objective, search_dir)

@@ -7,6 +7,7 @@ from official.common import distribute_utils
 from official.core import config_definitions as cfg
 
 from bignas_tf import errors
+from bignas_tf.api import arguments
 
 _NO_TPU = (
     "runtime.distribution_strategy is tpu, but no TPU is named: give --tpu=local on its only host, "
@@ -64,6 +65,7 @@ def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distrib
     Raises:
       UsageError: the devices are missing, or TF_CONFIG or worker_hosts is invalid.
     """
+    arguments.check_config(config)
     runtime = config.runtime
     try:
         distribute_utils.configure_cluster(runtime.worker_hosts, runtime.task_index)

@@ -78,7 +78,7 @@ def export(
     """
     arguments.check_run(run)
     arguments.text("licence", licence)
-    output_dir = arguments.path("output_dir", output_dir)
+    output_dir = errors.require_path("output_dir", output_dir)
     children = {"": presets.child(run.space, architecture)}
     names = class_names(run.config.task.train_data, labels)
     apart.check_scored(run, run.config.task)
@@ -120,7 +120,7 @@ def export_family(
     """
     arguments.check_run(run)
     arguments.text("licence", licence)
-    output_dir = arguments.path("output_dir", output_dir)
+    output_dir = errors.require_path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
     children = {result_lib.child_name(each): each.architecture for each in found.selected}
@@ -165,7 +165,7 @@ def convert(
     formats = arguments.listed(formats)
     converter.check(formats)
     arguments.check_run(run)
-    folder = pathlib.Path(version)
+    folder = pathlib.Path(errors.require_path("version", version))
     found = exported.read(folder, run)
     apart.check_scored(run, found.task)
     made = converter.Conversion(
@@ -207,7 +207,7 @@ def verify(
     """
     show = console.or_silent(show)
     outcomes: list[Outcome] = []
-    for outcome in trials.check(pathlib.Path(arguments.path("version", version))):
+    for outcome in trials.check(pathlib.Path(errors.require_path("version", version))):
         if not outcomes:
             show(runtimes.HEADER)
         show(outcome.line())

@@ -75,7 +75,7 @@ def finetune(
     arguments.check_run(run)
     arguments.check_config(config)
     arguments.text("licence", licence)
-    output_dir = arguments.path("output_dir", output_dir)
+    output_dir = errors.require_path("output_dir", output_dir)
     chosen = presets.child(run.space, architecture)
     config = _in_space_of(run, config)
     task = config.task

@@ -46,7 +46,7 @@ def configure_garden(
         from bignas_tf.garden import experiments
 
     config = experiments.on_child(experiment)
-    sources = [arguments.path("config_files", each) for each in arguments.listed(config_files)]
+    sources = [errors.require_path("config_files", each) for each in arguments.listed(config_files)]
     for source in [*sources, params_override]:
         if source:
             parsing.override(config, source)
@@ -81,7 +81,7 @@ def train_garden(
         another training in the folder, or a run there of another model or beyond these steps.
     """
     errors.require_one_of("mode", mode, MODES)
-    model_dir, task = arguments.path("model_dir", model_dir), config.task
+    model_dir, task = errors.require_path("model_dir", model_dir), config.task
     if mode != "train":
         _check_images(task.validation_data, "task.validation_data")
     if mode == "eval":
@@ -133,8 +133,8 @@ def export_garden(
     from bignas_tf.garden import gate
 
     errors.require_one_of("input_type", input_type, INPUTS)
-    model_dir = arguments.path("model_dir", model_dir)
-    output_dir = arguments.path("output_dir", output_dir)
+    model_dir = errors.require_path("model_dir", model_dir)
+    output_dir = errors.require_path("output_dir", output_dir)
     garden_run.require_checkpoint(model_dir)
     height, width = _sides(config.task.model)
     if height is None or width is None:

@@ -53,8 +53,8 @@ def _kept(model_dir: str, now: hyperparams.Config) -> dict[str, Any] | None:
     """
     path = os.path.join(model_dir, CARD_FILE)
     if files.is_file(path):
-        card: dict[str, Any] | None = files.read_json(path)
-        return card
+        with files.reading(path, "tools.garden") as card:
+            return card.optional(_contents)
     # The Garden's own driver keeps none, but the configuration that it was started with last.
     backbone = _trained(model_dir)["task"]["model"]["backbone"]
     chosen = backbone[backbone["type"].text()].fields()
@@ -105,7 +105,20 @@ def _check_child(model_dir: str, backbone: hyperparams.Config) -> None:
 
 
 def _card(export_dir: str) -> dict[str, Any]:
-    return dict(files.read_json(os.path.join(export_dir, versions.CHILD_FILE)))
+    """The card of a child.
+
+    Raises:
+      UsageError: none is named, or its file is missing or damaged.
+    """
+    from bignas_tf.garden.config import require_child  # the Garden, which only its users import
+
+    require_child(export_dir)
+    with files.reading(os.path.join(export_dir, versions.CHILD_FILE), "tools.export") as card:
+        return _contents(card)
+
+
+def _contents(card: Value) -> dict[str, Any]:
+    return {name: field.content for name, field in card.fields().items()}
 
 
 def _other(model_dir: str, name: str, was: object, now: object) -> errors.UsageError:

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from bignas_tf import console, errors, files, run_folder
+from bignas_tf import console, errors, files, packaged, run_folder
 from bignas_tf.api import arguments, runs
 from bignas_tf.console import Show
 from bignas_tf.importing import torch_files, weights
@@ -56,10 +56,10 @@ def import_supernet(
     errors.require_one_of("source", source, SOURCES)
     chosen, show = SOURCES[source], console.or_silent(show)
     # Lengths and rates of training matter to no import.
-    sources = [chosen.experiment, *arguments.listed(config_files)]
+    sources = [packaged.packaged_file(chosen.experiment), *arguments.listed(config_files)]
     config = runs.configure(_EXPERIMENT, sources, params_override, show=None)
-    folder = arguments.path("model_dir", model_dir)
-    file = arguments.path("checkpoint", checkpoint)
+    folder = errors.require_path("model_dir", model_dir)
+    file = errors.require_path("checkpoint", checkpoint)
     files.make_folder(folder)
     with writer.sole(folder, tf.distribute.get_strategy(), show):
         _check_empty(folder)

@@ -61,7 +61,7 @@ def latency_table(
         arguments.whole("children", children, 2),
         arguments.whole("threads", threads, 1),
     )
-    path, show = arguments.path("path", path), console.or_silent(show)
+    path, show = errors.require_path("path", path), console.or_silent(show)
     models = counting.model_space_of(space, num_classes, input_channels)
     sides = _resolutions(models.space, arguments.listed(resolutions))
     files.refuse_folder(path, "output")

@@ -34,10 +34,11 @@ def report(
       UsageError: the folder is not of a run, cannot be written, or a file in it is damaged.
       RunError: there is no room.
     """
-    model_dir = arguments.path("model_dir", model_dir)
+    model_dir = errors.require_path("model_dir", model_dir)
     folder = _output_folder(model_dir, output_dir)
     run = inputs.read(
-        model_dir, [arguments.path("search_dirs", each) for each in arguments.listed(search_dirs)]
+        model_dir,
+        [errors.require_path("search_dirs", each) for each in arguments.listed(search_dirs)],
     )
     files.ensure_writable(folder)
     written, plots = page.compose(run), folder / inputs.PLOTS_DIR
@@ -55,7 +56,7 @@ def report(
 
 
 def _output_folder(model_dir: str, output_dir: str | os.PathLike[str] | None) -> pathlib.Path:
-    folder = model_dir if output_dir is None else arguments.path("output_dir", output_dir)
+    folder = model_dir if output_dir is None else errors.require_path("output_dir", output_dir)
     if files.is_remote(folder):
         raise errors.UsageError(
             f"{folder} is remote, and a report is written to a local folder; name one "

@@ -47,7 +47,7 @@ def configure(
       UsageError: an unknown experiment or key, an unreadable file, or values that do not fit
         together.
     """
-    sources = [arguments.path("config_files", each) for each in arguments.listed(config_files)]
+    sources = [errors.require_path("config_files", each) for each in arguments.listed(config_files)]
     if run is not None:
         sources.append(space_override(run))
     return parsing.parse(experiment, sources, params_override, console.or_silent(show))
@@ -65,7 +65,7 @@ def read_config(model_dir: str | os.PathLike[str]) -> cfg.ExperimentConfig:
     Raises:
       UsageError: the folder is not that of a run, or its configuration is damaged.
     """
-    folder = arguments.path("model_dir", model_dir)
+    folder = errors.require_path("model_dir", model_dir)
     config = checkpoints.read_config(folder)
     config.task.model.search_space = os.path.join(folder, run_folder.SPACE_FILE)
     return config
@@ -118,7 +118,7 @@ def fit(
 ) -> None:
     """Trains a supernet and leaves it in its folder; see `train`."""
     arguments.check_config(config)
-    folder = arguments.path("model_dir", model_dir)
+    folder = errors.require_path("model_dir", model_dir)
     if threading.current_thread() is not threading.main_thread():
         raise errors.UsageError("training handles signals: call it in the main thread")
     task, show = config.task, console.or_silent(show)
@@ -165,7 +165,7 @@ def load(
       UsageError: no run, no checkpoint, a damaged one, or one of another space; or a `data_dir`
         for images that have no place.
     """
-    folder = arguments.path("model_dir", model_dir)
+    folder = errors.require_path("model_dir", model_dir)
     # By default GPUs from Ampere on round the operands of float32 products to 10 bits, with which
     # children would not answer as their exports do.
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -176,7 +176,7 @@ def load(
             dtype = checkpoints.read_config(folder).runtime.mixed_precision_dtype
             context.enter_context(precision(dtype))
         run = checkpoints.load_run(folder)
-    return run if data_dir is None else _moved(run, arguments.path("data_dir", data_dir))
+    return run if data_dir is None else _moved(run, errors.require_path("data_dir", data_dir))
 
 
 def _moved(run: Run, data_dir: str) -> Run:

@@ -75,10 +75,10 @@ def search(
             show(f"warning: {warning}")
     which = None if rerank is None else child_files.checked(rerank)
     names = dict.fromkeys([*counting.COUNTED, *budgets_lib.limited(limits)])
-    table = None if latency_table is None else arguments.path("latency_table", latency_table)
+    table = None if latency_table is None else errors.require_path("latency_table", latency_table)
     options = objectives.Options(threads, table, latency_command)
     changes = config_lib.changes(task.train_data, run.config.task.train_data)
-    folder = arguments.path("output_dir", output_dir)
+    folder = errors.require_path("output_dir", output_dir)
     with Disposable() as elsewhere:
         costs = objectives.build(list(names), run, options, elsewhere)
         evaluator = evaluators.evaluator_of(run, task)

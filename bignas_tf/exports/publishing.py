@@ -49,8 +49,12 @@ def publish_replacements(staged: pathlib.Path) -> None:
 
 
 def finish(folder: str | os.PathLike[str]) -> None:
-    """Publishes in a folder what commands that were killed had verified for it."""
-    folder = pathlib.Path(folder)
+    """Publishes in a folder what commands that were killed had verified for it.
+
+    Raises:
+      UsageError: it is no path, or cannot be written to.
+    """
+    folder = pathlib.Path(errors.require_path("folder", folder))
     for path in scratch.abandoned(folder, _VERSIONS):
         _finish_versions(path)
     for path in scratch.abandoned(folder, _REPLACEMENTS):

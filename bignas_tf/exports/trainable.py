@@ -130,7 +130,7 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
       UsageError: it is not the folder of a child, was exported before exports had weights, or
         a file is damaged.
     """
-    folder = pathlib.Path(version)
+    folder = pathlib.Path(errors.require_path("version", version))
     card_path = versions.child_file(folder, "give the version of one child")
     path = folder / WEIGHTS_FILE
     with files.reading(card_path, "tools.export") as card:

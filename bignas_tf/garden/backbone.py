@@ -13,7 +13,7 @@ from tf_keras import layers
 
 from bignas_tf import errors
 from bignas_tf.exports import trainable
-from bignas_tf.garden.config import NAME, BignasChild
+from bignas_tf.garden.config import NAME, BignasChild, require_child
 
 _HALF_RANGE = 127.5  # children read pixels from 0 to 255 as [-1, 1]
 
@@ -54,11 +54,7 @@ def build(
       UsageError: no such export, one without trainable weights, or images of other channels.
     """
     config: BignasChild = backbone_config.get()
-    if not config.export_dir:
-        raise errors.UsageError(
-            "no child is named; set task.model.backbone.bignas_child.export_dir to the folder of "
-            "one version that tools.export wrote"
-        )
+    require_child(config.export_dir)
     child = trainable.read(config.export_dir)
     if len(input_specs.shape) != 4:
         raise errors.UsageError(

@@ -8,6 +8,8 @@ from official.modeling import hyperparams
 from official.vision.configs import backbones
 from official.vision.ops import preprocess_ops
 
+from bignas_tf import errors
+
 NAME = "bignas_child"
 
 
@@ -27,6 +29,19 @@ class BignasChild(hyperparams.Config):
     pretrained: bool = True
     mean: list[float] = dataclasses.field(default_factory=lambda: list(preprocess_ops.MEAN_RGB))
     stddev: list[float] = dataclasses.field(default_factory=lambda: list(preprocess_ops.STDDEV_RGB))
+
+
+def require_child(export_dir: str) -> None:
+    """Refuses a configuration that names no child.
+
+    Raises:
+      UsageError: it names none.
+    """
+    if not export_dir:
+        raise errors.UsageError(
+            f"no child is named; set task.model.backbone.{NAME}.export_dir to the folder of one "
+            "version that tools.export wrote"
+        )
 
 
 @dataclasses.dataclass

@@ -6,6 +6,7 @@ TensorFlow never frees a graph once traced (2.20: 10 MB for each child of `bigna
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -84,6 +85,8 @@ class Disposable:
             self._connection.close()
             self._process.join()
             self._complaints.close()
+            with contextlib.suppress(FileNotFoundError):  # it died before it could
+                os.unlink(self._complaints.name)
 
     def _start(self) -> None:
         self.close()

@@ -70,7 +70,7 @@ class LatencyTable:
             )
         overhead = value["overhead_ms"]
         # A table whose author has put the call's time elsewhere says 0.
-        if not _is_time(overhead) and overhead != 0:
+        if not _is_time(overhead) and (isinstance(overhead, bool) or overhead != 0):
             given = errors.shown(overhead)
             raise errors.UsageError(f"{name}: overhead_ms is {given}; it is 0 or more")
         for key, kind in (("device", str), ("entries", list)):
@@ -139,8 +139,8 @@ class LatencyTable:
         command = " ".join(f"--{flag}={value}" for flag, value in quoted.items())
         return errors.UsageError(
             f"{self.path} lacks {len(missing)} entries that children of {models.space.name!r} "
-            f"need, the first {json.dumps(_plain(missing[0]))}; add them, or measure them with "
-            f"LiteRT here: {commands.spelling('latency_table')} {command}"
+            f"need, the first {json.dumps(_plain(missing[0]))}; add them, or measure them on the "
+            f"same device ({self.device}): {commands.spelling('latency_table')} {command}"
         )
 
 

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bignas_tf import commands, files, run_folder
-from bignas_tf.reports import cascades, curves, exports, plain_model
+from bignas_tf.reports import cascades, curves, exports
 from bignas_tf.reports.exports import Listed
-from bignas_tf.reports.plain_model import PlainModel
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.selection import baseline as baseline_lib
 from bignas_tf.selection import judgement as judgement_lib
 from bignas_tf.selection import result as result_lib
+from bignas_tf.selection.baseline import Baseline
 from bignas_tf.selection.judgement import Judgement
 from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.result import SearchResult
@@ -64,7 +65,7 @@ class ReportedRun:
       losses: of the smallest and the biggest child.
       judgement: what `judgement.json` holds; None without one.
       searches: of the run.
-      plain: one network trained alone; None without one.
+      baseline: one network trained alone; None without one.
       exports: below its folder.
       cascades: below its folder.
       files: of the run and its searches, with their bytes.
@@ -78,7 +79,7 @@ class ReportedRun:
     losses: curves.Curves
     judgement: Judgement | None
     searches: Sequence[ReportedSearch]
-    plain: PlainModel | None
+    baseline: Baseline | None
     exports: Sequence[exports.Export]
     cascades: Sequence[cascades.ReportedCascade]
     files: Sequence[tuple[str, int]]
@@ -108,7 +109,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
         losses=curves.losses(os.path.join(model_dir, "train")),
         judgement=_judgement(os.path.join(model_dir, judgement_lib.FILE), space),
         searches=list(_searches(model_dir, folders, space)),
-        plain=plain_model.read(model_dir),
+        baseline=baseline_lib.read(model_dir),
         exports=list(exports.below(model_dir, listed)),
         cascades=list(cascades.below(model_dir, listed)),
         files=list(_files(model_dir, listed, folders)),

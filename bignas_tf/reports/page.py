@@ -76,7 +76,7 @@ def compose(run: ReportedRun) -> Page:
         body += sections.search(run, search, drawn, plots)
     if not run.searches:
         body += sections.not_searched(run)
-    body += sections.plain(run.plain)
+    body += sections.baseline(run.baseline)
     body += sections.exports(run.exports)
     for number, cascade in enumerate(run.cascades, 1):
         plot = figures.of_cascade(cascade, number)

@@ -11,8 +11,8 @@ from bignas_tf.reports.cascades import ReportedCascade
 from bignas_tf.reports.exports import Export
 from bignas_tf.reports.figures import Figure
 from bignas_tf.reports.inputs import Command, ReportedRun, ReportedSearch
-from bignas_tf.reports.plain_model import PlainModel
 from bignas_tf.selection import result as result_lib
+from bignas_tf.selection.baseline import Baseline
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.provenance import Source
 from bignas_tf.selection.result import SearchResult
@@ -144,15 +144,15 @@ def _failures(candidates: Iterable[Candidate]) -> Iterator[str]:
         yield markup.folded(title, markup.table(["child", "why"], rows))
 
 
-def plain(model: PlainModel | None) -> Iterator[str]:
-    if model is None:
+def baseline(alone: Baseline | None) -> Iterator[str]:
+    if alone is None:
         return
     yield markup.heading(2, "One network, trained alone")
     yield markup.paragraph(
         f"An architecture of the space as an ordinary Keras model, trained on the same images for "
-        f"{model.minutes:,.1f} minutes ({model.steps:,} steps of fit): top-1 {model.accuracy} on "
-        f"{model.split}, for {model.macs / 1e6:,.3f} M multiply-adds and "
-        f"{model.params / 1e6:,.3f} M parameters. All children above share one training."
+        f"{alone.minutes:,.1f} minutes ({alone.steps:,} steps of fit): top-1 {alone.accuracy} on "
+        f"{alone.split}, for {alone.macs / 1e6:,.3f} M multiply-adds and "
+        f"{alone.params / 1e6:,.3f} M parameters. All children above share one training."
     )
 
 

@@ -60,6 +60,7 @@ class Pool:
         self._figures = figures
         self._watcher = watcher
         self._candidates: dict[Architecture, Candidate] = {}
+        self._planned = 0
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -73,7 +74,17 @@ class Pool:
 
     def plan(self, evaluations: int) -> None:
         """Announces how many children the strategy will score at most."""
-        self._watcher.planned(min(evaluations, self.evaluations or evaluations))
+        self._planned = min(evaluations, self.evaluations or evaluations)
+        self._watcher.planned(self._planned)
+
+    def end(self) -> None:
+        """Tells that the strategy scored fewer children than it had planned, where that is so."""
+        scored, within_reach = len(self._candidates), all(map(self.best, self.budgets))
+        if within_reach and scored < self._planned:
+            self.note(
+                f"{scored:,} of {self._planned:,} planned children: the others that were drawn "
+                "were known already or beyond their budget"
+            )
 
     @property
     def limited(self) -> list[str]:

@@ -277,7 +277,7 @@ def read(folder: str | os.PathLike[str], space: SearchSpace | None = None) -> Se
     Raises:
       UsageError: it is missing, damaged or something else, or of another space.
     """
-    path = os.path.join(folder, FILE)
+    path = os.path.join(errors.require_path("folder", folder), FILE)
     with files.reading(path, _TOOL) as content:
         result = SearchResult.from_json(content)
         if space is not None:

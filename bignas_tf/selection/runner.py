@@ -151,6 +151,7 @@ class Search:
         budgets_lib.check(space, budgets, measured, figures.known_cost)
         pool = Pool(space, budgets, figures, progress, settings.evaluations)
         self._find(pool, settings)
+        pool.end()
         result = self._result(pool.candidates)
         if rerank:
             which, score = rerank

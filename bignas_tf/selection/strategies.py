@@ -55,7 +55,6 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
         for index, budget in enumerate(pool.budgets):
             rng = np.random.default_rng([settings.seed, number, index])
             pool.score(_mutants(pool, settings, rng, budget), "fine")
-    _tell_end(pool, planned)
 
 
 def _mutants(
@@ -85,7 +84,6 @@ def evolution(pool: Pool, settings: SelectionConfig) -> None:
     rounds = itertools.count()
     _repeat(pool, _begun(pool, settings), lambda: _random_round(pool, settings, next(rounds)))
     _repeat(pool, pool.evaluations, lambda: _generation(pool, settings, next(rounds)))
-    _tell_end(pool, pool.evaluations)
 
 
 def random(pool: Pool, settings: SelectionConfig) -> None:
@@ -98,7 +96,6 @@ def random(pool: Pool, settings: SelectionConfig) -> None:
     _begin(pool)
     rounds = itertools.count()
     _repeat(pool, pool.evaluations, lambda: _random_round(pool, settings, next(rounds)))
-    _tell_end(pool, pool.evaluations)
 
 
 def predictor(pool: Pool, settings: SelectionConfig) -> None:
@@ -124,7 +121,6 @@ def predictor(pool: Pool, settings: SelectionConfig) -> None:
         lambda: _predicted_round(pool, settings, next(rounds)),
         _EMPTY_CROWDS,
     )
-    _tell_end(pool, pool.evaluations)
 
 
 def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool:
@@ -146,16 +142,6 @@ def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool
         if pool.score(_offspring(pool, settings, rng, budget), "evolved"):
             return True
     return False
-
-
-def _tell_end(pool: Pool, planned: int) -> None:
-    """Says that fewer children were scored than planned, where that is so."""
-    scored, within_reach = len(pool.candidates), all(pool.best(budget) for budget in pool.budgets)
-    if within_reach and not pool.spent and scored < planned:
-        pool.note(
-            f"{scored:,} of {planned:,} planned children: the others that were drawn were known "
-            "already or beyond their budget"
-        )
 
 
 def _begun(pool: Pool, settings: SelectionConfig) -> int:

@@ -89,6 +89,32 @@ def test_the_folder_of_a_run_is_no_run(tmp_path: pathlib.Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        *(("backbone", "version"), ("finish_exports", "folder"), ("import_supernet", "checkpoint")),
+        *(("read_baseline", "model_dir"), ("read_search", "folder"), ("report", "model_dir")),
+        *(("unpack_demo", "model_dir"), ("verify", "version"), ("load", "model_dir")),
+    ],
+)
+def test_what_is_no_path_is_refused(name: str, argument: str) -> None:
+    call, given = getattr(bignas, name), {argument: None}
+    if name == "import_supernet":
+        given |= {"source": "attentive_nas", "model_dir": "run"}
+    with pytest.raises(bignas.UsageError, match=f"^{argument} is None; it takes a path$"):
+        call(**given)
+
+
+def test_a_file_is_no_configuration(tmp_path: pathlib.Path) -> None:
+    uses: list[Callable[[], object]] = [
+        lambda: bignas.save_images("photos.yaml", tmp_path),  # type: ignore[arg-type]
+        lambda: bignas.training_strategy("photos.yaml"),  # type: ignore[arg-type]
+    ]
+    for use in uses:
+        with pytest.raises(bignas.UsageError, match=r"config is 'photos\.yaml'; give what `conf"):
+            use()
+
+
 def test_training_in_another_thread_is_refused(tmp_path: pathlib.Path) -> None:
     config = bignas.configure("bignas_small")
     with futures.ThreadPoolExecutor(1) as pool:

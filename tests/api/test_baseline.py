@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tf_keras
 
-from bignas_tf import errors, run_folder
+from bignas_tf import errors
 from bignas_tf.api import baseline, cards, stock_training
 from bignas_tf.training import checkpoints
 from tests.data import photos
@@ -61,7 +61,7 @@ def test_a_loss_that_explodes_in_training_is_no_accuracy(
     monkeypatch.setattr(baseline, "_RATE", 1e38)
     with pytest.raises(errors.RunError, match=r"loss is not finite; .* the plain Keras model"):
         baseline.baseline(run, "smallest", minutes=1.0)
-    assert not (tmp_path / run_folder.PLAIN_FILE).exists()
+    assert not (tmp_path / "plain_keras.json").exists()
 
 
 @pytest.mark.slow

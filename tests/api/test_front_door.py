@@ -16,8 +16,8 @@ from bignas_tf import errors
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIGHT = (
     *("cost", "published", "budget", "check_budgets", "select", "search_space_of"),
-    *("finish_exports", "read_search", "recipe"),
-    *("Accuracy", "Architecture", "Budget", "Recipe", "SearchResult", "SearchSpace"),
+    *("finish_exports", "read_baseline", "read_search", "recipe"),
+    *("Accuracy", "Architecture", "Baseline", "Budget", "Recipe", "SearchResult", "SearchSpace"),
 )
 
 

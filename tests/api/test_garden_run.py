@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 
 import pytest
 from official.core import config_definitions as cfg
@@ -69,6 +70,22 @@ def test_a_training_that_kept_no_card_has_that_of_its_configuration(run_dir: pat
     (run_dir.parent / "A").rename(run_dir.parent / "moved")
     garden_run.check(str(run_dir), _config(run_dir.parent / "moved"))
     assert _exported(run_dir, "moved") == CARD
+
+
+def test_a_forgotten_child_is_asked_for(run_dir: pathlib.Path) -> None:
+    forgotten = bignas.configure_garden("retinanet_bignas")
+    with pytest.raises(bignas.UsageError, match=r"^no child is named; set .*\.export_dir to the"):
+        garden_run.check(str(run_dir), forgotten)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"), [("backbone.json", "[1]"), ("child.json", "5"), ("child.json", "[1, 2]")]
+)
+def test_a_damaged_card_is_refused(run_dir: pathlib.Path, file: str, content: str) -> None:
+    child = run_dir.parent / "A"
+    ((child if file == "child.json" else run_dir) / file).write_text(content)
+    with pytest.raises(bignas.UsageError, match=rf"{re.escape(file)} is damaged"):
+        garden_run.check(str(run_dir), _config(child))
 
 
 @pytest.mark.parametrize("change", [{"architecture": {"depths": [1, 2]}}, {"search_space": "big"}])

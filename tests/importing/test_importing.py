@@ -71,7 +71,11 @@ def _files(folder: pathlib.Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != writer.LOCK_FILE)
 
 
-def test_it_becomes_a_run_with_its_licence(settings: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_it_becomes_a_run_with_its_licence(
+    settings: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where a file has the name of the packaged one, by chance
+    pathlib.Path("attentive_nas.yaml").write_text("task: {model: {search_space: bignas_small}}")
     lines: list[str] = []
     run = bignas.import_supernet(
         "attentive_nas", ATTENTIVE_NAS, tmp_path / "run", config_files=[settings], show=lines.append

@@ -146,6 +146,7 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
         ({"format": 1}, "format and unit are 1 and 'ms'"),
         ({"unit": "s"}, "format and unit are 3 and 's'"),
         ({"overhead_ms": -1}, "overhead_ms is -1"),
+        ({"overhead_ms": False}, "overhead_ms is False"),
         ({"overhead_ms": float("nan")}, "overhead_ms is nan"),
         ({"device": None}, "device is not a str"),
         ({"entries": {}}, "entries is not a list"),

@@ -15,8 +15,12 @@ import tensorflow as tf
 from matplotlib import pyplot
 
 from bignas_tf import errors, files
+from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import reporting
 from bignas_tf.reports import curves, figures, inputs, page, render, words
+from bignas_tf.search_space import presets
+from bignas_tf.selection import baseline
+from bignas_tf.selection.baseline import Baseline
 from bignas_tf.selection.provenance import ImageSet
 from tests import kills, limits, vanishing
 from tests.selection import made_up_judgements, made_up_searches
@@ -201,12 +205,16 @@ def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) ->
 def test_a_network_trained_alone_is_told_where_there_is_one(tmp_path: pathlib.Path) -> None:
     run = made_up_searches.run(tmp_path)
     assert "trained alone" not in page.compose(_read(run)).text
-    known = {"macs": 8_553_856, "params": 437_322, "steps": 1_200, "minutes": 8.25}
-    scored = {"split": "test", "top1": 0.75, "images": 300}
-    files.write_json(run / "plain_keras.json", known | scored)
+    biggest = presets.get("bignas_small").biggest()
+    scored = Accuracy(0.75, images=300)
+    alone = Baseline(
+        biggest, 8_553_856, 437_322, 1_200, minutes=8.25, split="test", accuracy=scored
+    )
+    files.write_json(run / "plain_keras.json", alone.to_json())
+    assert baseline.read(str(run)) == alone
     text = page.compose(_read(run)).text
     assert "for 8.2 minutes (1,200 steps of fit): top-1 75.00 ± 2.50% on test, for 8.554 M" in text
-    files.write_json(run / "plain_keras.json", known | scored | {"steps": "many"})
+    files.write_json(run / "plain_keras.json", alone.to_json() | {"steps": "many"})
     with pytest.raises(errors.UsageError, match=r"plain_keras\.json is damaged"):
         _read(run)
 

@@ -146,4 +146,5 @@ def search(
         given.evaluations,
     )
     strategies.named(given)(pool, given)
+    pool.end()
     return pool.candidates

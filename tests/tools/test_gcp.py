@@ -150,6 +150,13 @@ def test_an_argument_with_spaces_and_quotes_is_quoted() -> None:
     assert shlex.split(command)[-1] == f"--params_override={ODD}"
 
 
+@pytest.mark.parametrize("folder", ["./export", "runs//export", "/runs/../export", "runs/./export"])
+def test_a_folder_to_fetch_has_the_name_that_models_config_gives_it(folder: str) -> None:
+    done = script("fetch", *PLACE, f"--export_dir={folder}", "--dry_run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: --export_dir={folder}: write it without '.', '..' and '//'\n"
+
+
 def test_an_export_is_of_a_search_or_of_one_child() -> None:
     child = "--architecture=gs://bucket/child.json"
     expected = EXPORT.replace("--search_dir=gs://bucket/run/search", child)

@@ -107,6 +107,9 @@ fi
     assert done.returncode == 0, done.stderr
     copy = code / "runs" / "child"
     assert (copy / "models.config").read_text() == line.format(copy.resolve())
+    done, _ = _ran(code, "fetch", "--export_dir=linked/child", "--output_dir=other")
+    assert (done.returncode, (code / "other" / "child").exists()) == (1, False)
+    assert "\nerror: models.config calls bignas_tf/linked/child something" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 export_dir=runs/export output_dir=runs
 parse_flags '' 'export_dir output_dir' "$@"
 export_dir=${export_dir%/} output_dir=${output_dir%/}
+slashed=/${export_dir#/}/ # models.config has the folder's plain name
+[[ $slashed != *//* && $slashed != */./* && $slashed != */../* ]] ||
+  fail "--export_dir=$export_dir: write it without '.', '..' and '//'"
 folder=${export_dir##*/}
 [[ $dry_run == true || ! -e $output_dir/$folder ]] ||
   fail "$output_dir/$folder is there already; move it, or choose another --output_dir"
@@ -25,14 +28,17 @@ part=$output_dir/.fetched # what a copy that was interrupted leaves, too
 
 # The server wants absolute paths, and those in models.config are the host's.
 name_paths_of_this_machine() {
-  local here line there=/${from#/} # a child's name may repeat that of its folder
+  local here line found=false there=/${from#/} # a child's name may repeat that of its folder
   here=$(cd -- "$output_dir" && pwd -P)/$folder
   while IFS= read -r line; do
     if [[ $line == *base_path:*"$there"* ]]; then
       line="${line%%base_path:*}base_path: \"$here${line#*"$there"}"
+      found=true
     fi
     printf '%s\n' "$line"
   done < "$part/$folder/models.config" > "$part/models.config"
+  [[ $found == true ]] ||
+    fail "models.config calls $from something else; give the folder as it names it" 1
   mv -- "$part/models.config" "$part/$folder/models.config"
 }
 

@@ -12,34 +12,23 @@ import tensorflow as tf  # noqa: F401  (the devices of the whole test run are se
 
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import candidates as candidates_lib
 from bignas_tf.selection import chance, result, selecting
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
-from bignas_tf.selection.objectives import Quantity
-from bignas_tf.selection.provenance import ImageSet, Source
+from bignas_tf.selection.provenance import ImageSet
 from bignas_tf.selection.result import SearchResult
-from tests.selection import countable
-
-CHILDREN = countable.everything()
-UNITS = {"mflops": Quantity("multiply-adds", "M"), "ms": Quantity("time", "ms")}
-
-
-def _candidate(number: int, macs: float, top1: float | None, ms: float = 1.0) -> Candidate:
-    failure = "it failed" if top1 is None else None
-    costs, ranking = {"mflops": macs, "ms": ms}, None if top1 is None else Accuracy(top1, 400)
-    return Candidate(CHILDREN[number], "fine", costs, {"ms": 0.1}, ranking, failure)
-
-
-DEAR, CHEAP, DEAREST, BEATEN = (
-    _candidate(0, 30, 0.9, ms=1),
-    _candidate(1, 20, 0.9, ms=3),
-    _candidate(2, 40, 0.95, ms=2),
-    _candidate(3, 25, 0.8, ms=2),
+from tests.selection.made_up_candidates import (
+    CHEAP,
+    CHILDREN,
+    DEAR,
+    DEAREST,
+    FAILED,
+    FOUND,
+    finished,
+    made_up,
+    select,
 )
-FAILED = _candidate(4, 10, None)
-FOUND = [DEAR, CHEAP, DEAREST, BEATEN, FAILED]
 
 
 def test_candidates_survive_json() -> None:
@@ -75,36 +64,16 @@ def test_children_that_failed_are_counted_by_resolution_and_reason() -> None:
         dataclasses.replace(FAILED, architecture=child, failure="out of memory")
         for child in sides[10]
     ]
-    (told, *_) = _select(candidates, {"mflops": 30}).warnings
+    (told, *_) = select(candidates, {"mflops": 30}).warnings
     assert told == "3 of 4 children failed, all at 10 px: out of memory"
     candidates += [dataclasses.replace(FAILED, architecture=child) for child in sides[8][1:]]
-    (told, *_) = _select(candidates, {"mflops": 30}).warnings
+    (told, *_) = select(candidates, {"mflops": 30}).warnings
     assert told == "5 of 6 children failed, at 8, 10 px: 2 reasons, the first: out of memory"
-    assert not any("failed" in warning for warning in _select([DEAR], {"mflops": 30}).warnings)
-
-
-def _found(candidates: list[Candidate], reporting_images: int = 100) -> SearchResult:
-    """A search that has selected nothing yet."""
-    return SearchResult(
-        source=Source("countable", "run/ckpt-7", "5eed", 7),
-        selection={"strategy": "random"},
-        objectives=UNITS,
-        ranking=ImageSet("train", 400),
-        reporting=ImageSet("test", reporting_images),
-        candidates=tuple(candidates),
-    )
-
-
-def _select(candidates: list[Candidate], *limits: dict[str, float]) -> SearchResult:
-    def reporting(children: object) -> dict[Architecture, Accuracy | None]:
-        assert isinstance(children, list)
-        return {c: Accuracy(0.5 + 0.3 * (c == DEAREST.architecture), 100) for c in children}
-
-    return selecting.select(_found(candidates), [Budget(each) for each in limits], reporting)
+    assert not any("failed" in warning for warning in select([DEAR], {"mflops": 30}).warnings)
 
 
 def test_selected_children_have_their_standard_errors() -> None:
-    (child,) = _select(FOUND, {"mflops": 30}).selected
+    (child,) = select(FOUND, {"mflops": 30}).selected
     assert child.name == "30"
     entry = child.to_json()
     assert entry["ranking_error"] == pytest.approx(math.sqrt(0.9 * 0.1 / 400), rel=1e-12)
@@ -112,13 +81,13 @@ def test_selected_children_have_their_standard_errors() -> None:
 
 
 def test_neighbours_that_cannot_be_told_apart_are_named() -> None:
-    three = _select(FOUND, {"mflops": 25}, {"mflops": 30}, {"mflops": 40})
+    three = select(FOUND, {"mflops": 25}, {"mflops": 30}, {"mflops": 40})
     # 0.8 and 0.5 of 100 images differ by 0.3, with an error of hypot(0.04, 0.05).
     assert list(chance.of_neighbours(three.selected)) == ["budgets 25 and 30 got the same child"]
-    far = _select(FOUND, {"mflops": 25}, {"mflops": 40}, {"ms": 1}, {"ms": 2})
+    far = select(FOUND, {"mflops": 25}, {"mflops": 40}, {"ms": 1}, {"ms": 2})
     # 25 and 40 are told apart; 40 and 1 ms limit other objectives.
     assert list(chance.of_neighbours(far.selected)) == ["budgets 40 and ms_2 got the same child"]
-    two = _select([CHEAP, _candidate(0, 30, 0.92)], {"mflops": 20}, {"mflops": 30})
+    two = select([CHEAP, made_up(0, 30, 0.92)], {"mflops": 20}, {"mflops": 30})
     (told,) = chance.of_neighbours(two.selected)
     assert told == (
         "budgets 20 and 30: their children cannot be told apart, 0.00 points of reporting "
@@ -128,17 +97,17 @@ def test_neighbours_that_cannot_be_told_apart_are_named() -> None:
 
 
 def test_equal_accuracies_without_error_are_not_told_apart_either() -> None:
-    perfect = [_candidate(0, 20, 1.0), _candidate(1, 30, 1.0, ms=0.5)]
+    perfect = [made_up(0, 20, 1.0), made_up(1, 30, 1.0, ms=0.5)]
     budgets = [Budget({"mflops": 20, "ms": 1.0}), Budget({"mflops": 30, "ms": 0.5})]
     found = selecting.select(
-        _found(perfect), budgets, lambda children: dict.fromkeys(children, Accuracy(1.0, 100))
+        finished(perfect), budgets, lambda children: dict.fromkeys(children, Accuracy(1.0, 100))
     )
     assert ["cannot be told apart" in warning for warning in found.warnings] == [True]
 
 
 def test_a_child_that_could_not_be_reported_is_named() -> None:
     budgets = [Budget({"mflops": 20})]
-    found = selecting.select(_found(FOUND), budgets, lambda children: dict.fromkeys(children))
+    found = selecting.select(finished(FOUND), budgets, lambda children: dict.fromkeys(children))
     assert found.warnings == (
         FAILURE,
         "budget 20: the accuracy on the reporting split is not known",
@@ -156,9 +125,11 @@ def test_a_child_that_could_not_be_reported_is_named() -> None:
     ],
 )
 def test_a_ranking_accuracy_that_flatters_is_named(top1: float, told: str | None) -> None:
-    lucky = [_candidate(0, 20, 0.99)]
+    lucky = [made_up(0, 20, 0.99)]
     found = selecting.select(
-        _found(lucky), [Budget({"mflops": 20})], lambda children: {children[0]: Accuracy(top1, 400)}
+        finished(lucky),
+        [Budget({"mflops": 20})],
+        lambda children: {children[0]: Accuracy(top1, 400)},
     )
     expected = f"budget 20: the accuracy on the reporting split is {told} than chance explains; "
     assert found.warnings == ((f"{expected}trust the reporting split",) if told else ())
@@ -167,12 +138,12 @@ def test_a_ranking_accuracy_that_flatters_is_named(top1: float, told: str | None
 # The best is 0.9 of 400 images. 0.88 is 0.02 below it, with an error of hypot(0.0150, 0.0162) =
 # 0.0221; 0.87 is 0.03 below it, with an error of hypot(0.0150, 0.0168) = 0.0225.
 CLOSE = [
-    _candidate(0, 30, 0.9),
-    _candidate(1, 25, 0.88),
-    _candidate(2, 21, 0.88),
-    _candidate(3, 20, 0.885),
-    _candidate(5, 10, 0.87),
-    _candidate(6, 40, 0.91),
+    made_up(0, 30, 0.9),
+    made_up(1, 25, 0.88),
+    made_up(2, 21, 0.88),
+    made_up(3, 20, 0.885),
+    made_up(5, 10, 0.87),
+    made_up(6, 40, 0.91),
     FAILED,
 ]
 
@@ -180,7 +151,7 @@ CLOSE = [
 def test_candidates_within_a_standard_error_of_the_best_are_counted_and_the_cheapest_named() -> (
     None
 ):
-    found = dataclasses.replace(_found(CLOSE), selection={"strategy": "random", "prefer": "best"})
+    found = dataclasses.replace(finished(CLOSE), selection={"strategy": "random", "prefer": "best"})
     selected = selecting.select(
         found, [Budget({"mflops": 30})], lambda children: {children[0]: Accuracy(0.9, 400)}
     )
@@ -196,7 +167,7 @@ def test_candidates_within_a_standard_error_of_the_best_are_counted_and_the_chea
 def test_the_cheapest_within_a_standard_error_can_be_preferred(tmp_path: pathlib.Path) -> None:
     choice = {"strategy": "random", "prefer": "cheapest"}
     selected = selecting.select(
-        dataclasses.replace(_found(CLOSE), selection=choice),
+        dataclasses.replace(finished(CLOSE), selection=choice),
         [Budget({"mflops": 30})],
         lambda children: {children[0]: Accuracy(0.88, 100)},
     )
@@ -224,7 +195,7 @@ def test_the_cheapest_within_a_standard_error_can_be_preferred(tmp_path: pathlib
 def test_children_no_better_than_the_most_frequent_class_are_told(
     top1: float, majority: float | None, warned: bool
 ) -> None:
-    before = _found(FOUND)
+    before = finished(FOUND)
     searched = dataclasses.replace(before, reporting=ImageSet("test", 100, majority))
     found = selecting.select(
         searched,
@@ -245,66 +216,4 @@ def test_children_no_better_than_the_most_frequent_class_are_told(
 
 def test_a_budget_without_candidates_ends_with_the_reason_of_failures() -> None:
     with pytest.raises(errors.RunError, match=r"within budget 15 .*1 failed, the first: it failed"):
-        _select(FOUND, {"mflops": 15})
-
-
-@pytest.fixture
-def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A finished search."""
-    result.write(tmp_path, _select(FOUND, {"mflops": 50}))
-    return tmp_path
-
-
-def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
-    wanted = [Budget({"mflops": 50}), Budget({"mflops": 22}), Budget({"ms": 1.0})]
-    again = selecting.select_again(result.read(folder), wanted)
-    known, cheap, fast = again.selected
-    assert [again.child(each) for each in ("mflops=50", wanted[1], "ms=1")] == [known, cheap, fast]
-    with pytest.raises(
-        errors.UsageError, match=r"selected for mflops=30; there are children for mflops=50, "
-    ):
-        again.child("mflops=30")
-    with pytest.raises(errors.UsageError, match=r"^budget 30: write it as in 'mflops=4'$"):
-        again.child(30)  # type: ignore[arg-type]
-    both = Budget({"ms": 3.0, "mflops": 40})
-    two = selecting.select_again(result.read(folder), [both])
-    assert two.child("mflops=40,ms=3") == two.child(both) == two.selected[0]
-    assert "candidates=" not in str(again)  # there are hundreds
-    assert known.architecture == DEAREST.architecture
-    assert known.reporting == Accuracy(0.8, 100)
-    assert cheap.architecture == CHEAP.architecture
-    assert cheap.reporting is None
-    assert cheap.to_json()["reporting_top1"] is cheap.to_json()["reporting_error"] is None
-    assert fast.architecture == DEAR.architecture
-    assert again.to_json()["settings"]["budgets"] == [{"mflops": 50}, {"mflops": 22}, {"ms": 1.0}]
-    lines: list[str] = []
-    result.write(folder / "again", again, lines.append)
-    assert result.read(folder / "again") == again
-    assert lines == []
-    assert json.loads((folder / "again" / "child_22.json").read_text()) == cheap.to_json()
-    assert Architecture.load(folder / "again" / "child_ms_1.json") == DEAR.architecture
-    result.write(folder / "again", two, lines.append)
-    gone = ["child_22.json", "child_50.json", "child_ms_1.json"]
-    assert lines == [f"removed children of other budgets: {', '.join(gone)}"]
-    kept = sorted(path.name for path in (folder / "again").glob("child_*"))
-    assert kept == ["child_mflops_40_ms_3.json"]
-
-
-@pytest.mark.parametrize(
-    ("limits", "message"),
-    [
-        ({"mflops": 19.0}, r"mflops=19 is outside what was searched: from 20 to 50 M"),
-        ({"mflops": 51.0}, r"mflops=51 is outside what was searched: from 20 to 50 M"),
-        ({"ms": 3.5}, r"ms=3.5 is outside what was searched: from 1 to 3 ms"),
-        (
-            {"params_m": 1.0},
-            r"objective in this search is 'params_m'; choose from \['mflops', 'ms'\]",
-        ),
-        ({"mflops": 20.0, "ms": 1.0}, "no candidate of the search is within budget mflops_20_ms_1"),
-    ],
-)
-def test_selecting_outside_the_search_is_refused(
-    folder: pathlib.Path, limits: dict[str, float], message: str
-) -> None:
-    with pytest.raises(errors.UsageError, match=message):
-        selecting.select_again(result.read(folder), [Budget(limits)])
+        select(FOUND, {"mflops": 15})

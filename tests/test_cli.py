@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 import bignas_tf
+from bignas_tf import commands
 from tests import tool_flags
 from tests.interpreter import python
 

@@ -53,8 +53,16 @@ def packaged_file(path: str) -> str:
     name = pathlib.PurePath(os.path.normpath(path)).as_posix().removeprefix(f"{_FOLDER}/")
     if name in names:
         return str(folder / name)
-    comes_with, hint = ", ".join(_folded(names)), errors.did_you_mean(name, names)
+    comes_with = ", ".join(_folded(names))
+    hint = errors.did_you_mean(path, [*_beside(path), *names])
     raise errors.UsageError(f"{path} does not exist; bignas-tf comes with {comes_with}{hint}")
+
+
+def _beside(path: str) -> list[str]:
+    """The YAML files in the folder of a path, as the path would name them."""
+    parent = os.path.dirname(path)
+    found = sorted(pathlib.Path(parent).glob("*.yaml"))
+    return [os.path.join(parent, each.name) for each in found]
 
 
 def unpack_demo(model_dir: str | os.PathLike[str]) -> None:

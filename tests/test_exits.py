@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import subprocess
@@ -153,6 +154,20 @@ def test_another_exception_keeps_its_traceback() -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "KeyError: 'a bug'" in done.stderr
+
+
+def test_a_file_that_looks_like_a_flag_is_told_how_to_name_it(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "-dash.png").touch()
+    code = TOOL.format(body="print('ran')")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "-dash.png"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    expected = "error: -dash.png is taken for a flag; name the file as ./-dash.png\n"
+    assert (done.returncode, done.stderr) == (2, expected)
 
 
 @pytest.mark.parametrize("argument", ["--size=big", "--sise=3", "extra"])

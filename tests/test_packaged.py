@@ -48,7 +48,13 @@ def test_another_is_refused_with_the_names_that_there_are(path: str) -> None:
     assert message.startswith(f"{path} does not exist; ")
     assert "comes with adaptation.yaml, attentive_nas.yaml, digits.yaml, " in message
     assert ".yaml, ablations/imagenet/*.yaml, ablations/small/*.yaml" in message
-    assert ("did you mean 'digits.yaml'?" in message) == ("digit" in path)
+    assert ("digits.yaml'?" in message) == ("did you mean '" in message) == ("digit" in path)
+
+
+def test_a_file_beside_the_one_that_is_missing_may_be_meant(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "photos.yaml").touch()
+    with pytest.raises(errors.UsageError, match=rf"did you mean '{tmp_path}/photos\.yaml'\?$"):
+        packaged.experiment_file(str(tmp_path / "fotos.yaml"))
 
 
 def test_a_remote_file_is_left_alone() -> None:

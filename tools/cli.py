@@ -25,6 +25,7 @@ _USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shel
 _STDOUT = 1  # its file descriptor
 _CHECKS: list[Callable[[], None]] = []
 _SEVERAL = re.compile(r"(Exactly|At most) one of \(([\w, ]+)\) must have a value other than None")
+_UNKNOWN = re.compile("Unknown command line flag '(.+?)'")
 _MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 _UNLOADED = ("failed to map segment", os.strerror(errno.ENOMEM))  # of a library, as glibc says it
 
@@ -88,6 +89,8 @@ def _problem(said: str) -> str:
     """What is wrong with the flags, in other words than absl's where those puzzle."""
     if missing := _MISSING.search(said):
         return f"--{missing[1]} is missing; see --help"
+    if (unknown := _UNKNOWN.match(said)) and os.path.exists(f"-{unknown[1]}"):
+        return f"-{unknown[1]} is taken for a flag; name the file as ./-{unknown[1]}"
     if several := _SEVERAL.search(said):
         named = [f"--{name}" for name in several[2].split(", ")]
         return f"give {several[1].lower()} one of {', '.join(named[:-1])} and {named[-1]}"

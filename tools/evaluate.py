@@ -38,8 +38,8 @@ def main(argv: Sequence[str]) -> None:
         files.make_place(table, "--confusion")
     run = runs.load(bignas.evaluation_strategy(tpu=_TPU.value))
     asked = run, _ARCHITECTURE.value, _SPLIT.value
-    found = bignas.confusion(*asked) if table else None
-    accuracy = found.accuracy if found else bignas.evaluate(*asked)
+    found = bignas.confusion(*asked, show=to_stderr) if table else None
+    accuracy = found.accuracy if found else bignas.evaluate(*asked, show=to_stderr)
     cost = bignas.cost(run, _ARCHITECTURE.value)
     answer = {"macs": cost.macs, "params": cost.params, **accuracy.to_json()}
     print(json.dumps(answer | {"error": accuracy.error}), flush=True)

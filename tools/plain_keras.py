@@ -19,7 +19,7 @@ from absl import flags
 import bignas_tf as bignas
 
 from . import runs
-from .cli import launch
+from .cli import launch, to_stderr
 
 runs.define_flags()
 _ARCHITECTURE = flags.DEFINE_string(
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     began = time.monotonic()
     run = runs.load()
-    result = bignas.baseline(run, _ARCHITECTURE.value, _MINUTES.value, began=began)
+    result = bignas.baseline(run, _ARCHITECTURE.value, _MINUTES.value, began=began, show=to_stderr)
     print(json.dumps(result.to_json()))
 
 

@@ -196,6 +196,21 @@ def _check_learnt(
     ]
 
 
+def seen_in_training(run: Run, split: str) -> list[str]:
+    """A warning if a split to score on shares images with the run's training split.
+
+    Args:
+      run: whose children are scored.
+      split: of the run's images.
+
+    Raises:
+      UsageError: a split cannot be opened.
+    """
+    data = run.config.task.train_data
+    uses = {splits.TRAINING: data, splits.SCORED: splits.evaluated(data, split)}
+    return splits.check(uses)
+
+
 def _check_same(learnt: DataConfig, uses: Sequence[DataConfig], images: BySplit | None) -> None:
     """Checks uses against what the images were; of another data set nothing is known."""
     if images is not None and identity.is_same(learnt, uses[0], images):

@@ -12,8 +12,9 @@ import time
 
 import tf_keras
 
-from bignas_tf import errors, files
+from bignas_tf import console, errors, files, plain
 from bignas_tf.api import arguments, cards, stock_training
+from bignas_tf.console import Show
 from bignas_tf.data import inputs
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
@@ -26,6 +27,7 @@ from bignas_tf.training.checkpoints import Run
 
 _RATE = 1e-3  # Keras' own for Adam
 _ENDLESS = 10**9
+_SHOWN_S = 30.0  # between two lines of progress
 _WAY_OUT = "another task.seed of the run, or other images, may help the plain Keras model"
 
 
@@ -35,6 +37,7 @@ def baseline(
     minutes: float = 8.0,
     *,
     began: float | None = None,
+    show: Show | None = console.print_line,
 ) -> Baseline:
     """Trains an architecture as an ordinary Keras model for a given time, and scores it.
 
@@ -46,6 +49,7 @@ def baseline(
       minutes: how long it trains, tracing included, a check of the reporting images not; at least
         one step.
       began: `time.monotonic()` when the minutes began, if imports are to count; else the call.
+      show: takes a line of progress every half minute; None for silence.
 
     Raises:
       UsageError: minutes that are not a positive number, no such child, images that cannot be
@@ -53,7 +57,8 @@ def baseline(
       RunError: the loss is not finite.
     """
     began = time.monotonic() if began is None else began
-    errors.require(0.0 < minutes < math.inf, "minutes", minutes, "a number above 0")
+    fits = plain.is_number(minutes) and 0.0 < minutes < math.inf
+    errors.require(fits, "minutes", minutes, "a number above 0")
     minutes = float(minutes)
     arguments.check_run(run)
     chosen, task = presets.child(run.space, architecture), run.config.task
@@ -64,7 +69,7 @@ def baseline(
     began += _check_images(reporting)
     model = _model(run, chosen)
     optimizer = tf_keras.optimizers.Adam(_RATE)
-    clock = _Clock(began, 60.0 * minutes)
+    clock = _Clock(began, 60.0 * minutes, console.or_silent(show))
     stock_training.fit(model, optimizer, data, _ENDLESS, _WAY_OUT, [clock])
     counted = cost_lib.count(run.space, chosen, data.num_classes, data.channels)
     result = Baseline(
@@ -101,12 +106,15 @@ class _Clock(tf_keras.callbacks.Callback):
     Args:
       began: `time.monotonic()` at the start.
       seconds: how long it may train.
+      show: takes a line of progress now and then.
     """
 
-    def __init__(self, began: float, seconds: float) -> None:
+    def __init__(self, began: float, seconds: float, show: Show) -> None:
         super().__init__()
         self._began = began
         self._seconds = seconds
+        self._show = show
+        self._shown = time.monotonic()
 
     def _passed(self) -> float:
         return min((time.monotonic() - self._began) / self._seconds, 1.0)
@@ -116,5 +124,10 @@ class _Clock(tf_keras.callbacks.Callback):
         self.model.optimizer.learning_rate.assign(rate)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        if self._passed() >= 1.0:  # another callback may have stopped it, too
+        passed = self._passed()
+        if passed >= 1.0:  # another callback may have stopped it, too
             self.model.stop_training = True
+        elif time.monotonic() - self._shown >= _SHOWN_S and logs:
+            self._shown = time.monotonic()
+            left = (1.0 - passed) * self._seconds / 60.0
+            self._show(f"step {batch + 1:,}: loss {logs['loss']:.3f}, {left:.1f} min left")

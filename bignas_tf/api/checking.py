@@ -7,7 +7,7 @@ from official.core import config_definitions as cfg
 from bignas_tf import console
 from bignas_tf.api import apart, arguments
 from bignas_tf.console import Show
-from bignas_tf.data import faults, inputs
+from bignas_tf.data import faults, inputs, sources
 
 
 def check_images(
@@ -32,6 +32,9 @@ def check_images(
     uses, absent = apart.uses_of(config.task)
     for warning in absent:
         show(f"warning: {warning}")
+    ignored = sources.ignored_files(config.task.train_data)
+    if ignored:
+        show(f"ignored files: {ignored}")
     found: dict[str, None] = {}  # in order; splits may share images
     for data in {each.tfds_split: each for each in uses.values()}.values():
         source = inputs.open_images(data)

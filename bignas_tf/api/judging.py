@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -26,7 +27,11 @@ from bignas_tf.training.checkpoints import Run
 
 
 def evaluate(
-    run: Run, architecture: Architecture | str | os.PathLike[str], split: str = ""
+    run: Run,
+    architecture: Architecture | str | os.PathLike[str],
+    split: str = "",
+    *,
+    show: Show | None = console.print_line,
 ) -> Accuracy:
     """Calibrates and scores one child.
 
@@ -34,6 +39,7 @@ def evaluate(
       run: from `load` or `train`.
       architecture: an architecture, its JSON file, "smallest", "biggest" or a published name.
       split: images to score on, such as "test[:1000]"; the run's reporting split if empty.
+      show: takes a warning of images that the run has learnt from; None for silence.
 
     Raises:
       UsageError: no such child, an unknown or empty split, or one whose images have changed, so
@@ -43,13 +49,18 @@ def evaluate(
     arguments.check_run(run)
     arguments.text("split", split)
     child = presets.child(run.space, architecture)
-    images = _opened(run, split)
+    images, warnings = _opened(run, split)
+    _warn(warnings, show)
     ((_, accuracy),) = evaluators.evaluator_of(run).scores([child], images)
     return accuracy
 
 
 def confusion(
-    run: Run, architecture: Architecture | str | os.PathLike[str], split: str = ""
+    run: Run,
+    architecture: Architecture | str | os.PathLike[str],
+    split: str = "",
+    *,
+    show: Show | None = console.print_line,
 ) -> Confusion:
     """Calibrates one child, and counts which classes it takes for which.
 
@@ -58,7 +69,9 @@ def confusion(
     arguments.check_run(run)
     arguments.text("split", split)
     child, data = presets.child(run.space, architecture), run.config.task.train_data
-    names, images = sources.class_names(data), _opened(run, split)
+    names = sources.class_names(data)
+    images, warnings = _opened(run, split)
+    _warn(warnings, show)
     evaluator = evaluators.evaluator_of(run)
     counts = np.zeros([data.num_classes] * 2, np.int64)
     for logits, labels in evaluator.logits(child, evaluator.statistics(child), images):
@@ -66,12 +79,18 @@ def confusion(
     return Confusion(names, counts)
 
 
-def _opened(run: Run, split: str, images: int = 0) -> Split:
-    """A split that the run has not learnt from; its reporting split if empty."""
+def _opened(run: Run, split: str, images: int = 0) -> tuple[Split, list[str]]:
+    """A split, the run's reporting split if empty, and warnings of what the run has learnt."""
     task = run.config.task
-    split = split or task.selection.reporting_split
-    apart.check_scored(run, task, split)
-    return splits.open_split(task.train_data, split, task.selection.batch_size, images or None)
+    chosen = split or task.selection.reporting_split
+    apart.check_scored(run, task, chosen)
+    opened = splits.open_split(task.train_data, chosen, task.selection.batch_size, images or None)
+    return opened, apart.seen_in_training(run, chosen) if split else []
+
+
+def _warn(warnings: Sequence[str], show: Show | None) -> None:
+    for warning in warnings:
+        console.or_silent(show)(f"warning: {warning}")
 
 
 def judge(
@@ -113,13 +132,14 @@ def judge(
             f"{run.model_dir} trained one child alone (task.sandwich.alone is "
             f"{task.sandwich.alone!r}), not a supernet; score that child with tools.evaluate"
         )
+    opened, warnings = _opened(run, split, images)
     split = split or task.selection.reporting_split
-    opened = _opened(run, split, images)
     drawn = judging.sample_children(run.space, children, seed)
     scores = judging.score(run.supernet, evaluators.evaluator_of(run), opened, drawn, show)
     trained = children_lib.trained_resolutions(run.space, task.sandwich)
     source, majority = Source.from_json(run.source), opened.majority()
     result = findings.complete(source, split, seed, scores, run.space, trained, majority)
+    result = dataclasses.replace(result, warnings=(*warnings, *result.warnings))
     judgement_lib.write(path, result)
     for line in _lines(result):
         show(line)

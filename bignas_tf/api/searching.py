@@ -70,9 +70,9 @@ def search(
     if prefer is not None:
         task.selection.prefer = prefer
     chief = workers.is_chief(run.supernet.distribute_strategy)
-    for warning in apart.check_search(run.config.task, task, run.images):
-        if chief:
-            show(f"warning: {warning}")
+    caveats = apart.check_search(run.config.task, task, run.images)
+    for caveat in caveats if chief else ():
+        show(f"warning: {caveat}")
     which = None if rerank is None else child_files.checked(rerank)
     names = dict.fromkeys([*counting.COUNTED, *budgets_lib.limited(limits)])
     table = None if latency_table is None else errors.require_path("latency_table", latency_table)
@@ -83,7 +83,9 @@ def search(
         costs = objectives.build(list(names), run, options, elsewhere)
         evaluator = evaluators.evaluator_of(run, task)
         searching = runner.Search(
-            run.supernet, task.train_data, task.selection, run.source, costs, evaluator, changes
+            *(run.supernet, task.train_data, task.selection, run.source, costs, evaluator),
+            changes,
+            caveats,
         )
         reranking = None
         if which is not None:

@@ -44,9 +44,11 @@ def select(
     """
     limits, show = read_budgets(budgets), console.or_silent(show)
     which = None if rerank is None else reranking.parse(rerank)
+    search_dir = errors.require_path("search_dir", search_dir)
+    output_dir = errors.require_path("output_dir", output_dir)
     if os.path.realpath(search_dir) == os.path.realpath(output_dir):
         raise errors.UsageError(
-            f"{os.fspath(output_dir)} is the folder of the search itself; choose another output_dir"
+            f"{output_dir} is the folder of the search itself; choose another output_dir"
         )
     found = result_lib.read(search_dir)
     if prefer is not None:

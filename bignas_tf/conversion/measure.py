@@ -49,7 +49,8 @@ def formats(
         for name, run in runs.items():
             scores[name].add(run[_THREADS[0]](patches), expected, labels.numpy())
     times = {"default": probe.milliseconds(reference, patches[:1])}
-    figures = {_SAVED_MODEL: scores[_SAVED_MODEL].figures(times)}
+    itself = scores[_SAVED_MODEL].figures(times)
+    figures = {_SAVED_MODEL: dataclasses.replace(itself, lost_error=0.0)}  # it loses nothing
     for name, run in runs.items():
         _check(name, scores[name].difference, largest)
         times = {

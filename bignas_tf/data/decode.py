@@ -24,6 +24,9 @@ class Centre(NamedTuple):
 WHOLE = Centre(1.0, antialias=True)
 # EfficientNet's and the Model Garden's settings for ImageNet.
 SEVEN_EIGHTHS = Centre(0.875, antialias=False)
+# Enough for all but the largest photographs; decoded to float32 that is 0.6 GB.
+MOST_PIXELS = 50_000_000
+_PNG = b"\x89PNG\r\n\x1a\n"
 _AREA = (0.08, 1.0)
 _COVERED = 0.1  # of the image; EfficientNet's, which draws again below it
 _ASPECT = (3 / 4, 4 / 3)
@@ -35,6 +38,28 @@ Window = Callable[[tf.Tensor], tf.Tensor]
 def evaluation_centre(crop: str) -> Centre:
     """Returns what evaluation and serving cut, after training with that `crop`."""
     return SEVEN_EIGHTHS if crop == "inception" else WHOLE
+
+
+def is_png(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether bytes begin as a PNG does, a bool scalar."""
+    return tf.equal(tf.strings.substr(encoded, 0, len(_PNG)), _PNG)
+
+
+def whole(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decodes a JPEG or a PNG, and fails for what TensorFlow decodes besides.
+
+    An exported child takes no BMP or GIF either, whatever its name ends in.
+
+    Args:
+      encoded: scalar string.
+      channels: see `centred_patch`.
+
+    Returns:
+      uint8 [H, W, channels].
+    """
+    readable = is_png(encoded) | tf.io.is_jpeg(encoded)
+    with tf.control_dependencies([tf.debugging.Assert(readable, ["it is neither JPEG nor PNG"])]):
+        return tf.io.decode_image(encoded, channels=channels, expand_animations=False)
 
 
 def centred_patch(encoded: tf.Tensor, size: int, channels: int, centre: Centre) -> tf.Tensor:
@@ -78,7 +103,7 @@ def _cut(encoded: tf.Tensor, window: Window, channels: int) -> tf.Tensor:
         return tf.io.decode_and_crop_jpeg(encoded, part, channels=channels)
 
     def other() -> tf.Tensor:
-        image = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
+        image = whole(encoded, channels)
         top, left, height, width = tf.unstack(window(tf.shape(image)), num=4)
         return image[top : top + height, left : left + width]
 

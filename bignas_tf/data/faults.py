@@ -11,7 +11,7 @@ from absl import logging
 
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import parallel, sources
+from bignas_tf.data import decode, parallel, sources
 
 # Not those of a lost worker or of exhausted memory: all images would be read to find no fault.
 _OF_IMAGES = (
@@ -91,14 +91,15 @@ def _first_fault(
 
     @tf.autograph.experimental.do_not_convert
     def decoded(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = tf.io.decode_image(encoded, channels=config.channels, expand_animations=False)
-        return label, tf.size(image)
+        return label, tf.size(decode.whole(encoded, config.channels)) // config.channels
 
     dataset = source.ordered().map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
     number = 0
     try:
-        for label, _ in dataset.with_options(parallel.options()).as_numpy_iterator():
+        for label, pixels in dataset.with_options(parallel.options()).as_numpy_iterator():
             sources.check_range(label, label, config, source.name(number))
+            if pixels > decode.MOST_PIXELS:
+                return number, _too_large(source.name(number), pixels)
             number += 1
     except tf.errors.OpError as error:
         fault = _unreadable(source.name(number), config, error)
@@ -107,6 +108,13 @@ def _first_fault(
     except errors.UsageError as error:
         return number, error
     return number, None
+
+
+def _too_large(name: str, pixels: int) -> errors.UsageError:
+    return errors.UsageError(
+        f"data: {name} has {pixels:,} pixels; exported children take at most "
+        f"{decode.MOST_PIXELS:,}: make it smaller"
+    )
 
 
 def _unreadable(

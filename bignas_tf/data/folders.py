@@ -77,9 +77,10 @@ def scan(root: str) -> ImageFolder:
         several splits has; or it does not show at which level the classes are.
     """
     if not os.path.isdir(root):
+        where = "" if os.path.isabs(root) else f" in {os.getcwd()}"
         raise errors.UsageError(
-            f"{root} is not a folder; needed: {_LAYOUTS}; if the images of a run have moved, give "
-            "their folder as --data_dir (to train, as task.train_data.input_path)"
+            f"{root} is not a folder{where}; needed: {_LAYOUTS}; if the images of a run have "
+            "moved, give their folder as --data_dir (to train, as task.train_data.input_path)"
         )
     try:
         return _scanned(root)

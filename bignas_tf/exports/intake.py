@@ -12,17 +12,14 @@ import tensorflow as tf
 
 from bignas_tf.data import decode
 
-# Enough for all but the largest photographs; decoded to float32 that is 0.6 GB.
-MOST_PIXELS = 50_000_000
 _DECODERS = 8  # images of one request decoded at the same time
 _NAMED = 5  # images that one message names at most
-_PNG = b"\x89PNG\r\n\x1a\n"
 _READABLE, _EMPTY, _FOREIGN, _HUGE, _DAMAGED = range(5)
 _PROBLEMS = (
     "",
     "is empty",
     "is neither JPEG nor PNG",
-    f"has more than {MOST_PIXELS} pixels",
+    f"has more than {decode.MOST_PIXELS} pixels",
     "cannot be decoded: it is damaged, cut short or of a rare kind",
 )
 
@@ -78,8 +75,8 @@ class Intake:
         images = tf.ensure_shape(images, [None, None, None, self.channels])
         images = _need(tf.shape(images)[0] > 0, "the batch is empty", images)
         pixels = tf.reduce_prod(tf.shape(images, tf.int64)[1:3])
-        fits = (pixels > 0) & (pixels <= MOST_PIXELS)
-        images = _need(fits, f"an image needs 1 to {MOST_PIXELS} pixels", images)
+        fits = (pixels > 0) & (pixels <= decode.MOST_PIXELS)
+        images = _need(fits, f"an image needs 1 to {decode.MOST_PIXELS} pixels", images)
         return decode.centred_patches(images, self.size, self.centre)
 
     def from_patches(self, patches: tf.Tensor) -> tf.Tensor:
@@ -116,13 +113,12 @@ def _plain() -> tf.data.Options:
 
 def _problem(image: tf.Tensor) -> tf.Tensor:
     """One of _PROBLEMS, int32 scalar, from the first bytes; a damaged header fails."""
-    png = tf.equal(tf.strings.substr(image, 0, len(_PNG)), _PNG)
-    jpeg = tf.io.is_jpeg(image)
+    png, jpeg = decode.is_png(image), tf.io.is_jpeg(image)
 
     def readable() -> tf.Tensor:
         sides = tf.cond(jpeg, lambda: tf.image.extract_jpeg_shape(image)[:2], png_sides)
         pixels = tf.reduce_prod(tf.cast(sides, tf.int64))
-        return tf.where(pixels > MOST_PIXELS, _HUGE, _READABLE)
+        return tf.where(pixels > decode.MOST_PIXELS, _HUGE, _READABLE)
 
     def png_sides() -> tf.Tensor:
         # Signature, length and name of the chunk IHDR, then width and height.

@@ -28,7 +28,7 @@ from bignas_tf.exports import (
     verify,
     versions,
 )
-from bignas_tf.exports.intake import MOST_PIXELS, Intake
+from bignas_tf.exports.intake import Intake
 from bignas_tf.exports.signatures import Answer
 
 _MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
@@ -232,7 +232,7 @@ def input_card(intake: Intake) -> dict[str, Any]:
         "channels": intake.channels,
         "centre_fraction": intake.centre.fraction,
         "antialias": intake.centre.antialias,
-        "most_pixels": MOST_PIXELS,
+        "most_pixels": decode.MOST_PIXELS,
         "signatures": {
             "serving_default": "images: uint8 [N, H, W, channels]",
             "float_images": "images: float32 [N, H, W, channels], 0 to 255",

@@ -26,7 +26,7 @@ _NO_MEMORY = "std::bad_alloc"
 # Of what a process that aborted has said; what follows one of the two is addresses.
 _TAIL_BYTES, _WORDS = 4096, 20
 _TRACES = ("*** Check failure stack trace", "Fatal Python error")
-_MAIN = 'call what measures below `if __name__ == "__main__":`'
+_MAIN = 'call what measures in a file, below `if __name__ == "__main__":`'
 
 
 class Disposable:

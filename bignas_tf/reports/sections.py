@@ -232,7 +232,7 @@ def _weights(what: str, source: Source) -> str:
 def _outdated(run: ReportedRun, source: Source, tool: str) -> Iterator[str]:
     if run.weights and run.weights.index_sha256 != source.index_sha256:
         yield markup.paragraph(
-            "Note: these are not the folder's latest weights; run "
-            f"{commands.spelling(tool)} again for those.",
+            "Note: these are not the folder's latest weights, but of an earlier checkpoint or of "
+            f"another run; run {commands.spelling(tool)} again for those.",
             strong=True,
         )

@@ -123,6 +123,8 @@ def get(name: str) -> SearchSpace:
     Raises:
       UsageError: neither a preset nor a readable, valid file.
     """
+    if name is not None:  # as an empty override leaves it
+        name = errors.require_path("search space", name)
     if name in PRESETS:
         return PRESETS[name]()
     if name and files.is_file(name):

@@ -23,7 +23,7 @@ from bignas_tf.selection.selected import Selected
 
 FILE = "search.json"
 _TOOL = "tools.search"
-_PREFER, _TRUSTED_TAU, _TRAIN_DATA = "prefer", "trusted_tau", "train_data"
+_PREFER, _TRUSTED_TAU, _TRAIN_DATA, _CAVEATS = "prefer", "trusted_tau", "train_data", "caveats"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,7 @@ class SearchResult:
       warnings: limits of the selection, in plain words.
       rerank: by which files children were selected; None if by their own accuracies.
       train_data: the fields of `task.train_data` that were not the run's own, with their values.
+      caveats: those of the warnings that hold whatever is selected.
     """
 
     source: Source
@@ -53,6 +54,7 @@ class SearchResult:
     warnings: tuple[str, ...] = ()
     rerank: Reranking | None = None
     train_data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
 
     @property
     def budgets(self) -> list[Budget]:
@@ -125,6 +127,7 @@ class SearchResult:
                 "selection": dict(self.selection),
                 **({_TRAIN_DATA: dict(self.train_data)} if self.train_data else {}),
                 **({"rerank": str(self.rerank)} if self.rerank else {}),
+                **({_CAVEATS: list(self.caveats)} if self.caveats else {}),
             },
             "objectives": {name: each.to_json() for name, each in self.objectives.items()},
             "ranking": self.ranking.to_json(),
@@ -170,6 +173,7 @@ class SearchResult:
             warnings=tuple(each.text() for each in value["warnings"].elements()),
             rerank=_rerank(settings),
             train_data=_train_data(settings),
+            caveats=_caveats(settings),
         )
         _check_costs(result, value)
         _check_derived(result, value)
@@ -186,6 +190,12 @@ def _train_data(settings: Value) -> dict[str, Any]:
     if _TRAIN_DATA not in settings.fields():
         return {}
     return settings[_TRAIN_DATA].settings()
+
+
+def _caveats(settings: Value) -> tuple[str, ...]:
+    if _CAVEATS not in settings.fields():
+        return ()
+    return tuple(each.text() for each in settings[_CAVEATS].elements())
 
 
 def _objectives(value: Value) -> dict[str, Quantity]:

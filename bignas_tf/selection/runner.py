@@ -54,6 +54,7 @@ class Search:
       objectives: what budgets may limit; each candidate's costs.
       evaluator: of this supernet, for these images and this calibration.
       changes: the fields of `data` that are not the run's own, for the result.
+      caveats: warnings of the images, for the result.
 
     Raises:
       UsageError: an unknown strategy, an unknown or empty split, or reporting shares
@@ -69,12 +70,14 @@ class Search:
         objectives: Sequence[Objective],
         evaluator: Evaluator,
         changes: Mapping[str, Any] | None = None,
+        caveats: Sequence[str] = (),
     ) -> None:
         self._find = strategies.named(selection)
         splits.check(splits.of_selection(data, selection))
         self._supernet = supernet
         self._data = data
         self._changes = changes or {}
+        self._caveats = tuple(caveats)
         self._selection = selection
         self._source = Source.from_json(source)
         self._strategy = supernet.distribute_strategy
@@ -202,6 +205,7 @@ class Search:
             reporting=dataclasses.replace(_image_set(reporting), majority=reporting.majority()),
             candidates=tuple(candidates),
             train_data=self._changes,
+            caveats=self._caveats,
         )
 
 

@@ -66,6 +66,7 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
     )
     found = dataclasses.replace(result, selected=selected)
     warnings = (
+        *found.caveats,
         *chance.of_majority(found),
         *_of_failures(found.candidates),
         *_of_conversions(found),

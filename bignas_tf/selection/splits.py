@@ -23,6 +23,7 @@ CALIBRATION = "task.selection.calibration_split"
 RANKING = "task.selection.ranking_split"
 REPORTING = "task.selection.reporting_split"
 EVALUATION = "task.evaluation.split"
+SCORED = "the split to score on"
 
 
 class _Pair(NamedTuple):
@@ -46,6 +47,7 @@ _PAIRS = (
         "accuracies on images of training are too good, and the more so the bigger a child; the "
         "paper ranks on such images, too", False,
     ),
+    _Pair(TRAINING, SCORED, "accuracies on images of training are too good", False),
     _Pair(
         TRAINING, EVALUATION,
         "the learning curves are of images of training, on which accuracies are too good", False,

@@ -90,9 +90,18 @@ def override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> N
         raise errors.UsageError(f"{named}: {errors.one_line(error)}") from error
 
 
+def _textual(value: object) -> object:
+    """A value of a mapping; paths in it as text, as YAML would have them."""
+    if isinstance(value, Mapping):
+        return {key: _textual(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_textual(each) for each in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
 def _values(source: str | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(source, Mapping):
-        return dict(source)
+        return {key: _textual(value) for key, value in source.items()}
     if not isinstance(source, str):
         raise ValueError("expected text or a mapping")
     if os.path.isfile(source) or (source.endswith((".yaml", ".yml")) and "=" not in source):

@@ -105,6 +105,14 @@ def test_what_is_no_path_is_refused(name: str, argument: str) -> None:
         call(**given)
 
 
+def test_a_number_is_no_space_and_nothing_no_folder(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(bignas.UsageError, match=r"^search space is 5; it takes a path$"):
+        bignas.search_space_of(NUMBER)
+    for folders in ((None, tmp_path), (tmp_path, None)):
+        with pytest.raises(bignas.UsageError, match=r"_dir is None; it takes a path$"):
+            bignas.select(folders[0], ["mflops=3"], folders[1])  # type: ignore[arg-type]
+
+
 def test_a_file_is_no_configuration(tmp_path: pathlib.Path) -> None:
     uses: list[Callable[[], object]] = [
         lambda: bignas.save_images("photos.yaml", tmp_path),  # type: ignore[arg-type]
@@ -149,8 +157,8 @@ def test_a_cost_takes_the_whole_numbers_of_numpy_too() -> None:
         bignas.cost(*child, input_channels=0)
 
 
-@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_baseline_of_no_time_is_refused(minutes: float) -> None:
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf"), "1", True])
+def test_a_baseline_of_no_time_is_refused(minutes: Any) -> None:
     with pytest.raises(bignas.UsageError, match="it takes a number above 0"):
         bignas.baseline(NO_RUN, minutes=minutes)
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import tensorflow as tf
 import yaml
+from PIL import Image
 
 import bignas_tf as bignas
+from bignas_tf.data import faults, inputs
 from tests.data import photos, samples
 from tests.forks import Forks
 
@@ -52,6 +54,32 @@ def test_every_damaged_image_is_named(root: pathlib.Path) -> None:
     lines: list[str] = []
     assert len(bignas.check_images(config, most=1, show=lines.append)) == 1
     assert lines == ["train: reading 12 images"]  # it stops there
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "WEBP"])
+def test_what_no_exported_child_takes_is_named(
+    root: pathlib.Path, kind: str, channels: int
+) -> None:
+    foreign = root / "train" / "cat" / "000.png"
+    Image.open(foreign).save(foreign, kind)
+    config = _config(source="folder", input_path=str(root), channels=channels)
+    (fault,) = bignas.check_images(config, show=None)
+    assert f"{foreign} cannot be read; JPEG or PNG images are needed" in fault
+    data = config.task.train_data.replace(cache=False)
+    wanted = pytest.raises(bignas.UsageError, match=r"000\.png cannot be read; .*JPEG nor PNG")
+    with wanted, faults.named(data):  # as training reads them
+        list(inputs.build_dataset(data).take(1))
+
+
+def test_an_image_that_is_too_large_for_an_exported_child_is_named(root: pathlib.Path) -> None:
+    large, lines = root / "val" / "dog" / "001.png", list[str]()
+    Image.new("1", (8000, 6251)).save(large)
+    (root / "val" / "dog" / "notes.bmp").touch()
+    config = _config(source="folder", input_path=str(root))
+    (fault,) = bignas.check_images(config, show=lines.append)
+    assert f"{large} has 50,008,000 pixels; exported children take at most 50,000,000" in fault
+    assert "ignored files: 1 .bmp" in lines
 
 
 def test_images_of_calibration_may_be_absent_as_they_may_in_training(root: pathlib.Path) -> None:

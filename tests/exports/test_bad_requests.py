@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from bignas_tf.data import decode
-from bignas_tf.exports import intake, saved_model, verify
+from bignas_tf.exports import saved_model, verify
 from bignas_tf.exports.verify import Feeds
 from tests.exports import servables
 
@@ -89,7 +89,7 @@ ANIMATED = {"save_all": True, "append_images": FRAMES}
 FLOATS, NEARLY = PHOTO[np.newaxis].astype(np.float32), np.float32(0.4)
 DAMAGED = "cannot be decoded: it is damaged, cut short or of a rare kind"
 NO_PIXELS = "has values that are not pixels from 0 to 255"
-HUGE = f"has more than {intake.MOST_PIXELS} pixels"
+HUGE = f"has more than {decode.MOST_PIXELS} pixels"
 
 CASES = {
     "PNG": _bytes_case(PNG, PHOTO),

@@ -52,7 +52,7 @@ def test_a_script_that_would_run_again_is_told_where_its_work_belongs(
     environment = os.environ | {"PYTHONPATH": os.getcwd(), "TMPDIR": str(temporary)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
     assert done.returncode == 1
-    begun = 'call what measures below `if __name__ == "__main__":`'
+    begun = 'call what measures in a file, below `if __name__ == "__main__":`'
     assert f"a process that this script started imports it again: {begun}" in done.stderr
     assert done.stderr.endswith(f"died with status 1; in a script, {begun}\n")
     assert list(temporary.iterdir()) == []

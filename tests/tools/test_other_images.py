@@ -10,7 +10,9 @@ import pytest
 
 import bignas_tf as bignas
 from tests.data import photos
+from tests.forks import Forks
 from tests.selection import digits
+from tests.tools import commands
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +59,35 @@ def test_a_search_records_which_images_were_not_its_runs(
     assert settings["train_data"] == recorded
     again = bignas.select(search_dir, [BUDGET], tmp_path, show=None)
     assert bignas.read_search(tmp_path).train_data == again.train_data == recorded
+
+
+def test_images_of_training_that_rank_are_told_for_good(
+    run: bignas.Run, tmp_path: pathlib.Path
+) -> None:
+    few = {"strategy": "random", "evaluations": 2, "ranking_split": "train[1100:1300]"}
+    override = json.dumps({"task": {"selection": few}})
+    told = "task.train_data.tfds_split 'train[:1200]' and task.selection.ranking_split 'train[1100"
+    found = bignas.search(run, [BUDGET], tmp_path / "s", params_override=override, show=None)
+    again = bignas.select(tmp_path / "s", [BUDGET], tmp_path / "again", show=None)
+    for each in (found, again, bignas.read_search(tmp_path / "again")):
+        assert each.warnings[0].startswith(told)
+
+
+def test_scores_on_images_of_training_are_told(
+    run: bignas.Run, forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    split, told = "train[1150:1250]", "and the split to score on 'train[1150:1250]' have images in"
+    judged = bignas.judge(run, children=1, split=split, output=tmp_path / "j.json", show=None)
+    assert told in judged.warnings[0]
+    flags = {"model_dir": run_dir, "architecture": "smallest"}
+    for more in ({}, {"confusion": tmp_path / "c.csv"}):
+        line = commands.arguments({**flags, "split": split, **more})
+        done = forks.run("tools.evaluate", *line)
+        assert done.returncode == 0
+        assert told in done.stderr
+        assert json.loads(done.stdout)["images"] == 100
+    done = forks.run("tools.evaluate", *commands.arguments(flags))
+    assert "warning" not in done.stderr
 
 
 @pytest.fixture(scope="module")

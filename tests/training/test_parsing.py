@@ -281,6 +281,9 @@ def test_overrides_may_be_a_mapping() -> None:
     values = {"trainer": {"train_steps": 7}, "task": {"sandwich": {"num_random": 3}}}
     config = parsing.parse("bignas_small", [], values)
     assert (config.trainer.train_steps, config.task.sandwich.num_random) == (7, 3)
+    data = {"input_path": pathlib.Path("photos")}
+    config = parsing.parse("bignas_small", [], {"task": {"train_data": data}})
+    assert config.task.train_data.input_path == "photos"
     with pytest.raises(errors.UsageError, match=r"trainer\.train_step"):
         parsing.parse("bignas_small", [], {"trainer": {"train_step": 7}})
     with pytest.raises(errors.UsageError, match="expected text or a mapping"):

@@ -1,7 +1,6 @@
 # The commands of this project; each begins by making .venv where it is missing or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
-SITE := .venv/lib/python3.11/site-packages
 INSTALL := -m pip install --quiet --require-hashes --requirement
 # For every platform, and with no address of an index, whichever this machine uses.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version=3.11 --upgrade \
@@ -63,10 +62,8 @@ clean:  ## remove .venv, .venv-tpu and the caches; runs/ is kept
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; name one with make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-# What an installed package calls `bignas`, and `import bignas_tf`, of this checkout from any folder.
+# What an installed package calls `bignas`, of this checkout, from any folder.
 .venv/bin/bignas: | .venv/bin/python
-	mkdir -p $(SITE)
-	echo '$(CURDIR)' > $(SITE)/bignas_checkout.pth
 	printf '#!/bin/sh\nBIGNAS_BY_NAME=1 PYTHONPATH="%s$${PYTHONPATH:+:$$PYTHONPATH}" exec "%s" -P -m tools.bignas "$$@"\n' \
 		'$(CURDIR)' '$(CURDIR)/$(BIN)/python' > $@
 	chmod +x $@

@@ -12,6 +12,8 @@ _UNSHOWN = "a value too large to show"
 _NO_ROOM_FOR_A_COPY = "Dst tensor is not initialized"
 # dnnl_out_of_memory: oneDNN's, which TensorFlow on a CPU calls an AbortedError.
 _NO_ROOM_FOR_ONEDNN = "Status: 1, message: could not create"
+# What C++ and TensorFlow say where memory for an object, or for a thread, cannot be had.
+_NO_ROOM_IN_CPP = ("std::bad_alloc", "pthread_create() failed")
 
 
 class UsageError(ValueError):
@@ -32,12 +34,24 @@ class OutOfMemoryError(RunError):
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python or TensorFlow raised the error because a device, or the host, lacks memory.
 
-    By the names of TensorFlow's exceptions, because it may not be imported.
+    Or what it was raised from. By the names of TensorFlow's exceptions, because it may not be
+    imported.
     """
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return _is_short_of_memory(error) or (cause is not None and is_out_of_memory(cause))
+
+
+def _is_short_of_memory(error: BaseException) -> bool:
     name = type(error).__name__
     said = {"InternalError": _NO_ROOM_FOR_A_COPY, "AbortedError": _NO_ROOM_FOR_ONEDNN}.get(name)
     no_room = said is not None and said in str(error)
-    return no_room or name == "ResourceExhaustedError" or isinstance(error, MemoryError)
+    named = name == "ResourceExhaustedError" or isinstance(error, MemoryError)
+    return no_room or named or says_no_memory(str(error))
+
+
+def says_no_memory(text: str) -> bool:
+    """Whether a library's words are those of a lack of memory."""
+    return any(words in text for words in _NO_ROOM_IN_CPP)
 
 
 def failure(error: BaseException, message: str) -> RunError:

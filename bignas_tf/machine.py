@@ -9,12 +9,13 @@ import os
 import pathlib
 import platform
 import re
+import resource
 
 _PACKAGES = ("tensorflow", "tf-keras", "tf-models-official", "tensorflow-datasets", "numpy")
 _OTHER_NAMES = {"tensorflow": ("tensorflow-tpu",)}  # of the same package, on the hosts of TPUs
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
 _STATUS = pathlib.Path("/proc/self/status")
-_NEAR = 0.9  # of the limit: one large request more would have been refused
+_NEAR = 0.97  # of the limit: one request more, such as for a pool of threads, was refused
 
 
 def describe() -> dict[str, object]:
@@ -68,8 +69,6 @@ def reached_limit() -> str:
     """
     if not _STATUS.exists():  # Linux alone has it
         return ""
-    import resource
-
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     peak = re.search(r"^VmPeak:\s*(\d+) kB", _STATUS.read_text(), re.MULTILINE)
     if peak is None or limit == resource.RLIM_INFINITY or int(peak[1]) << 10 < _NEAR * limit:

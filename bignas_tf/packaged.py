@@ -18,7 +18,7 @@ from bignas_tf import errors, files, run_folder, scratch
 DEMO = pathlib.Path(__file__).with_name("demo.zip")
 DEMO_SHA256 = "8c27fd2612c4fa13bbf6b6a04de802e9b42919727942c0dad312861728cd8c25"
 
-_FOLDER = "experiments"
+_FOLDER, _YAML = "experiments", ".yaml"
 _PATTERNS = ("*.yaml", "ablations/*/*.yaml")
 
 
@@ -42,7 +42,7 @@ def packaged_file(path: str) -> str:
     """Returns the packaged file of that name, whatever lies in the working directory.
 
     Args:
-      path: see `experiment_file`.
+      path: such as "fashion_mnist.yaml", as `experiment_file` takes it.
 
     Raises:
       UsageError: there is none.
@@ -54,15 +54,21 @@ def packaged_file(path: str) -> str:
     if name in names:
         return str(folder / name)
     comes_with = ", ".join(_folded(names))
-    hint = errors.did_you_mean(path, [*_beside(path), *names])
+    hint = _like_beside(path) or errors.did_you_mean(name, names)
+    hint = hint or errors.did_you_mean(os.path.basename(name), names)
     raise errors.UsageError(f"{path} does not exist; bignas-tf comes with {comes_with}{hint}")
 
 
-def _beside(path: str) -> list[str]:
-    """The YAML files in the folder of a path, as the path would name them."""
-    parent = os.path.dirname(path)
-    found = sorted(pathlib.Path(parent).glob("*.yaml"))
-    return [os.path.join(parent, each.name) for each in found]
+def _like_beside(path: str) -> str:
+    """As `errors.did_you_mean`, of the YAML files in the folder of a path; "" without any."""
+    parent, name = os.path.split(path)
+    try:
+        found = [each for each in sorted(os.listdir(parent or ".")) if each.endswith(_YAML)]
+    except OSError:
+        return ""
+    # Without the end, in which all are alike.
+    stem, stems = name.removesuffix(_YAML), [each.removesuffix(_YAML) for each in found]
+    return errors.did_you_mean(stem, stems).replace("'?", f"{_YAML}'?")
 
 
 def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
@@ -100,9 +106,8 @@ def _holds(path: pathlib.Path, content: bytes) -> bool:
 
 
 def _others(folder: pathlib.Path, known: Set[str]) -> Set[str]:
-    """The names in a folder beside known ones, and beside what no living process is making."""
-    scratch.sweep(folder)
-    return {path.name for path in folder.iterdir()} - known
+    """The names in a folder beside known ones, and beside files that are being written."""
+    return {path.name for path in folder.iterdir() if not scratch.is_unfinished(path)} - known
 
 
 def _folded(names: Sequence[str]) -> list[str]:

@@ -93,6 +93,11 @@ def renamed(path: pathlib.Path, prefix: str) -> pathlib.Path:
     return path.rename(path.with_name(prefix + path.name.removeprefix(_FOLDER)))
 
 
+def is_unfinished(path: pathlib.Path) -> bool:
+    """Whether a file or folder is one that `file` or `folder` makes, by its name."""
+    return path.name.startswith((_FILE, _FOLDER))
+
+
 def sweep(parent: pathlib.Path) -> None:
     """Removes unfinished files and folders that no living process is making."""
     for path in abandoned(parent, _FILE, _FOLDER):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import bignas_tf as bignas
-from bignas_tf import packaged
+from bignas_tf import files, packaged
 from tests.forks import Forks
 from tests.tools import commands
 
@@ -40,12 +41,28 @@ def test_it_is_put_in_a_folder_of_its_own(tmp_path: pathlib.Path) -> None:
     (folder / "search").rmdir()
     bignas.unpack_demo(folder)  # what a kill has left
     assert (folder / "checkpoint").exists()
-    (folder / "params.yaml").write_text("task: {}")
-    with pytest.raises(bignas.UsageError, match="demo is not an empty folder; choose another"):
+
+
+@pytest.mark.parametrize("written", range(5))
+def test_the_file_that_makes_it_a_run_comes_last(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """As a kill leaves it, after so many of its five files."""
+    folder, calls, write = tmp_path / "demo", itertools.count(), files.write_bytes
+
+    def some(path: pathlib.Path, content: bytes) -> None:
+        if next(calls) == written:
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(files, "write_bytes", some)
+    with pytest.raises(KeyboardInterrupt):
         bignas.unpack_demo(folder)
-    assert (folder / "params.yaml").read_text() == "task: {}"
-    with pytest.raises(bignas.UsageError, match=r"params\.yaml is not an empty folder"):
-        bignas.unpack_demo(folder / "params.yaml")
+    assert len(list(folder.glob("*"))) == written
+    assert not (folder / "params.yaml").exists()
+    monkeypatch.undo()
+    bignas.unpack_demo(folder)
+    assert len(list(folder.iterdir())) == 5
 
 
 def test_it_is_put_where_one_stands_and_where_a_link_leads(

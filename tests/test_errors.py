@@ -69,6 +69,16 @@ def test_tensorflow_s_errors_for_a_lack_of_memory_are_known(
 
 def test_python_s_error_for_a_lack_of_memory_is_known() -> None:
     assert errors.is_out_of_memory(MemoryError())
+    assert errors.is_out_of_memory(RuntimeError("extracting: std::bad_alloc"))
+    assert not errors.is_out_of_memory(RuntimeError("memory"))
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_a_lack_of_memory_led_to_is_one_unless_it_was_hidden(hidden: bool) -> None:
+    error = ValueError("while extracting:")
+    error.__context__ = MemoryError()
+    error.__suppress_context__ = hidden  # as `raise … from None` does
+    assert errors.is_out_of_memory(error) != hidden
 
 
 def test_values_are_cut() -> None:

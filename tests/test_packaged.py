@@ -53,8 +53,14 @@ def test_another_is_refused_with_the_names_that_there_are(path: str) -> None:
 
 def test_a_file_beside_the_one_that_is_missing_may_be_meant(tmp_path: pathlib.Path) -> None:
     (tmp_path / "photos.yaml").touch()
-    with pytest.raises(errors.UsageError, match=rf"did you mean '{tmp_path}/photos\.yaml'\?$"):
+    with pytest.raises(errors.UsageError, match=r"did you mean 'photos\.yaml'\?$"):
         packaged.experiment_file(str(tmp_path / "fotos.yaml"))
+    with pytest.raises(errors.UsageError, match=r"did you mean 'digits\.yaml'\?$"):
+        packaged.experiment_file(str(tmp_path / "digts.yaml"))
+    with pytest.raises(errors.UsageError, match=r"small/\*\.yaml$"):
+        packaged.experiment_file(str(tmp_path / "zzz.yaml"))
+    with pytest.raises(errors.UsageError, match="does not exist"):
+        packaged.experiment_file(f"{'a' * 300}/x.yaml")
 
 
 def test_a_remote_file_is_left_alone() -> None:

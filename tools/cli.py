@@ -12,6 +12,7 @@ import re
 import select
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
@@ -179,8 +180,9 @@ def _shortage(error: Exception) -> str:
         said = f" ({errors.one_line(error)})" if str(error) else ""
         return f"memory ran out{said}; smaller batches take less"
     if limit := machine.reached_limit():
-        said = f"{type(error).__name__}: {errors.one_line(error)}"
-        return f"most likely memory ran out: {limit} ({said})"
+        where = traceback.extract_tb(error.__traceback__)[-1]  # it may be a bug all the same
+        said = f"{type(error).__name__}: {errors.one_line(error)}, line {where.lineno} of "
+        return f"most likely memory ran out: {limit} ({said}{where.filename})"
     return ""
 
 

@@ -153,12 +153,9 @@ def _train_plain(run_dir: str) -> str:
     """
     known = training_time.minutes_of(run_dir)
     minutes = round(_MINUTES.value if known is None else known, 4)
-    alone = bignas.read_baseline(run_dir)
-    biggest = bignas.search_space_of(os.path.join(run_dir, run_folder.SPACE_FILE)).biggest()
-    before = alone and (alone.minutes, alone.architecture)
-    if known is None or before != (minutes, biggest):
+    if known is None or not _has_baseline(run_dir, minutes):
         _run("plain_keras", model_dir=run_dir, minutes=f"{minutes:.4f}")
-        alone = bignas.read_baseline(run_dir)
+    alone = bignas.read_baseline(run_dir)
     assert alone is not None  # the tool has written it
     how_long = (
         "as many as the supernet took"
@@ -170,6 +167,13 @@ def _train_plain(run_dir: str) -> str:
         f"{alone.accuracy}  (the biggest child's architecture, {alone.steps} steps of fit in "
         f"{minutes:.1f} minutes; {how_long})"
     )
+
+
+def _has_baseline(run_dir: str, minutes: float) -> bool:
+    """Whether the biggest child's architecture has been trained alone for so many minutes."""
+    alone = bignas.read_baseline(run_dir)
+    space = bignas.search_space_of(os.path.join(run_dir, run_folder.SPACE_FILE))
+    return alone is not None and (alone.minutes, alone.architecture) == (minutes, space.biggest())
 
 
 def _run(tool: str, *arguments: str, **flag_values: str) -> str:

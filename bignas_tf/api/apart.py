@@ -197,18 +197,30 @@ def _check_learnt(
 
 
 def seen_in_training(run: Run, split: str) -> list[str]:
-    """A warning if a split to score on shares images with the run's training split.
+    """Warnings if a split shares images with what the run, or one it began with, has learnt from.
+
+    Where the images learnt from are gone, there is nothing to compare with.
 
     Args:
       run: whose children are scored.
       split: of the run's images.
 
     Raises:
-      UsageError: a split cannot be opened.
+      UsageError: the split cannot be opened.
     """
-    data = run.config.task.train_data
-    uses = {splits.TRAINING: data, splits.SCORED: splits.evaluated(data, split)}
-    return splits.check(uses)
+    scored = splits.evaluated(run.config.task.train_data, split)
+    warnings = _seen(run.config.task.train_data, scored, run.images)
+    for folder, earlier, images in _earlier(run.config.task):
+        found = _seen(earlier.train_data, scored, images)
+        warnings += [f"task.init_checkpoint {folder}: {warning}" for warning in found]
+    return warnings
+
+
+def _seen(learnt: DataConfig, scored: DataConfig, images: BySplit | None) -> list[str]:
+    own = scored.replace(tfds_split=learnt.tfds_split)  # the files may have been moved since
+    if not identity.is_same(learnt, scored, images) or _problem(own):
+        return []
+    return splits.check({splits.TRAINING: own, splits.SCORED: scored})
 
 
 def _check_same(learnt: DataConfig, uses: Sequence[DataConfig], images: BySplit | None) -> None:

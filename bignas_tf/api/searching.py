@@ -92,7 +92,7 @@ def search(
             reranking = which, child_files.scorer(run, task, evaluator, which.form, elsewhere)
         result = searching.run(limits, folder, show, reranking)
     if chief:
-        selecting.show_selected(result, show)
+        selecting.show_selected(result, show, told=caveats)
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bignas_tf import console, errors, files
 from bignas_tf.api import arguments
@@ -88,17 +88,18 @@ def read_budgets(budgets: Sequence[Budget | str] | Budget) -> list[Budget]:
     return [budgets_lib.read(each) for each in given]
 
 
-def show_selected(result: SearchResult, show: Show) -> None:
-    """Shows what was selected for each budget, and warnings."""
-    for line in _lines(result):
+def show_selected(result: SearchResult, show: Show, told: Collection[str] = ()) -> None:
+    """Shows what was selected for each budget, and warnings but those that were told before."""
+    for line in _lines(result, told):
         show(line)
 
 
-def _lines(result: SearchResult) -> Iterator[str]:
+def _lines(result: SearchResult, told: Collection[str]) -> Iterator[str]:
     for child in result.selected:
         yield _line(child, result.objectives)
     for warning in result.warnings:
-        yield f"warning: {warning}"
+        if warning not in told:
+            yield f"warning: {warning}"
 
 
 def _line(child: Selected, objectives: Mapping[str, Quantity]) -> str:

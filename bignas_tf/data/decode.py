@@ -45,23 +45,6 @@ def is_png(encoded: tf.Tensor) -> tf.Tensor:
     return tf.equal(tf.strings.substr(encoded, 0, len(_PNG)), _PNG)
 
 
-def whole(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    """Decodes a JPEG or a PNG, and fails for what TensorFlow decodes besides.
-
-    An exported child takes no BMP or GIF either, whatever its name ends in.
-
-    Args:
-      encoded: scalar string.
-      channels: see `centred_patch`.
-
-    Returns:
-      uint8 [H, W, channels].
-    """
-    readable = is_png(encoded) | tf.io.is_jpeg(encoded)
-    with tf.control_dependencies([tf.debugging.Assert(readable, ["it is neither JPEG nor PNG"])]):
-        return tf.io.decode_image(encoded, channels=channels, expand_animations=False)
-
-
 def centred_patch(encoded: tf.Tensor, size: int, channels: int, centre: Centre) -> tf.Tensor:
     """Decodes an image and cuts its centre out.
 
@@ -103,7 +86,7 @@ def _cut(encoded: tf.Tensor, window: Window, channels: int) -> tf.Tensor:
         return tf.io.decode_and_crop_jpeg(encoded, part, channels=channels)
 
     def other() -> tf.Tensor:
-        image = whole(encoded, channels)
+        image = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
         top, left, height, width = tf.unstack(window(tf.shape(image)), num=4)
         return image[top : top + height, left : left + width]
 

@@ -75,31 +75,44 @@ def check(source: sources.Source, config: config_lib.DataConfig, count: int | No
 
 
 def every(source: sources.Source, config: config_lib.DataConfig) -> Iterator[errors.UsageError]:
-    """Decodes all images, in order; yields an error for each that `check` would refuse."""
+    """Decodes all images, in order; yields an error for each that cannot be used.
+
+    That is what `check` refuses, and what training takes, but no exported child: an image of
+    another kind under the name of a JPEG or PNG, or of too many pixels.
+    """
     first = 0
     while first < source.count:
-        number, fault = _first_fault(source.part(first, source.count), config)
+        number, fault = _first_fault(source.part(first, source.count), config, served=True)
         if fault:
             yield fault
         first += number + 1
 
 
 def _first_fault(
-    source: sources.Source, config: config_lib.DataConfig
+    source: sources.Source, config: config_lib.DataConfig, served: bool = False
 ) -> tuple[int, errors.UsageError | None]:
-    """The number of the first image that cannot be used, and why; or of all, and None."""
+    """The number of the first image that cannot be used, and why; or of all, and None.
+
+    Args:
+      source: of the images.
+      config: of them.
+      served: whether exported children must take them, too.
+    """
 
     @tf.autograph.experimental.do_not_convert
-    def decoded(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return label, tf.size(decode.whole(encoded, config.channels)) // config.channels
+    def decoded(encoded: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        image = tf.io.decode_image(encoded, channels=config.channels, expand_animations=False)
+        known = decode.is_png(encoded) | tf.io.is_jpeg(encoded)
+        return label, tf.size(image) // config.channels, known
 
     dataset = source.ordered().map(decoded, num_parallel_calls=tf.data.AUTOTUNE)
     number = 0
     try:
-        for label, pixels in dataset.with_options(parallel.options()).as_numpy_iterator():
-            sources.check_range(label, label, config, source.name(number))
-            if pixels > decode.MOST_PIXELS:
-                return number, _too_large(source.name(number), pixels)
+        for label, pixels, known in dataset.with_options(parallel.options()).as_numpy_iterator():
+            name = source.name(number)
+            sources.check_range(label, label, config, name)
+            if served and (not known or pixels > decode.MOST_PIXELS):
+                return number, _not_served(name, known, pixels)
             number += 1
     except tf.errors.OpError as error:
         fault = _unreadable(source.name(number), config, error)
@@ -110,10 +123,11 @@ def _first_fault(
     return number, None
 
 
-def _too_large(name: str, pixels: int) -> errors.UsageError:
+def _not_served(name: str, known: bool, pixels: int) -> errors.UsageError:
+    what = f"has {pixels:,} pixels" if known else "is neither a JPEG nor a PNG"
     return errors.UsageError(
-        f"data: {name} has {pixels:,} pixels; exported children take at most "
-        f"{decode.MOST_PIXELS:,}: make it smaller"
+        f"data: {name} {what}; training takes it, but exported children take JPEG and PNG of at "
+        f"most {decode.MOST_PIXELS:,} pixels"
     )
 
 

@@ -143,7 +143,7 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
         except errors.RunError:  # no room, and none for another copy
             raise
         except Exception as error:  # TFDS raises whatever its downloader met
-            problems.append(f"download failed ({errors.one_line(error)})")
+            problems.append(f"download failed ({_reason(error)})")
     else:
         problems.append(unreachable)
     if builder.name == "fashion_mnist":
@@ -163,9 +163,14 @@ def _prepare_from(builder: tfds.core.DatasetBuilder, manual_dir: str) -> None:
     except errors.RunError:
         raise
     except Exception as error:  # TFDS raises whatever it met: a missing file, another checksum
-        raise errors.RunError(
-            f"{builder.name} could not be prepared from {manual_dir}: {errors.one_line(error)}"
-        ) from error
+        problem = f"{builder.name} could not be prepared from {manual_dir}: {_reason(error)}"
+        raise errors.failure(error, problem) from error
+
+
+def _reason(error: Exception) -> str:
+    """What TFDS met, in a line; of a lack of memory it may say nothing."""
+    said = errors.one_line(error)
+    return f"memory ran out ({said})" if errors.is_out_of_memory(error) else said
 
 
 def _unreachable(builder: tfds.core.DatasetBuilder) -> str | None:

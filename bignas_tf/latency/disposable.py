@@ -21,8 +21,6 @@ from bignas_tf import errors
 from bignas_tf.exports import processes
 
 _CALLS = 25
-# What C++ says where memory for an object cannot be had, before it aborts.
-_NO_MEMORY = "std::bad_alloc"
 # Of what a process that aborted has said; what follows one of the two is addresses.
 _TAIL_BYTES, _WORDS = 4096, 20
 _TRACES = ("*** Check failure stack trace", "Fatal Python error")
@@ -113,7 +111,7 @@ def _death(name: str, status: int | None, first: bool, complaints: bytes) -> err
         return errors.OutOfMemoryError(f"{died}, killed, most likely because memory ran out")
     if status == -signal.SIGABRT:
         said = complaints[-_TAIL_BYTES:].decode(errors="replace")
-        kind = errors.OutOfMemoryError if _NO_MEMORY in said else errors.RunError
+        kind = errors.OutOfMemoryError if errors.says_no_memory(said) else errors.RunError
         for trace in _TRACES:
             said = said.partition(trace)[0]
         return kind(f"{died}, aborted: {' '.join(said.split()[-_WORDS:])}")

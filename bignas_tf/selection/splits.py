@@ -17,13 +17,13 @@ from bignas_tf.selection.config import SelectionConfig
 Batch = tuple[tf.Tensor, tf.Tensor]
 Uses = dict[str, DataConfig]
 
-# What images are used for, by the field that names them.
+# What images are used for, by the field that names them, or by the flag.
 TRAINING = "task.train_data.tfds_split"
 CALIBRATION = "task.selection.calibration_split"
 RANKING = "task.selection.ranking_split"
 REPORTING = "task.selection.reporting_split"
 EVALUATION = "task.evaluation.split"
-SCORED = "the split to score on"
+SCORED = "split"
 
 
 class _Pair(NamedTuple):
@@ -152,7 +152,7 @@ def check(uses: Mapping[str, DataConfig]) -> list[str]:
     """Checks every pair of `_PAIRS` of which both uses are given.
 
     Args:
-      uses: the images of each use, all of one data set, by the field that names them.
+      uses: the images of each use, all of one data set, by the names above.
 
     Returns:
       Warnings of images that may be shared, with accuracies that are then too good.

@@ -126,7 +126,7 @@ class Memory(Lack):
     name = "memory"
     refusal = (
         "memory (or disk )?ran out|out of memory|Cannot allocate memory|failed to map segment|"
-        "can't start new thread|Resource temporarily unavailable|std::bad_alloc"
+        r"can't start new thread|Resource temporarily unavailable|pthread_create\(\) failed"
     )
     aborts = True
     warning = r"warning: \d+ of \d+ children failed"

@@ -23,6 +23,8 @@ from experiments.journal import Journal
 _LONGEST = 2000  # characters of a message
 _MISTAKE_OR_FAILURE = (1, 2)  # exit codes
 _ERROR = "error: "
+# The interpreter's, where it can print no more of an error in a destructor, nor end the line.
+_CUT_SHORT = "Exception ignored in sys.unraisablehook: <built-in function unraisablehook>"
 _WITHOUT = "did without a part"
 
 
@@ -119,6 +121,7 @@ def judge(code: int, printed: Sequence[str], said: str, lack: Lack) -> tuple[str
       "worked", "did without a part", "refused", "aborted" or "failed", and the problem in a line,
       empty if there is none.
     """
+    said = said.replace(_CUT_SHORT, f"{_CUT_SHORT}\n")
     last = _last(said)
     if "Traceback" in said:
         return "failed", f"a traceback: {said[-300:]}"

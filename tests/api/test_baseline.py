@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -62,6 +63,18 @@ def test_a_loss_that_explodes_in_training_is_no_accuracy(
     with pytest.raises(errors.RunError, match=r"loss is not finite; .* the plain Keras model"):
         baseline.baseline(run, "smallest", minutes=1.0)
     assert not (tmp_path / "plain_keras.json").exists()
+
+
+@pytest.mark.slow
+def test_progress_is_told_now_and_then(
+    run: checkpoints.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline, "_SHOWN_S", 0.0)
+    lines: list[str] = []
+    found = baseline.baseline(run, "smallest", minutes=0.1, show=lines.append)
+    pattern = re.compile(r"step [\d,]+: loss \d+\.\d{3}, 0\.[01] min left")
+    assert all(map(pattern.fullmatch, lines))
+    assert len(lines) == found.steps - 1  # the last one ends it
 
 
 @pytest.mark.slow

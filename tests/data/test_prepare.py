@@ -90,6 +90,21 @@ class OnAFullDisk(local_dataset.LocalDigits):
         raise AssertionError(manager)
 
 
+class ShortOfMemory(local_dataset.LocalDigits):
+    """A data set that takes more memory than there is, of which TFDS' own error says nothing."""
+
+    def _split_generators(self, manager: tfds.download.DownloadManager) -> NoReturn:
+        del manager
+        raise tfds.core.download.extractor.ExtractError("while extracting:") from MemoryError()
+
+
+@pytest.mark.parametrize("manual", [True, False])
+def test_a_lack_of_memory_is_told(tmp_path: pathlib.Path, manual: bool) -> None:
+    manual_dir = str(tmp_path) if manual else None
+    with pytest.raises(errors.RunError, match=r"memory ran out \(while extracting:"):
+        prepare.prepare("short_of_memory", str(tmp_path / "data"), manual_dir)
+
+
 @pytest.mark.parametrize("manual", [True, False])
 def test_a_full_disk_is_explained(tmp_path: pathlib.Path, manual: bool) -> None:
     manual_dir = str(tmp_path) if manual else None

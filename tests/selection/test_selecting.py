@@ -58,6 +58,21 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     assert kept == ["child_mflops_40_ms_3.json"]
 
 
+def test_what_holds_whatever_is_selected_stays_and_may_be_absent(folder: pathlib.Path) -> None:
+    path, told = folder / "search.json", "ranked on images of training"
+    plain = json.loads(path.read_text())
+    assert "caveats" not in plain["settings"]  # as in files from before there were any
+    plain["settings"]["caveats"] = [told]
+    path.write_text(json.dumps(plain))
+    again = selecting.select_again(result.read(folder), [Budget({"mflops": 22})])
+    assert again.warnings[0] == told
+    assert result.SearchResult.from_json(again.to_json()) == again
+    plain["settings"]["caveats"] = [5]
+    path.write_text(json.dumps(plain))
+    with pytest.raises(errors.UsageError, match=r"search\.json is damaged.*caveats"):
+        result.read(folder)
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [

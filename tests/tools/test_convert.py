@@ -46,6 +46,7 @@ def test_conversion_reports_and_verification_runs_what_is_installed(
     assert f"{LICENCE}\0".encode() in (broken / "converted" / "child_float32.tflite").read_bytes()
     report = json.loads((broken / "converted" / "report.json").read_text())
     assert report["images"] == 360
+    assert report["formats"]["saved_model"]["top1_lost_standard_error"] == 0.0
     (broken / "saved_model.pb").write_bytes(b"no graph")
     printed = _run(forks, "verify_export", str(broken), code=1)
     lines = {line[:28].strip(): line[28:] for line in printed.splitlines()}

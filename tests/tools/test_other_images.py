@@ -67,7 +67,11 @@ def test_images_of_training_that_rank_are_told_for_good(
     few = {"strategy": "random", "evaluations": 2, "ranking_split": "train[1100:1300]"}
     override = json.dumps({"task": {"selection": few}})
     told = "task.train_data.tfds_split 'train[:1200]' and task.selection.ranking_split 'train[1100"
-    found = bignas.search(run, [BUDGET], tmp_path / "s", params_override=override, show=None)
+    lines: list[str] = []
+    found = bignas.search(
+        run, [BUDGET], tmp_path / "s", params_override=override, show=lines.append
+    )
+    assert len([line for line in lines if told in line]) == 1
     again = bignas.select(tmp_path / "s", [BUDGET], tmp_path / "again", show=None)
     for each in (found, again, bignas.read_search(tmp_path / "again")):
         assert each.warnings[0].startswith(told)
@@ -76,7 +80,7 @@ def test_images_of_training_that_rank_are_told_for_good(
 def test_scores_on_images_of_training_are_told(
     run: bignas.Run, forks: Forks, run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    split, told = "train[1150:1250]", "and the split to score on 'train[1150:1250]' have images in"
+    split, told = "train[1150:1250]", "and split 'train[1150:1250]' have images in common"
     judged = bignas.judge(run, children=1, split=split, output=tmp_path / "j.json", show=None)
     assert told in judged.warnings[0]
     flags = {"model_dir": run_dir, "architecture": "smallest"}

@@ -109,7 +109,8 @@ fi
     assert (copy / "models.config").read_text() == line.format(copy.resolve())
     done, _ = _ran(code, "fetch", "--export_dir=linked/child", "--output_dir=other")
     assert (done.returncode, (code / "other" / "child").exists()) == (1, False)
-    assert "\nerror: models.config calls bignas_tf/linked/child something" in done.stderr
+    named = f'bignas_tf/linked/child is not in models.config, which has   base_path: "{there}/child'
+    assert f"\nerror: {named}" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ name_paths_of_this_machine() {
     printf '%s\n' "$line"
   done < "$part/$folder/models.config" > "$part/models.config"
   [[ $found == true ]] ||
-    fail "models.config calls $from something else; give the folder as it names it" 1
+    fail "$from is not in models.config, which has $(grep -m 1 base_path "$part/models.config")" 1
   mv -- "$part/models.config" "$part/$folder/models.config"
 }
 

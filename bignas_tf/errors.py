@@ -17,14 +17,25 @@ _NO_ROOM_IN_CPP = ("std::bad_alloc", "pthread_create() failed")
 
 
 class UsageError(ValueError):
-    """A mistake in what the user gave; tools exit with code 2.
+    """A mistake in what the user gave.
 
     The message is one line: what was given, what is allowed, how to fix it.
+
+    Attributes:
+      exit_code: with which a tool ends.
     """
+
+    exit_code = 2
 
 
 class RunError(RuntimeError):
-    """A run that could not continue (NaN loss, failed verification); tools exit with code 1."""
+    """A run that could not continue (NaN loss, failed verification).
+
+    Attributes:
+      exit_code: with which a tool ends.
+    """
+
+    exit_code = 1
 
 
 class OutOfMemoryError(RunError):

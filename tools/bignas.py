@@ -14,8 +14,6 @@ import sys
 import bignas_tf
 from bignas_tf import commands, errors
 
-_USAGE = 2
-
 
 def main() -> None:
     """Hands the rest of the command line to a sub-command."""
@@ -30,7 +28,7 @@ def main() -> None:
         runpy.run_module(_module(name), run_name="__main__", alter_sys=True)
     else:
         print(_unknown(name), file=sys.stderr)
-        sys.exit(_USAGE)
+        sys.exit(errors.UsageError.exit_code)
 
 
 def _print(text: str) -> None:

@@ -22,7 +22,7 @@ from bignas_tf import commands, errors, files, full_disk, machine
 
 from . import quiet
 
-_USAGE, _FAILURE, _INTERRUPTED, _UNREAD = 2, 1, 130, 141  # the last two as shells have them
+_INTERRUPTED, _UNREAD = 130, 141  # as shells have them
 _STDOUT = 1  # its file descriptor
 _CHECKS: list[Callable[[], None]] = []
 _SEVERAL = re.compile(r"(Exactly|At most) one of \(([\w, ]+)\) must have a value other than None")
@@ -146,10 +146,8 @@ def reporting() -> Iterator[None]:
     """Tells what goes wrong in a line, and ends with the exit code of its kind."""
     try:
         yield
-    except errors.UsageError as error:
-        _exit(error, _USAGE)
-    except errors.RunError as error:
-        _exit(error, _FAILURE)
+    except (errors.UsageError, errors.RunError) as error:
+        _exit(error, error.exit_code)
     except KeyboardInterrupt:
         _exit("interrupted", _INTERRUPTED)
     except Exception as error:
@@ -158,7 +156,7 @@ def reporting() -> Iterator[None]:
         problem = _shortage(error)
         if not problem:
             raise
-        _exit(problem, _FAILURE)
+        _exit(problem, errors.RunError.exit_code)
 
 
 def _is_unread() -> bool:

@@ -43,7 +43,6 @@ _BUDGETS = flags.DEFINE_list(
     ["1", "4", "6", "8"],
     "Millions of multiply-adds; with --images, by default what suits them.",
 )
-_USAGE, _FAILURE = 2, 1  # exit codes of a tool
 _EXPERIMENT = "bignas_small"
 _FASHION, _DIGITS = "experiments/fashion_mnist.yaml", "experiments/digits.yaml"
 _MODELS = "bignas_small", 10, 1  # of both: their space, classes and channels
@@ -193,7 +192,7 @@ def _run(tool: str, *arguments: str, **flag_values: str) -> str:
             print(line, end="", flush=True)
             lines.append(line)
     if process.returncode:
-        kinds = {_USAGE: bignas.UsageError, _FAILURE: _Failed}
+        kinds = {kind.exit_code: kind for kind in (bignas.UsageError, _Failed)}
         raise kinds.get(process.returncode, bignas.RunError)(
             f"{tool} stopped with exit code {process.returncode}"
         )

@@ -21,7 +21,7 @@ from experiments.abuse.small_run import Command, Place
 from experiments.journal import Journal
 
 _LONGEST = 2000  # characters of a message
-_MISTAKE_OR_FAILURE = (1, 2)  # exit codes
+_MISTAKE_OR_FAILURE = (errors.UsageError.exit_code, errors.RunError.exit_code)
 _ERROR = "error: "
 # The interpreter's, where it can print no more of an error in a destructor, nor end the line.
 _CUT_SHORT = "Exception ignored in sys.unraisablehook: <built-in function unraisablehook>"

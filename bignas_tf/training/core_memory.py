@@ -41,7 +41,7 @@ KNOWN = (
     Known("v2", "bignas_imagenet", "bfloat16", most=32),
     Known("v3", "bignas_imagenet", "bfloat16", most=128),
     Known("v4", "bignas_imagenet", "bfloat16", most=32),
-    Known("v5e", "bignas_imagenet", "bfloat16", most=32),
+    Known("v5e", "bignas_imagenet", "bfloat16", most=128),
     Known("v6e", "bignas_imagenet", "bfloat16", most=32),
 )
 

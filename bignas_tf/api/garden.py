@@ -47,9 +47,7 @@ def configure_garden(
 
     config = experiments.on_child(experiment)
     sources = [errors.require_path("config_files", each) for each in arguments.listed(config_files)]
-    for source in [*sources, params_override]:
-        if source:
-            parsing.override(config, source)
+    parsing.override(config, *sources, params_override)
     try:
         config.validate()
     except (KeyError, ValueError) as error:

@@ -6,6 +6,7 @@ import collections.abc
 import dataclasses
 import sys
 import typing
+from collections.abc import Iterator
 
 from official.modeling import hyperparams
 
@@ -47,6 +48,24 @@ def check(known: hyperparams.Config, values: object, source: str, path: str = ""
             raise errors.UsageError(
                 f"{source}: {path}{key} is {errors.shown(value)}; expected {type(default).__name__}"
             )
+
+
+def unchosen(known: object, values: object, path: str = "") -> Iterator[str]:
+    """Yields the fields that have no effect, such as a cosine's where the rate is exponential.
+
+    Args:
+      known: the configuration, or a group of its fields, with these values in it.
+      values: what its fields were set to.
+      path: of the group, as in `check`.
+    """
+    if not (isinstance(known, hyperparams.Config) and isinstance(values, dict)):
+        return
+    chosen = known.type if isinstance(known, hyperparams.OneOfConfig) else None
+    for key, value in values.items():
+        if chosen not in (None, key) and key != "type":
+            yield f"{path}{key}"
+        else:
+            yield from unchosen(getattr(known, key), value, f"{path}{key}.")
 
 
 def _blank(known: hyperparams.Config, key: str) -> hyperparams.Config | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -38,9 +39,7 @@ def parse(
         an unreadable file, or values that do not fit together.
     """
     config = _registered(name)
-    for source in [*config_files, params_override]:
-        if source:
-            override(config, source)
+    override(config, *config_files, params_override)
     optimisation.check_types(config.trainer)  # which `batch` reads
     changed = batch.follow(config)
     validation.validate(config)
@@ -61,17 +60,33 @@ _QUOTES = (
 )
 
 
-def override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> None:
+def override(config: cfg.ExperimentConfig, *sources: str | Mapping[str, Any]) -> None:
     """Overrides fields; whether their values fit together is not checked.
 
     Args:
       config: is changed.
-      source: "a.b=1,c.d=x", a YAML string, a YAML file, or what such a file holds.
+      *sources: "a.b=1,c.d=x", a YAML string, a YAML file, or what such a file holds; later ones
+        win, and empty ones change nothing.
 
     Raises:
-      UsageError: an unknown key (the nearest valid one is named), a value of another type, or
-        an unreadable file.
+      UsageError: an unknown key (the nearest valid one is named), a value of another type, one
+        that has no effect, or an unreadable file.
     """
+    paths = [path for each in sources if each for path in _override(config, each)]
+    for path in paths:  # a later source may have chosen it
+        group, _, name = path.rpartition(".")
+        choice = functools.reduce(getattr, group.split("."), config)
+        chosen = choice.type
+        # What is no choice at all is told by the configuration's own check.
+        if chosen not in (None, name) and hasattr(choice, chosen):
+            raise errors.UsageError(
+                f"{path} has no effect, because {group}.type is {chosen!r}; set {group}.{chosen} "
+                f"instead, or {group}.type={name} as well"
+            )
+
+
+def _override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> Iterator[str]:
+    """Overrides fields, and gives those that have no effect so far."""
     try:
         values = _values(source)
     except errors.UsageError:
@@ -88,6 +103,7 @@ def override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> N
         config.override(values, is_strict=True)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.UsageError(f"{named}: {errors.one_line(error)}") from error
+    return field_types.unchosen(config, values)
 
 
 def _textual(value: object) -> object:

@@ -277,6 +277,21 @@ def test_an_experiment_is_not_changed_by_another_s_overrides() -> None:
     assert parsing.parse("bignas_small", [], "").task.seed == 0
 
 
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [("learning_rate", "exponential", "decay_rate"), ("optimizer", "adam", "beta_1")],
+)
+def test_a_value_of_what_is_not_chosen_is_refused(group: str, name: str, value: str) -> None:
+    path = f"trainer.optimizer_config.{group}"
+    given = f"{path}.{name}.{value}=0.5"
+    words = rf"{path}\.{name} has no effect, .* set {path}\.\w+ instead, or {path}\.type={name} as"
+    with pytest.raises(errors.UsageError, match=words):
+        parsing.parse("bignas_small", [], given)
+    config = parsing.parse("bignas_small", [], "")
+    parsing.override(config, f"{given},{path}.type={name}")
+    assert getattr(getattr(config.trainer.optimizer_config, group).get(), value) == 0.5
+
+
 def test_overrides_may_be_a_mapping() -> None:
     values = {"trainer": {"train_steps": 7}, "task": {"sandwich": {"num_random": 3}}}
     config = parsing.parse("bignas_small", [], values)

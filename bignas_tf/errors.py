@@ -109,12 +109,18 @@ def require_path(name: str, value: str | os.PathLike[str]) -> str:
     return os.fspath(value)
 
 
-def did_you_mean(given: object, known: Iterable[object]) -> str:
-    """The end of a message: "; did you mean 'x'?" of the text most like it, "" if none is."""
-    texts = [each for each in known if isinstance(each, str)]
-    name = cut(given, _MOST_OF_A_NAME) if isinstance(given, str) else ""
+def did_you_mean(given: object, known: Iterable[object], end: str = "") -> str:
+    """The end of a message: "; did you mean 'x'?" of the text most like it, "" if none is.
+
+    Args:
+      given: what is not known.
+      known: what is.
+      end: of all names, such as ".yaml", which makes none like another.
+    """
+    texts = [each.removesuffix(end) for each in known if isinstance(each, str)]
+    name = cut(given.removesuffix(end), _MOST_OF_A_NAME) if isinstance(given, str) else ""
     near = difflib.get_close_matches(name, texts, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0] + end!r}?" if near else ""
 
 
 def one_line(error: BaseException | str, most: int = 300) -> str:

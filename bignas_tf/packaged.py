@@ -66,9 +66,7 @@ def _like_beside(path: str) -> str:
         found = [each for each in sorted(os.listdir(parent or ".")) if each.endswith(_YAML)]
     except OSError:
         return ""
-    # Without the end, in which all are alike.
-    stem, stems = name.removesuffix(_YAML), [each.removesuffix(_YAML) for each in found]
-    return errors.did_you_mean(stem, stems).replace("'?", f"{_YAML}'?")
+    return errors.did_you_mean(name, found, end=_YAML)
 
 
 def unpack_demo(model_dir: str | os.PathLike[str]) -> None:

@@ -83,7 +83,12 @@ def search(
         costs = objectives.build(list(names), run, options, elsewhere)
         evaluator = evaluators.evaluator_of(run, task)
         searching = runner.Search(
-            *(run.supernet, task.train_data, task.selection, run.source, costs, evaluator),
+            run.supernet,
+            task.train_data,
+            task.selection,
+            run.source,
+            costs,
+            evaluator,
             changes,
             caveats,
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from bignas_tf import console, errors, files
 from bignas_tf.console import Show
@@ -21,9 +21,12 @@ from bignas_tf.selection.provenance import ImageSet, Source
 from bignas_tf.selection.reranking import Reranking
 from bignas_tf.selection.selected import Selected
 
+T = TypeVar("T")
+
 FILE = "search.json"
 _TOOL = "tools.search"
-_PREFER, _TRUSTED_TAU, _TRAIN_DATA, _CAVEATS = "prefer", "trusted_tau", "train_data", "caveats"
+_PREFER, _TRUSTED_TAU = "prefer", "trusted_tau"
+_TRAIN_DATA, _RERANK, _CAVEATS = "train_data", "rerank", "caveats"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +129,7 @@ class SearchResult:
                 "objectives": list(self.objectives),
                 "selection": dict(self.selection),
                 **({_TRAIN_DATA: dict(self.train_data)} if self.train_data else {}),
-                **({"rerank": str(self.rerank)} if self.rerank else {}),
+                **({_RERANK: str(self.rerank)} if self.rerank else {}),
                 **({_CAVEATS: list(self.caveats)} if self.caveats else {}),
             },
             "objectives": {name: each.to_json() for name, each in self.objectives.items()},
@@ -170,32 +173,23 @@ class SearchResult:
             reporting=reporting,
             candidates=tuple(candidates),
             selected=tuple(selected),
-            warnings=tuple(each.text() for each in value["warnings"].elements()),
-            rerank=_rerank(settings),
-            train_data=_train_data(settings),
-            caveats=_caveats(settings),
+            warnings=_texts(value["warnings"]),
+            rerank=_added(settings, _RERANK, lambda form: reranking.parse(form.text()), None),
+            train_data=_added(settings, _TRAIN_DATA, Value.settings, {}),
+            caveats=_added(settings, _CAVEATS, _texts, ()),
         )
         _check_costs(result, value)
         _check_derived(result, value)
         return result
 
 
-def _rerank(settings: Value) -> Reranking | None:
-    if "rerank" not in settings.fields():
-        return None
-    return reranking.parse(settings["rerank"].text())
+def _added(settings: Value, name: str, read: Callable[[Value], T], absent: T) -> T:
+    """What `read` makes of a setting that older searches, and most others, do not have."""
+    return read(settings[name]) if name in settings.fields() else absent
 
 
-def _train_data(settings: Value) -> dict[str, Any]:
-    if _TRAIN_DATA not in settings.fields():
-        return {}
-    return settings[_TRAIN_DATA].settings()
-
-
-def _caveats(settings: Value) -> tuple[str, ...]:
-    if _CAVEATS not in settings.fields():
-        return ()
-    return tuple(each.text() for each in settings[_CAVEATS].elements())
+def _texts(value: Value) -> tuple[str, ...]:
+    return tuple(each.text() for each in value.elements())
 
 
 def _objectives(value: Value) -> dict[str, Quantity]:

@@ -21,6 +21,7 @@ from bignas_tf.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from bignas_tf.accuracy import Accuracy
+    from bignas_tf.api.arrays import write_folder
     from bignas_tf.api.baseline import baseline
     from bignas_tf.api.cascades import export_cascade
     from bignas_tf.api.checking import check_images
@@ -124,6 +125,7 @@ _HOMES = {
     "training_strategy": "api.devices.training_strategy",
     "unpack_demo": "packaged.unpack_demo",
     "verify": "api.exporting.verify",
+    "write_folder": "api.arrays.write_folder",
 }
 
 __all__ = [
@@ -186,6 +188,7 @@ __all__ = [
     "training_strategy",
     "unpack_demo",
     "verify",
+    "write_folder",
 ]
 
 # Type checkers see the imports above; with this function they would accept any name.

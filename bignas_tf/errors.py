@@ -137,9 +137,9 @@ def one_line(error: BaseException | str, most: int = 300) -> str:
 
 
 def shown(value: object, most: int = 60) -> str:
-    """A value as messages show it: its `repr`, cut to `most` characters."""
+    """A value as messages show it: its `repr` in one line, cut to `most` characters."""
     try:
-        return cut(repr(value), most)
+        return cut(" ".join(map(str.strip, repr(value).splitlines())), most)
     except (ValueError, RecursionError):  # ValueError: an integer of more than 4300 digits
         return _UNSHOWN
 

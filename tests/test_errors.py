@@ -7,6 +7,7 @@ import json
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -84,6 +85,7 @@ def test_what_a_lack_of_memory_led_to_is_one_unless_it_was_hidden(hidden: bool) 
 def test_values_are_cut() -> None:
     assert errors.shown("a" * 5) == "'aaaaa'"
     assert errors.shown(LONG) == f"'{'x' * 55} ..."
+    assert errors.shown(np.eye(2)) == "array([[1., 0.], [0., 1.]])"
     assert errors.shown([HUGE]) == "a value too large to show"
     with pytest.raises(errors.UsageError) as caught:
         Value([LONG], "field").text()

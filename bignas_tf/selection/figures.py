@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bignas_tf import errors
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.selection import measuring
 from bignas_tf.selection.journal import REPORTING, MemoryJournal, Record
-from bignas_tf.selection.objectives import Measurement, Objective
-
-# Digits of measured costs; counted ones are whole millionths of their units.
-_DECIMALS = 6
+from bignas_tf.selection.objectives import Objective
 
 Scored = tuple[Architecture, Accuracy | errors.RunError]
 
@@ -52,37 +49,31 @@ class Figures:
         self.scorers = scorers
         self._memory = memory
         self._on_found = on_found
-        # Children that memory did not hold: this search measures them once, another tries again.
-        self._unheld: dict[tuple[str, Architecture], Record] = {}
+        self._measurers = {
+            name: measuring.Measurer(objective, memory.add, on_found)
+            for name, objective in objectives.items()
+            if not objective.counted
+        }
 
     def cost(self, name: str, architecture: Architecture, retry: bool = False) -> Record:
         """Returns one cost of a child, or the reason why there is none.
-
-        A lack of memory is remembered by this search alone; a later one measures again.
 
         Args:
           name: of the objective.
           architecture: the child.
           retry: whether to measure again what has failed before.
+
+        Raises:
+          RunError: nothing can be measured any more; see `measuring.Measurer`.
         """
         objective = self.objectives[name]
         if objective.counted:
-            return _cost(name, architecture, objective.measure(architecture))
-        known = self._memory.get(name, architecture) or self._unheld.get((name, architecture))
+            return measuring.cost(name, architecture, objective.measure(architecture))
+        measurer = self._measurers[name]
+        known = self._memory.get(name, architecture) or measurer.failed(architecture)
         if known is None or (retry and known.failure):
-            known = self._measure(objective, architecture)
+            known = measurer.measure(architecture)
         return known
-
-    def _measure(self, objective: Objective, architecture: Architecture) -> Record:
-        try:
-            found = _measured(objective, architecture)
-        except errors.OutOfMemoryError as error:
-            found = _failure(objective.name, architecture, error)
-            self._unheld[objective.name, architecture] = found
-            self._on_found(found)
-        else:
-            self._keep(found)
-        return found
 
     def known_cost(self, name: str, architecture: Architecture) -> float:
         """Returns one cost of a child, which must be known.
@@ -120,9 +111,9 @@ class Figures:
                 yield architecture, Accuracy(known.value, scorer.images)
         for architecture, outcome in scorer.score(unknown):
             if isinstance(outcome, errors.OutOfMemoryError):
-                self._on_found(_failure(what, architecture, outcome))
+                self._on_found(measuring.failure(what, architecture, outcome))
             elif isinstance(outcome, errors.RunError):
-                self._keep(_failure(what, architecture, outcome))
+                self._keep(measuring.failure(what, architecture, outcome))
             else:
                 self._keep(Record(what, architecture, outcome.top1))
             yield architecture, outcome
@@ -139,28 +130,3 @@ class Figures:
     def _keep(self, record: Record) -> None:
         self._memory.add(record)
         self._on_found(record)
-
-
-def _measured(objective: Objective, architecture: Architecture) -> Record:
-    try:
-        measured = objective.measure(architecture)
-    except errors.OutOfMemoryError:
-        raise
-    except errors.RunError as error:
-        return _failure(objective.name, architecture, error)
-    # Written so that NaN fails; a cost that rounds to 0 is refused, too.
-    if not 0 < round(measured.value, _DECIMALS) < math.inf:
-        problem = (
-            f"{objective.title}: measured {measured.value} {objective.unit}, which is not a cost"
-        )
-        return _failure(objective.name, architecture, errors.RunError(problem))
-    return _cost(objective.name, architecture, measured)
-
-
-def _cost(name: str, architecture: Architecture, measured: Measurement) -> Record:
-    spread = None if measured.spread is None else round(measured.spread, _DECIMALS)
-    return Record(name, architecture, round(measured.value, _DECIMALS), spread)
-
-
-def _failure(what: str, architecture: Architecture, error: errors.RunError) -> Record:
-    return Record(what, architecture, None, failure=str(error))

@@ -68,9 +68,14 @@ class Pool:
         return list(self._candidates.values())
 
     @property
+    def left(self) -> int | None:
+        """How many further children may be scored; None for any number."""
+        return self.evaluations - len(self._candidates) if self.evaluations else None
+
+    @property
     def spent(self) -> bool:
         """Whether no further child may be scored."""
-        return bool(self.evaluations) and len(self._candidates) >= self.evaluations
+        return self.left == 0
 
     def plan(self, evaluations: int) -> None:
         """Announces how many children the strategy will score at most."""
@@ -106,9 +111,12 @@ class Pool:
         """Whether a child is among the candidates."""
         return child in self._candidates
 
-    def measured_within(self, child: Architecture, budget: Budget) -> bool:
-        """Measures a child, and says whether it meets the limits on those costs."""
-        return self._within(child, budget, counted=False)
+    def measured_beyond(self, child: Architecture, budget: Budget) -> bool:
+        """Measures a child, and says whether those costs are beyond the budget's limits.
+
+        One that cannot be measured is not: it becomes a candidate that failed.
+        """
+        return self._beyond(child, budget, counted=False)
 
     def best(self, budget: Budget, count: int = 1) -> list[Candidate]:
         """The most accurate candidates within a budget; see `candidates.best`."""
@@ -117,7 +125,7 @@ class Pool:
     def fresh(
         self, draw: Callable[[], Architecture], budget: Budget, count: int
     ) -> list[Architecture]:
-        """Draws children that are new and within a budget, before any is scored.
+        """Draws children that are new and not beyond a budget, before any is scored.
 
         Args:
           draw: gives a child.
@@ -131,11 +139,11 @@ class Pool:
                 break
             child = draw()
             new = child not in self._candidates and child not in found
-            if new and self._within(child, budget, counted=True):
-                if self._within(child, budget, counted=False):
-                    found.append(child)
-                else:
+            if new and not self._beyond(child, budget, counted=True):
+                if self.measured_beyond(child, budget):
                     beyond += 1
+                else:
+                    found.append(child)
         return found
 
     def score(self, architectures: Iterable[Architecture], phase: str) -> bool:
@@ -147,8 +155,7 @@ class Pool:
           Whether there were any new ones among them.
         """
         new = [a for a in dict.fromkeys(architectures) if a not in self._candidates]
-        if self.evaluations:
-            new = new[: self.evaluations - len(self._candidates)]
+        new = new[: self.left]
         # Measuring takes long: some children are finished before the next are measured.
         counted = all(each.counted for each in self._figures.objectives.values())
         step = len(new) or 1 if counted else _MEASURED_AT_ONCE
@@ -186,12 +193,12 @@ class Pool:
             failure=next((each.failure for each in records if each.failure), None),
         )
 
-    def _within(self, child: Architecture, budget: Budget, counted: bool) -> bool:
-        """Whether a child meets the limits on counted costs, or on measured ones."""
+    def _beyond(self, child: Architecture, budget: Budget, counted: bool) -> bool:
+        """Whether a counted cost, or a measured one, is beyond its limit."""
         objectives = self._figures.objectives
         names = [name for name in budget.limits if objectives[name].counted == counted]
         costs = (self._figures.cost(name, child).value for name in names)
-        return all(
-            cost is not None and cost <= budget.limits[name]
+        return any(
+            cost is not None and cost > budget.limits[name]
             for name, cost in zip(names, costs, strict=True)
         )

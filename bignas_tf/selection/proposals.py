@@ -12,6 +12,7 @@ believer of Ginsbourger et al., Kriging Is Well-Suited to Parallelize Optimizati
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -111,7 +112,7 @@ def spread(pool: Pool, settings: SelectionConfig, count: int) -> list[Architectu
 def propose(
     pool: Pool, settings: SelectionConfig, rng: np.random.Generator, outlook: Outlook
 ) -> list[Architecture]:
-    """Proposes children that are new: `settings.mutants`, or as many as there are.
+    """Proposes children that are new: `settings.mutants`, or as many as there are or may be.
 
     Args:
       pool: of the search.
@@ -120,7 +121,8 @@ def propose(
       outlook: on the pool as it is; afterwards it supposes what it has proposed.
     """
     crowd = _imagined(pool, settings, rng, outlook)
-    return list(_picks(pool, crowd, outlook, settings.mutants)) if crowd.children else []
+    picks = _picks(pool, crowd, outlook, settings.mutants) if crowd.children else iter(())
+    return list(itertools.islice(picks, pool.left))  # none is measured in vain
 
 
 class Outlook:
@@ -286,9 +288,9 @@ def _picks(pool: Pool, crowd: Crowd, outlook: Outlook, count: int) -> Iterator[A
             misses += 1
             continue
         left[place] = False
-        if any(pool.measured_within(children[place], each) for each in budgets):
-            found += 1
-            outlook.suppose(view, place)
-            yield children[place]
-        else:
+        if all(pool.measured_beyond(children[place], each) for each in budgets):
             misses += 1
+            continue
+        found += 1
+        outlook.suppose(view, place)
+        yield children[place]

@@ -21,3 +21,17 @@ def check(model_dir: str) -> None:
         raise errors.UsageError(
             f"{model_dir} is not the folder of a training run: no {PARAMS_FILE}"
         )
+
+
+def refuse(folder: str | os.PathLike[str], argument: str) -> None:
+    """Refuses the folder of a run where results need one of their own.
+
+    Raises:
+      UsageError: it is one.
+    """
+    name = os.fspath(folder)
+    if files.is_file(os.path.join(name, PARAMS_FILE)):
+        raise errors.UsageError(
+            f"{argument}={name} is the folder of a training run, whose files would be replaced; "
+            f"name one in it, such as {os.path.join(name, 'search')}"
+        )

@@ -9,7 +9,7 @@ from typing import Any
 
 from official.core import config_definitions as cfg
 
-from bignas_tf import console, errors, workers
+from bignas_tf import console, errors, run_folder, workers
 from bignas_tf.api import apart, arguments, child_files, counting, evaluators, objectives, selecting
 from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
@@ -60,7 +60,7 @@ def search(
     Raises:
       UsageError: a budget that is malformed, unknown or infeasible, an option that is missing or
         wrong, splits that share images or whose images have changed, or a folder that another
-        search uses.
+        search uses or that is a run's.
       RunError: no candidate within a budget could be scored.
     """
     threads = arguments.whole("threads", threads, 1)
@@ -79,6 +79,7 @@ def search(
     options = objectives.Options(threads, table, latency_command)
     changes = config_lib.changes(task.train_data, run.config.task.train_data)
     folder = errors.require_path("output_dir", output_dir)
+    run_folder.refuse(folder, "output_dir")
     with Disposable() as elsewhere:
         costs = objectives.build(list(names), run, options, elsewhere)
         evaluator = evaluators.evaluator_of(run, task)

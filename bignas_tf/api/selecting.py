@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, errors, files, run_folder
 from bignas_tf.api import arguments
 from bignas_tf.console import Show
 from bignas_tf.selection import budgets as budgets_lib
@@ -38,9 +38,8 @@ def select(
       show: takes the lines of the selected children; None for silence.
 
     Raises:
-      UsageError: a folder without a search, the same folder twice, the output folder of a search
-        that is running or of other weights, a budget outside what was searched, or files that were
-        not made.
+      UsageError: a folder without a search, the output folder of a search, a run or a selection of
+        other weights, a budget outside what was searched, or files that were not made.
     """
     limits, show = read_budgets(budgets), console.or_silent(show)
     which = None if rerank is None else reranking.parse(rerank)
@@ -54,22 +53,27 @@ def select(
     if prefer is not None:
         found = found.preferring(prefer)
     selected = selecting.select_again(found, budgets_lib.ordered(limits), which)
+    _check_replaced(output_dir, found)
     files.make_folder(output_dir)
-    with journal.no_search(output_dir):
-        _check_replaced(output_dir, found)
-        result_lib.write(output_dir, selected, show)
+    result_lib.write(output_dir, selected, show)
     show_selected(selected, show)
     return selected
 
 
 def _check_replaced(output_dir: str | os.PathLike[str], found: SearchResult) -> None:
-    """Refuses to replace what was found with other weights."""
+    """Refuses to replace a search, or what was found with other weights."""
+    run_folder.refuse(output_dir, "output_dir")
+    if files.is_file(os.path.join(output_dir, journal.FILE)):
+        raise errors.UsageError(
+            f"{os.fspath(output_dir)} holds a search, whose result a selection would replace; "
+            "choose another output_dir"
+        )
     if not files.is_file(os.path.join(output_dir, result_lib.FILE)):
         return
     there = result_lib.read(output_dir).source
     if there.index_sha256 != found.source.index_sha256:
         raise errors.UsageError(
-            f"{os.fspath(output_dir)} holds a search of other weights, {there.checkpoint}; choose "
+            f"{os.fspath(output_dir)} holds children of other weights, {there.checkpoint}; choose "
             "another output_dir"
         )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from bignas_tf import files
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import line_files
@@ -107,22 +105,6 @@ class Journal(MemoryJournal):
         """
         self._file.append(_to_line(record))
         super().add(record)
-
-
-@contextlib.contextmanager
-def no_search(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Keeps searches out of a local folder; a bucket has no locks.
-
-    Raises:
-      UsageError: one is running there, or its journal cannot be opened.
-    """
-    path = os.path.join(folder, FILE)
-    # A running search has its journal; where there is none, none is left behind.
-    if files.is_remote(path) or not files.is_file(path):
-        yield
-        return
-    with contextlib.closing(line_files.LocalLines(path)):
-        yield
 
 
 def _to_line(record: Record) -> str:

@@ -228,9 +228,19 @@ def test_a_selection_never_replaces_a_search_of_other_weights(
     other["settings"]["source"]["index_sha256"] = "0" * 64
     content = json.dumps(other)
     (tmp_path / "search.json").write_text(content)
-    with pytest.raises(bignas.UsageError, match=r"holds a search of other weights, .*ckpt-"):
+    with pytest.raises(bignas.UsageError, match=r"holds children of other weights, .*ckpt-"):
         bignas.select(search_dir, ["mflops=0.05"], tmp_path)
     assert (tmp_path / "search.json").read_text() == content
+
+
+def test_the_folder_of_the_run_is_no_place_for_a_search(
+    forks: Forks, run_dir: pathlib.Path, search_dir: pathlib.Path
+) -> None:
+    """The command of the training would be replaced by that of the search."""
+    words = "is the folder of a training run, whose files would be replaced; name one in it"
+    assert words in commands.refuse(forks, "search", **_flags(run_dir, run_dir))
+    selection = {"select": search_dir, "output_dir": run_dir, "budgets_mflops": 0.05}
+    assert words in commands.refuse(forks, "search", **selection)
 
 
 def test_a_selection_never_replaces_its_search(forks: Forks, search_dir: pathlib.Path) -> None:

@@ -7,7 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -45,13 +45,18 @@ def test_a_flag_that_is_missing_is_named() -> None:
     assert (done.returncode, done.stderr) == (2, "error: --model_dir is missing; see --help\n")
 
 
-def test_a_list_is_given_once() -> None:
+@pytest.mark.parametrize(
+    ("name", "values", "example"),
+    [("budgets_mflops", "14", "a,b"), ("params_override", ("a=1", "b=2"), "a=1,b=2")],
+)
+def test_a_list_is_given_once(name: str, values: Sequence[str], example: str) -> None:
     """absl keeps the last of several, so that budgets or formats would be lost without a word."""
-    given = ["--model_dir=x", "--output_dir=y", "--budgets_mflops=1", "--budgets_mflops=4"]
+    given = ["--model_dir=x", "--output_dir=y", *(f"--{name}={value}" for value in values)]
     done = python("-m", "tools.search", *given)
     assert done.returncode == 2
-    assert done.stderr.startswith(
-        "error: --budgets_mflops is given 2 times, of which only the last"
+    assert done.stderr == (
+        f"error: --{name} is given 2 times, of which only the last would count; give it once, as "
+        f"in --{name}={example}\n"
     )
 
 

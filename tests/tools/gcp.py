@@ -18,6 +18,8 @@ def script(name: str, *flags: str, **extra: str) -> subprocess.CompletedProcess[
 
 
 def dry(name: str, *flags: str) -> str:
-    done = script(name, *PLACE, *flags, "--dry_run")
+    given = {flag.partition("=")[0] for flag in flags}
+    place = (flag for flag in PLACE if flag.partition("=")[0] not in given)
+    done = script(name, *place, *flags, "--dry_run")
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -193,11 +193,21 @@ def test_a_missing_or_unknown_flag_exits_2(name: str) -> None:
         ("search", "--model_dir=gs://bucket/run", "no budget; give --budgets_mflops or --budget"),
         ("search", "--output_dir=runs/x", "--output_dir=runs/x would go with the TPU"),
         ("export", "--output_dir=gs://bucket/e", "exports are written to the host's disk"),
-        ("follow", "--tool=server", "--tool=server is unknown; there are train search"),
+        ("follow", "--tool=server", "--tool=server is unknown; name one such as train, search"),
+        ("follow", "--tool=../tools/train", "is unknown; name one such as"),
+        (
+            "start",
+            "--params_override=a=1 --params_override=b=2",
+            "--params_override is given twice",
+        ),
+        ("search", "--budgets_mflops=1 --budgets_mflops=4", "--budgets_mflops is given twice"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(name: str, flag: str, named: str) -> None:
-    done = script(name, *PLACE, *NEEDED.get(name, ()), "--dry_run", flag)
+    given = [*PLACE, *NEEDED.get(name, ())]
+    wrong = flag.split()
+    others = [each for each in given if each.partition("=")[0] not in flag]
+    done = script(name, *others, "--dry_run", *wrong)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("error: ")
     assert named in done.stderr

@@ -107,7 +107,8 @@ def test_exports_are_fetched_once_they_are_finished(host: pathlib.Path) -> None:
     (host / "runs" / "my export").mkdir(parents=True)
     (host / "runs" / "my export" / "models.config").touch()
     assert exported() == ""
-    for tool, refusal in [("train", ""), ("export", "error: an export is running;")]:
+    refusals = [(tool, f"error: {tool} is running;") for tool in ("export", "export_cascade")]
+    for tool, refusal in [("train", ""), *refusals]:
         assert bash(host, "tools/gcp/host/run.sh", tool).returncode == 0
         _said(host)
         assert exported().startswith(refusal)

@@ -43,6 +43,9 @@ else
     trap - EXIT
     fail "$name is a $there already; give --accelerator=$there, or another --name"
   fi
+  if [[ $spot == true || -n $runtime_version ]]; then
+    echo "$name was requested before: --spot and --runtime_version change nothing of it" >&2
+  fi
 fi
 
 now=$(state)

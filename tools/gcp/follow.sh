@@ -3,7 +3,7 @@
 #
 #   tools/gcp/follow.sh --name=NAME --zone=ZONE --project=PROJECT [--tool=train] [--dry_run]
 #
-# --tool     train, search, export, judge or evaluate
+# --tool     train, search, export or any other that run.sh has started
 # --dry_run  prints the command and runs none
 set -euo pipefail
 # shellcheck source=tools/gcp/lib.sh
@@ -11,7 +11,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 tool=train
 parse_flags '' tool "$@"
-[[ " train search export judge evaluate " == *" $tool "* ]] ||
-  fail "--tool=$tool is unknown; there are train search export judge evaluate"
+[[ $tool =~ ^[a-z_]+$ && -f $root/tools/$tool.py ]] ||
+  fail "--tool=$tool is unknown; name one such as train, search or export"
 
 on_hosts 0 "tail --lines=100 --follow=name --retry bignas_tf/$tool.log"

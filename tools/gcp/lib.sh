@@ -17,7 +17,7 @@ fail() {
 # parse_flags "REQUIRED..." "OPTIONAL..." ARGUMENT...: --zone=Z sets the variable zone.
 # A variable that is true or false beforehand is a switch: --spot means --spot=true.
 parse_flags() {
-  local required="name zone project${1:+ $1}" argument flag value
+  local required="name zone project${1:+ $1}" argument flag value given=' '
   local known=" $required${2:+ $2} dry_run"
   shift 2
   for argument in "$@"; do
@@ -34,7 +34,10 @@ parse_flags() {
     fi
     if [[ " $repeatable " == *" $flag "* ]]; then
       value=${!flag:+${!flag}$between}$value
+    elif [[ $given == *" $flag "* ]]; then
+      fail "--$flag is given twice, of which only the last would count; give it once"
     fi
+    given+="$flag "
     printf -v "$flag" %s "$value"
   done
   for flag in $required; do

@@ -4,9 +4,12 @@ set -euo pipefail
 # shellcheck source=tools/gcp/host/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-if running tool && [[ $(< tool.name) == export ]]; then
-  echo "error: an export is running; tools/gcp/follow.sh --tool=export shows it" >&2
-  exit 1
+if running tool; then
+  tool=$(< tool.name)
+  if [[ " train search judge evaluate " != *" $tool "* ]]; then # those write no exports
+    echo "error: $tool is running; tools/gcp/follow.sh --tool=$tool shows it" >&2
+    exit 1
+  fi
 fi
 if [[ ! -f $1/models.config ]]; then
   echo "error: $1 has no finished export; tools/gcp/follow.sh --tool=export says why" >&2

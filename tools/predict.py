@@ -30,6 +30,17 @@ _REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
 _MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
 _TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.", 0.001, 86400)
 flags.mark_flags_as_mutual_exclusive(["export_dir", "server"], required=True)
+_OF_A_SERVER = ("rest", "model", "timeout_s")
+
+
+@flags.multi_flags_validator(
+    ["server", *_OF_A_SERVER],
+    message="--rest, --model and --timeout_s are for --server; --export_dir takes none of them",
+)
+def _asks_a_server(values: dict[str, object]) -> bool:
+    return values["server"] is not None or not any(
+        flags.FLAGS[name].present for name in _OF_A_SERVER
+    )
 
 
 def main(argv: Sequence[str]) -> None:

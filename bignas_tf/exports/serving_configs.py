@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 
 from google.protobuf import text_format
@@ -38,18 +39,39 @@ def write(base: pathlib.Path) -> None:
         written = models
 
 
-def listed(base: pathlib.Path) -> list[pathlib.Path]:
-    """The folders of the models that `models.config` in `base` lists.
+def refresh(base: pathlib.Path) -> bool:
+    """Writes the configurations again where they do not list the models that are there.
+
+    A folder may have been moved, and models added to it or removed. What else a user has written
+    of the same models stays.
+
+    Returns:
+      Whether they were written.
 
     Raises:
-      UsageError: the file is missing or damaged.
+      UsageError: there is no model, or the folder cannot be written to.
     """
-    path, config = base / MODELS_FILE, model_server_config_pb2.ModelServerConfig()
-    try:
-        text_format.Parse(files.read_text(path), config)
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise errors.UsageError(f"{path} is damaged ({error}); export again") from error
-    return [pathlib.Path(model.base_path) for model in config.model_config_list.config]
+    base = base.resolve()
+    models = _models(base)
+    if not models.model_config_list.config:
+        raise errors.UsageError(f"{base} holds no exported version; export again")
+    if (base / BATCHING_FILE).is_file() and _places(_read(base)) == _places(models):
+        return False
+    write(base)
+    return True
+
+
+def _read(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
+    """What `models.config` says; nothing if it is missing or damaged."""
+    config = model_server_config_pb2.ModelServerConfig()
+    with contextlib.suppress(errors.UsageError, text_format.ParseError, UnicodeDecodeError):
+        text_format.Parse(files.read_text(base / MODELS_FILE), config)
+    return config
+
+
+def _places(config: model_server_config_pb2.ModelServerConfig) -> list[tuple[str, str]]:
+    """The names and folders of the models that are listed."""
+    return sorted((model.name, model.base_path) for model in config.model_config_list.config)
 
 
 def _models(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import threading
 from concurrent import futures
 
+import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from bignas_tf import errors
 from bignas_tf.exports import serving_configs
 
 NAMES = ["child_1", "child_2"]
@@ -48,7 +51,7 @@ def test_two_models_of_one_name_are_never_listed(tmp_path: pathlib.Path) -> None
     _add(tmp_path, "child")
     for folder in (tmp_path, tmp_path / "child"):
         serving_configs.write(folder)
-        assert serving_configs.listed(folder) == [folder]
+        assert _listed(folder) == ["child"]
 
 
 def test_folders_without_a_graph_are_no_models(tmp_path: pathlib.Path) -> None:
@@ -57,4 +60,23 @@ def test_folders_without_a_graph_are_no_models(tmp_path: pathlib.Path) -> None:
     _add(tmp_path, "converted", "float32")
     _add(tmp_path, ".unverified-abc")
     serving_configs.write(tmp_path)
+    assert _listed(tmp_path) == ["child_2"]
+
+
+def test_they_are_written_again_only_where_other_models_are_there(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.UsageError, match="holds no exported version"):
+        serving_configs.refresh(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    _add(tmp_path, "child_1")
+    assert serving_configs.refresh(tmp_path)
+    config = tmp_path / serving_configs.MODELS_FILE
+    mine = config.read_text().replace("}", "model_version_policy { all {} } }", 1)
+    config.write_text(mine)
+    assert not serving_configs.refresh(tmp_path)
+    assert config.read_text() == mine
+    _add(tmp_path, "child_2")
+    assert serving_configs.refresh(tmp_path)
+    assert _listed(tmp_path) == NAMES
+    shutil.rmtree(tmp_path / "child_1")
+    assert serving_configs.refresh(tmp_path)
     assert _listed(tmp_path) == ["child_2"]

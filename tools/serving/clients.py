@@ -234,7 +234,8 @@ def _failure(server: str, model: str, status: int | str, message: str) -> Except
         return RefusedError(reason(message))
     if status in (400, 412):
         return errors.UsageError(
-            f"--model: {model!r} of {server} is not what tools.export wrote: {reason(message)}"
+            f"{server} refused the request: {reason(message)}; is --model={model} an export of "
+            "tools.export?"
         )
     if status == 404:
         return errors.UsageError(

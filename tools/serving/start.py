@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from absl import flags
 
 import bignas_tf as bignas
+from bignas_tf import files
 
 from ..cli import launch
 
@@ -37,8 +38,25 @@ _IMAGE = flags.DEFINE_string("image", "tensorflow/serving", "Docker image.")
 _SHOW = flags.DEFINE_bool("show", False, "Only print the command line.")
 
 
+@flags.multi_flags_validator(["image", "docker"], message="--image is for --docker")
+def _has_docker(values: dict[str, object]) -> bool:
+    return bool(values["docker"]) or not flags.FLAGS["image"].present
+
+
+@flags.multi_flags_validator(
+    ["port", "rest_port"], message="--port and --rest_port are the same; each needs its own"
+)
+def _has_two_ports(values: dict[str, object]) -> bool:
+    return values["port"] != values["rest_port"]
+
+
 def main(argv: Sequence[str]) -> None:
     del argv
+    if files.is_remote(_EXPORT_DIR.value):
+        raise bignas.UsageError(
+            f"--export_dir={_EXPORT_DIR.value} is remote; copy it to this machine first: "
+            f"gcloud storage rsync --recursive {_EXPORT_DIR.value} FOLDER"
+        )
     base = pathlib.Path(_EXPORT_DIR.value).resolve()
     _check(base)
     command = _docker(base) if _DOCKER.value else _server(base)
@@ -56,7 +74,7 @@ def main(argv: Sequence[str]) -> None:
 def _check(base: pathlib.Path) -> None:
     """Checks models.config, which an export that was killed or moved may still have to get.
 
-    The server would wait forever for a missing folder.
+    The server would wait forever for a missing folder, and Docker sees none outside the base.
     """
     from bignas_tf.exports import serving_configs, versions
 
@@ -65,20 +83,10 @@ def _check(base: pathlib.Path) -> None:
             f"{base} is one version; give the folder of versions, {base.parent}"
         )
     bignas.finish_exports(base)
-    folders = serving_configs.listed(base)
-    if not any(each.is_relative_to(base) for each in folders):  # the paths in it are absolute
-        print(f"{base} was moved: its models.config is written anew", file=sys.stderr)
-        serving_configs.write(base)
-        folders = serving_configs.listed(base)
-    if not folders:
-        raise bignas.UsageError(f"{base} holds no exported version; export again")
-    for folder in folders:
-        # Docker sees nothing outside the base.
-        if not folder.is_relative_to(base) or not folder.is_dir():
-            raise bignas.UsageError(
-                f"{base / serving_configs.MODELS_FILE} names {folder}, which is not a folder in "
-                f"{base}; correct its base_path, or export again"
-            )
+    if serving_configs.refresh(base):
+        print(
+            f"{base}: models.config is written anew, for the models that are there", file=sys.stderr
+        )
 
 
 def _server(base: pathlib.Path) -> list[str]:
@@ -89,8 +97,8 @@ def _server(base: pathlib.Path) -> list[str]:
 def _docker(base: pathlib.Path) -> list[str]:
     """The folder has the same path inside, because models.config has absolute paths."""
     ports = [f"--publish={_PORT.value}:8500", f"--publish={_REST_PORT.value}:8501"]
-    volume = f"--volume={base}:{base}:ro"
-    return ["docker", "run", "--rm", *ports, volume, _IMAGE.value, *_configuration(base)]
+    mount = f"--mount=type=bind,source={base},target={base},readonly"
+    return ["docker", "run", "--rm", *ports, mount, _IMAGE.value, *_configuration(base)]
 
 
 def _configuration(base: pathlib.Path) -> list[str]:

@@ -8,7 +8,9 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
+from typing import IO
 
 from bignas_tf import errors
 
@@ -32,31 +34,40 @@ def milliseconds(words: Sequence[str], folder: str, limit_s: float = _LIMIT_S) -
       RunError: it cannot be started, fails, takes too long, or prints no positive number.
     """
     shown = shlex.join([*words, folder])
+    # Files, not pipes: what the command leaves running, such as a device's server, may hold these.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+        problem = _run([*words, folder], limit_s, output, complaints)
+        printed, said = map(_content, (output, complaints))
+    if problem:
+        raise errors.RunError(f"{shown}: {problem}; {_printed(printed + said)}")
+    return _last_line(shown, printed, said)
+
+
+def _run(command: Sequence[str], limit_s: float, output: IO[bytes], complaints: IO[bytes]) -> str:
+    """Runs a command; returns why it has no result, "" if it may have one."""
     process = subprocess.Popen(
-        ["sh", "-c", _START, "sh", *words, folder],
+        ["sh", "-c", _START, "sh", *command],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
+        stdout=output,
+        stderr=complaints,
         start_new_session=True,
     )
-    with process, _watched(process.pid), _ended(process):
-        try:
-            output, complaints = process.communicate("watched\n", timeout=limit_s)
-        except subprocess.TimeoutExpired as error:
-            printed = (error.stdout or b"") + (error.stderr or b"")
-            text = printed.decode("utf-8", "replace")
-            raise errors.RunError(f"{shown}: took over {limit_s:g} s; {_printed(text)}") from None
-    if process.returncode:
-        raise errors.RunError(
-            f"{shown}: exit status {process.returncode}; {_printed(output + complaints)}"
-        )
-    return _last_line(shown, output, complaints)
+    try:
+        with process, _watched(process.pid), _ended(process):
+            process.communicate(b"watched\n", timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return f"took over {limit_s:g} s"
+    return f"exit status {process.returncode}" if process.returncode else ""
+
+
+def _content(file: IO[bytes]) -> str:
+    """What a command has written, in lines as a terminal shows them."""
+    file.seek(0)
+    return file.read().decode("utf-8", "replace").replace("\r", "\n")
 
 
 @contextlib.contextmanager
-def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Ends a process and all that it started, if an exception passes."""
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import stat
 import subprocess
 import sys
@@ -60,6 +61,17 @@ def test_a_command_that_gives_no_time_is_told(
     command = _script(tmp_path, text)
     with pytest.raises(errors.RunError, match=f"^{command} {tmp_path}: .*{problem}"):
         user_command.milliseconds([command], str(tmp_path), LIMIT_S)
+
+
+def test_what_a_command_leaves_running_is_not_waited_for(tmp_path: pathlib.Path) -> None:
+    """A device's server keeps running, and may hold what its client prints to."""
+    command = _script(tmp_path, f'sleep 60 & echo $! > "{tmp_path}/pid"; echo 5')
+    began = time.monotonic()
+    assert user_command.milliseconds([command], str(tmp_path), LIMIT_S) == 5
+    assert time.monotonic() - began < LIMIT_S
+    server = int((tmp_path / "pid").read_text())
+    assert _runs(server)
+    os.kill(server, signal.SIGKILL)
 
 
 def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: pathlib.Path) -> None:

@@ -179,10 +179,17 @@ def _named(name: str) -> Iterator[None]:
 def _check_learnt(
     learnt: DataConfig, uses: Mapping[str, DataConfig], images: BySplit | None
 ) -> list[str]:
-    """Checks uses against images of an earlier training; of another data set none is known."""
+    """Checks uses against images of an earlier training; of another data set none is known.
+
+    Of another folder the files are compared: it may be a copy.
+    """
     now = uses[splits.REPORTING]
     if not identity.is_same(learnt, now, images):
-        return []
+        if not learnt.source == now.source == "folder":
+            return []
+        if problem := _problem(learnt):
+            return [f"the images learnt from cannot be compared: {problem}"]
+        return splits.check_copies(learnt, uses)
     if images is not None:
         identity.check_same(images, learnt, splits.unlike_training(uses))
     # The files may have been moved since.

@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.data import faults, identity, inputs
+from bignas_tf.data import config as config_lib
+from bignas_tf.data import copies, faults, identity, inputs
 from bignas_tf.data.config import DataConfig
+from bignas_tf.data.sources import Source
 from bignas_tf.selection.config import SelectionConfig
 
 Batch = tuple[tf.Tensor, tf.Tensor]
@@ -171,14 +173,51 @@ def check(uses: Mapping[str, DataConfig]) -> list[str]:
         shared = opened[first].shared(opened[second])
         if not shared:
             continue
-        found = (
-            f"{pair.first} {first!r} and {pair.second} {second!r} have images in common "
-            f"({shared:,}); {pair.why}"
-        )
-        if pair.refused:
-            raise errors.UsageError(f"{found}: name separate splits")
-        warnings.append(found)
+        found = f"{pair.first} {first!r} and {pair.second} {second!r} have images in common"
+        warnings.append(_warning(pair, f"{found} ({shared:,})", "name separate splits"))
     return warnings
+
+
+def _warning(pair: _Pair, found: str, mend: str) -> str:
+    """What is wrong with a pair that shares images, if it may.
+
+    Raises:
+      UsageError: it may not.
+    """
+    if pair.refused:
+        raise errors.UsageError(f"{found}; {pair.why}: {mend}")
+    return f"{found}; {pair.why}"
+
+
+def check_copies(learnt: DataConfig, uses: Mapping[str, DataConfig]) -> list[str]:
+    """As `check`, of images learnt from in another folder: their contents tell.
+
+    Args:
+      learnt: names those learnt from, in a folder.
+      uses: the images of each use, in another folder.
+
+    Raises:
+      UsageError: copies of images learnt from are where they must not be, or a split cannot be
+        opened.
+    """
+    known = _paths(inputs.open_images(learnt))
+    warnings = []
+    for pair in _PAIRS:
+        if pair.first != TRAINING or pair.second not in uses:
+            continue
+        asked = _paths(inputs.open_images(uses[pair.second]))
+        if found := copies.of(known, asked):
+            what = (
+                f"{pair.second}: {len(found):,} of {len(asked):,} images, such as {found[0]}, are "
+                f"copies of images learnt from, of {config_lib.images_name(learnt)}"
+            )
+            warnings.append(_warning(pair, what, "name a split without them, or remove them"))
+    return warnings
+
+
+def _paths(source: Source) -> list[str]:
+    """The files of a folder's images."""
+    return [source.name(index) for index in range(source.count)]
 
 
 def unlike_training(uses: Mapping[str, DataConfig]) -> list[DataConfig]:

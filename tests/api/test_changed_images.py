@@ -16,7 +16,7 @@ import yaml
 import bignas_tf as bignas
 from bignas_tf import errors
 from bignas_tf.api import apart
-from bignas_tf.data import identity
+from bignas_tf.data import folders, identity
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.provenance import Source
 from bignas_tf.training import learnt, run_files
@@ -163,7 +163,34 @@ def test_images_of_a_split_that_has_not_changed_can_be_used(
     assert "accuracies on images of training are too good" in warning
     other = copy.deepcopy(task)
     other.train_data.input_path = "elsewhere"
-    assert apart.check_search(other, task, images) == []
+    (warning,) = apart.check_search(other, task, images)
+    assert warning.startswith("the images learnt from cannot be compared: data: input_path: elsewh")
+
+
+def test_images_learnt_from_are_known_in_a_copy_with_other_classes(
+    run: Run, tmp_path: pathlib.Path
+) -> None:
+    """Their places in it are others, so that slices of the copy mix what was apart."""
+    root = shutil.copytree(run.config.task.train_data.input_path, tmp_path / "copy")
+    (root / "3").rename(root / "three")
+    (root / "7" / "000.png").rename(root / "7" / "renamed.png")
+    task = copy.deepcopy(run.config.task)
+    task.init_checkpoint = run.model_dir
+    task.train_data.input_path = str(root)
+    original = folders.scan(str(run.config.task.train_data.input_path)).splits["all"]
+    contents = {pathlib.Path(path).read_bytes() for path, _ in original[:70]}
+    there = [pathlib.Path(path) for path, _ in folders.scan(str(root)).splits["all"]]
+    ranked = sum(path.read_bytes() in contents for path in there[70:85])
+    reported = [path for path in there[85:] if path.read_bytes() in contents]
+    assert ranked
+    words = rf"reporting_split: {len(reported)} of 14 images, such as {root}"
+    for check in (apart.check_training, lambda task: apart.check_search(run.config.task, task)):
+        with pytest.raises(errors.UsageError, match=f"{words}.*; an accuracy on images of trai"):
+            check(task)
+    for path in reported:
+        path.write_bytes(path.read_bytes() + b"\0")  # another image
+    (warning,) = apart.check_training(task)
+    assert f"ranking_split: {ranked} of 15 images" in warning
 
 
 def test_a_run_may_be_in_a_folder_of_any_name(run: Run, tmp_path: pathlib.Path) -> None:

@@ -68,14 +68,13 @@ class Pool:
         return list(self._candidates.values())
 
     @property
-    def left(self) -> int | None:
-        """How many further children may be scored; None for any number."""
-        return self.evaluations - len(self._candidates) if self.evaluations else None
-
-    @property
     def spent(self) -> bool:
         """Whether no further child may be scored."""
-        return self.left == 0
+        return self.allowed(1) == 0
+
+    def allowed(self, count: int) -> int:
+        """How many of so many further children may be scored."""
+        return min(count, self.evaluations - len(self._candidates)) if self.evaluations else count
 
     def plan(self, evaluations: int) -> None:
         """Announces how many children the strategy will score at most."""
@@ -130,10 +129,10 @@ class Pool:
         Args:
           draw: gives a child.
           budget: their limits.
-          count: how many are wanted; there may be fewer.
+          count: how many are wanted; there may be fewer, and never more than may be scored.
         """
         found: list[Architecture] = []
-        beyond = 0
+        beyond, count = 0, self.allowed(count)
         for _ in range(max(_LEAST_DRAWS, _DRAWS_EACH * count)):
             if len(found) >= count or beyond >= max(_MOST_BEYOND, 2 * count):
                 break
@@ -155,7 +154,7 @@ class Pool:
           Whether there were any new ones among them.
         """
         new = [a for a in dict.fromkeys(architectures) if a not in self._candidates]
-        new = new[: self.left]
+        new = new[: self.allowed(len(new))]
         # Measuring takes long: some children are finished before the next are measured.
         counted = all(each.counted for each in self._figures.objectives.values())
         step = len(new) or 1 if counted else _MEASURED_AT_ONCE

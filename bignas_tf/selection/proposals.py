@@ -12,7 +12,6 @@ believer of Ginsbourger et al., Kriging Is Well-Suited to Parallelize Optimizati
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -121,8 +120,8 @@ def propose(
       outlook: on the pool as it is; afterwards it supposes what it has proposed.
     """
     crowd = _imagined(pool, settings, rng, outlook)
-    picks = _picks(pool, crowd, outlook, settings.mutants) if crowd.children else iter(())
-    return list(itertools.islice(picks, pool.left))  # none is measured in vain
+    count = pool.allowed(settings.mutants)
+    return list(_picks(pool, crowd, outlook, count)) if crowd.children else []
 
 
 class Outlook:

@@ -60,7 +60,7 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
 def _mutants(
     pool: Pool, settings: SelectionConfig, rng: np.random.Generator, budget: Budget
 ) -> list[Architecture]:
-    if pool.spent or not (parents := pool.best(budget)):
+    if not (parents := pool.best(budget)):
         return []
     (parent,) = parents
 
@@ -172,7 +172,8 @@ def _random_round(pool: Pool, settings: SelectionConfig, number: int) -> bool:
     rng = np.random.default_rng([settings.seed, number])
     children: list[Architecture] = []
     for budget in pool.budgets:
-        children += pool.fresh(lambda: pool.space.sample(rng), budget, 1)
+        if pool.allowed(len(children) + 1) > len(children):
+            children += pool.fresh(lambda: pool.space.sample(rng), budget, 1)
     return pool.score(children, "random")
 
 
@@ -203,7 +204,7 @@ def _offspring(
         return pool.space.mutate(pick(), rng, settings.mutation_rate)
 
     children = pool.fresh(crossed, budget, settings.mutants // 2)
-    return children + pool.fresh(mutated, budget, settings.mutants - len(children))
+    return children + pool.fresh(mutated, budget, pool.allowed(settings.mutants) - len(children))
 
 
 Strategy = Callable[[Pool, SelectionConfig], None]

@@ -114,3 +114,19 @@ def test_every_strategy_ends_when_nothing_can_be_measured(strategy: str) -> None
     with pytest.raises(errors.RunError, match="no child has been measured in this search"):
         countable.search(strategy, [DEAREST], measure=measure)
     assert len(calls) == MOST
+
+
+@pytest.mark.parametrize("evaluations", [7, 20, 33])
+@pytest.mark.parametrize("strategy", ["evolution", "predictor", "random"])
+def test_no_child_is_measured_that_may_not_be_scored(strategy: str, evaluations: int) -> None:
+    """On a phone a measurement takes as long as scoring; all children are within the budgets."""
+    calls: list[Architecture] = []
+
+    def measure(child: Architecture) -> float:
+        calls.append(child)
+        return countable.milliseconds(child)
+
+    within = [DEAREST, Budget({"ms": 2 * DEAREST.limits["ms"]})]
+    candidates = countable.search(strategy, within, measure=measure, evaluations=evaluations)
+    assert len(candidates) == evaluations
+    assert set(calls) == {each.architecture for each in candidates}

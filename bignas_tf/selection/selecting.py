@@ -16,6 +16,7 @@ from bignas_tf.selection.reranking import Reranking
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.selected import Selected
 
+_NOISY = 0.2  # the spread of a cost, as a part of it
 Reporting = Callable[[Sequence[Architecture]], Mapping[Architecture, Accuracy | None]]
 
 
@@ -69,6 +70,7 @@ def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting
         *found.caveats,
         *chance.of_majority(found),
         *_of_failures(found.candidates),
+        *_of_spreads(found),
         *_of_conversions(found),
         *chance.of_choices(found),
         *chance.of_neighbours(selected),
@@ -97,6 +99,19 @@ def _of_failures(candidates: Sequence[Candidate]) -> Iterator[str]:
         where = f"{'all ' if len(sides) == 1 else ''}at {', '.join(map(str, sides))} px"
         reasons = _reasons(candidate.failure for candidate in failed)
         yield f"{len(failed)} of {len(candidates)} children failed, {where}: {reasons}"
+
+
+def _of_spreads(found: SearchResult) -> Iterator[str]:
+    """Warns of costs that were measured while something else was in the way."""
+    for name, quantity in found.objectives.items():
+        measured = [each for each in found.candidates if name in each.spreads]
+        noisy = [each for each in measured if each.spreads[name] > _NOISY * each.costs[name]]
+        if noisy:
+            yield (
+                f"{quantity.title}: {len(noisy)} of {len(measured)} children scatter by more than "
+                f"{_NOISY:.0%}, so that the search may have taken them for slower than they are; "
+                "where the machine was busy, search again in another output_dir"
+            )
 
 
 def _of_conversions(found: SearchResult) -> Iterator[str]:

@@ -72,6 +72,14 @@ def test_children_that_failed_are_counted_by_resolution_and_reason() -> None:
     assert not any("failed" in warning for warning in select([DEAR], {"mflops": 30}).warnings)
 
 
+def test_measured_costs_that_scatter_are_counted() -> None:
+    noisy = dataclasses.replace(DEAR, spreads={"ms": 0.3 * DEAR.costs["ms"]})
+    told = [each for each in select([noisy], {"mflops": 30}).warnings if "scatter" in each]
+    assert told[0].startswith("time: 1 of 1 children scatter by more than 20%, so that the search")
+    steady = dataclasses.replace(DEAR, spreads={"ms": 0.1 * DEAR.costs["ms"]})
+    assert not any("scatter" in each for each in select([steady], {"mflops": 30}).warnings)
+
+
 def test_selected_children_have_their_standard_errors() -> None:
     (child,) = select(FOUND, {"mflops": 30}).selected
     assert child.name == "30"

@@ -3,9 +3,10 @@
   python -m tools.predict --export_dir=EXPORT/1 a.png b.jpg
   python -m tools.predict --server=localhost:8500 [--rest] [--model=child] a.png b.jpg
 
-Prints one JSON line for each image: image, label (the class index), name, probability, and top
-(names and probabilities of the best classes). An image that cannot be classified is named on
-stderr, the others follow, and the exit code is 2. Needs TensorFlow, not this project's layers.
+Prints one JSON line for each image: image, label (the class index), name, probability, top (names
+and probabilities of the best classes) and, of a cascade, answered_by (the number of the child). An
+image that cannot be classified is named on stderr, the others follow, and the exit code is 2. Needs
+TensorFlow, not this project's layers.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ def _predict(model: clients.Client, path: str) -> dict[str, object]:
         "name": answer.labels[0],
         "probability": answer.probabilities[0],
         "top": list(zip(answer.labels, answer.probabilities, strict=True)),
+        **({} if answer.answered_by is None else {"answered_by": answer.answered_by}),
     }
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bignas_tf.exports import verify
 from tests.forks import Forks
 from tests.selection import digits
 from tests.tools import commands
 from tests.tools.commands import BUDGETS
+from tests.tools.servers import StandIn
+from tools.serving import clients
 
 pytestmark = pytest.mark.slow
 
@@ -54,10 +58,26 @@ def test_its_figures_are_those_of_what_is_served(
         assert child["architecture"] == found["architecture"]
         assert child["cost"] == found["costs"]["mflops"]
         assert child["accuracy"]["top1"] == found["reporting_top1"]
+    _check_clients(tmp_path / "models", patches.numpy()[:20], answer["answered_by"][:20])
     error = commands.refuse(
         forks, "convert", model_dir=run_dir, export_dir=version, formats="float32"
     )
     assert "is a cascade; export the search's children one by one" in error
+
+
+def _check_clients(base: pathlib.Path, patches: np.ndarray, answered_by: np.ndarray) -> None:
+    """Clients say which child has answered."""
+    assert len(set(answered_by.tolist())) == 2
+    images = [tf.io.encode_png(patch).numpy() for patch in patches]
+    with contextlib.closing(StandIn({"child": base / "1"})) as server:
+        for client in (
+            clients.LocalClient(str(base / "1")),
+            clients.connect(server.grpc, "child", False, 60),
+            clients.connect(server.rest, "child", True, 60),
+        ):
+            with contextlib.closing(client):
+                told = [each.answered_by for each in client.predict(images)]
+            assert told == answered_by.tolist()
 
 
 def test_images_that_choose_and_judge_are_refused(

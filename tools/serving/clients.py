@@ -8,7 +8,7 @@ import json
 import pathlib
 import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from bignas_tf import errors
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SIGNATURE = "image_bytes"
-_OUTPUTS = ("top_classes", "top_labels", "top_probabilities")
+_OUTPUTS, _OF_CASCADES = ("top_classes", "top_labels", "top_probabilities"), "answered_by"
 _OWN_WORDS = re.compile(r"assertion failed: \[(.*?)\]")
 # A name, an IPv4 address or an IPv6 one in brackets; then a port.
 _ADDRESS = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", re.ASCII)
@@ -29,11 +29,19 @@ _UNREADABLE = (OSError, KeyError, ValueError, AttributeError, RuntimeError)
 
 
 class Prediction(NamedTuple):
-    """The best classes of one image, best first."""
+    """The best classes of one image, best first.
+
+    Attributes:
+      classes: their numbers.
+      labels: their names.
+      probabilities: of each.
+      answered_by: of a cascade, the number of the child that answered.
+    """
 
     classes: list[int]
     labels: list[str]
     probabilities: list[float]
+    answered_by: int | None = None
 
 
 class RefusedError(errors.UsageError):
@@ -120,7 +128,7 @@ class LocalClient:
             outputs = self._signature(tf.constant(images))
         except tf.errors.InvalidArgumentError as error:
             raise RefusedError(reason(str(error))) from error
-        return _predictions([outputs[name].numpy() for name in _OUTPUTS])
+        return _predictions({name: output.numpy() for name, output in outputs.items()})
 
     def close(self) -> None:
         """See `Client`."""
@@ -146,7 +154,7 @@ class GrpcClient:
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
-        request = predict_pb2.PredictRequest(output_filter=_OUTPUTS)
+        request = predict_pb2.PredictRequest()
         request.model_spec.name = self._model
         request.model_spec.signature_name = SIGNATURE
         tensor = tf.make_tensor_proto(list(images), tf.string, [len(images)])
@@ -158,7 +166,7 @@ class GrpcClient:
             status = _HTTP.get(code.name, code.name)
             raise _failure(self._server, self._model, status, error.details() or "") from error
         try:
-            arrays = [tf.make_ndarray(response.outputs[name]) for name in _OUTPUTS]
+            arrays = {name: tf.make_ndarray(each) for name, each in response.outputs.items()}
             return _checked(_predictions(arrays), len(images))
         except _MISFIT as error:
             raise _foreign(self._server, str(response)) from error
@@ -197,19 +205,20 @@ class RestClient:
         self._connection.close()
 
 
-def _predictions(arrays: Sequence[np.ndarray]) -> list[Prediction]:
-    """From NumPy arrays [N, k] in the order of _OUTPUTS."""
-    return [
-        Prediction(classes, [label.decode() for label in labels], best)
-        for classes, labels, best in zip(*(array.tolist() for array in arrays), strict=True)
-    ]
+def _predictions(outputs: Mapping[str, np.ndarray]) -> list[Prediction]:
+    """From the outputs of a signature, arrays [N, k] or [N], by their names."""
+    classes, labels, best = (outputs[name].tolist() for name in _OUTPUTS)
+    by = outputs[_OF_CASCADES].tolist() if _OF_CASCADES in outputs else [None] * len(classes)
+    names = [[label.decode() for label in row] for row in labels]
+    return [Prediction(*row) for row in zip(classes, names, best, by, strict=True)]
 
 
 def _parse(text: str, count: int, server: str) -> list[Prediction]:
     """Reads {"predictions": [{output: [...], ...}, ...]}, one for each image."""
     try:
-        rows = [[row[name] for name in _OUTPUTS] for row in json.loads(text)["predictions"]]
-        return _checked([Prediction(*row) for row in rows], count)
+        rows = json.loads(text)["predictions"]
+        found = [[*(row[name] for name in _OUTPUTS), row.get(_OF_CASCADES)] for row in rows]
+        return _checked([Prediction(*row) for row in found], count)
     except _MISFIT as error:
         raise _foreign(server, text) from error
 

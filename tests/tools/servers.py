@@ -127,7 +127,8 @@ def _predictions(models: Models, path: str, body: bytes) -> list[Any]:
     arrays = {value["signature_name"]: np.array(images, object)}
     outputs = models.answer(name, value["signature_name"], arrays)
     rows = range(len(images))
-    return [{name: _json(array[row]) for name, array in outputs.items()} for row in rows]
+    lists = {name: _json(array.tolist()) for name, array in outputs.items()}
+    return [{name: each[row] for name, each in lists.items()} for row in rows]
 
 
 def _only(value: dict[str, str], key: str) -> str:
@@ -136,8 +137,11 @@ def _only(value: dict[str, str], key: str) -> str:
     return value[key]
 
 
-def _json(array: np.ndarray) -> list[Any]:
-    return [each.decode() if isinstance(each, bytes) else each for each in array.tolist()]
+def _json(value: Any) -> Any:
+    """A value, or nested lists of them, with bytes as text."""
+    if isinstance(value, list):
+        return [_json(each) for each in value]
+    return value.decode() if isinstance(value, bytes) else value
 
 
 class StandIn:

@@ -100,6 +100,10 @@ def export_cascade(
     show = console.or_silent(show)
     if isinstance(cascade, str):
         cascade = Cascade.parse(cascade)
+    takes = "a Cascade, or its text"
+    errors.require(isinstance(cascade, Cascade | None), "cascade", cascade, takes)
+    accuracy = None if accuracy is None else arguments.number("accuracy", accuracy)
+    mean_cost = None if mean_cost is None else arguments.number("mean_cost", mean_cost)
     arguments.check_run(run)
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)

@@ -29,6 +29,7 @@ def check_images(
     arguments.check_config(config)
     most = arguments.whole("most", most, 1)
     show = console.or_silent(show)
+    inputs.open_images(config.task.train_data)  # without these, no other is worth a word
     uses, absent = apart.uses_of(config.task)
     for warning in absent:
         show(f"warning: {warning}")

@@ -78,6 +78,7 @@ def train_garden(
       UsageError: an unknown mode, no images, a backbone that does not fit, nothing to evaluate,
         another training in the folder, or a run there of another model or beyond these steps.
     """
+    arguments.check_config(config)
     errors.require_one_of("mode", mode, MODES)
     model_dir, task = errors.require_path("model_dir", model_dir), config.task
     if mode != "train":
@@ -130,6 +131,7 @@ def export_garden(
     """
     from bignas_tf.garden import gate
 
+    arguments.check_config(config)
     errors.require_one_of("input_type", input_type, INPUTS)
     model_dir = errors.require_path("model_dir", model_dir)
     output_dir = errors.require_path("output_dir", output_dir)

@@ -124,7 +124,8 @@ def judge(
     children, seed = arguments.whole("children", children, 1), arguments.whole("seed", seed, 0)
     images = arguments.whole("images", images, 0)
     arguments.check_run(run)
-    path = os.fspath(output or os.path.join(run.model_dir, judgement_lib.FILE))
+    own = os.path.join(run.model_dir, judgement_lib.FILE)
+    path = own if output is None else errors.require_path("output", output)
     files.make_place(path, "output")
     show, task = console.or_silent(show), run.config.task
     if task.sandwich.alone:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from bignas_tf import errors, machine, scratch
-from bignas_tf.api import counting, failures
+from bignas_tf.api import arguments, counting, failures
 from bignas_tf.latency import children, user_command
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
@@ -147,7 +147,7 @@ def _command(setting: _Setting) -> Objective:
 def _words(command: str | None) -> list[str]:
     """Returns the words of a command, after checking that it can be started."""
     try:
-        words = shlex.split(command or "")
+        words = shlex.split(arguments.text("latency_command", command or ""))
     except ValueError as error:
         raise errors.UsageError(f"latency_command {command!r}: {error}") from error
     if not words:

@@ -95,10 +95,10 @@ def check_same(before: BySplit, learnt: DataConfig, uses: Sequence[DataConfig]) 
         return
     split = min(lost)
     then, there = before[split].images, now[split].images if split in now else 0
-    others = " others" if then == there else ""
+    now_there = f"{there:,} now" if then != there else f"{there:,} with other names or folders now"
     raise errors.UsageError(
         f"split {split!r} of {config_lib.images_name(uses[0])!r} has other images than when it was "
-        f"learnt from ({then:,} then, {there:,}{others} now), so images learnt from may be where "
+        f"learnt from ({then:,} then, {now_there}), so images learnt from may be where "
         "others were; put the images back as they were, keep new ones in another folder, or train "
         "again in another model_dir"
     )

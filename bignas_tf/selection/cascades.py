@@ -76,6 +76,11 @@ class Cascade:
     thresholds: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        try:  # NumPy's numbers fit into no JSON
+            object.__setattr__(self, "thresholds", tuple(map(float, self.thresholds)))
+        except (TypeError, ValueError):
+            given = errors.shown(self.thresholds)
+            raise errors.UsageError(f"the thresholds of a cascade are {given}; {_FORM}") from None
         count = len(self.children)
         fit = 1 <= count <= MOST_CHILDREN and len(self.thresholds) == count - 1
         if not (fit and all(self.children) and len(set(self.children)) == count):
@@ -84,8 +89,6 @@ class Cascade:
             raise errors.UsageError(
                 f"cascade {self.text!r}: a threshold is a probability above 0, up to {MOST_SURE}"
             )
-        # NumPy's numbers fit into no JSON.
-        object.__setattr__(self, "thresholds", tuple(map(float, self.thresholds)))
 
     @property
     def text(self) -> str:

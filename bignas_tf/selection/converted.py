@@ -24,8 +24,8 @@ class Converted:
     lost_error: float
 
     def __str__(self) -> str:
-        lost = f"{100 * self.lost:.2f} ± {100 * self.lost_error:.2f}"
-        return f"top-1 {self.accuracy}, {lost} points lost"
+        change = f"{100 * abs(self.lost):.2f} ± {100 * self.lost_error:.2f} points"
+        return f"top-1 {self.accuracy}, {change} {'gained' if self.lost < 0 else 'lost'}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain form without the number of images; `from_json` reads it back."""

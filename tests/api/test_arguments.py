@@ -123,6 +123,25 @@ def test_a_file_is_no_configuration(tmp_path: pathlib.Path) -> None:
             use()
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"accuracy": "0.9"}, "^accuracy is '0.9'; it takes a number$"),
+        ({"mean_cost": float("nan")}, "^mean_cost is nan; it takes a number$"),
+        ({"cascade": ("child_1", "child_4")}, "^cascade is .*; it takes a Cascade, or its text$"),
+    ],
+)
+def test_what_no_cascade_can_be_made_of_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(bignas.UsageError, match=words):
+        bignas.export_cascade(NO_RUN, "search", "models", **given)
+
+
+def test_a_name_is_no_configuration_of_the_garden(tmp_path: pathlib.Path) -> None:
+    for call in (bignas.train_garden, lambda *given: bignas.export_garden(*given, tmp_path)):
+        with pytest.raises(bignas.UsageError, match=r"^config is 'retinanet'; give what"):
+            call("retinanet", tmp_path)  # type: ignore[arg-type]
+
+
 def test_training_in_another_thread_is_refused(tmp_path: pathlib.Path) -> None:
     config = bignas.configure("bignas_small")
     with futures.ThreadPoolExecutor(1) as pool:

@@ -109,6 +109,7 @@ def test_a_command_measures_the_files_of_a_child(
         ("table_ms", Options(table="nowhere.json"), "nowhere.json cannot be read"),
         ("command_ms", Options(), "command_ms needs latency_command"),
         ("command_ms", Options(command=" "), "command_ms needs latency_command"),
+        ("command_ms", Options(command=5), "latency_command is 5; it takes text"),  # type: ignore[arg-type]
         ("command_ms", Options(command="time '"), 'latency_command "time \'": No closing'),
         ("command_ms", Options(command="./nowhere 1"), "'./nowhere' is not an executable"),
     ],

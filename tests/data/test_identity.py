@@ -109,7 +109,7 @@ def test_both_numbers_and_a_way_out_are_named(root: pathlib.Path) -> None:
     before = identity.read(config)
     dog = root / "train" / "dog" / "000.png"
     dog.rename(root / "train" / "dog" / "new.png")
-    with pytest.raises(errors.UsageError, match=r"\(7 then, 7 others now\)"):
+    with pytest.raises(errors.UsageError, match=r"\(7 then, 7 with other names or folders now\)"):
         identity.check_same(before, config, [config])
     (root / "train" / "dog" / "new.png").unlink()
     expected = r"\(7 then, 6 now\), so .*; put the images back .*, keep new ones in another folder"

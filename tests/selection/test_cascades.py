@@ -170,3 +170,8 @@ def test_other_texts_are_refused(text: str) -> None:
 def test_thresholds_that_no_probability_can_meet_are_refused(threshold: str) -> None:
     with pytest.raises(errors.UsageError, match=r"a probability above 0, up to 0\.999"):
         Cascade.parse(f"a:{threshold},b")
+
+
+def test_thresholds_are_numbers() -> None:
+    with pytest.raises(errors.UsageError, match=r"^the thresholds of a cascade are \('high',\)"):
+        Cascade(("child_1", "child_4"), ("high",))  # type: ignore[arg-type]

@@ -114,7 +114,7 @@ def test_the_result_is_read_back(tmp_path: pathlib.Path) -> None:
 def test_a_file_may_be_better_than_what_it_was_made_from() -> None:
     better = Converted(Accuracy(0.75, IMAGES), -0.01, 0.005)
     assert Converted.from_json(better.to_json(), IMAGES) == better
-    assert str(better).endswith("%, -1.00 ± 0.50 points lost")
+    assert str(better).endswith("%, 1.00 ± 0.50 points gained")
 
 
 def test_a_budget_none_of_whose_best_converts_is_a_failure() -> None:

@@ -47,9 +47,8 @@ def test_a_model_of_another_kind_is_not_the_images_fault(
 ) -> None:
     signature = tf.function(lambda x: {"y": x}, input_signature=[tf.TensorSpec([None], name="x")])
     tf.saved_model.save(tf.Module(), str(tmp_path), {"serving_default": signature})
-    unfit = pytest.raises(
-        errors.UsageError, match="refused the request: .*is --model=child an export"
-    )
+    words = r"refused the request: .*; is --model=child an export of"
+    unfit = pytest.raises(errors.UsageError, match=words)
     with contextlib.closing(StandIn({"child": tmp_path})) as running, unfit as caught:
         address = running.rest if rest else running.grpc
         with contextlib.closing(clients.connect(address, "child", rest, TIMEOUT_S)) as client:

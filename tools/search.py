@@ -2,8 +2,8 @@
 
   python -m tools.search --model_dir=runs/fashion_mnist --budgets_mflops=1,2,4,8 \\
       --output_dir=runs/fashion_mnist/search
-  python -m tools.search --model_dir=runs/fashion_mnist --budget=litert_ms=0.5 \\
-      --budget=litert_ms=1,params_m=0.2 --output_dir=runs/fashion_mnist/phone
+  python -m tools.search --model_dir=runs/fashion_mnist --budget=litert_ms=0.1 \\
+      --budget=litert_ms=0.15,params_m=0.2 --output_dir=runs/fashion_mnist/phone
   python -m tools.search --select=runs/fashion_mnist/search --budgets_mflops=3 \\
       --output_dir=runs/fashion_mnist/three
 

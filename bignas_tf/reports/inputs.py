@@ -100,6 +100,7 @@ def read(model_dir: str, search_dirs: Sequence[str]) -> ReportedRun:
     exports.finish_below(model_dir)
     listed = files.below(model_dir)  # once: in a bucket, each file's size is a request
     folders = search_dirs or list(_searched(model_dir, listed))
+    folders = list({os.path.realpath(each): each for each in folders}.values())  # each once
     return ReportedRun(
         name=model_dir,
         space=space,

@@ -96,6 +96,12 @@ def test_a_cascade_is_plotted_and_told(tmp_path: pathlib.Path) -> None:
     assert "<td>child_1:0.875,child_4</td><td>all</td>" in report.text
 
 
+def test_a_search_that_is_named_twice_is_reported_once(tmp_path: pathlib.Path) -> None:
+    folder = made_up_searches.run(tmp_path, search=made_up_searches.result())
+    read = inputs.read(str(folder), [f"{folder}/search", f"{folder}/./search/"])
+    assert [each.key for each in read.searches] == ["search"]
+
+
 def test_a_family_whose_export_was_killed_is_whole_in_the_report(tmp_path: pathlib.Path) -> None:
     run, names = made_up_searches.run(tmp_path), ["child_1", "child_2"]
     # The whole has its name, and the first of the two its version.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bignas_tf.api.importing import import_supernet
     from bignas_tf.api.judging import confusion, evaluate, judge
     from bignas_tf.api.latency import latency_table
+    from bignas_tf.api.predicting import Classifier, Prediction
     from bignas_tf.api.reporting import report
     from bignas_tf.api.runs import configure, fit, load, read_config, train
     from bignas_tf.api.searching import search
@@ -73,12 +74,14 @@ _HOMES = {
     "Baseline": "selection.baseline.Baseline",
     "Budget": "selection.budgets.Budget",
     "Cascade": "selection.cascades.Cascade",
+    "Classifier": "api.predicting.Classifier",
     "Confusion": "selection.confusion.Confusion",
     "ConversionReport": "conversion.figures.ConversionReport",
     "Cost": "search_space.cost.Cost",
     "Judgement": "selection.judgement.Judgement",
     "LatencyTable": "latency.table.LatencyTable",
     "Outcome": "exports.runtimes.Outcome",
+    "Prediction": "api.predicting.Prediction",
     "Recipe": "training.recipe.Recipe",
     "Run": "training.checkpoints.Run",
     "SearchResult": "selection.result.SearchResult",
@@ -134,12 +137,14 @@ __all__ = [
     "Baseline",
     "Budget",
     "Cascade",
+    "Classifier",
     "Confusion",
     "ConversionReport",
     "Cost",
     "Judgement",
     "LatencyTable",
     "Outcome",
+    "Prediction",
     "Recipe",
     "Run",
     "RunError",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Collection, Iterable
 
 _MOST_OF_A_NAME = 100  # that is compared with others
+_ASSERTED = re.compile(r"assertion failed: \[(.*?)\]")
 _UNSHOWN = "a value too large to show"
 # A GPU's memory was too full for a copy from the host. TensorFlow calls that an InternalError.
 _NO_ROOM_FOR_A_COPY = "Dst tensor is not initialized"
@@ -134,6 +136,12 @@ def one_line(error: BaseException | str, most: int = 300) -> str:
       The text with its line breaks as spaces; the name of the exception's type if it has none.
     """
     return cut(" ".join(str(error).split()) or type(error).__name__, most)
+
+
+def own_words(message: str) -> str:
+    """What a graph of ours says in an error of TensorFlow; "" if the error is a different one."""
+    said = _ASSERTED.search(message)
+    return said[1] if said else ""
 
 
 def shown(value: object, most: int = 60) -> str:

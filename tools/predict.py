@@ -1,12 +1,12 @@
 """Classifies PNG and JPEG files with an exported child, here or on a TensorFlow Serving server.
 
-  python -m tools.predict --export_dir=EXPORT/1 a.png b.jpg
+  python -m tools.predict --export_dir=EXPORT/1 a.png b.jpg photos/
   python -m tools.predict --server=localhost:8500 [--rest] [--model=child] a.png b.jpg
 
-Prints one JSON line for each image: image, label (the class index), name, probability, top (names
-and probabilities of the best classes) and, of a cascade, answered_by (the number of the child). An
-image that cannot be classified is named on stderr, the others follow, and the exit code is 2. Needs
-TensorFlow, not this project's layers.
+Of a folder, all images in it and below are taken. Prints one JSON line for each image: image, label
+(the class index), name, probability, top (names and probabilities of the best classes) and, of a
+cascade, answered_by (the number of the child). An image that cannot be classified is named on
+stderr, the others follow, and the exit code is 2. Needs TensorFlow, not this project's layers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import errors
+from bignas_tf import errors, files
 
 from .cli import launch, to_stderr
 from .serving import clients
@@ -31,6 +31,7 @@ _REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
 _MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
 _TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.", 0.001, 86400)
 flags.mark_flags_as_mutual_exclusive(["export_dir", "server"], required=True)
+_ENDINGS = (".jpg", ".jpeg", ".png")
 _OF_A_SERVER = ("rest", "model", "timeout_s")
 
 
@@ -45,12 +46,13 @@ def _asks_a_server(values: dict[str, object]) -> bool:
 
 
 def main(argv: Sequence[str]) -> None:
-    paths = argv[1:]
-    if not paths:
+    given = argv[1:]
+    if not given:
         raise bignas.UsageError("no image was given; name at least one PNG or JPEG file")
-    if missing := [path for path in paths if not os.path.exists(path)]:
+    if missing := [path for path in given if not os.path.exists(path)]:
         named = errors.cut(", ".join(missing), 300)
         raise bignas.UsageError(f"{named} cannot be read (no such file)")
+    paths = [image for path in given for image in _images(path)]
     model: clients.Client
     if _EXPORT_DIR.value is not None:
         model = clients.LocalClient(_EXPORT_DIR.value)
@@ -68,6 +70,16 @@ def main(argv: Sequence[str]) -> None:
                 refused += 1
     if refused:
         raise bignas.UsageError(f"{refused:,} of {len(paths):,} images could not be classified")
+
+
+def _images(path: str) -> list[str]:
+    """A file, or the images in and below a folder."""
+    if not os.path.isdir(path):
+        return [path]
+    found = sorted(str(each) for each, _ in files.walk(path) if each.suffix.lower() in _ENDINGS)
+    if not found:
+        raise bignas.UsageError(f"{path} holds no PNG or JPEG file")
+    return found
 
 
 def _line(prediction: dict[str, object]) -> str:

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable
 from typing import TypeVar, cast
 
+import numpy as np
+
 from bignas_tf import errors
 from bignas_tf.plain import Value
 
@@ -87,3 +89,21 @@ def number(name: str, value: float) -> float:
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
     errors.require(fits and math.isfinite(value), name, value, "a number")
     return float(value)
+
+
+def pixels(name: str, image: object) -> np.ndarray:
+    """An image as uint8 [H, W, 1 or 3].
+
+    Raises:
+      UsageError: it is none.
+    """
+    given = np.asarray(image)
+    found = given[..., np.newaxis] if given.ndim == 2 else given
+    if found.dtype != np.uint8 or found.ndim != 3 or found.shape[-1] not in (1, 3):
+        raise errors.UsageError(
+            f"{name} is {given.dtype} {list(given.shape)}; it takes uint8, 0 to 255, of "
+            "[height, width], [height, width, 1] or [height, width, 3]"
+        )
+    if not found.size:
+        raise errors.UsageError(f"{name} has no pixels")
+    return found

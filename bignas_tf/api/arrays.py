@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf import console, errors, files, full_disk, scratch
+from bignas_tf.api import arguments
 from bignas_tf.console import Show
 from bignas_tf.plain import Value
 
@@ -133,19 +134,5 @@ def _write(place: str, images: Several, folders: Sequence[pathlib.Path]) -> None
         folder.mkdir(parents=True)
     digits = len(str(len(folders)))
     for index, folder in enumerate(folders):
-        pixels = _pixels(f"image {index} of {place}", images[index])
+        pixels = arguments.pixels(f"image {index} of {place}", images[index])
         (folder / f"{index:0{digits}}.png").write_bytes(tf.io.encode_png(pixels).numpy())
-
-
-def _pixels(name: str, image: object) -> np.ndarray:
-    """An image as uint8 [H, W, 1 or 3]."""
-    given = np.asarray(image)
-    pixels = given[..., np.newaxis] if given.ndim == 2 else given
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
-        raise errors.UsageError(
-            f"{name} is {given.dtype} {list(given.shape)}; it takes uint8, 0 to 255, of "
-            "[height, width], [height, width, 1] or [height, width, 3]"
-        )
-    if not pixels.size:
-        raise errors.UsageError(f"{name} has no pixels")
-    return pixels

@@ -120,6 +120,26 @@ def test_predict_prints_what_the_server_says(
         assert answer["top"][0] == [answer["name"], answer["probability"]]
 
 
+def test_predict_takes_folders(
+    forks: Forks, base: pathlib.Path, images: list[pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for path, place in zip(images, ("a/b/2.PNG", "1.jpeg"), strict=False):
+        shutil.copy(path, tmp_path / place)
+    (tmp_path / "a" / "notes.txt").write_text("none")
+    run = "tools.predict", f"--export_dir={base / '1'}"
+    done = forks.run(*run, str(tmp_path), str(images[0]))
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    places = [tmp_path / "1.jpeg", tmp_path / "a" / "b" / "2.PNG", images[0]]
+    assert [answer["image"] for answer in answers] == list(map(str, places))
+    assert answers[1]["top"] == answers[2]["top"]
+    (tmp_path / "empty").mkdir()
+    done = forks.run(*run, str(tmp_path / "empty"))
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"error: {tmp_path / 'empty'} holds no PNG or JPEG file\n")
+
+
 def test_predict_names_the_file_that_is_no_image(
     forks: Forks, server: StandIn | RealServer, images: list[pathlib.Path], tmp_path: pathlib.Path
 ) -> None:

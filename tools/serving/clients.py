@@ -8,40 +8,18 @@ import json
 import pathlib
 import re
 import urllib.parse
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from bignas_tf import errors
+from bignas_tf.api import predicting
+from bignas_tf.api.predicting import ANSWERED_BY, OUTPUTS, SIGNATURE, Prediction
 
-if TYPE_CHECKING:
-    import numpy as np
-
-SIGNATURE = "image_bytes"
-_OUTPUTS, _OF_CASCADES = ("top_classes", "top_labels", "top_probabilities"), "answered_by"
-_OWN_WORDS = re.compile(r"assertion failed: \[(.*?)\]")
 # A name, an IPv4 address or an IPv6 one in brackets; then a port.
 _ADDRESS = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", re.ASCII)
 _HTTP = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "FAILED_PRECONDITION": 412}  # of gRPC, in HTTP
 # What reading an answer of another form raises.
 _MISFIT = (ValueError, KeyError, TypeError, AttributeError)
-# Whatever TensorFlow may raise for a missing, cut or foreign SavedModel.
-_UNREADABLE = (OSError, KeyError, ValueError, AttributeError, RuntimeError)
-
-
-class Prediction(NamedTuple):
-    """The best classes of one image, best first.
-
-    Attributes:
-      classes: their numbers.
-      labels: their names.
-      probabilities: of each.
-      answered_by: of a cascade, the number of the child that answered.
-    """
-
-    classes: list[int]
-    labels: list[str]
-    probabilities: list[float]
-    answered_by: int | None = None
 
 
 class RefusedError(errors.UsageError):
@@ -99,36 +77,18 @@ def classify(client: Client, path: str, image: bytes) -> Prediction:
     return answer
 
 
-def reason(message: str) -> str:
-    """The graph's own words in an error of TensorFlow, or all of it in one line."""
-    own = _OWN_WORDS.search(message)
-    return own[1] if own else errors.one_line(message)
-
-
 class LocalClient:
-    """Loads a version's folder into this process; does not need this project's layers."""
+    """Loads a version's folder into this process."""
 
     def __init__(self, folder: str) -> None:
-        import tensorflow as tf
-
-        try:
-            # Kept because a signature does not keep its model alive.
-            self._model = tf.saved_model.load(folder)
-            self._signature = self._model.signatures[SIGNATURE]
-        except (*_UNREADABLE, tf.errors.OpError) as error:
-            from bignas_tf.exports import versions
-
-            raise versions.no_version(folder) from error
+        self._classifier = predicting.Classifier(folder)
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """See `Client`."""
-        import tensorflow as tf
-
         try:
-            outputs = self._signature(tf.constant(images))
-        except tf.errors.InvalidArgumentError as error:
-            raise RefusedError(reason(str(error))) from error
-        return _predictions({name: output.numpy() for name, output in outputs.items()})
+            return self._classifier.predict(images)
+        except errors.UsageError as error:
+            raise RefusedError(str(error)) from error
 
     def close(self) -> None:
         """See `Client`."""
@@ -167,7 +127,7 @@ class GrpcClient:
             raise _failure(self._server, self._model, status, error.details() or "") from error
         try:
             arrays = {name: tf.make_ndarray(each) for name, each in response.outputs.items()}
-            return _checked(_predictions(arrays), len(images))
+            return _checked(Prediction.of(arrays), len(images))
         except _MISFIT as error:
             raise _foreign(self._server, str(response)) from error
 
@@ -205,19 +165,11 @@ class RestClient:
         self._connection.close()
 
 
-def _predictions(outputs: Mapping[str, np.ndarray]) -> list[Prediction]:
-    """From the outputs of a signature, arrays [N, k] or [N], by their names."""
-    classes, labels, best = (outputs[name].tolist() for name in _OUTPUTS)
-    by = outputs[_OF_CASCADES].tolist() if _OF_CASCADES in outputs else [None] * len(classes)
-    names = [[label.decode() for label in row] for row in labels]
-    return [Prediction(*row) for row in zip(classes, names, best, by, strict=True)]
-
-
 def _parse(text: str, count: int, server: str) -> list[Prediction]:
     """Reads {"predictions": [{output: [...], ...}, ...]}, one for each image."""
     try:
         rows = json.loads(text)["predictions"]
-        found = [[*(row[name] for name in _OUTPUTS), row.get(_OF_CASCADES)] for row in rows]
+        found = [[*(row[name] for name in OUTPUTS), row.get(ANSWERED_BY)] for row in rows]
         return _checked([Prediction(*row) for row in found], count)
     except _MISFIT as error:
         raise _foreign(server, text) from error
@@ -232,23 +184,22 @@ def _checked(answers: list[Prediction], count: int) -> list[Prediction]:
 
 
 def _foreign(server: str, answer: str) -> errors.RunError:
-    return errors.RunError(
-        f"{server} does not answer as tools.export's models do: {reason(answer) or 'no outputs'}"
-    )
+    said = errors.one_line(answer or "no outputs")
+    return errors.RunError(f"{server} does not answer as tools.export's models do: {said}")
 
 
 def _failure(server: str, model: str, status: int | str, message: str) -> Exception:
     """The error to raise for a status of HTTP, or for the name of one of gRPC."""
-    if status == 400 and _OWN_WORDS.search(message):
-        return RefusedError(reason(message))
+    if status == 400 and (refusal := errors.own_words(message)):
+        return RefusedError(refusal)
+    reason = errors.one_line(message)
     if status in (400, 412):
         return errors.UsageError(
-            f"{server} refused the request: {reason(message)}; is --model={model} an export of "
-            "tools.export?"
+            f"{server} refused the request: {reason}; is --model={model} an export of tools.export?"
         )
     if status == 404:
         return errors.UsageError(
-            f"--model: {server} does not serve {model!r} ({reason(message)}); models.config of "
-            "the export has the names"
+            f"--model: {server} does not serve {model!r} ({reason}); models.config of the export "
+            "has the names"
         )
-    return errors.RunError(f"{server} gave no answer: {status}, {reason(message)}")
+    return errors.RunError(f"{server} gave no answer: {status}, {reason}")

@@ -1,0 +1,126 @@
+"""What an export answers to images, in this process. TensorFlow is imported when one is loaded."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from bignas_tf import errors
+from bignas_tf.api import arguments
+from bignas_tf.exports import versions
+
+Image = str | os.PathLike[str] | bytes | np.ndarray
+SIGNATURE = "image_bytes"
+OUTPUTS, ANSWERED_BY = ("top_classes", "top_labels", "top_probabilities"), "answered_by"
+_AT_ONCE = 64
+# Whatever TensorFlow may raise for a missing, cut or foreign SavedModel.
+_UNREADABLE = (OSError, KeyError, ValueError, AttributeError, RuntimeError)
+
+
+class Prediction(NamedTuple):
+    """The best classes of one image, best first.
+
+    Attributes:
+      classes: their numbers.
+      labels: their names.
+      probabilities: of each.
+      answered_by: of a cascade, the number of the child that answered, from 0; None of others.
+    """
+
+    classes: list[int]
+    labels: list[str]
+    probabilities: list[float]
+    answered_by: int | None = None
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, np.ndarray]) -> list[Prediction]:
+        """From the outputs of a signature by their names, arrays [N, k] or [N]."""
+        classes, labels, best = (outputs[name].tolist() for name in OUTPUTS)
+        by = outputs[ANSWERED_BY].tolist() if ANSWERED_BY in outputs else [None] * len(classes)
+        names = [[label.decode() for label in row] for row in labels]
+        return [cls(*row) for row in zip(classes, names, best, by, strict=True)]
+
+
+class Classifier:
+    """An export, loaded to classify images; it needs none of this project's layers.
+
+    Args:
+      version: folder of the version, of a child or of a cascade.
+
+    Raises:
+      UsageError: the folder is not that of an export.
+    """
+
+    def __init__(self, version: str | os.PathLike[str]) -> None:
+        import tensorflow as tf
+
+        folder = errors.require_path("version", version)
+        try:
+            # Kept because a signature does not keep its model alive.
+            self._model = tf.saved_model.load(folder)
+            self._signature = self._model.signatures[SIGNATURE]
+        except (*_UNREADABLE, tf.errors.OpError) as error:
+            raise versions.no_version(folder) from error
+
+    def predict(self, images: Image | Iterable[Image]) -> list[Prediction]:
+        """Classifies images, as a server with this export would.
+
+        Args:
+          images: JPEG or PNG files as paths or bytes, or pixels, uint8 [H, W], [H, W, 1] or
+            [H, W, 3]; several in a list, pixels of one size also in an array of four dimensions.
+
+        Returns:
+          A prediction for each, in order.
+
+        Raises:
+          UsageError: an image cannot be read or decoded, or has too many pixels; it is named.
+        """
+        alone = isinstance(images, bytes) or (isinstance(images, np.ndarray) and images.ndim != 4)
+        listed: list[Any] = [images] if alone else arguments.listed(cast(Iterable[Any], images))
+        encoded = [_encoded(number, image) for number, image in enumerate(listed)]
+        found: list[Prediction] = []
+        for first in range(0, len(encoded), _AT_ONCE):
+            found += self._answers(first, listed, encoded[first : first + _AT_ONCE])
+        return found
+
+    def _answers(
+        self, first: int, images: Sequence[Image], encoded: Sequence[bytes]
+    ) -> list[Prediction]:
+        import tensorflow as tf
+
+        try:
+            outputs = self._signature(tf.constant(encoded))
+        except tf.errors.InvalidArgumentError as error:
+            said = errors.own_words(str(error)) or errors.one_line(error)
+            raise errors.UsageError(_named(said, first, images)) from error
+        return Prediction.of({name: output.numpy() for name, output in outputs.items()})
+
+
+def _encoded(number: int, image: Image) -> bytes:
+    """An image as the content of a file."""
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, str | os.PathLike):
+        try:
+            return pathlib.Path(image).read_bytes()
+        except OSError as error:
+            raise errors.UsageError(f"{image} cannot be read ({error.strerror})") from error
+    import tensorflow as tf
+
+    return tf.io.encode_png(arguments.pixels(f"image {number}", image)).numpy()
+
+
+def _named(refusal: str, first: int, images: Sequence[Image]) -> str:
+    """What the graph says of an image that it counts from `first`, with the name of the image."""
+    counted = re.match(r"image (\d+) ", refusal)
+    if not counted:
+        return refusal
+    number = first + int(counted[1])
+    path = images[number]
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else f"image {number}"
+    return f"{name} {refusal[counted.end() :]}"

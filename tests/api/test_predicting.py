@@ -1,0 +1,79 @@
+"""An export classifies files and arrays from Python, and names what it refuses."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bignas_tf as bignas
+from bignas_tf.exports import saved_model
+from tests.exports import servables
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    servable = servables.servable(servables.SPACE.smallest())
+    return saved_model.export(servable, str(tmp_path_factory.mktemp("export")))
+
+
+@pytest.fixture(scope="module")
+def classifier(version: pathlib.Path) -> bignas.Classifier:
+    return bignas.Classifier(version)
+
+
+def _pixels(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 12, 9, 3), np.uint8)
+
+
+def test_files_bytes_and_pixels_of_one_image_get_one_answer(
+    classifier: bignas.Classifier, version: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (pixels,) = _pixels(1)
+    encoded = tf.io.encode_png(pixels).numpy()
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded)
+    found = classifier.predict([path, str(path), encoded, pixels])
+    for alone in (path, str(path), encoded, pixels, pixels[np.newaxis]):
+        found += classifier.predict(alone)
+    assert len(found) == 9
+    assert all(each == found[0] for each in found)
+    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+    answer = signature(tf.constant(pixels[np.newaxis]))
+    assert found[0].classes == answer["top_classes"][0].numpy().tolist()
+    assert found[0].labels == [servables.LABELS[number] for number in found[0].classes]
+    np.testing.assert_allclose(found[0].probabilities, answer["top_probabilities"][0], atol=1e-6)
+    assert found[0].answered_by is None
+
+
+def test_many_images_are_answered_in_order(classifier: bignas.Classifier) -> None:
+    pixels = _pixels(150)
+    found = classifier.predict(pixels)
+    assert len(found) == 150
+    for number in (0, 63, 64, 149):
+        (alone,) = classifier.predict(pixels[number])
+        assert alone.classes == found[number].classes
+        np.testing.assert_allclose(alone.probabilities, found[number].probabilities, atol=1e-6)
+    assert classifier.predict([]) == []
+
+
+def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: pathlib.Path) -> None:
+    cut = tmp_path / "cut.png"
+    good = tf.io.encode_png(_pixels(1)[0]).numpy()
+    cut.write_bytes(good[:-40])
+    cases: list[tuple[Any, str]] = [
+        ([good] * 70 + [cut], rf"^{cut} cannot be decoded"),
+        ([good, b"nothing"], "^image 1 is neither JPEG nor PNG"),
+        ([good] * 70 + [b"nothing"], "^image 70 is neither JPEG nor PNG"),
+        (tmp_path / "gone.png", "gone.png cannot be read"),
+        (_pixels(1)[0] / 255, "^image 0 is float64"),
+        ([good, None], "^image 1 is object"),
+    ]
+    for images, words in cases:
+        with pytest.raises(bignas.UsageError, match=words):
+            classifier.predict(images)
+    with pytest.raises(bignas.UsageError, match="is not the folder of an exported version"):
+        bignas.Classifier(tmp_path)

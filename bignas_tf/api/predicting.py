@@ -10,9 +10,12 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.api import arguments
+from bignas_tf.data import folders
 from bignas_tf.exports import versions
+from bignas_tf.plain import Value
+from bignas_tf.selection.confusion import Confusion
 
 Image = str | os.PathLike[str] | bytes | np.ndarray
 SIGNATURE = "image_bytes"
@@ -59,13 +62,13 @@ class Classifier:
     def __init__(self, version: str | os.PathLike[str]) -> None:
         import tensorflow as tf
 
-        folder = errors.require_path("version", version)
+        self._folder = errors.require_path("version", version)
         try:
             # Kept because a signature does not keep its model alive.
-            self._model = tf.saved_model.load(folder)
+            self._model = tf.saved_model.load(self._folder)
             self._signature = self._model.signatures[SIGNATURE]
         except (*_UNREADABLE, tf.errors.OpError) as error:
-            raise versions.no_version(folder) from error
+            raise versions.no_version(self._folder) from error
 
     def predict(self, images: Image | Iterable[Image]) -> list[Prediction]:
         """Classifies images, as a server with this export would.
@@ -88,6 +91,37 @@ class Classifier:
             found += self._answers(first, listed, encoded[first : first + _AT_ONCE])
         return found
 
+    def score(self, images_dir: str | os.PathLike[str]) -> Confusion:
+        """Classifies a folder of images, and counts which classes it takes for which.
+
+        Whether the export has learnt from them is not known here.
+
+        Args:
+          images_dir: `class/*.jpg` or `*.png`, each class under its name in the export.
+
+        Raises:
+          UsageError: there are no such images, one cannot be read, or a class is another's.
+        """
+        folder = folders.scan(errors.require_path("images_dir", images_dir))
+        if len(folder.splits) > 1:
+            raise errors.UsageError(
+                f"{folder.root} has the splits {list(folder.splits)}; name the folder of one"
+            )
+        (examples,) = folder.splits.values()
+        names = self._labels()
+        numbers = [_number(name, names, folder.root) for name in folder.classes]
+        counts = np.zeros([len(names)] * 2, np.int64)
+        for first in range(0, len(examples), _AT_ONCE):  # so that few files are held in memory
+            part = examples[first : first + _AT_ONCE]
+            answers = self.predict([path for path, _ in part])
+            for (_, label), answer in zip(part, answers, strict=True):
+                counts[numbers[label], answer.classes[0]] += 1
+        return Confusion(names, counts)
+
+    def _labels(self) -> list[str]:
+        path = os.path.join(self._folder, versions.LABELS_FILE)
+        return Value(files.read_json(path), path).texts()
+
     def _answers(
         self, first: int, images: Sequence[Image], encoded: Sequence[bytes]
     ) -> list[Prediction]:
@@ -99,6 +133,18 @@ class Classifier:
             said = errors.own_words(str(error)) or errors.one_line(error)
             raise errors.UsageError(_named(said, first, images)) from error
         return Prediction.of({name: output.numpy() for name, output in outputs.items()})
+
+
+def _number(name: str, names: Sequence[str], root: str) -> int:
+    """The number of a class of an export."""
+    if names.count(name) != 1:
+        known = errors.shown(list(names), 300)
+        hint = errors.did_you_mean(name, names)
+        raise errors.UsageError(
+            f"{root} has the class {name!r}; the export must have exactly one of that name, and "
+            f"has {known}{hint}"
+        )
+    return names.index(name)
 
 
 def _encoded(number: int, image: Image) -> bytes:

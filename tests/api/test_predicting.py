@@ -77,3 +77,37 @@ def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: path
             classifier.predict(images)
     with pytest.raises(bignas.UsageError, match="is not the folder of an exported version"):
         bignas.Classifier(tmp_path)
+
+
+def test_a_folder_is_scored_as_the_answers_to_its_images_say(
+    classifier: bignas.Classifier, tmp_path: pathlib.Path
+) -> None:
+    """The classes of the folder are some of the export's, in another order."""
+    names = [servables.LABELS[number] for number in (4, 0)]
+    pixels = _pixels(150)
+    classes = np.arange(150) % 2
+    root = bignas.write_folder(tmp_path / "new", (pixels, classes), names, show=None)
+    found = classifier.score(root)
+    assert found.names == servables.LABELS
+    expected = np.zeros([5, 5], np.int64)
+    for label, answer in zip(classes, classifier.predict(pixels), strict=True):
+        expected[(4, 0)[label], answer.classes[0]] += 1
+    np.testing.assert_array_equal(found.counts, expected)
+    assert found.accuracy.images == 150
+
+
+def test_a_folder_of_other_classes_or_of_several_splits_is_not_scored(
+    classifier: bignas.Classifier, tmp_path: pathlib.Path
+) -> None:
+    pair = _pixels(4), [0, 1, 0, 1]
+    other = bignas.write_folder(tmp_path / "other", pair, ["cat", "cats"], show=None)
+    with pytest.raises(bignas.UsageError, match=r"has the class 'cats'; .*; did you mean 'cat'\?"):
+        classifier.score(other)
+    splits = {"train": pair, "test": pair}
+    both = bignas.write_folder(tmp_path / "both", splits, ["cat", "\u732b"], show=None)
+    with pytest.raises(bignas.UsageError, match=r"has the splits \['.*; name the folder of one"):
+        classifier.score(both)
+    assert classifier.score(both / "test").accuracy.images == 4
+    (both / "test" / "cat" / "0.png").write_bytes(b"nothing")
+    with pytest.raises(bignas.UsageError, match=r"cat/0\.png is neither JPEG nor PNG"):
+        classifier.score(both / "test")

@@ -6,11 +6,13 @@ import csv
 import hashlib
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import bignas_tf as bignas
 from bignas_tf.exports import verify
 from tests.forks import Forks
 from tests.selection import digits
@@ -20,6 +22,28 @@ from tests.tools import commands
 from tests.tools.commands import BUDGETS
 
 pytestmark = pytest.mark.slow
+
+
+def test_an_export_is_scored_on_a_folder_as_its_card_says(
+    forks: Forks, family_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    version = shutil.copytree(family_dir / f"child_{BUDGETS[1]}" / "1", tmp_path / "1")
+    (version / "labels.json").write_text(json.dumps(list("0123456789")))  # theirs name no folders
+    ((patches, labels),) = digits.batches("test", 360)
+    images = bignas.write_folder(tmp_path / "new", (patches.numpy(), labels.numpy()), show=None)
+    table = tmp_path / "confusion.csv"
+    flags = {"export_dir": version, "images": images, "confusion": table}
+    done = forks.run("tools.evaluate", *commands.arguments(flags))
+    assert done.returncode == 0, done.stderr
+    card = json.loads((version / "child.json").read_text())["accuracy"]
+    found = json.loads(done.stdout)
+    assert (found["top1"], found["images"]) == (card["top1"], 360)
+    _, *rows = csv.reader(table.read_text().splitlines())
+    assert sum(int(row[1 + number]) for number, row in enumerate(rows)) == card["top1"] * 360
+    of_run = {"model_dir": "run", "architecture": "smallest"}
+    for wrong in ({"export_dir": version}, {"images": images, **of_run}):
+        assert "--images goes with --export_dir" in commands.refuse(forks, "evaluate", **wrong)
+    assert "--model_dir needs --architecture" in commands.refuse(forks, "evaluate", model_dir="x")
 
 
 def test_evaluate_and_cost_agree_with_search(

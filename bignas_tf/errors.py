@@ -146,6 +146,8 @@ def own_words(message: str) -> str:
 
 def shown(value: object, most: int = 60) -> str:
     """A value as messages show it: its `repr` in one line, cut to `most` characters."""
+    if isinstance(value, list | tuple):  # it may hold thousands of images
+        value = value[:most]
     try:
         return cut(" ".join(map(str.strip, repr(value).splitlines())), most)
     except (ValueError, RecursionError):  # ValueError: an integer of more than 4300 digits

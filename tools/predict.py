@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import errors, files
+from bignas_tf import errors, image_files
 
 from .cli import launch, to_stderr
 from .serving import clients
@@ -31,7 +31,6 @@ _REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
 _MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
 _TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.", 0.001, 86400)
 flags.mark_flags_as_mutual_exclusive(["export_dir", "server"], required=True)
-_ENDINGS = (".jpg", ".jpeg", ".png")
 _OF_A_SERVER = ("rest", "model", "timeout_s")
 
 
@@ -76,7 +75,7 @@ def _images(path: str) -> list[str]:
     """A file, or the images in and below a folder."""
     if not os.path.isdir(path):
         return [path]
-    found = sorted(str(each) for each, _ in files.walk(path) if each.suffix.lower() in _ENDINGS)
+    found = image_files.below(path)
     if not found:
         raise bignas.UsageError(f"{path} holds no PNG or JPEG file")
     return found

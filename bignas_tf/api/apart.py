@@ -185,11 +185,7 @@ def _check_learnt(
     """
     now = uses[splits.REPORTING]
     if not identity.is_same(learnt, now, images):
-        if not learnt.source == now.source == "folder":
-            return []
-        if problem := _problem(learnt):
-            return [f"the images learnt from cannot be compared: {problem}"]
-        return splits.check_copies(learnt, uses)
+        return _check_copies(learnt, uses, images)
     if images is not None:
         identity.check_same(images, learnt, splits.unlike_training(uses))
     # The files may have been moved since.
@@ -201,6 +197,22 @@ def _check_learnt(
         f"the images learnt from cannot be compared: their split {learnt.tfds_split!r} of "
         f"{config_lib.images_name(now)!r} is gone"
     ]
+
+
+def _check_copies(
+    learnt: DataConfig, uses: Mapping[str, DataConfig], images: BySplit | None
+) -> list[str]:
+    """Checks uses against images learnt from that may have been copied from another folder."""
+    if any(each.source != "folder" for each in (learnt, *uses.values())):
+        return []
+    if problem := _problem(learnt):
+        return [f"the images learnt from cannot be compared: {problem}"]
+    found = splits.check_copies(learnt, uses)
+    there = identity.read(learnt)
+    if images is not None and any(there.get(each) != images[each] for each in images):
+        name = config_lib.images_name(learnt)
+        found.append(f"not all images learnt from can be compared: {name} has changed since")
+    return found
 
 
 def seen_in_training(run: Run, split: str) -> list[str]:
@@ -225,7 +237,9 @@ def seen_in_training(run: Run, split: str) -> list[str]:
 
 def _seen(learnt: DataConfig, scored: DataConfig, images: BySplit | None) -> list[str]:
     own = scored.replace(tfds_split=learnt.tfds_split)  # the files may have been moved since
-    if not identity.is_same(learnt, scored, images) or _problem(own):
+    if not identity.is_same(learnt, scored, images):
+        return _check_copies(learnt, {splits.SCORED: scored}, images)
+    if _problem(own):
         return []
     return splits.check({splits.TRAINING: own, splits.SCORED: scored})
 

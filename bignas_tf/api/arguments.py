@@ -97,7 +97,10 @@ def pixels(name: str, image: object) -> np.ndarray:
     Raises:
       UsageError: it is none.
     """
-    given = np.asarray(image)
+    try:
+        given = np.asarray(image)
+    except ValueError:  # rows of different lengths
+        given = np.asarray(None)
     found = given[..., np.newaxis] if given.ndim == 2 else given
     if found.dtype != np.uint8 or found.ndim != 3 or found.shape[-1] not in (1, 3):
         raise errors.UsageError(

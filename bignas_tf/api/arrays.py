@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from bignas_tf.api import arguments
 from bignas_tf.console import Show
 from bignas_tf.plain import Value
 
+MOST_CLASSES = 1 << 22
+_LONGEST_NAME = 255  # bytes, in the file systems of Linux
 Several = Sequence[Any] | np.ndarray
 # Images, and the number of each one's class.
 Labelled = tuple[Several, Several]
@@ -33,11 +36,11 @@ def write_folder(
     were that came with the arrays.
 
     Args:
-      output_dir: gets `split/class/0000.png`; local, and new or empty.
+      output_dir: gets `split/class/0000-<hash>.png`; local, and new or empty.
       images: by split, such as "train" and "test", the images and their classes. A single pair of
-        them has no splits (`class/0000.png`), and is divided by whoever reads it. Images are uint8
-        [N, H, W], [N, H, W, 1] or [N, H, W, 3], or a list of such images of any sizes; classes are
-        whole numbers from 0, [N] or [N, 1].
+        them has no splits (`class/0000-<hash>.png`), and is divided by whoever reads it. Images are
+        uint8 [N, H, W], [N, H, W, 1] or [N, H, W, 3], or a list of such images of any sizes;
+        classes are whole numbers from 0, [N] or [N, 1].
       class_names: the name of each class; its number if None.
       show: takes a line for each split; None for silence.
 
@@ -51,19 +54,19 @@ def write_folder(
     folder = _free(errors.require_path("output_dir", output_dir))
     splits = dict(images) if isinstance(images, Mapping) else {"": images}
     errors.require(bool(splits), "images", images, "at least one split")
+    if isinstance(images, Mapping):
+        _check_folders("a split", list(splits))
     labels = {split: _labels(_place(split), given) for split, given in splits.items()}
-    names = _names(
-        class_names, 1 + max((each.max(initial=-1) for each in labels.values()), default=-1)
-    )
-    _check_folders("a split", [split for split in splits if split])
+    names = _names(class_names, 1 + max(each.max() for each in labels.values()))
     parent = files.ensure_writable(folder.parent)
     with full_disk.explained(folder), scratch.folder(parent) as staged:
         made = staged / "images"
         for split, (pixels, _) in splits.items():
-            places = [made / split / names[label] for label in labels[split]]
+            places = [made / split / names(label) for label in labels[split].tolist()]
             _write(_place(split), pixels, places)
-            console.or_silent(show)(f"{folder / split}: {len(places):,} images")
         made.rename(folder)
+    for split, each in labels.items():
+        console.or_silent(show)(f"{folder / split}: {len(each):,} images")
     return folder
 
 
@@ -71,8 +74,9 @@ def _free(output_dir: str) -> pathlib.Path:
     """The path of a folder in which nothing is yet."""
     if files.is_remote(output_dir):
         raise errors.UsageError(f"{output_dir} is remote; name a local folder as output_dir")
-    folder = pathlib.Path(output_dir).absolute()
-    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+    folder = pathlib.Path(output_dir).resolve()  # a link stays one, to the new folder
+    taken = os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir()))
+    if taken or folder == pathlib.Path.cwd():  # which would be replaced under the caller's feet
         raise errors.UsageError(f"{folder} is not an empty folder; choose another output_dir")
     return folder
 
@@ -84,48 +88,61 @@ def _place(split: str) -> str:
 
 def _labels(place: str, given: object) -> np.ndarray:
     """The classes of a split's images, int64 [N]; the images are not looked at yet."""
-    if not isinstance(given, tuple | list) or len(given) != 2 or not hasattr(given[0], "__len__"):
+    images: Any
+    images, classes = given if isinstance(given, tuple | list) and len(given) == 2 else (None, None)
+    listed = images.ndim > 0 if isinstance(images, np.ndarray) else isinstance(images, Sequence)
+    if not listed:
         raise errors.UsageError(
             f"{place} is {errors.shown(given)}; it takes a pair of arrays: images and their classes"
         )
-    images, classes = given
     try:
         labels = np.asarray(classes)
     except ValueError:  # lists of different lengths
         labels = np.asarray(None)
-    if labels.dtype.kind not in "iu" or not labels.ndim or labels.min(initial=0) < 0:
+    whole = labels.dtype.kind in "iu" and labels.ndim
+    if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) >= MOST_CLASSES:
         raise errors.UsageError(
             f"the classes of {place} are {errors.shown(classes)}; they must be whole numbers from "
-            "0, one for each image"
+            f"0 to {MOST_CLASSES - 1}, one for each image"
         )
     if not len(images) == len(labels) == labels.size > 0:
         raise errors.UsageError(f"{place} has {len(images)} images and {labels.size} classes")
     return labels.reshape(-1).astype(np.int64)
 
 
-def _names(given: Sequence[str] | None, classes: int) -> list[str]:
-    """The folder of each class; numbers have zeros before them, so that they stay in order."""
+def _names(given: Sequence[str] | None, classes: int) -> Callable[[int], str]:
+    """Gives the folder of a class; numbers have zeros before them, so that they stay in order."""
     if given is None:
-        return [f"{label:0{len(str(classes - 1))}}" for label in range(classes)]
+        digits = len(str(classes - 1))
+        return lambda label: f"{label:0{digits}}"
     names = Value(given, "class_names").texts()
     if len(names) < classes:
         raise errors.UsageError(
             f"class_names has {len(names)} names, but there are classes up to {classes - 1}"
         )
     _check_folders("a class", names)
-    return names
+    return names.__getitem__
 
 
 def _check_folders(what: str, names: Sequence[str]) -> None:
     for name in names:
-        if not isinstance(name, str) or not name or name[0] == "." or set(name) & {"/", "\0"}:
+        if not _is_folder_name(name):
             raise errors.UsageError(
-                f"{what} cannot be called {errors.shown(name)}: its folder is, so the name is text "
-                "without '/' that does not begin with '.'"
+                f"{what} cannot be called {errors.shown(name)}: its folder is, so the name is "
+                "short text without '/' that does not begin with '.'"
             )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise errors.UsageError(f"{what} needs a name of its own; {twice} are given twice")
+
+
+def _is_folder_name(name: object) -> bool:
+    if not isinstance(name, str) or not name or name[0] == "." or set(name) & {"/", "\0"}:
+        return False
+    try:
+        return len(name.encode()) <= _LONGEST_NAME
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 def _write(place: str, images: Several, folders: Sequence[pathlib.Path]) -> None:
@@ -135,4 +152,7 @@ def _write(place: str, images: Several, folders: Sequence[pathlib.Path]) -> None
     digits = len(str(len(folders)))
     for index, folder in enumerate(folders):
         pixels = arguments.pixels(f"image {index} of {place}", images[index])
-        (folder / f"{index:0{digits}}.png").write_bytes(tf.io.encode_png(pixels).numpy())
+        content = tf.io.encode_png(pixels).numpy()
+        # With its hash: other images at the same places are then known for others.
+        name = f"{index:0{digits}}-{hashlib.sha256(content).hexdigest()[:8]}.png"
+        (folder / name).write_bytes(content)

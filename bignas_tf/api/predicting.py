@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
@@ -75,7 +76,8 @@ class Classifier:
 
         Args:
           images: JPEG or PNG files as paths or bytes, or pixels, uint8 [H, W], [H, W, 1] or
-            [H, W, 3]; several in a list, pixels of one size also in an array of four dimensions.
+            [H, W, 3]; several as an iterable, pixels of one size also as one array, [N, H, W] or
+            [N, H, W, channels].
 
         Returns:
           A prediction for each, in order.
@@ -83,12 +85,10 @@ class Classifier:
         Raises:
           UsageError: an image cannot be read or decoded, or has too many pixels; it is named.
         """
-        alone = isinstance(images, bytes) or (isinstance(images, np.ndarray) and images.ndim != 4)
-        listed: list[Any] = [images] if alone else arguments.listed(cast(Iterable[Any], images))
-        encoded = [_encoded(number, image) for number, image in enumerate(listed)]
         found: list[Prediction] = []
-        for first in range(0, len(encoded), _AT_ONCE):
-            found += self._answers(first, listed, encoded[first : first + _AT_ONCE])
+        asked = iter(_listed(images))
+        while part := list(itertools.islice(asked, _AT_ONCE)):  # few are held in memory
+            found += self._answers(len(found), part)
         return found
 
     def score(self, images_dir: str | os.PathLike[str]) -> Confusion:
@@ -111,28 +111,39 @@ class Classifier:
         names = self._labels()
         numbers = [_number(name, names, folder.root) for name in folder.classes]
         counts = np.zeros([len(names)] * 2, np.int64)
-        for first in range(0, len(examples), _AT_ONCE):  # so that few files are held in memory
-            part = examples[first : first + _AT_ONCE]
-            answers = self.predict([path for path, _ in part])
-            for (_, label), answer in zip(part, answers, strict=True):
-                counts[numbers[label], answer.classes[0]] += 1
+        answers = self.predict(path for path, _ in examples)
+        for (_, label), answer in zip(examples, answers, strict=True):
+            counts[numbers[label], answer.classes[0]] += 1
         return Confusion(names, counts)
 
     def _labels(self) -> list[str]:
         path = os.path.join(self._folder, versions.LABELS_FILE)
         return Value(files.read_json(path), path).texts()
 
-    def _answers(
-        self, first: int, images: Sequence[Image], encoded: Sequence[bytes]
-    ) -> list[Prediction]:
+    def _answers(self, first: int, images: Sequence[Image]) -> list[Prediction]:
+        """Predictions of images of which the first is counted as number `first`."""
         import tensorflow as tf
 
+        numbered = enumerate(images, first)
+        encoded = [_encoded(number, image) for number, image in numbered]
         try:
             outputs = self._signature(tf.constant(encoded))
         except tf.errors.InvalidArgumentError as error:
             said = errors.own_words(str(error)) or errors.one_line(error)
             raise errors.UsageError(_named(said, first, images)) from error
         return Prediction.of({name: output.numpy() for name, output in outputs.items()})
+
+
+def _listed(images: Image | Iterable[Image]) -> Iterable[Image]:
+    """Several images; of arrays, those of [N, H, W] and [N, H, W, channels] are several."""
+    if hasattr(images, "__array__"):
+        pixels = np.asarray(images)
+        stacked = pixels.ndim == 4 or (pixels.ndim == 3 and pixels.shape[-1] not in (1, 3))
+        return list(pixels) if stacked else [pixels]
+    if isinstance(images, str | os.PathLike | bytes):
+        return [images]
+    errors.require(isinstance(images, Iterable), "images", images, "paths, bytes or arrays")
+    return images
 
 
 def _number(name: str, names: Sequence[str], root: str) -> int:
@@ -152,21 +163,25 @@ def _encoded(number: int, image: Image) -> bytes:
     if isinstance(image, bytes):
         return image
     if isinstance(image, str | os.PathLike):
+        if files.is_remote(image):
+            raise errors.UsageError(f"{os.fspath(image)} is remote; copy it to this machine first")
         try:
             return pathlib.Path(image).read_bytes()
-        except OSError as error:
-            raise errors.UsageError(f"{image} cannot be read ({error.strerror})") from error
+        except (OSError, ValueError) as error:  # ValueError: a null character
+            reason = getattr(error, "strerror", None) or error
+            raise errors.UsageError(f"{os.fspath(image)} cannot be read ({reason})") from error
     import tensorflow as tf
 
     return tf.io.encode_png(arguments.pixels(f"image {number}", image)).numpy()
 
 
 def _named(refusal: str, first: int, images: Sequence[Image]) -> str:
-    """What the graph says of an image that it counts from `first`, with the name of the image."""
-    counted = re.match(r"image (\d+) ", refusal)
-    if not counted:
-        return refusal
-    number = first + int(counted[1])
-    path = images[number]
-    name = os.fspath(path) if isinstance(path, str | os.PathLike) else f"image {number}"
-    return f"{name} {refusal[counted.end() :]}"
+    """What the graph says of images that it counts from 0, with the name of each."""
+
+    def name(counted: re.Match[str]) -> str:
+        number = int(counted[2])
+        image = images[number]
+        path = os.fspath(image) if isinstance(image, str | os.PathLike) else ""
+        return f"{counted[1]}{path or f'image {first + number}'} "
+
+    return re.sub(r"(^|; )image (\d+) ", name, refusal)

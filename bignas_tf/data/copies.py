@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from bignas_tf import files
 
 
-def of(known: Iterable[str], asked: Iterable[str]) -> list[str]:
+def of(known: Iterable[str], asked: Iterable[str]) -> set[str]:
     """Those among `asked` whose content is that of a file of `known`.
 
     Only files of equal size are read; those that cannot be read are no copies.
@@ -21,11 +21,11 @@ def of(known: Iterable[str], asked: Iterable[str]) -> list[str]:
       asked: paths of others.
     """
     there, here = _by_size(known), _by_size(asked)
-    found = []
+    found = set()
     for size in there.keys() & here.keys():
         contents = set(_hashes(there[size]).values())
-        found += [path for path, content in _hashes(here[size]).items() if content in contents]
-    return sorted(found)
+        found |= {path for path, content in _hashes(here[size]).items() if content in contents}
+    return found
 
 
 def _by_size(paths: Iterable[str]) -> dict[int, list[str]]:

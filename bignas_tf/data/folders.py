@@ -12,9 +12,8 @@ import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, image_files
 
-_ENDINGS = (".jpg", ".jpeg", ".png")
 _ONLY_SPLIT = "all"
 _LAYOUTS = "root/split/class/*.jpg (or *.png), or root/class/*.jpg"
 _SHOWN = 5
@@ -196,7 +195,7 @@ def _content(folder: str) -> _Content:
                 continue
             if _holds(each.is_dir):
                 folders[each.name] = each.path
-            elif _is_image(each.name) and _holds(each.is_file):
+            elif image_files.is_image(each.name) and _holds(each.is_file):
                 images.append(each.path)
             else:
                 others[_ending(each.name) if _holds(each.is_file) else "not a regular file"] += 1
@@ -208,12 +207,8 @@ def _images_below(folder: str) -> int:
     number = 0
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "."]
-        number += sum(_is_image(name) and name[0] != "." for name in names)
+        number += sum(image_files.is_image(name) and name[0] != "." for name in names)
     return number
-
-
-def _is_image(name: str) -> bool:
-    return _ending(name) in _ENDINGS
 
 
 def _ending(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 
 from google.protobuf import text_format
@@ -42,8 +43,8 @@ def write(base: pathlib.Path) -> None:
 def refresh(base: pathlib.Path) -> bool:
     """Writes the configurations again where they do not list the models that are there.
 
-    A folder may have been moved, and models added to it or removed. What else a user has written
-    of the same models stays.
+    A folder may have been moved, and models added to it or removed. Entries of models that are
+    there stay as they are: a user may have given them other names, or policies.
 
     Returns:
       Whether they were written.
@@ -52,12 +53,19 @@ def refresh(base: pathlib.Path) -> bool:
       UsageError: there is no model, or the folder cannot be written to.
     """
     base = base.resolve()
-    models = _models(base)
-    if not models.model_config_list.config:
+    models = {each.base_path: each for each in _models(base).model_config_list.config}
+    if not models:
         raise errors.UsageError(f"{base} holds no exported version; export again")
-    if (base / BATCHING_FILE).is_file() and _places(_read(base)) == _places(models):
+    listed = list(_read(base).model_config_list.config)
+    kept = [each for each in listed if os.path.normpath(each.base_path) in models]
+    places = {os.path.normpath(each.base_path) for each in kept}
+    added = [each for place, each in models.items() if place not in places]
+    if (base / BATCHING_FILE).is_file() and kept == listed and not added:
         return False
-    write(base)
+    files.write_text(base / BATCHING_FILE, _BATCHING)
+    config = model_server_config_pb2.ModelServerConfig()
+    config.model_config_list.config.extend([*kept, *added])
+    files.write_text(base / MODELS_FILE, text_format.MessageToString(config))
     return True
 
 
@@ -67,11 +75,6 @@ def _read(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     with contextlib.suppress(errors.UsageError, text_format.ParseError, UnicodeDecodeError):
         text_format.Parse(files.read_text(base / MODELS_FILE), config)
     return config
-
-
-def _places(config: model_server_config_pb2.ModelServerConfig) -> list[tuple[str, str]]:
-    """The names and folders of the models that are listed."""
-    return sorted((model.name, model.base_path) for model in config.model_config_list.config)
 
 
 def _models(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:

@@ -71,6 +71,8 @@ class Figures:
             return measuring.cost(name, architecture, objective.measure(architecture))
         measurer = self._measurers[name]
         known = self._memory.get(name, architecture) or measurer.failed(architecture)
+        if known is not None and known.value is not None:
+            measurer.known(architecture)
         if known is None or (retry and known.failure):
             known = measurer.measure(architecture)
         return known

@@ -36,10 +36,14 @@ class Measurer:
         self._objective = objective
         self._keep = keep
         self._on_found = on_found
-        self._measured: Architecture | None = None  # the latest child that had a cost
+        self._measured: Architecture | None = None  # the latest child that is known to have a cost
         self._failed: dict[Architecture, Record] = {}  # since then
         # Children that memory did not hold: this search measures them once, another tries again.
         self._unheld: dict[Architecture, Record] = {}
+
+    def known(self, architecture: Architecture) -> None:
+        """Tells of a child whose cost an earlier search has found."""
+        self._measured = self._measured or architecture
 
     def failed(self, architecture: Architecture) -> Record | None:
         """Why a child could not be measured in this search, if that is not kept."""
@@ -81,11 +85,13 @@ class Measurer:
         Raises:
           RunError: it has none now, or there is none.
         """
-        if self._measured is None:
-            also = "no child has been measured in this search"
-        else:
-            again = _measured(self._objective, self._measured)
-            if again.failure is None:
+        also = "none has been before"
+        if self._measured is not None:
+            try:
+                works = _measured(self._objective, self._measured).failure is None
+            except errors.OutOfMemoryError:
+                works = True  # as far as can be told: it was not the device that failed
+            if works:
                 self._believe()
                 return
             also = "one that could be measured before cannot be now"

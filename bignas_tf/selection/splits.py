@@ -200,16 +200,17 @@ def check_copies(learnt: DataConfig, uses: Mapping[str, DataConfig]) -> list[str
       UsageError: copies of images learnt from are where they must not be, or a split cannot be
         opened.
     """
+    pairs = [pair for pair in _PAIRS if pair.first == TRAINING and pair.second in uses]
+    asked = {pair.second: _paths(inputs.open_images(uses[pair.second])) for pair in pairs}
     known = _paths(inputs.open_images(learnt))
+    found = copies.of(known, {path for paths in asked.values() for path in paths})
     warnings = []
-    for pair in _PAIRS:
-        if pair.first != TRAINING or pair.second not in uses:
-            continue
-        asked = _paths(inputs.open_images(uses[pair.second]))
-        if found := copies.of(known, asked):
+    for pair in pairs:
+        paths = asked[pair.second]
+        if copied := [path for path in paths if path in found]:
             what = (
-                f"{pair.second}: {len(found):,} of {len(asked):,} images, such as {found[0]}, are "
-                f"copies of images learnt from, of {config_lib.images_name(learnt)}"
+                f"{pair.second}: {len(copied):,} of {len(paths):,} images, such as {copied[0]}, "
+                f"are copies of images learnt from, of {config_lib.images_name(learnt)}"
             )
             warnings.append(_warning(pair, what, "name a split without them, or remove them"))
     return warnings

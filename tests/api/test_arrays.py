@@ -81,6 +81,15 @@ def test_images_of_several_sizes_need_no_split_and_numbers_stay_in_order(
         (PAIR, "abc", "^class_names is 'abc'; it takes a list$"),
         ({"../train": PAIR}, None, r"^a split cannot be called '../train'"),
         ({3: PAIR}, None, r"^a split cannot be called 3"),
+        ({0: PAIR}, None, r"^a split cannot be called 0"),
+        ({"": PAIR, "train": PAIR}, None, r"^a split cannot be called ''"),
+        ({"\ud800": PAIR}, None, r"^a split cannot be called '\\ud800'"),
+        (PAIR, ["a", "b" * 300, "c"], r"^a class cannot be called 'bbb"),
+        ((np.asarray(3), CLASSES), None, "it takes a pair of arrays"),
+        ((set(range(12)), CLASSES), None, "it takes a pair of arrays"),
+        ((GREY, np.full(12, 2**63, np.uint64)), None, "must be whole numbers from 0 to 4194303"),
+        (([[[1, 2], [3]]] * 12, CLASSES), None, r"^image 0 of images is object \[\]"),
+        (["x" * 20] * 20_000, None, "^images is .*; it takes a pair of arrays"),
     ],
 )
 def test_a_mistake_is_named_and_leaves_nothing(
@@ -89,6 +98,27 @@ def test_a_mistake_is_named_and_leaves_nothing(
     with pytest.raises(bignas.UsageError, match=words):
         bignas.write_folder(tmp_path / "images", images, names)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_images_at_the_same_places_are_another_data_set(tmp_path: pathlib.Path) -> None:
+    first = bignas.write_folder(tmp_path / "first", PAIR, show=None)
+    other = bignas.write_folder(tmp_path / "other", (GREY[::-1], CLASSES), show=None)
+    again = bignas.write_folder(tmp_path / "again", PAIR, show=None)
+    names = [sorted(path.name for path in root.rglob("*.png")) for root in (first, other, again)]
+    assert names[0] == names[2] != names[1]
+
+
+def test_a_link_to_an_empty_folder_is_followed_and_the_working_folder_kept(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert bignas.write_folder(tmp_path / "link", PAIR, show=None) == tmp_path / "real"
+    assert len(list((tmp_path / "link").rglob("*.png"))) == 12
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(bignas.UsageError, match="is not an empty folder"):
+        bignas.write_folder(".", PAIR)
 
 
 def test_what_is_there_is_left_alone(tmp_path: pathlib.Path) -> None:

@@ -189,8 +189,19 @@ def test_images_learnt_from_are_known_in_a_copy_with_other_classes(
             check(task)
     for path in reported:
         path.write_bytes(path.read_bytes() + b"\0")  # another image
-    (warning,) = apart.check_training(task)
+    warning, incomplete = apart.check_training(task)
     assert f"ranking_split: {ranked} of 15 images" in warning
+    assert "not all images learnt from can be compared: " in incomplete  # one was removed
+    seen = apart.seen_in_training(dataclasses.replace(run, config=_at(run, root)), "all[70:85]")
+    assert f"split: {ranked} of 15 images" in seen[0]
+
+
+def _at(run: Run, root: pathlib.Path) -> Any:
+    """The configuration of a run that starts from another one, on images elsewhere."""
+    config = copy.deepcopy(run.config)
+    config.task.init_checkpoint = run.model_dir
+    config.task.train_data.input_path = str(root)
+    return config
 
 
 def test_a_run_may_be_in_a_folder_of_any_name(run: Run, tmp_path: pathlib.Path) -> None:

@@ -37,9 +37,10 @@ def test_files_bytes_and_pixels_of_one_image_get_one_answer(
     path = tmp_path / "a.png"
     path.write_bytes(encoded)
     found = classifier.predict([path, str(path), encoded, pixels])
-    for alone in (path, str(path), encoded, pixels, pixels[np.newaxis]):
+    tensor = tf.constant(pixels)
+    for alone in (path, str(path), encoded, pixels, pixels[np.newaxis], tensor, iter([path])):
         found += classifier.predict(alone)
-    assert len(found) == 9
+    assert len(found) == 11
     assert all(each == found[0] for each in found)
     signature = tf.saved_model.load(str(version)).signatures["serving_default"]
     answer = signature(tf.constant(pixels[np.newaxis]))
@@ -58,6 +59,9 @@ def test_many_images_are_answered_in_order(classifier: bignas.Classifier) -> Non
         assert alone.classes == found[number].classes
         np.testing.assert_allclose(alone.probabilities, found[number].probabilities, atol=1e-6)
     assert classifier.predict([]) == []
+    grey = pixels[..., 0]
+    assert len(classifier.predict(grey)) == 150
+    assert classifier.predict(grey) == classifier.predict(list(grey[..., np.newaxis]))
 
 
 def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: pathlib.Path) -> None:
@@ -71,6 +75,10 @@ def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: path
         (tmp_path / "gone.png", "gone.png cannot be read"),
         (_pixels(1)[0] / 255, "^image 0 is float64"),
         ([good, None], "^image 1 is object"),
+        ([good] * 70 + [cut, good, b""], rf"^{cut} cannot be decoded.*; image 72 is empty"),
+        ("a\0b.png", "cannot be read"),
+        ("gs://bucket/a.png", "^gs://bucket/a.png is remote; copy it"),
+        (5, "^images is 5; it takes paths, bytes or arrays$"),
     ]
     for images, words in cases:
         with pytest.raises(bignas.UsageError, match=words):
@@ -108,6 +116,6 @@ def test_a_folder_of_other_classes_or_of_several_splits_is_not_scored(
     with pytest.raises(bignas.UsageError, match=r"has the splits \['.*; name the folder of one"):
         classifier.score(both)
     assert classifier.score(both / "test").accuracy.images == 4
-    (both / "test" / "cat" / "0.png").write_bytes(b"nothing")
-    with pytest.raises(bignas.UsageError, match=r"cat/0\.png is neither JPEG nor PNG"):
+    (both / "test" / "cat" / "bad.png").write_bytes(b"nothing")
+    with pytest.raises(bignas.UsageError, match=r"cat/bad\.png is neither JPEG nor PNG"):
         classifier.score(both / "test")

@@ -71,12 +71,14 @@ def test_they_are_written_again_only_where_other_models_are_there(tmp_path: path
     assert serving_configs.refresh(tmp_path)
     config = tmp_path / serving_configs.MODELS_FILE
     mine = config.read_text().replace("}", "model_version_policy { all {} } }", 1)
+    mine = mine.replace("child_1", "mine", 1)  # its name
     config.write_text(mine)
     assert not serving_configs.refresh(tmp_path)
     assert config.read_text() == mine
     _add(tmp_path, "child_2")
     assert serving_configs.refresh(tmp_path)
-    assert _listed(tmp_path) == NAMES
+    assert _listed(tmp_path) == ["child_2", "mine"]
+    assert "model_version_policy" in config.read_text()
     shutil.rmtree(tmp_path / "child_1")
     assert serving_configs.refresh(tmp_path)
     assert _listed(tmp_path) == ["child_2"]

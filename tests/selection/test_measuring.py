@@ -12,7 +12,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import measuring
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.config import STRATEGIES
-from bignas_tf.selection.journal import Record
+from bignas_tf.selection.journal import MemoryJournal, Record
 from bignas_tf.selection.objectives import Measurement, Objective
 from tests.selection import countable
 
@@ -26,7 +26,8 @@ class Device:
     """Measures children until it is gone, and never those that it refuses."""
 
     def __init__(self, refused: Callable[[Architecture], bool] = lambda child: False) -> None:
-        self.refused, self.gone, self.calls = refused, False, 0
+        self.refused, self.calls = refused, 0
+        self.gone = self.full = False
         self.kept: list[Record] = []
         self.found: list[Record] = []
         objective = Objective("ms", "latency", "ms", self._measure, counted=False)
@@ -34,6 +35,8 @@ class Device:
 
     def _measure(self, child: Architecture) -> Measurement:
         self.calls += 1
+        if self.full:
+            raise errors.OutOfMemoryError("no room")
         if self.gone:
             raise GONE
         if self.refused(child):
@@ -70,7 +73,7 @@ def test_where_nothing_was_ever_measured_a_search_ends_as_well() -> None:
     device = Device(refused=lambda child: True)
     for child in CHILDREN[1:MOST]:
         device.measurer.measure(child)
-    with pytest.raises(errors.RunError, match="no child has been measured in this search"):
+    with pytest.raises(errors.RunError, match="and none has been before"):
         device.measurer.measure(CHILDREN[MOST])
     assert device.kept == []
 
@@ -111,7 +114,7 @@ def test_every_strategy_ends_when_nothing_can_be_measured(strategy: str) -> None
         calls.append(child)
         raise GONE
 
-    with pytest.raises(errors.RunError, match="no child has been measured in this search"):
+    with pytest.raises(errors.RunError, match="and none has been before"):
         countable.search(strategy, [DEAREST], measure=measure)
     assert len(calls) == MOST
 
@@ -130,3 +133,41 @@ def test_no_child_is_measured_that_may_not_be_scored(strategy: str, evaluations:
     candidates = countable.search(strategy, within, measure=measure, evaluations=evaluations)
     assert len(candidates) == evaluations
     assert set(calls) == {each.architecture for each in candidates}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_search_whose_device_is_there_goes_on_after_any_kill(strategy: str) -> None:
+    """Although nearly every child crashes, in a search that starts again from its journal, too."""
+
+    class KilledError(Exception):
+        pass
+
+    def measure(child: Architecture) -> float:
+        calls.append(child)
+        if len(calls) > most:
+            raise KilledError
+        if child.resolution == 10 or child.head_width == 16:
+            raise errors.RunError("this child crashes")
+        return countable.milliseconds(child)
+
+    calls: list[Architecture] = []
+    most = 10**6
+    whole = countable.search(strategy, [DEAREST], measure=measure)
+    for most in range(1, len(calls), 7):
+        memory, calls = MemoryJournal(), []
+        with pytest.raises(KilledError):
+            countable.search(strategy, [DEAREST], memory, measure=measure)
+        calls, most = [], 10**6
+        assert countable.search(strategy, [DEAREST], memory, measure=measure) == whole
+
+
+def test_a_lack_of_memory_says_nothing_of_the_device() -> None:
+    device = Device(refused=lambda child: child != CHILDREN[0])
+    device.measurer.measure(CHILDREN[0])
+    for child in CHILDREN[1:MOST]:
+        device.measurer.measure(child)
+    device.full = True
+    assert device.measurer.measure(CHILDREN[MOST]).failure == "no room"
+    device.full = False
+    device.measurer.measure(CHILDREN[MOST + 1])
+    assert len(device.kept) == 1 + MOST

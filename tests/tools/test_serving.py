@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -127,6 +128,10 @@ def test_predict_takes_folders(
     for path, place in zip(images, ("a/b/2.PNG", "1.jpeg"), strict=False):
         shutil.copy(path, tmp_path / place)
     (tmp_path / "a" / "notes.txt").write_text("none")
+    for hidden in (".checkpoints/a.png", "._a.png"):
+        (tmp_path / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / hidden).write_bytes(b"no image")
+    os.mkfifo(tmp_path / "pipe.png")
     run = "tools.predict", f"--export_dir={base / '1'}"
     done = forks.run(*run, str(tmp_path), str(images[0]))
     assert done.returncode == 0, done.stderr

@@ -107,6 +107,7 @@ class GrpcClient:
         self._channel = grpc.insecure_channel(server, options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._server, self._model, self._timeout_s = server, model, timeout_s
+        self._outputs: list[str] = []  # all, until an answer says which there are
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """See `Client`."""
@@ -114,7 +115,7 @@ class GrpcClient:
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
-        request = predict_pb2.PredictRequest()
+        request = predict_pb2.PredictRequest(output_filter=self._outputs)
         request.model_spec.name = self._model
         request.model_spec.signature_name = SIGNATURE
         tensor = tf.make_tensor_proto(list(images), tf.string, [len(images)])
@@ -127,7 +128,9 @@ class GrpcClient:
             raise _failure(self._server, self._model, status, error.details() or "") from error
         try:
             arrays = {name: tf.make_ndarray(each) for name, each in response.outputs.items()}
-            return _checked(Prediction.of(arrays), len(images))
+            answers = _checked(Prediction.of(arrays), len(images))
+            self._outputs = [name for name in (*OUTPUTS, ANSWERED_BY) if name in arrays]
+            return answers
         except _MISFIT as error:
             raise _foreign(self._server, str(response)) from error
 

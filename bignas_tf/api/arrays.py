@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import os
 import pathlib
@@ -131,7 +132,7 @@ def _check_folders(what: str, names: Sequence[str]) -> None:
                 f"{what} cannot be called {errors.shown(name)}: its folder is, so the name is "
                 "short text without '/' that does not begin with '.'"
             )
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = [name for name, number in collections.Counter(names).items() if number > 1]
     if twice:
         raise errors.UsageError(f"{what} needs a name of its own; {twice} are given twice")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
@@ -15,6 +16,7 @@ from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.pool import Pool
 
 _QUIET_S = 5.0  # between two lines of a countdown
+_PACED = 20  # the latest candidates that tell how fast others will come
 
 T = TypeVar("T")
 
@@ -63,10 +65,11 @@ class SearchProgress:
         self._objectives = objectives
         self._show = show
         self._clock = clock
-        self._planned = self._done = self._new = 0
+        self._planned = self._done = 0
         self._ranked = False
         self._found: set[Architecture] = set()
-        self._began = 0.0  # when the first new candidate was finished
+        # When new candidates were finished, of late: of those at first, parts may have been known.
+        self._ends: collections.deque[float] = collections.deque(maxlen=_PACED + 1)
 
     def planned(self, evaluations: int) -> None:
         """At most `evaluations` children will be scored."""
@@ -86,7 +89,6 @@ class SearchProgress:
         self._done += 1
         self._warn_once(candidate)
         new = candidate.architecture in self._found
-        self._new += new
         costs = [
             self._cost(name, candidate.costs[name])
             for name in pool.limited
@@ -118,11 +120,10 @@ class SearchProgress:
 
     def _pace(self) -> str:
         """How fast new candidates come, after the first, for which graphs are traced."""
-        now = self._clock()
-        if self._new == 1:
-            self._began = now
+        self._ends.append(self._clock())
+        if len(self._ends) == 1:
             return "first"
-        each = (now - self._began) / (self._new - 1)
+        each = (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
         left = _minutes(each * (self._planned - self._done))
         return f"{60 / each:.0f}/min, {left} left"
 

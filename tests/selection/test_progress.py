@@ -54,6 +54,21 @@ def test_lines_tell_done_left_pace_and_the_best_of_each_budget() -> None:
     assert re.search(r"best ms_0.6: \d+.\d\d%, 0.05: \d+.\d\d%$", finished[-1])
 
 
+def test_the_pace_is_that_of_the_latest_children() -> None:
+    """Of the first, much may have been known: here each takes a second, later ones a minute."""
+    lines: list[str] = []
+    seconds = itertools.accumulate(itertools.chain([1] * 20, itertools.repeat(60)))
+    progress = SearchProgress(countable.objectives(), lines.append, lambda: next(seconds))
+    figures = countable.figures(Memory())
+    scorers = {what: figures.scorers[what] for what in (RANKING, REPORTING)}
+    figures = Figures(countable.objectives(), scorers, Memory(), progress.found)
+    pool = Pool(SPACE, countable.budgets()[-1:], figures, progress, evaluations=60)
+    strategies.random(pool, countable.settings())
+    finished = [line for line in lines if line.startswith("random")]
+    assert "(60/min, 0:40 left)" in finished[19]
+    assert "(1/min, 1:00 left)" in finished[58]
+
+
 def test_what_an_earlier_search_found_is_known() -> None:
     memory = Memory()
     first = _lines(memory)

@@ -27,7 +27,7 @@ COUNTED = {
     "params_m": ("parameters", "M", "params"),
     "activation_mb": ("peak activation memory", "MB", "peak_activation_bytes"),
 }
-MEASURED = ("saved_model_ms", "litert_ms", "table_ms", "command_ms")  # by `api.objectives`
+LATENCIES = ("saved_model_ms", "litert_ms", "table_ms", "command_ms")  # by `api.objectives`
 _CLASSES, _CHANNELS = 1000, 3
 # A run has no more classes, and a space no wider layers; counts of them fit into 64 bits.
 _MOST_CLASSES = 1 << 22
@@ -99,7 +99,7 @@ def check_names(objectives: Iterable[str]) -> None:
       UsageError: names the first of them, and what there is.
     """
     for name in objectives:
-        errors.require_one_of("a budget's objective", name, (*COUNTED, *MEASURED))
+        errors.require_one_of("a budget's objective", name, (*COUNTED, *LATENCIES))
 
 
 def objective(name: str, cost_of: Callable[[Architecture], Cost]) -> Objective:

@@ -146,8 +146,9 @@ def _command(setting: _Setting) -> Objective:
 
 def _words(command: str | None) -> list[str]:
     """Returns the words of a command, after checking that it can be started."""
+    text = arguments.text("latency_command", command or "")
     try:
-        words = shlex.split(arguments.text("latency_command", command or ""))
+        words = shlex.split(text)
     except ValueError as error:
         raise errors.UsageError(f"latency_command {command!r}: {error}") from error
     if not words:

@@ -77,10 +77,7 @@ def scan(root: str) -> ImageFolder:
     """
     if not os.path.isdir(root):
         where = "" if os.path.isabs(root) else f" in {os.getcwd()}"
-        raise errors.UsageError(
-            f"{root} is not a folder{where}; needed: {_LAYOUTS}; if it has moved, correct "
-            "task.train_data.input_path, or give --data_dir to a tool that works on a run"
-        )
+        raise errors.UsageError(f"{root} is not a folder{where}; needed: {_LAYOUTS}")
     try:
         return _scanned(root)
     except OSError as error:

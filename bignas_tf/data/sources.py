@@ -239,10 +239,16 @@ def scanned(config: config_lib.DataConfig) -> folders.ImageFolder:
     Raises:
       UsageError: see `folders.scan`.
     """
+    root = os.path.expanduser(str(config.input_path))
     try:
-        return folders.scan(os.path.expanduser(str(config.input_path)))
+        return folders.scan(root)
     except errors.UsageError as error:
-        raise errors.UsageError(f"data: input_path: {error}") from error
+        moved = (
+            "; if it has moved, correct task.train_data.input_path, or give --data_dir to a tool "
+            "that works on a run"
+        )
+        hint = "" if os.path.isdir(root) else moved
+        raise errors.UsageError(f"data: input_path: {error}{hint}") from error
 
 
 def _check_classes(present: int, what: str, config: config_lib.DataConfig) -> None:

@@ -24,7 +24,7 @@ from . import quiet
 
 _INTERRUPTED, _UNREAD = 130, 141  # as shells have them
 _STDOUT = 1  # its file descriptor
-_OVERRIDES, _OVERRIDES_EXAMPLE = "params_override", "a=1,b=2"
+_LISTS = {"params_override": "a=1,b=2"}  # flags of text that are lists, too, and how they look
 _CHECKS: list[Callable[[], None]] = []
 _SEVERAL = re.compile(r"(Exactly|At most) one of \(([\w, ]+)\) must have a value other than None")
 _UNKNOWN = re.compile("Unknown command line flag '(.+?)'")
@@ -111,11 +111,11 @@ def _settle(argv: Sequence[str]) -> None:
             continue
         # The line may replace a list of a --flagfile before it.
         replaced = line.count(name) == 1 and "flagfile" not in line[line.index(name) :]
-        listed = isinstance(flag.parser, flags.ListParser) or name == _OVERRIDES
-        if flag.present > 1 and listed and not replaced:
+        example = "a,b" if isinstance(flag.parser, flags.ListParser) else _LISTS.get(name)
+        if flag.present > 1 and example and not replaced:
             raise errors.UsageError(
                 f"--{name} is given {flag.present} times, of which only the last would count; give "
-                f"it once, as in --{name}={_OVERRIDES_EXAMPLE if name == _OVERRIDES else 'a,b'}"
+                f"it once, as in --{name}={example}"
             )
         if name.endswith("_dir") and flag.value == "":
             raise errors.UsageError(f"--{name} is empty; '.' is the working directory")

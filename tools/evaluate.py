@@ -1,4 +1,4 @@
-"""Scores one child; prints one JSON line: macs, params, top1, images, error.
+"""Scores a child or an export; prints a JSON line: top1, images, error, a child's macs and params.
 
   python -m tools.evaluate --model_dir=runs/fashion_mnist --architecture=child_2.json
   python -m tools.evaluate --export_dir=EXPORT/1 --images=new_photos

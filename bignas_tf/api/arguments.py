@@ -91,16 +91,21 @@ def number(name: str, value: float) -> float:
     return float(value)
 
 
+def array(value: object) -> np.ndarray:
+    """What NumPy makes of a value; of rows of different lengths, which fit none, that of None."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(None)
+
+
 def pixels(name: str, image: object) -> np.ndarray:
     """An image as uint8 [H, W, 1 or 3].
 
     Raises:
       UsageError: it is none.
     """
-    try:
-        given = np.asarray(image)
-    except ValueError:  # rows of different lengths
-        given = np.asarray(None)
+    given = array(image)
     found = given[..., np.newaxis] if given.ndim == 2 else given
     if found.dtype != np.uint8 or found.ndim != 3 or found.shape[-1] not in (1, 3):
         raise errors.UsageError(

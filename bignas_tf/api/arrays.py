@@ -13,11 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf import console, errors, files, full_disk, scratch
-from bignas_tf.api import arguments
+from bignas_tf.api import arguments, counting
 from bignas_tf.console import Show
 from bignas_tf.plain import Value
 
-MOST_CLASSES = 1 << 22
 _LONGEST_NAME = 255  # bytes, in the file systems of Linux
 Several = Sequence[Any] | np.ndarray
 # Images, and the number of each one's class.
@@ -96,15 +95,12 @@ def _labels(place: str, given: object) -> np.ndarray:
         raise errors.UsageError(
             f"{place} is {errors.shown(given)}; it takes a pair of arrays: images and their classes"
         )
-    try:
-        labels = np.asarray(classes)
-    except ValueError:  # lists of different lengths
-        labels = np.asarray(None)
+    labels = arguments.array(classes)
     whole = labels.dtype.kind in "iu" and labels.ndim
-    if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) >= MOST_CLASSES:
+    if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) >= counting.MOST_CLASSES:
         raise errors.UsageError(
             f"the classes of {place} are {errors.shown(classes)}; they must be whole numbers from "
-            f"0 to {MOST_CLASSES - 1}, one for each image"
+            f"0 to {counting.MOST_CLASSES - 1}, one for each image"
         )
     if not len(images) == len(labels) == labels.size > 0:
         raise errors.UsageError(f"{place} has {len(images)} images and {labels.size} classes")

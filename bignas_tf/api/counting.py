@@ -30,7 +30,7 @@ COUNTED = {
 LATENCIES = ("saved_model_ms", "litert_ms", "table_ms", "command_ms")  # by `api.objectives`
 _CLASSES, _CHANNELS = 1000, 3
 # A run has no more classes, and a space no wider layers; counts of them fit into 64 bits.
-_MOST_CLASSES = 1 << 22
+MOST_CLASSES = 1 << 22
 
 
 def cost(
@@ -127,7 +127,7 @@ def model_space_of(
     Raises:
       UsageError: no such space, or more classes or channels than a model has.
     """
-    num_classes = _checked("num_classes", num_classes, _MOST_CLASSES)
+    num_classes = _checked("num_classes", num_classes, MOST_CLASSES)
     input_channels = _checked("input_channels", input_channels, MOST_CHANNELS)
     if isinstance(space, str | os.PathLike):
         space = presets.get(os.fspath(space))

@@ -124,8 +124,7 @@ class Classifier:
         """Predictions of images of which the first is counted as number `first`."""
         import tensorflow as tf
 
-        numbered = enumerate(images, first)
-        encoded = [_encoded(number, image) for number, image in numbered]
+        encoded = [_encoded(number, image) for number, image in enumerate(images, first)]
         try:
             outputs = self._signature(tf.constant(encoded))
         except tf.errors.InvalidArgumentError as error:

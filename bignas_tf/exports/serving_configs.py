@@ -32,11 +32,10 @@ def write(base: pathlib.Path) -> None:
     names. The server wants absolute paths, so it must see `base` at its present path.
     """
     base = base.resolve()
-    files.write_text(base / BATCHING_FILE, _BATCHING)
     written = None
     # Another export may add a model, and list it, between this one's look and its writing.
     while written != (models := _models(base)):
-        files.write_text(base / MODELS_FILE, text_format.MessageToString(models))
+        _write(base, models)
         written = models
 
 
@@ -62,11 +61,15 @@ def refresh(base: pathlib.Path) -> bool:
     added = [each for place, each in models.items() if place not in places]
     if (base / BATCHING_FILE).is_file() and kept == listed and not added:
         return False
-    files.write_text(base / BATCHING_FILE, _BATCHING)
     config = model_server_config_pb2.ModelServerConfig()
     config.model_config_list.config.extend([*kept, *added])
-    files.write_text(base / MODELS_FILE, text_format.MessageToString(config))
+    _write(base, config)
     return True
+
+
+def _write(base: pathlib.Path, models: model_server_config_pb2.ModelServerConfig) -> None:
+    files.write_text(base / BATCHING_FILE, _BATCHING)
+    files.write_text(base / MODELS_FILE, text_format.MessageToString(models))
 
 
 def _read(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:

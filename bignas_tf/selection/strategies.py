@@ -172,7 +172,7 @@ def _random_round(pool: Pool, settings: SelectionConfig, number: int) -> bool:
     rng = np.random.default_rng([settings.seed, number])
     children: list[Architecture] = []
     for budget in pool.budgets:
-        if pool.allowed(len(children) + 1) > len(children):
+        if len(children) < pool.allowed(len(pool.budgets)):
             children += pool.fresh(lambda: pool.space.sample(rng), budget, 1)
     return pool.score(children, "random")
 

@@ -70,8 +70,10 @@ class Forked:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        connection = self._connection
-        return connection.fileno() >= 0 and not select.select([connection], [], [], 0)[0]
+        try:
+            return not select.select([self._connection], [], [], 0)[0]
+        except (ValueError, OSError):  # closed, perhaps just now: its code has been read
+            return False
 
     @functools.cached_property
     def code(self) -> int:

@@ -78,8 +78,10 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal, unless the process has ended."""
-        if self.running:
-            os.kill(self._process.pid, number)
+        # It may end between the question and the signal.
+        with contextlib.suppress(ProcessLookupError):
+            if self.running:
+                os.kill(self._process.pid, number)
 
     def stand_still(self) -> None:
         """Returns when the process is stopped, or has ended."""

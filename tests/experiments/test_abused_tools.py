@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -22,6 +23,7 @@ from experiments.abuse import kills, lacks, machine, neighbours, small_run, stra
 from experiments.abuse.neighbours import Meeting
 from experiments.journal import Journal
 from tests.forks import Forks
+from tests.processes import Process
 from tests.selection import made_up_searches
 
 COST = small_run.Command("cost", (), "--search_space={folder}/space.yaml --architecture=smallest")
@@ -129,6 +131,13 @@ def test_only_a_lack_of_memory_lets_a_tool_do_without_a_part_and_it_says_so() ->
 def test_a_process_that_cannot_even_tell_its_error_has_not_succeeded(forks: Forks) -> None:
     statement = "import os; os.close(2); raise ValueError"
     assert forks.run("timeit", "-n1", "-r1", statement).returncode == 1
+
+
+def test_a_process_may_end_before_a_signal_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Process("timeit", "-n1", "-r1", "pass") as process:
+        process.end()
+        monkeypatch.setattr(Process, "running", True)  # as it was a moment ago
+        process.send(signal.SIGTERM)
 
 
 def test_what_a_tool_leaves_is_compared() -> None:

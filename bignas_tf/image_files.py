@@ -1,10 +1,11 @@
-"""Which files are taken for images."""
+"""Which files are taken for images, and their content."""
 
 from __future__ import annotations
 
 import os
+import pathlib
 
-from bignas_tf import files
+from bignas_tf import errors, files
 
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
@@ -18,3 +19,19 @@ def below(folder: str) -> list[str]:
     """The images in and below a folder, sorted; what is hidden, or no regular file, is none."""
     names = (name for name, _ in files.below(folder))
     return sorted(os.path.join(folder, name) for name in names if is_image(name))
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """The content of an image's file, which is not decoded.
+
+    Raises:
+      UsageError: it is not on this machine, or cannot be read.
+    """
+    name = os.fspath(path) or "''"
+    if files.is_remote(name):
+        raise errors.UsageError(f"{name} is remote; copy it to this machine first")
+    try:
+        return pathlib.Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = getattr(error, "strerror", None) or error
+        raise errors.UsageError(f"{name} cannot be read ({reason})") from error

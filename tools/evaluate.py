@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _score_export() -> None:
-    found = bignas.Classifier(_EXPORT_DIR.value).score(_FOLDER.value)
+    found = bignas.Classifier(_EXPORT_DIR.value).score(_FOLDER.value, show=to_stderr)
     _tell({}, found.accuracy, found)
 
 

@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> None:
     given = argv[1:]
     if not given:
         raise bignas.UsageError("no image was given; name at least one PNG or JPEG file")
-    if missing := [path for path in given if not os.path.exists(path)]:
+    if missing := [path or "''" for path in given if not os.path.exists(path)]:
         named = errors.cut(", ".join(missing), 300)
         raise bignas.UsageError(f"{named} cannot be read (no such file)")
     paths = [image for path in given for image in _images(path)]

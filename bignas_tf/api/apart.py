@@ -209,7 +209,8 @@ def _check_copies(
         return [f"the images learnt from cannot be compared: {problem}"]
     found = splits.check_copies(learnt, uses)
     there = identity.read(learnt)
-    if images is not None and any(there.get(each) != images[each] for each in images):
+    names = () if images is None else identity.named(learnt, images)
+    if images is not None and any(there.get(each) != images[each] for each in names):
         name = config_lib.images_name(learnt)
         found.append(f"not all images learnt from can be compared: {name} has changed since")
     return found

@@ -100,11 +100,14 @@ def array(value: object) -> np.ndarray:
 
 
 def pixels(name: str, image: object) -> np.ndarray:
-    """An image as uint8 [H, W, 1 or 3].
+    """An image, of NumPy's or PIL's kind, as uint8 [H, W, 1 or 3].
 
     Raises:
       UsageError: it is none.
     """
+    mode = getattr(image, "mode", None)  # of PIL's; of other libraries' arrays a method
+    if isinstance(mode, str) and mode not in ("L", "RGB"):  # such as a palette's numbers
+        raise errors.UsageError(f"{name} has PIL's mode {mode!r}; give {name}.convert('RGB')")
     given = array(image)
     found = given[..., np.newaxis] if given.ndim == 2 else given
     if found.dtype != np.uint8 or found.ndim != 3 or found.shape[-1] not in (1, 3):

@@ -6,7 +6,7 @@ import collections
 import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -90,8 +90,7 @@ def _labels(place: str, given: object) -> np.ndarray:
     """The classes of a split's images, int64 [N]; the images are not looked at yet."""
     images: Any
     images, classes = given if isinstance(given, tuple | list) and len(given) == 2 else (None, None)
-    listed = images.ndim > 0 if isinstance(images, np.ndarray) else isinstance(images, Sequence)
-    if not listed:
+    if not _are_several(images):
         raise errors.UsageError(
             f"{place} is {errors.shown(given)}; it takes a pair of arrays: images and their classes"
         )
@@ -105,6 +104,16 @@ def _labels(place: str, given: object) -> np.ndarray:
     if not len(images) == len(labels) == labels.size > 0:
         raise errors.UsageError(f"{place} has {len(images)} images and {labels.size} classes")
     return labels.reshape(-1).astype(np.int64)
+
+
+def _are_several(images: object) -> bool:
+    """Whether it has elements in an order: lists and arrays of any library, not of no dimension."""
+    if isinstance(images, str | bytes | Mapping | Set) or not isinstance(images, Iterable):
+        return False
+    try:
+        return len(images) >= 0  # type: ignore[arg-type]
+    except TypeError:
+        return False
 
 
 def _names(given: Sequence[str] | None, classes: int) -> Callable[[int], str]:
@@ -147,8 +156,8 @@ def _write(place: str, images: Several, folders: Sequence[pathlib.Path]) -> None
     for folder in set(folders):
         folder.mkdir(parents=True)
     digits = len(str(len(folders)))
-    for index, folder in enumerate(folders):
-        pixels = arguments.pixels(f"image {index} of {place}", images[index])
+    for index, (image, folder) in enumerate(zip(images, folders, strict=True)):
+        pixels = arguments.pixels(f"image {index} of {place}", image)
         content = tf.io.encode_png(pixels).numpy()
         # With its hash: other images at the same places are then known for others.
         name = f"{index:0{digits}}-{hashlib.sha256(content).hexdigest()[:8]}.png"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
-import pathlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from bignas_tf import errors, files
+from bignas_tf import console, errors, files, image_files
 from bignas_tf.api import arguments
+from bignas_tf.console import Show
 from bignas_tf.data import folders
 from bignas_tf.exports import versions
 from bignas_tf.plain import Value
+from bignas_tf.selection import progress
 from bignas_tf.selection.confusion import Confusion
 
 Image = str | os.PathLike[str] | bytes | np.ndarray
@@ -76,8 +77,8 @@ class Classifier:
 
         Args:
           images: JPEG or PNG files as paths or bytes, or pixels, uint8 [H, W], [H, W, 1] or
-            [H, W, 3]; several as an iterable, pixels of one size also as one array, [N, H, W] or
-            [N, H, W, channels].
+            [H, W, 3], or PIL's; several as an iterable, pixels of one size also as one array,
+            [N, H, W] or [N, H, W, channels].
 
         Returns:
           A prediction for each, in order.
@@ -85,40 +86,67 @@ class Classifier:
         Raises:
           UsageError: an image cannot be read or decoded, or has too many pixels; it is named.
         """
-        found: list[Prediction] = []
-        asked = iter(_listed(images))
-        while part := list(itertools.islice(asked, _AT_ONCE)):  # few are held in memory
-            found += self._answers(len(found), part)
-        return found
+        return list(self._predictions(_listed(images)))
 
-    def score(self, images_dir: str | os.PathLike[str]) -> Confusion:
+    def score(
+        self,
+        images_dir: str | os.PathLike[str],
+        *,
+        show: Show | None = console.print_line,
+    ) -> Confusion:
         """Classifies a folder of images, and counts which classes it takes for which.
 
         Whether the export has learnt from them is not known here.
 
         Args:
-          images_dir: `class/*.jpg` or `*.png`, each class under its name in the export.
+          images_dir: `class/*.jpg` or `*.png`, each class under its name in the export; for a
+            "/" in the name, which no folder can have, it has any other character.
+          show: takes the number of files that are not read, and every few seconds how many
+            images are done; None for silence.
 
         Raises:
           UsageError: there are no such images, one cannot be read, or a class is another's.
         """
-        folder = folders.scan(errors.require_path("images_dir", images_dir))
+        show = console.or_silent(show)
+        folder = folders.scan(errors.require_path("images_dir", images_dir), to_learn=False)
         if len(folder.splits) > 1:
             raise errors.UsageError(
                 f"{folder.root} has the splits {list(folder.splits)}; name the folder of one"
             )
         (examples,) = folder.splits.values()
+        if folder.ignored:
+            show(f"ignored files: {folder.ignored_files}")
         names = self._labels()
         numbers = [_number(name, names, folder.root) for name in folder.classes]
         counts = np.zeros([len(names)] * 2, np.int64)
-        answers = self.predict(path for path, _ in examples)
-        for (_, label), answer in zip(examples, answers, strict=True):
+        answers = self._predictions(path for path, _ in examples)
+        scored = zip(examples, answers, strict=True)
+        for (_, label), answer in progress.countdown(scored, len(examples), show):
             counts[numbers[label], answer.classes[0]] += 1
         return Confusion(names, counts)
 
     def _labels(self) -> list[str]:
+        """The names of the classes that it answers with.
+
+        Raises:
+          UsageError: there are others.
+        """
         path = os.path.join(self._folder, versions.LABELS_FILE)
-        return Value(files.read_json(path), path).texts()
+        names = Value(files.read_json(path), path).texts()
+        logits = self._model.signatures["patches"].structured_outputs["logits"]
+        if len(names) != logits.shape[-1]:
+            raise errors.UsageError(
+                f"{path} has {len(names)} names, but the export has {logits.shape[-1]} classes; "
+                "export again"
+            )
+        return names
+
+    def _predictions(self, images: Iterable[Image]) -> Iterator[Prediction]:
+        """Of each image, in order; few images are held in memory."""
+        asked, first = iter(images), 0
+        while part := list(itertools.islice(asked, _AT_ONCE)):
+            yield from self._answers(first, part)
+            first += len(part)
 
     def _answers(self, first: int, images: Sequence[Image]) -> list[Prediction]:
         """Predictions of images of which the first is counted as number `first`."""
@@ -135,26 +163,35 @@ class Classifier:
 
 def _listed(images: Image | Iterable[Image]) -> Iterable[Image]:
     """Several images; of arrays, those of [N, H, W] and [N, H, W, channels] are several."""
-    if hasattr(images, "__array__"):
-        pixels = np.asarray(images)
-        stacked = pixels.ndim == 4 or (pixels.ndim == 3 and pixels.shape[-1] not in (1, 3))
-        return list(pixels) if stacked else [pixels]
     if isinstance(images, str | os.PathLike | bytes):
         return [images]
+    if isinstance(getattr(images, "mode", None), str):  # PIL's
+        return [arguments.pixels("image 0", images)]
+    if hasattr(images, "__array__"):
+        given = np.asarray(images)
+        if given.dtype.kind in "OSU":  # paths or bytes, as in a column of a table
+            return given.reshape(-1).tolist()
+        stacked = given.ndim == 4 or (given.ndim == 3 and given.shape[-1] not in (1, 3))
+        return list(given) if stacked else [given]
     errors.require(isinstance(images, Iterable), "images", images, "paths, bytes or arrays")
     return images
 
 
 def _number(name: str, names: Sequence[str], root: str) -> int:
-    """The number of a class of an export."""
-    if names.count(name) != 1:
+    """The number of a class of an export by the name of its folder."""
+    found = [number for number, known in enumerate(names) if known == name] or [
+        number
+        for number, known in enumerate(names)
+        if re.fullmatch(re.escape(known).replace("/", "."), name)
+    ]
+    if len(found) != 1:
         known = errors.shown(list(names), 300)
         hint = errors.did_you_mean(name, names)
         raise errors.UsageError(
             f"{root} has the class {name!r}; the export must have exactly one of that name, and "
             f"has {known}{hint}"
         )
-    return names.index(name)
+    return found[0]
 
 
 def _encoded(number: int, image: Image) -> bytes:
@@ -162,13 +199,7 @@ def _encoded(number: int, image: Image) -> bytes:
     if isinstance(image, bytes):
         return image
     if isinstance(image, str | os.PathLike):
-        if files.is_remote(image):
-            raise errors.UsageError(f"{os.fspath(image)} is remote; copy it to this machine first")
-        try:
-            return pathlib.Path(image).read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a null character
-            reason = getattr(error, "strerror", None) or error
-            raise errors.UsageError(f"{os.fspath(image)} cannot be read ({reason})") from error
+        return image_files.read(image)
     import tensorflow as tf
 
     return tf.io.encode_png(arguments.pixels(f"image {number}", image)).numpy()

@@ -67,25 +67,30 @@ class _Content:
 _Contents = Mapping[str, _Content]  # of folders, by their names
 
 
-def scan(root: str) -> ImageFolder:
+def scan(root: str, to_learn: bool = True) -> ImageFolder:
     """Lists the images below `root`.
 
+    Args:
+      root: the folder.
+      to_learn: it must have what is needed to learn its classes.
+
     Raises:
-      UsageError: it is not a folder, it or one in it cannot be read, it holds no image, or its
-        classes cannot be learned: fewer than two, one without an image, or one that only one of
-        several splits has; or it does not show at which level the classes are.
+      UsageError: it is not a folder, it or one in it cannot be read, it holds no image, or it does
+        not show at which level the classes are; or they cannot be learned: fewer than two, one
+        without an image, or one that only one of several splits has.
     """
     if not os.path.isdir(root):
         where = "" if os.path.isabs(root) else f" in {os.getcwd()}"
-        raise errors.UsageError(f"{root} is not a folder{where}; needed: {_LAYOUTS}")
+        named = root or "''"
+        raise errors.UsageError(f"{named} is not a folder{where}; needed: {_LAYOUTS}")
     try:
-        return _scanned(root)
+        return _scanned(root, to_learn)
     except OSError as error:
         name = error.filename or root
         raise errors.UsageError(f"{name} cannot be read ({error.strerror})") from error
 
 
-def _scanned(root: str) -> ImageFolder:
+def _scanned(root: str, to_learn: bool) -> ImageFolder:
     top = _content(root)
     first = _below(top)
     second = {name: _below(each) for name, each in first.items()}
@@ -100,7 +105,7 @@ def _scanned(root: str) -> ImageFolder:
         for split, classes in folders.items()
     }
     try:
-        _check(root, by_split, ignored)
+        _check(root, by_split, ignored, to_learn)
     except errors.UsageError as error:
         raise errors.UsageError(f"{error}{mixed}") from error
     names = tuple(sorted({name for classes in by_split.values() for name in classes}))
@@ -221,9 +226,12 @@ def _holds(asked: Callable[[], bool]) -> bool:
 
 
 def _check(
-    root: str, by_split: Mapping[str, Mapping[str, list[str]]], ignored: Mapping[str, int]
+    root: str,
+    by_split: Mapping[str, Mapping[str, list[str]]],
+    ignored: Mapping[str, int],
+    to_learn: bool,
 ) -> None:
-    """Refuses a folder without images, or with a class that cannot be learned."""
+    """Refuses a folder without images or, if it is to be learnt, with a class that cannot be."""
     counts: dict[str, dict[str, int]] = {}
     for split, classes in by_split.items():
         for name, paths in classes.items():
@@ -233,6 +241,8 @@ def _check(
     skipped = f"; files that are not read: {_kinds(ignored)}" if ignored else ""
     if not any(any(each.values()) for each in counts.values()):
         raise errors.UsageError(f"{root} holds no images; needed: {_LAYOUTS}{skipped}")
+    if not to_learn:
+        return
     empty = sorted(name for name, each in counts.items() if not any(each.values()))
     if empty:
         raise errors.UsageError(

@@ -74,7 +74,7 @@ def _finish_versions(verified: pathlib.Path) -> dict[str, pathlib.Path]:
     for path in _visible(verified):
         folder = files.ensure_writable(_model_folder(base, path.name))
         placed[path.name] = _rename_to_next_version(path, folder)
-    serving_configs.write(base)
+    serving_configs.update(base)
     shutil.rmtree(verified, ignore_errors=True)
     return placed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 
 from google.protobuf import text_format
@@ -25,51 +24,51 @@ max_enqueued_batches { value: 100 }
 """
 
 
-def write(base: pathlib.Path) -> None:
-    """Writes `models.config`, which lists every model at and below `base`, and `batching.config`.
+def update(base: pathlib.Path) -> bool:
+    """Makes `models.config` list every model at and below `base`, and adds `batching.config`.
 
     A model is a folder of versions: `base` itself, called "child", or folders in it, by their
-    names. The server wants absolute paths, so it must see `base` at its present path.
-    """
-    base = base.resolve()
-    written = None
-    # Another export may add a model, and list it, between this one's look and its writing.
-    while written != (models := _models(base)):
-        _write(base, models)
-        written = models
-
-
-def refresh(base: pathlib.Path) -> bool:
-    """Writes the configurations again where they do not list the models that are there.
-
-    A folder may have been moved, and models added to it or removed. Entries of models that are
-    there stay as they are: a user may have given them other names, or policies.
+    names. Entries of models that are there stay as they are, for a user may have given them other
+    names, or policies. The server wants absolute paths, so it must see `base` at its present path,
+    and a folder that was moved gets new entries.
 
     Returns:
-      Whether they were written.
+      Whether anything had to be written.
 
     Raises:
-      UsageError: there is no model, or the folder cannot be written to.
+      UsageError: the folder cannot be written to.
     """
-    base = base.resolve()
-    models = {each.base_path: each for each in _models(base).model_config_list.config}
-    if not models:
-        raise errors.UsageError(f"{base} holds no exported version; export again")
-    listed = list(_read(base).model_config_list.config)
-    kept = [each for each in listed if os.path.normpath(each.base_path) in models]
-    places = {os.path.normpath(each.base_path) for each in kept}
-    added = [each for place, each in models.items() if place not in places]
-    if (base / BATCHING_FILE).is_file() and kept == listed and not added:
-        return False
+    base, written = base.resolve(), False
+    # Another export may add a model, and list it, between this one's look and its writing.
+    while (config := _wanted(base)) != _read(base) or not (base / BATCHING_FILE).is_file():
+        files.write_text(base / BATCHING_FILE, _BATCHING)
+        files.write_text(base / MODELS_FILE, text_format.MessageToString(config))
+        written = True
+    return written
+
+
+def _wanted(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
+    """What `models.config` should say; see `update`."""
+    there = {path: name for name, path in models(base).items()}
     config = model_server_config_pb2.ModelServerConfig()
-    config.model_config_list.config.extend([*kept, *added])
-    _write(base, config)
-    return True
+    listed = config.model_config_list.config
+    before = _read(base).model_config_list.config
+    listed.extend(each for each in before if _place(base, each.base_path) in there)
+    known = {_place(base, each.base_path) for each in listed}
+    names = {each.name for each in listed}
+    for path, name in there.items():
+        if path not in known:
+            while name in names:  # with two models of one name the server would not start
+                name += "_"
+            names.add(name)
+            listed.add(name=name, base_path=str(path), model_platform="tensorflow")
+    return config
 
 
-def _write(base: pathlib.Path, models: model_server_config_pb2.ModelServerConfig) -> None:
-    files.write_text(base / BATCHING_FILE, _BATCHING)
-    files.write_text(base / MODELS_FILE, text_format.MessageToString(models))
+def _place(base: pathlib.Path, model: str) -> pathlib.Path:
+    """A model's folder below `base`, or `base`, by whatever links its path leads there."""
+    path = pathlib.Path(model)
+    return base if path.resolve() == base else path.parent.resolve() / path.name
 
 
 def _read(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
@@ -80,18 +79,12 @@ def _read(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     return config
 
 
-def _models(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
-    """Every model at and below `base`, an absolute path."""
-    models: dict[str, pathlib.Path] = {}
+def models(base: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Every model at and below `base`, by the name that it gets."""
+    found: dict[str, pathlib.Path] = {}
     for folder in [base, *sorted(path for path in base.glob("[!.]*") if path.is_dir())]:
         graphs = folder.glob("[0-9]*/saved_model.pb")
         if any(path.parent.name.isdecimal() for path in graphs):
-            # With two models of one name the server would not start: an export of its own in a
-            # folder called "child" is listed there alone.
-            models.setdefault(ONLY_MODEL if folder == base else folder.name, folder)
-    config = model_server_config_pb2.ModelServerConfig()
-    for name, folder in models.items():
-        config.model_config_list.config.add(
-            name=name, base_path=str(folder), model_platform="tensorflow"
-        )
-    return config
+            # An export of its own in a folder called "child" is listed there alone.
+            found.setdefault(ONLY_MODEL if folder == base else folder.name, folder)
+    return found

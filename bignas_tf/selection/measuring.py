@@ -90,7 +90,7 @@ class Measurer:
             try:
                 works = _measured(self._objective, self._measured).failure is None
             except errors.OutOfMemoryError:
-                works = True  # as far as can be told: it was not the device that failed
+                return  # which does not tell: the next failure asks again
             if works:
                 self._believe()
                 return

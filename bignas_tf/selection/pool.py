@@ -19,7 +19,7 @@ from bignas_tf.selection.journal import RANKING
 # Draws for new children before giving up: at least, and for each that is wanted.
 _LEAST_DRAWS, _DRAWS_EACH = 200, 10
 _MOST_BEYOND = 10  # measured children beyond the budget before giving up
-_MEASURED_AT_ONCE = 16  # children whose costs are measured before they are scored
+MEASURED_AT_ONCE = 16  # children whose costs are measured before they are scored
 
 
 class Watcher(Protocol):
@@ -157,7 +157,7 @@ class Pool:
         new = new[: self.allowed(len(new))]
         # Measuring takes long: some children are finished before the next are measured.
         counted = all(each.counted for each in self._figures.objectives.values())
-        step = len(new) or 1 if counted else _MEASURED_AT_ONCE
+        step = len(new) or 1 if counted else MEASURED_AT_ONCE
         for first in range(0, len(new), step):
             self._finish(new[first : first + step], phase)
         return bool(new)

@@ -13,10 +13,12 @@ from bignas_tf.selection import chance
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.journal import Record
 from bignas_tf.selection.objectives import Objective
-from bignas_tf.selection.pool import Pool
+from bignas_tf.selection.pool import MEASURED_AT_ONCE, Pool
 
 _QUIET_S = 5.0  # between two lines of a countdown
-_PACED = 20  # the latest candidates that tell how fast others will come
+# The latest candidates that tell how fast others will come. A multiple of those whose costs are
+# measured at once, before any is scored: it tells of as many measured as scored.
+_PACED = 2 * MEASURED_AT_ONCE
 
 T = TypeVar("T")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import bignas_tf as bignas
@@ -17,6 +19,7 @@ GREY = np.arange(12 * 5 * 4, dtype=np.uint8).reshape(12, 5, 4)
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3), np.uint8)
 CLASSES = np.arange(12) % 3
 PAIR = (GREY, CLASSES)
+PALETTE = Image.new("P", (4, 5))
 
 
 def _read(root: pathlib.Path) -> dict[str, list[tuple[str, np.ndarray]]]:
@@ -87,6 +90,8 @@ def test_images_of_several_sizes_need_no_split_and_numbers_stay_in_order(
         (PAIR, ["a", "b" * 300, "c"], r"^a class cannot be called 'bbb"),
         ((np.asarray(3), CLASSES), None, "it takes a pair of arrays"),
         ((set(range(12)), CLASSES), None, "it takes a pair of arrays"),
+        ((iter(GREY), CLASSES), None, "it takes a pair of arrays"),
+        (([PALETTE] * 12, CLASSES), None, "^image 0 of images has PIL's mode 'P'"),
         ((GREY, np.full(12, 2**63, np.uint64)), None, "must be whole numbers from 0 to 4194303"),
         (([[[1, 2], [3]]] * 12, CLASSES), None, r"^image 0 of images is object \[\]"),
         (["x" * 20] * 20_000, None, "^images is .*; it takes a pair of arrays"),
@@ -98,6 +103,29 @@ def test_a_mistake_is_named_and_leaves_nothing(
     with pytest.raises(bignas.UsageError, match=words):
         bignas.write_folder(tmp_path / "images", images, names)
     assert list(tmp_path.iterdir()) == []
+
+
+class _Rows:
+    """As a file of HDF5 is: read row by row, and no `Sequence` of Python's."""
+
+    def __len__(self) -> int:
+        return len(GREY)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(GREY)
+
+
+@pytest.mark.parametrize(
+    "images", [tf.constant, lambda pixels: list(map(Image.fromarray, pixels)), lambda _: _Rows()]
+)
+def test_arrays_of_other_libraries_are_taken(tmp_path: pathlib.Path, images: Any) -> None:
+    pair = images(GREY), tf.constant(CLASSES)
+    root = bignas.write_folder(tmp_path / "images", pair, show=None)
+    assert _read(root)["all"][0][1].tolist() == GREY[0].tolist()
+    plain = bignas.write_folder(tmp_path / "plain", PAIR, show=None)
+    assert [path.name for path in sorted(root.rglob("*.png"))] == [
+        path.name for path in sorted(plain.rglob("*.png"))
+    ]
 
 
 def test_other_images_at_the_same_places_are_another_data_set(tmp_path: pathlib.Path) -> None:

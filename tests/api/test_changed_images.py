@@ -162,6 +162,15 @@ def test_images_of_a_split_that_has_not_changed_can_be_used(
     (warning,) = apart.check_search(task, task)
     assert "accuracies on images of training are too good" in warning
     other = copy.deepcopy(task)
+    other.train_data.input_path = str(photos.write(tmp_path / "other", {"a": 5, "b": 5}, side=20))
+    other.selection.override(
+        {"calibration_split": "all", "ranking_split": "all[:5]", "reporting_split": "all[5:]"}
+    )
+    (incomplete,) = apart.check_search(task, other, images)
+    assert incomplete.startswith("not all images learnt from can be compared: ")
+    task.train_data.tfds_split = "test"  # which has not changed
+    assert apart.check_search(task, other, images) == []
+    task.train_data.tfds_split = "train"
     other.train_data.input_path = "elsewhere"
     (warning,) = apart.check_search(other, task, images)
     assert warning.startswith("the images learnt from cannot be compared: data: input_path: elsewh")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
+import shutil
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import bignas_tf as bignas
 from bignas_tf.exports import saved_model
 from tests.exports import servables
+
+PALETTE = Image.new("P", (9, 12))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,11 @@ def test_files_bytes_and_pixels_of_one_image_get_one_answer(
     tensor = tf.constant(pixels)
     for alone in (path, str(path), encoded, pixels, pixels[np.newaxis], tensor, iter([path])):
         found += classifier.predict(alone)
-    assert len(found) == 11
+    photo = Image.fromarray(pixels)
+    names = np.array([str(path)])  # as columns of tables are, too
+    for other in (photo, [photo], names, names[0], names.astype(object), np.array([path])):
+        found += classifier.predict(other)
+    assert len(found) == 17
     assert all(each == found[0] for each in found)
     signature = tf.saved_model.load(str(version)).signatures["serving_default"]
     answer = signature(tf.constant(pixels[np.newaxis]))
@@ -79,6 +88,10 @@ def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: path
         ("a\0b.png", "cannot be read"),
         ("gs://bucket/a.png", "^gs://bucket/a.png is remote; copy it"),
         (5, "^images is 5; it takes paths, bytes or arrays$"),
+        ("", "^'' cannot be read"),
+        (np.array([cut]), f"^{cut} cannot be decoded"),
+        ([PALETTE], r"^image 0 has PIL's mode 'P'; give image 0.convert"),
+        (PALETTE, r"^image 0 has PIL's mode 'P'"),
     ]
     for images, words in cases:
         with pytest.raises(bignas.UsageError, match=words):
@@ -119,3 +132,38 @@ def test_a_folder_of_other_classes_or_of_several_splits_is_not_scored(
     (both / "test" / "cat" / "bad.png").write_bytes(b"nothing")
     with pytest.raises(bignas.UsageError, match=r"cat/bad\.png is neither JPEG nor PNG"):
         classifier.score(both / "test")
+
+
+def test_a_folder_of_one_class_or_with_an_empty_one_is_scored_and_what_is_not_read_is_counted(
+    classifier: bignas.Classifier, tmp_path: pathlib.Path
+) -> None:
+    """Nothing is to be learnt from it."""
+    root = bignas.write_folder(tmp_path / "new", (_pixels(3), [0] * 3), ["cat"], show=None)
+    (root / servables.LABELS[0]).mkdir(exist_ok=True)
+    (root / "cat" / "a.webp").touch()
+    lines: list[str] = []
+    found = classifier.score(root, show=lines.append)
+    assert found.accuracy.images == 3
+    assert list(found.by_class()) == [servables.LABELS.index("cat")]
+    assert lines == ["ignored files: 1 .webp"]
+    with pytest.raises(bignas.UsageError, match=r"^'' is not a folder in /"):
+        classifier.score("")
+
+
+def test_a_class_that_no_folder_can_be_called_after_is_found_and_labels_are_counted(
+    version: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    copied = shutil.copytree(version, tmp_path / "1")
+    names = ["T-shirt/top", "T-shirt-top", "A/b", "A-b/c", "dog"]
+    (copied / "labels.json").write_text(json.dumps(names))
+    changed = bignas.Classifier(copied)
+    folders = ["T-shirt-top", "T-shirt_top", "A b"]
+    root = bignas.write_folder(tmp_path / "new", (_pixels(6), [0, 1, 1, 2, 2, 2]), folders)
+    counts = changed.score(root, show=None).counts.sum(1).tolist()
+    assert counts == [2, 1, 3, 0, 0]
+    (root / "A b").rename(root / "A b.c")
+    with pytest.raises(bignas.UsageError, match=r"has the class 'A b\.c'; the export must have"):
+        changed.score(root)
+    (copied / "labels.json").write_text(json.dumps(names[:4]))
+    with pytest.raises(bignas.UsageError, match="has 4 names, but the export has 5 classes"):
+        changed.score(root)

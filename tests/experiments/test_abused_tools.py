@@ -175,7 +175,7 @@ def test_the_name_of_a_folder_is_not_compared(tmp_path: pathlib.Path) -> None:
         (folder / "1" / "saved_model.pb").touch()
         command = shlex.join(["export", f"--model_dir={folder}/run"])
         files.write_json(folder / "command.json", {"command": command})
-        serving_configs.write(folder)
+        serving_configs.update(folder)
         found.append(trees.tree(folder))
     assert found[0] == found[1]
 

@@ -7,11 +7,9 @@ import shutil
 import threading
 from concurrent import futures
 
-import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from bignas_tf import errors
 from bignas_tf.exports import serving_configs
 
 NAMES = ["child_1", "child_2"]
@@ -34,7 +32,7 @@ def test_exports_at_once_are_all_listed(tmp_path: pathlib.Path) -> None:
     def export(base: pathlib.Path, name: str, ready: threading.Barrier) -> None:
         ready.wait()
         _add(base, name)
-        serving_configs.write(base)
+        serving_configs.update(base)
 
     # One of two that wrote what it had seen before would lose the other in two rounds of five.
     for number in range(_ROUNDS):
@@ -50,7 +48,7 @@ def test_two_models_of_one_name_are_never_listed(tmp_path: pathlib.Path) -> None
     _add(tmp_path, ".")
     _add(tmp_path, "child")
     for folder in (tmp_path, tmp_path / "child"):
-        serving_configs.write(folder)
+        serving_configs.update(folder)
         assert _listed(folder) == ["child"]
 
 
@@ -59,26 +57,54 @@ def test_folders_without_a_graph_are_no_models(tmp_path: pathlib.Path) -> None:
     (tmp_path / "photos" / "2024").mkdir(parents=True)
     _add(tmp_path, "converted", "float32")
     _add(tmp_path, ".unverified-abc")
-    serving_configs.write(tmp_path)
+    serving_configs.update(tmp_path)
     assert _listed(tmp_path) == ["child_2"]
 
 
 def test_they_are_written_again_only_where_other_models_are_there(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.UsageError, match="holds no exported version"):
-        serving_configs.refresh(tmp_path)
-    assert list(tmp_path.iterdir()) == []
     _add(tmp_path, "child_1")
-    assert serving_configs.refresh(tmp_path)
+    assert serving_configs.update(tmp_path)
     config = tmp_path / serving_configs.MODELS_FILE
     mine = config.read_text().replace("}", "model_version_policy { all {} } }", 1)
     mine = mine.replace("child_1", "mine", 1)  # its name
     config.write_text(mine)
-    assert not serving_configs.refresh(tmp_path)
+    assert not serving_configs.update(tmp_path)
     assert config.read_text() == mine
     _add(tmp_path, "child_2")
-    assert serving_configs.refresh(tmp_path)
+    assert serving_configs.update(tmp_path)
     assert _listed(tmp_path) == ["child_2", "mine"]
     assert "model_version_policy" in config.read_text()
     shutil.rmtree(tmp_path / "child_1")
-    assert serving_configs.refresh(tmp_path)
+    assert serving_configs.update(tmp_path)
     assert _listed(tmp_path) == ["child_2"]
+
+
+def test_names_stay_and_none_is_given_twice(tmp_path: pathlib.Path) -> None:
+    """Of a folder that is reached by a link, too, and where an export adds a model."""
+    (tmp_path / "real").mkdir()
+    base = tmp_path / "link"
+    base.symlink_to("real")
+    _add(base, "child_1")
+    (base / "latest").symlink_to("child_1")  # a model of its own
+    assert serving_configs.update(base)
+    config = base / serving_configs.MODELS_FILE
+    config.write_text(config.read_text().replace('"child_1"', '"child_2"').replace("real", "link"))
+    mine = config.read_text()
+    assert not serving_configs.update(base)
+    _add(base, "child_2")
+    assert serving_configs.update(base)
+    assert _listed(base) == ["child_2", "child_2_", "latest"]
+    assert config.read_text().startswith(mine.rstrip("}\n "))
+    shutil.rmtree(base / "child_2")
+    assert serving_configs.update(base)
+    assert config.read_text() == mine
+
+
+def test_a_folder_that_was_moved_gets_entries_of_its_new_place(tmp_path: pathlib.Path) -> None:
+    for name in NAMES:
+        _add(tmp_path / "old", name)
+    assert serving_configs.update(tmp_path / "old")
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert serving_configs.update(tmp_path / "new")
+    assert _listed(tmp_path / "new") == NAMES
+    assert f"{tmp_path}/old" not in (tmp_path / "new" / serving_configs.MODELS_FILE).read_text()

@@ -171,3 +171,20 @@ def test_a_lack_of_memory_says_nothing_of_the_device() -> None:
     device.full = False
     device.measurer.measure(CHILDREN[MOST + 1])
     assert len(device.kept) == 1 + MOST
+
+
+def test_where_memory_runs_out_as_a_child_is_asked_again_the_next_failure_asks() -> None:
+    def refused(child: Architecture) -> bool:
+        if child == CHILDREN[0]:
+            raise errors.OutOfMemoryError("no room")
+        return True
+
+    device = Device()
+    device.measurer.measure(CHILDREN[0])
+    device.refused = refused
+    for child in CHILDREN[1 : MOST + 1]:
+        device.measurer.measure(child)
+    assert len(device.kept) == 1
+    device.refused = lambda child: child != CHILDREN[0]
+    device.measurer.measure(CHILDREN[MOST + 1])
+    assert len(device.kept) == 2 + MOST

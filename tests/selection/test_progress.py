@@ -7,11 +7,12 @@ import re
 
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
+from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.figures import Figures
 from bignas_tf.selection.journal import RANKING, REPORTING, Record
-from bignas_tf.selection.pool import Pool
+from bignas_tf.selection.pool import MEASURED_AT_ONCE, Pool
 from bignas_tf.selection.progress import SearchProgress, countdown
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory
@@ -67,6 +68,26 @@ def test_the_pace_is_that_of_the_latest_children() -> None:
     finished = [line for line in lines if line.startswith("random")]
     assert "(60/min, 0:40 left)" in finished[19]
     assert "(1/min, 1:00 left)" in finished[58]
+
+
+def test_costs_that_are_measured_many_at_once_do_not_shake_the_pace() -> None:
+    """Scoring takes no time here, so that the children of a group are finished all at once."""
+    lines: list[str] = []
+    measured: list[Architecture] = []  # a second each
+
+    def measure(child: Architecture) -> float:
+        measured.append(child)
+        return countable.milliseconds(child)
+
+    objectives = countable.objectives(measure)
+    progress = SearchProgress(objectives, lines.append, lambda: float(len(measured)))
+    scorers = countable.figures(Memory()).scorers
+    figures = Figures(objectives, scorers, Memory(), progress.found)
+    pool = Pool(SPACE, [Budget({"ms": 1e6})], figures, progress, evaluations=64)
+    strategies.random(pool, countable.settings())
+    finished = [line for line in lines if line.startswith("random")]
+    assert len(finished) == 64
+    assert all("(60/min, " in line for line in finished[2 * MEASURED_AT_ONCE :])
 
 
 def test_what_an_earlier_search_found_is_known() -> None:

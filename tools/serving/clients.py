@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import pathlib
 import re
 import urllib.parse
 from collections.abc import Sequence
 from typing import Protocol
 
-from bignas_tf import errors
+from bignas_tf import errors, image_files
 from bignas_tf.api import predicting
 from bignas_tf.api.predicting import ANSWERED_BY, OUTPUTS, SIGNATURE, Prediction
 
@@ -63,9 +62,9 @@ def read(path: str) -> bytes:
       RefusedError: it cannot be read.
     """
     try:
-        return pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise RefusedError(f"{path} cannot be read ({error.strerror})") from error
+        return image_files.read(path)
+    except errors.UsageError as error:
+        raise RefusedError(str(error)) from error
 
 
 def classify(client: Client, path: str, image: bytes) -> Prediction:

@@ -83,7 +83,9 @@ def _check(base: pathlib.Path) -> None:
             f"{base} is one version; give the folder of versions, {base.parent}"
         )
     bignas.finish_exports(base)
-    if serving_configs.refresh(base):
+    if not serving_configs.models(base):
+        raise bignas.UsageError(f"{base} holds no exported version; export again")
+    if serving_configs.update(base):
         print(
             f"{base}: models.config is written anew, for the models that are there", file=sys.stderr
         )

@@ -33,6 +33,6 @@ def read(path: pathlib.Path) -> dict[str, np.ndarray]:
             raise ValueError("a part of it is not an array")
     except _UNREADABLE as error:
         raise errors.UsageError(
-            f"{path} cannot be read; give the folder of one version that tools.export wrote"
+            f"{path} cannot be read; give the folder of one exported version"
         ) from error
     return held

@@ -138,7 +138,7 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
     if not files.is_file(path) or SPACE_FIELD not in known:
         raise errors.UsageError(
             f"{folder} was exported before exports had trainable weights ({WEIGHTS_FILE}); export "
-            "the child again with tools.export"
+            "the child again"
         )
     with files.written_by("tools.export", card_path):
         architecture = card["architecture"].parsed(Architecture.from_json)

@@ -57,7 +57,7 @@ def no_version(folder: str | os.PathLike[str]) -> errors.UsageError:
     way_out = (
         f"it holds version{plural} {held}; give {os.path.join(folder, str(found[-1]))}"
         if found
-        else "give the folder of one version that tools.export wrote"
+        else "give the folder of one exported version"
     )
     return errors.UsageError(
         f"{os.fspath(folder)} is not the folder of an exported version: {way_out}"

@@ -40,7 +40,7 @@ def require_child(export_dir: str) -> None:
     if not export_dir:
         raise errors.UsageError(
             f"no child is named; set task.model.backbone.{NAME}.export_dir to the folder of one "
-            "version that tools.export wrote"
+            "exported version"
         )
 
 

@@ -19,6 +19,8 @@ from bignas_tf.training import learnt as learnt_images
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
+# A run's folder, its configuration, and its images when it learnt from them.
+_Earlier = tuple[str, BigNASConfig, BySplit | None]
 _PARENT = "the run that the child comes from"
 
 
@@ -123,7 +125,7 @@ def check_scored(run: Run, task: BigNASConfig, *names: str) -> None:
     names = names or (task.selection.reporting_split,)
     uses = [splits.evaluated(task.train_data, name) for name in names]
     _check_same(run.config.task.train_data, uses, run.images)
-    for folder, earlier, images in _earlier(run.config.task):
+    for folder, earlier, images in _earlier(run.config.task)[0]:
         with _named(f"task.init_checkpoint {folder}"):
             _check_same(earlier.train_data, uses, images)
 
@@ -152,8 +154,8 @@ def _problem(config: DataConfig) -> str:
 
 def _check_earlier(task: BigNASConfig, uses: Mapping[str, DataConfig]) -> list[str]:
     """Checks what the runs have learnt from whose weights a run starts from."""
-    warnings = []
-    for folder, earlier, images in _earlier(task):
+    runs, warnings = _earlier(task)
+    for folder, earlier, images in runs:
         warnings += _check_named(f"task.init_checkpoint {folder}", earlier, uses, images)
     return warnings
 
@@ -229,8 +231,9 @@ def seen_in_training(run: Run, split: str) -> list[str]:
       UsageError: the split cannot be opened.
     """
     scored = splits.evaluated(run.config.task.train_data, split)
-    warnings = _seen(run.config.task.train_data, scored, run.images)
-    for folder, earlier, images in _earlier(run.config.task):
+    runs, warnings = _earlier(run.config.task)
+    warnings += _seen(run.config.task.train_data, scored, run.images)
+    for folder, earlier, images in runs:
         found = _seen(earlier.train_data, scored, images)
         warnings += [f"task.init_checkpoint {folder}: {warning}" for warning in found]
     return warnings
@@ -251,16 +254,20 @@ def _check_same(learnt: DataConfig, uses: Sequence[DataConfig], images: BySplit 
         identity.check_same(images, learnt, uses)
 
 
-def _earlier(task: BigNASConfig) -> Iterator[tuple[str, BigNASConfig, BySplit | None]]:
+def _earlier(task: BigNASConfig) -> tuple[list[_Earlier], list[str]]:
     """The runs whose weights a run starts from, the last first, as far as they are there.
 
     A run that resumes does not need them; one that starts is refused without the first.
+
+    Returns:
+      Them, and a warning if one is gone.
     """
-    seen: set[str] = set()
-    while (folder := task.init_checkpoint) and folder not in seen:
-        seen.add(folder)
+    found: dict[str, _Earlier] = {}
+    while (folder := task.init_checkpoint) and folder not in found:
         try:
             task = checkpoints.read_config(folder).task
-        except errors.UsageError:
-            return
-        yield folder, task, learnt_images.read(folder)
+        except errors.UsageError as error:
+            gone = f"task.init_checkpoint {folder}: what it has learnt from cannot be compared"
+            return [*found.values()], [f"{gone}: {error}"]
+        found[folder] = folder, task, learnt_images.read(folder)
+    return [*found.values()], []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 from official.common import distribute_utils
 from official.core import config_definitions as cfg
@@ -13,6 +15,7 @@ _NO_TPU = (
     "runtime.distribution_strategy is tpu, but no TPU is named: give --tpu=local on its only host, "
     "--tpu=NAME for a slice; without a TPU, leave out imagenet_tpu.yaml"
 )
+_BY_NUMBER = ("one_device", "mirrored")  # of their GPUs
 
 
 def _strategy(
@@ -36,12 +39,10 @@ def _strategy(
         tf.config.experimental.enable_tensor_float_32_execution(False)
     # Without this check TensorFlow silently trains on the CPU, or waits forever.
     available = len(tf.config.list_physical_devices("GPU"))
-    if kind in ("one_device", "mirrored") and num_gpus > available:
+    if kind in _BY_NUMBER and num_gpus > available:
         raise errors.UsageError(f"num_gpus is {num_gpus}; TensorFlow finds {available}")
     try:
-        return distribute_utils.get_distribution_strategy(
-            kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
-        )
+        return _shared(kind, num_gpus if kind in _BY_NUMBER else 0, all_reduce_alg, tpu)
     except (ValueError, KeyError) as error:
         if kind == "tpu" and not tpu:
             raise errors.UsageError(_NO_TPU) from error
@@ -51,6 +52,20 @@ def _strategy(
             raise
         reason = errors.one_line(error)
         raise errors.UsageError(f"TPU {tpu!r} cannot be reached from here ({reason})") from error
+
+
+@functools.cache
+def _shared(
+    kind: str, num_gpus: int, all_reduce_alg: str | None, tpu: str | None
+) -> tf.distribute.Strategy:
+    """The one strategy of this process for these devices.
+
+    A second one numbers its collective operations from the start, as the first did, and TensorFlow
+    takes them for those of the first; on a TPU it would clear the memory of the cores.
+    """
+    return distribute_utils.get_distribution_strategy(
+        kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
+    )
 
 
 def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distribute.Strategy:

@@ -13,6 +13,8 @@ from bignas_tf.api import arguments
 from bignas_tf.data import sources
 from bignas_tf.selection import splits
 
+_LONGEST_NAME = 200  # bytes; a number and the ending are still to fit into 255
+
 
 def save_images(
     config: cfg.ExperimentConfig,
@@ -48,6 +50,7 @@ def save_images(
     folder, paths = files.ensure_writable(output_dir), []
     for index, (patch, label) in enumerate(zip(patches, labels, strict=True)):
         name = names[label].replace("/", "-").replace(" ", "-").lower()
+        name = name.encode()[:_LONGEST_NAME].decode(errors="ignore")
         paths.append(folder / f"{index}_{name}.png")
         files.write_bytes(paths[-1], tf.io.encode_png(patch).numpy())
     return paths

@@ -16,12 +16,15 @@ import yaml
 from official.core import config_definitions as cfg
 from official.modeling import performance
 
-from bignas_tf import console, errors, run_folder, workers
+from bignas_tf import console, errors, files, run_folder, workers
 from bignas_tf.api import apart, arguments, devices, named_children
 from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
-from bignas_tf.training import checkpoints, parsing, trainer
+from bignas_tf.exports import versions
+from bignas_tf.plain import Value
+from bignas_tf.training import checkpoints, class_names, parsing, trainer
 from bignas_tf.training.checkpoints import Run
+from bignas_tf.training.configs import BigNASConfig
 
 
 def configure(
@@ -128,8 +131,22 @@ def fit(
         for warning in apart.check_training(task):
             if workers.is_chief(strategy):
                 show(f"warning: {warning}")
+        _check_teacher(task)
         scorer = named_children.scorer(task) if task.evaluation.children else None
         trainer.train(config, folder, strategy, scorer, show)
+
+
+def _check_teacher(task: BigNASConfig) -> None:
+    """Refuses a teacher whose export names other classes than the run has, or in another order."""
+    folder = task.distillation.teacher
+    path = os.path.join(folder, versions.LABELS_FILE) if folder else ""
+    if not path or not files.is_file(path):
+        return
+    theirs = class_names.telling(Value(files.read_json(path), path).texts())
+    if difference := class_names.difference(class_names.of(task.train_data), theirs):
+        raise errors.UsageError(
+            f"task.distillation.teacher {folder} has other classes: {difference}"
+        )
 
 
 @contextlib.contextmanager

@@ -167,21 +167,32 @@ def check_space(checkpoint: str, space: SearchSpace) -> None:
         )
 
 
-def check_averages(checkpoint: str, kept: bool) -> None:
-    """Refuses to switch averages of the weights on or off in the middle of a run.
+def check_optimiser(checkpoint: str, averages: bool) -> None:
+    """Refuses to continue a run without its optimiser, whose step the learning rate follows.
 
-    The optimiser of a run with averages is saved elsewhere in the checkpoint; the other kind
-    would not find it, and silently start from step 0.
+    The optimiser of a run with averages of the weights is saved elsewhere in the checkpoint; the
+    other kind would not find it, and silently start from step 0. Some runs have none: the demo
+    and imported ones, whose steps here are 0.
 
     Args:
       checkpoint: to continue from.
-      kept: whether the configuration asks for averages (`trainer.optimizer_config.ema`).
+      averages: whether the configuration asks for them (`trainer.optimizer_config.ema`).
 
     Raises:
-      UsageError: the run began otherwise.
+      UsageError: the run began otherwise, or has no optimiser.
     """
-    began_with = _reader(checkpoint).has_tensor(averaging.SAVED_AS + _VALUE)
-    if began_with != kept:
+    reader = _reader(checkpoint)
+    began_with, without = (
+        reader.has_tensor(name + _VALUE) for name in (averaging.SAVED_AS, "optimizer/iter")
+    )
+    step = int(_read(checkpoint, "global_step"))
+    if not (began_with or without) and (step or averages):
+        raise errors.UsageError(
+            f"checkpoint {checkpoint} has weights of step {step}, but no optimiser to continue "
+            "with; start a new run from them: another model_dir, "
+            f"task.init_checkpoint={os.path.dirname(checkpoint)}"
+        )
+    if began_with != averages:
         raise errors.UsageError(
             f"checkpoint {checkpoint} was trained {'with' if began_with else 'without'} averages "
             f"of the weights; {'set' if began_with else 'leave out'} "

@@ -8,11 +8,10 @@ import tensorflow as tf
 import tf_keras
 
 from bignas_tf import errors, run_folder, workers
-from bignas_tf.data import sources
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import averaging, checkpoints
+from bignas_tf.training import averaging, checkpoints, class_names
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
@@ -120,24 +119,9 @@ def summary(start: Start) -> str:
 def _other_classes(run: Run, data: DataConfig) -> str:
     """How the classes of the run differ from those of `data`; empty if they do not.
 
-    Names count, where both have them: a classifier of as many other classes begins with a loss
-    far above that of guessing.
+    A classifier of as many other classes begins with a loss far above that of guessing.
     """
     there, here = run.supernet.num_classes, data.num_classes
     if there != here:
         return f"{here} classes here, {there} there"
-    ours, theirs = _names(data), _names(run.config.task.train_data)
-    pairs = enumerate(zip(ours, theirs, strict=False))  # without names there are no pairs
-    different = ((label, *pair) for label, pair in pairs if pair[0] != pair[1])
-    for label, one, other in different:
-        return f"class {label} is {errors.shown(one)} here, {errors.shown(other)} there"
-    return ""
-
-
-def _names(data: DataConfig) -> list[str]:
-    """Of the classes; none if the data set has only numbers, or is no longer there."""
-    try:
-        names = sources.class_names(data)
-    except errors.UsageError:
-        return []
-    return [] if names == list(map(str, range(data.num_classes))) else names
+    return class_names.difference(class_names.of(data), class_names.of(run.config.task.train_data))

@@ -14,7 +14,7 @@ from official.modeling import hyperparams
 
 from bignas_tf import console, errors, files, packaged, strict_yaml
 from bignas_tf.console import Show
-from bignas_tf.training import batch, field_types, optimisation, registry, validation
+from bignas_tf.training import batch, field_types, optimisation, registry, unread, validation
 
 _MOST_SHOWN = 300  # characters of overrides in a message
 
@@ -35,11 +35,12 @@ def parse(
       show: takes a line if lengths and rates were rescaled to the batch.
 
     Raises:
-      UsageError: an unknown experiment or key (the nearest valid one is named),
-        an unreadable file, or values that do not fit together.
+      UsageError: an unknown experiment or key (the nearest valid one is named), a field that has
+        no effect, an unreadable file, or values that do not fit together.
     """
     config = _registered(name)
     override(config, *config_files, params_override)
+    unread.check(config, _registered(name))
     optimisation.check_types(config.trainer)  # which `batch` reads
     changed = batch.follow(config)
     validation.validate(config)

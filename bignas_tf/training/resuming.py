@@ -14,7 +14,7 @@ from bignas_tf.data import identity, splits
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, learnt
+from bignas_tf.training import checkpoints, learnt, run_files
 from bignas_tf.training.configs import BigNASConfig
 
 # With another one of these the weights mean something else (labels, pixels, which children they
@@ -45,12 +45,12 @@ def check(checkpoint: str, config: cfg.ExperimentConfig, space: SearchSpace) -> 
       Lines for the user: the checkpoint, and each value that differs from the run's so far.
 
     Raises:
-      UsageError: the run is of another space, keeps averages of the weights and this
-        configuration does not (or the other way round), or a value differs that must not (the
-        batch, where lengths follow it).
+      UsageError: the run is of another space, has no optimiser, keeps averages of the weights and
+        this configuration does not (or the other way round), or a value differs that must not
+        (the batch, where lengths follow it).
     """
     checkpoints.check_space(checkpoint, space)
-    checkpoints.check_averages(checkpoint, bool(config.trainer.optimizer_config.ema))
+    checkpoints.check_optimiser(checkpoint, bool(config.trainer.optimizer_config.ema))
     return [f"resuming from {checkpoint}", *changes(os.path.dirname(checkpoint), config)]
 
 
@@ -114,8 +114,8 @@ def _check_learnt(model_dir: str, before: BigNASConfig, now: BigNASConfig) -> No
     if splits_named[0] != splits_named[1]:
         split = (learnt_from.tfds_split, data.tfds_split)
         raise _forgotten(model_dir, "task.train_data.tfds_split", *split)
-    first, then = before.init_checkpoint, now.init_checkpoint
-    if bool(first) != bool(then) or identity.place(first) != identity.place(then):
+    first, then = run_files.parent(before), run_files.parent(now)
+    if first != then:
         raise _forgotten(model_dir, "task.init_checkpoint", first, then)
     try:
         identity.check_same(images, learnt_from, [data])
@@ -155,5 +155,5 @@ def _jumps(was: Any, now: Any, model_dir: str) -> errors.UsageError:
 
 
 def _values(config: cfg.ExperimentConfig) -> dict[str, Any]:
-    """The values of a configuration, with lists for tuples as YAML has."""
-    return dict(json.loads(json.dumps(config.as_dict())))
+    """The values of a configuration as its run keeps them, with lists for tuples as YAML has."""
+    return dict(json.loads(json.dumps(run_files.values(config))))

@@ -123,6 +123,8 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
                 "evaluations come at the end of a loop, so it must be a multiple of "
                 f"steps_per_loop ({trainer.steps_per_loop})"
             )
+    subdir = trainer.validation_summary_subdir
+    require(bool(subdir), "trainer.validation_summary_subdir", subdir, "the name of a folder")
     bound = trainer.loss_upper_bound
     require(bound > 0.0, "trainer.loss_upper_bound", bound, "a number above 0")
     for child in evaluation.children:

@@ -159,6 +159,7 @@ def test_a_run_takes_the_gpus_that_there_are(
         "get_distribution_strategy",
         lambda kind, **given: made.append({"kind": kind, **given}),
     )
+    monkeypatch.setattr(devices, "_shared", devices._shared.__wrapped__)
     override = f"runtime.distribution_strategy={strategy}"
     devices.training_strategy(bignas.configure("bignas_small", (), override))
     assert made[0]["kind"] == strategy
@@ -166,3 +167,11 @@ def test_a_run_takes_the_gpus_that_there_are(
     config = bignas.configure("bignas_small", (), f"{override},runtime.num_gpus={available + 1}")
     with pytest.raises(bignas.UsageError, match=f"num_gpus is {available + 1}; TensorFlow finds"):
         devices.training_strategy(config)
+
+
+def test_devices_have_one_strategy_in_a_process() -> None:
+    """Of a second one TensorFlow would take what is reduced for that of the first."""
+    config = bignas.configure("bignas_small", (), "runtime.distribution_strategy=mirrored")
+    strategy = devices.training_strategy(config)
+    assert devices.training_strategy(config) is strategy
+    assert devices._strategy("mirrored") is strategy  # as an evaluation asks for it

@@ -11,6 +11,7 @@ from PIL import Image
 
 import bignas_tf as bignas
 from tests import limits
+from tests.data import photos
 from tests.selection import digits
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -55,3 +56,13 @@ def test_where_there_is_no_room_an_image_is_named_and_none_is_half(
     ):
         bignas.save_images(config, tmp_path, images=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_name_of_a_class_folder_fits(tmp_path: pathlib.Path) -> None:
+    name = "猫" * 85  # 255 bytes
+    root = photos.write(tmp_path / "photos", {name: 4, "dog": 4}, side=8)
+    data = {"source": "folder", "input_path": str(root), "tfds_name": "", "num_classes": 2}
+    selection = {"calibration_split": "all", "reporting_split": "all"}
+    asked = {"task": {"train_data": data | {"tfds_split": "all"}, "selection": selection}}
+    paths = bignas.save_images(bignas.configure("bignas_small", (), asked), tmp_path / "shown")
+    assert any("猫" in path.name for path in paths)

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from bignas_tf import errors
-from bignas_tf.training import listing, resuming
+from bignas_tf.search_space import presets
+from bignas_tf.training import learnt, listing, models, resuming, run_files
 from tests.training import runs
 
 RATE = "trainer.optimizer_config.learning_rate.constant_ending.initial_learning_rate"
@@ -98,6 +99,48 @@ def test_a_change_that_makes_the_weights_nonsense_is_refused(
     name, value = change.split("=")
     with pytest.raises(errors.UsageError, match=rf"^{name} was .* is now '?{value}'?, .* set it"):
         resuming.changes(str(begun), runs.parse(begun, change))
+
+
+def test_a_run_without_its_optimiser_is_not_continued(tmp_path: pathlib.Path) -> None:
+    """Its learning rate would begin anew, and its checkpoints name two different steps."""
+    config = runs.parse(tmp_path, "trainer.train_steps=30")
+    space = presets.get(config.task.model.search_space)
+    supernet = models.build_supernet(config.task, space)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    run_files.save(supernet, 20, config, space, str(folder))
+    for ema in ("null", "{average_decay: 0.9}"):
+        asked = runs.parse(tmp_path, f"trainer: {{optimizer_config: {{ema: {ema}}}}}")
+        words = rf"weights of step 20, but no optimiser .*, task.init_checkpoint={folder}$"
+        with pytest.raises(errors.UsageError, match=words):
+            resuming.check(str(folder / "ckpt-20"), asked, space)
+    run_files.save(supernet, 0, config, space, str(folder))  # as an imported run's
+    assert resuming.check(str(folder / "ckpt-0"), config, space)[1:] == []
+
+
+def test_a_run_that_another_one_started_is_known_from_every_folder(
+    begun: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = runs.parse(begun, "task.init_checkpoint=runs/first")
+    space = presets.get(config.task.model.search_space)
+    monkeypatch.chdir(begun)
+    run_files.describe(config, space, str(begun))
+    kept = yaml.safe_load((begun / "params.yaml").read_text())
+    assert kept["task"]["init_checkpoint"] == str(begun / "runs" / "first")
+    assert resuming.changes(str(begun), config) == []
+    monkeypatch.chdir("/")
+    (line,) = resuming.changes(str(begun), config)
+    assert line.endswith("is now /runs/first")
+    learnt.save(str(begun), config.task.train_data)
+    with pytest.raises(errors.UsageError, match=r"task.init_checkpoint was '.*' .* '/runs/first'"):
+        resuming.changes(str(begun), config)
+
+
+@pytest.mark.parametrize("none", ["null", "''"])
+def test_a_run_that_starts_from_none_may_say_so(begun: pathlib.Path, none: str) -> None:
+    learnt.save(str(begun), runs.parse(begun).task.train_data)
+    config = runs.parse(begun, f"task: {{init_checkpoint: {none}}}")
+    assert resuming.changes(str(begun), config) == []
 
 
 def test_another_batch_is_refused_where_lengths_follow_it(begun: pathlib.Path) -> None:

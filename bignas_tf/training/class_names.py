@@ -1,0 +1,34 @@
+"""Whether two models mean the same by the numbers of their classes.
+
+Names count, where both have them: as many classes may be others, or in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bignas_tf import errors
+from bignas_tf.data import sources
+from bignas_tf.data.config import DataConfig
+
+
+def of(data: DataConfig) -> list[str]:
+    """The names in a data set; none if it has only numbers, or is no longer there."""
+    try:
+        return telling(sources.class_names(data))
+    except errors.UsageError:
+        return []
+
+
+def telling(names: Sequence[str]) -> list[str]:
+    """Names that say what the classes are; none if they are their numbers."""
+    return [] if names == list(map(str, range(len(names)))) else list(names)
+
+
+def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
+    """How the first class that differs is called here and there; "" if none does."""
+    pairs = enumerate(zip(ours, theirs, strict=False))  # without names there are no pairs
+    different = ((label, *pair) for label, pair in pairs if pair[0] != pair[1])
+    for label, one, other in different:
+        return f"class {label} is {errors.shown(one)} here, {errors.shown(other)} there"
+    return ""

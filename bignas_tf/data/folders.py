@@ -79,6 +79,11 @@ def scan(root: str, to_learn: bool = True) -> ImageFolder:
         not show at which level the classes are; or they cannot be learned: fewer than two, one
         without an image, or one that only one of several splits has.
     """
+    if files.is_remote(root):
+        raise errors.UsageError(
+            f"{root} is remote; images in a bucket are read from TFDS or TFRecords, a folder of "
+            "them from this machine's disk: copy it first"
+        )
     if not os.path.isdir(root):
         where = "" if os.path.isabs(root) else f" in {os.getcwd()}"
         named = root or "''"

@@ -18,6 +18,7 @@ from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
 from bignas_tf.training import (
+    agreement,
     checkpoints,
     core_memory,
     initial_weights,
@@ -130,7 +131,7 @@ def _build(
     checkpoint = listing.latest(model_dir)
     notes = resuming.check(checkpoint, config, space) if checkpoint else []
     step = checkpoints.latest_step(model_dir)
-    _check_shared(step, model_dir, strategy)
+    agreement.check(step, config, model_dir, strategy)
     resuming.check_length(step, config.trainer.train_steps, model_dir)
     fresh = config.task.init_checkpoint and not checkpoint
     start = initial_weights.start(config.task, space, strategy) if fresh else None
@@ -160,17 +161,6 @@ def _build(
         if step == 0 or learnt.read(model_dir) is not None:
             learnt.save(model_dir, config.task.train_data)
     return trainer
-
-
-def _check_shared(step: int, model_dir: str, strategy: tf.distribute.Strategy) -> None:
-    """Refuses workers that would start at different steps."""
-    differs = workers.sharing(strategy)(str(step)) != str(step)
-    if workers.averaging(strategy)(float(differs)):
-        workers.wait_for_all(strategy)
-        raise errors.UsageError(
-            f"{model_dir} holds a checkpoint of step {step} here and not on every worker; name "
-            "one folder that all of them see"
-        )
 
 
 def _on_todays_stdout(show: Show) -> Show:

@@ -47,6 +47,11 @@ def test_class_folders_alone_are_one_split_whose_slices_have_every_class(
     assert folders.scan(str(tmp_path)) == folder
 
 
+def test_a_folder_in_a_bucket_is_told_what_is_read_there() -> None:
+    with pytest.raises(errors.UsageError, match="gs://bucket/photos is remote; images in a bucket"):
+        folders.scan("gs://bucket/photos")
+
+
 @pytest.mark.filterwarnings("error")
 def test_files_that_cannot_be_read_are_counted(tmp_path: pathlib.Path) -> None:
     photos.write(tmp_path, SPLITS, side=8)

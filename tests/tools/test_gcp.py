@@ -12,7 +12,8 @@ import pytest
 from tests.tools.gcp import ODD, PLACE, ROOT, RUN, dry, script
 
 SCRIPTS = (
-    "create", "install", "start", "search", "judge", "export", "fetch", "follow", "resume", "delete"
+    "create", "install", "start", "search", "judge", "export", "fetch", "follow", "stop", "resume",
+    "delete",
 )  # fmt: skip
 NEEDED = {
     "create": RUN[:1],
@@ -33,14 +34,18 @@ CREATE = (
     f"{TPUS} queued-resources create tpu --node-id=tpu --accelerator-type=v3-8"
     f" --runtime-version=tpu-ubuntu2204-base {AT}\n"
 )
+LOOK = (
+    "--command=mkdir -p bignas_tf && flock --nonblock bignas_tf/tool.lock true || { echo 'error: a"
+    " tool is running here; follow.sh shows it, stop.sh ends it' >&2; exit 1; }"
+)
 INSTALL = (
-    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=mkdir -p bignas_tf &&"
-    f" flock --nonblock --verbose bignas_tf/tool.lock true' {AT}\n"
+    f"{TPUS} tpu-vm ssh tpu --worker=0 {shlex.quote(LOOK)} {AT}\n"
     f"mkdir -p {shlex.quote(f'{ROOT}/runs')}\n"
     f"tar --exclude=__pycache__ -czf {ARCHIVE} -C {shlex.quote(str(ROOT))}"
-    " bignas_tf experiments requirements.txt tools\n"
+    " bignas_tf experiments tools requirements.txt requirements.lock\n"
     f"{TPUS} tpu-vm scp {ARCHIVE} tpu:bignas_tf.tar.gz --worker=all {AT}\n"
     f"{TPUS} tpu-vm ssh tpu --worker=all '--command=mkdir -p bignas_tf &&"
+    " rm -rf bignas_tf/{bignas_tf,experiments,tools} &&"
     " tar -xzf bignas_tf.tar.gz -C bignas_tf &&"
     f" bash bignas_tf/tools/gcp/host/install.sh' {AT}\n"
 )
@@ -74,11 +79,12 @@ FETCH = (
     f"{TPUS} tpu-vm scp tpu:bignas_tf/runs/export runs/.fetched --recurse --worker=0 {AT}\n"
     "mv runs/.fetched/export runs\n"
     "rmdir runs/.fetched\n"
+    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=touch bignas_tf/runs/export/.fetched' {AT}\n"
 )
-FOLLOW = (
-    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=tail --lines=100 --follow=name --retry"
-    f" bignas_tf/train.log' {AT}\n"
-)
+HOST = f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host"
+FOLLOW = f"{HOST}/follow.sh train' {AT}\n"
+STOP = f"{HOST}/stop.sh' {AT}\n"
+LEAVE = f"{HOST}/leave.sh' {AT}\n"
 DELETE = f"{TPUS} queued-resources delete tpu --force --quiet {AT}\n"
 
 
@@ -104,9 +110,11 @@ DELETE = f"{TPUS} queued-resources delete tpu --force --quiet {AT}\n"
         ("export", RUN[1:], EXPORT),
         ("fetch", (), FETCH),
         ("follow", (), FOLLOW),
-        ("follow", ("--tool=export",), FOLLOW.replace("train.log", "export.log")),
+        ("follow", ("--tool=export",), FOLLOW.replace("sh train", "sh export")),
         ("resume", RUN, LIST + DELETE + LIST + CREATE + LIST + INSTALL + START),
-        ("delete", (), DELETE),
+        ("stop", (), STOP),
+        ("delete", (), LEAVE + DELETE),
+        ("delete", ("--force",), DELETE),
     ],
 )
 def test_a_dry_run_prints_the_commands(name: str, flags: tuple[str, ...], expected: str) -> None:
@@ -130,11 +138,15 @@ def test_each_accelerator_has_an_image(accelerator: str, image: str) -> None:
 
 def test_flags_reach_every_command_of_a_resume() -> None:
     flags = ("--spot", "--runtime_version=tpu-vm-base", "--experiment=bignas_small")
+    flags += ("--network=n", "--subnetwork=s", "--service_account=a")
     flags += ("--config_file=experiments/imagenet_tpu.yaml", "--config_file=gs://bucket/my.yaml")
     flags += ("--params_override=x=1",)
     expected = LIST + DELETE + LIST + CREATE + LIST + INSTALL + START
     for old, new in [
-        ("tpu-ubuntu2204-base", "tpu-vm-base --spot"),
+        (
+            "tpu-ubuntu2204-base",
+            "tpu-vm-base --spot --network=n --subnetwork=s --service-account=a",
+        ),
         ("bignas_imagenet", "bignas_small"),
         ("imagenet_tpu.yaml", "imagenet_tpu.yaml --config_file=gs://bucket/my.yaml"),
         ("gs://bucket/run'", "gs://bucket/run --params_override=x=1'"),
@@ -189,6 +201,9 @@ def test_a_missing_or_unknown_flag_exits_2(name: str) -> None:
         ("create", "--accelerator=v6e-16", "no slices of v6e"),
         ("start", "--accelerator=v3", "--accelerator=v3 is not like v3-8"),
         ("create", "--accelerator=v3-08", "--accelerator=v3-08 is not like v3-8"),
+        ("resume", "--model_dir=runs/x", "--model_dir=runs/x would go with the TPU"),
+        ("resume", "--accelerator=v3", "--accelerator=v3 is not like v3-8"),
+        ("resume", "--accelerator=v7x-8", "--accelerator=v7x-8 is unknown"),
         ("start", "--model_dir=runs/x", "--model_dir=runs/x would go with the TPU"),
         ("search", "--model_dir=gs://bucket/run", "no budget; give --budgets_mflops or --budget"),
         ("search", "--output_dir=runs/x", "--output_dir=runs/x would go with the TPU"),
@@ -232,6 +247,8 @@ def test_help_names_every_flag_and_the_script_is_executable(name: str) -> None:
     done = script(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     known = script(name, "--nmae=x").stderr.partition("there are ")[2].split()
-    others = "the other flags of create.sh and start.sh" in done.stdout
+    helps = [done.stdout]
+    if "the other flags of create.sh and start.sh" in done.stdout:
+        helps += [script(other, "--help").stdout for other in ("create", "start")]
     assert known[0] == "--name"
-    assert [flag for flag in known if flag not in done.stdout] == (known[5:-1] if others else [])
+    assert [flag for flag in known if flag not in "".join(helps)] == []

@@ -24,7 +24,8 @@ if [[ ${1-} == -c ]]; then
 fi
 printf '%s\\n' "$@" "library ${TF_PLUGGABLE_DEVICE_LIBRARY_PATH-}" \\
   "load ${TPU_LOAD_LIBRARY-}" "block ${GCS_READ_CACHE_BLOCK_SIZE_MB-}" > said
-read -r < go
+read -r code < go
+exit "$code"
 """
 
 
@@ -43,6 +44,10 @@ def host(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def _stop(host: pathlib.Path, name: str) -> int:
     return bash(host, "-euc", f"source tools/gcp/host/lib.sh; stop {name}").returncode
+
+
+def _start(host: pathlib.Path, tool: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    return bash(host, "tools/gcp/host/run.sh", tool, *flags, EARLY_S="0")
 
 
 def _said(host: pathlib.Path) -> list[str]:
@@ -68,7 +73,7 @@ def test_one_tool_at_a_time(
     flags = [*flags, f"--params_override={ODD}"]
 
     def start(name: str) -> subprocess.CompletedProcess[str]:
-        return bash(host, "tools/gcp/host/run.sh", name, *flags)
+        return _start(host, name, *flags)
 
     assert start(tool).returncode == 0
     said = _said(host)
@@ -79,7 +84,7 @@ def test_one_tool_at_a_time(
         assert refused.stderr == (
             f"error: a tool is running here: {tool}; tools/gcp/follow.sh --tool={tool} shows it\n"
         )
-    assert bash(host, "-c", "echo > go; flock tool.lock true").returncode == 0
+    assert bash(host, "-c", "echo 0 > go; flock tool.lock true").returncode == 0
 
     assert start(tool).returncode == 0  # the first has ended
     assert _said(host) == said
@@ -109,7 +114,7 @@ def test_exports_are_fetched_once_they_are_finished(host: pathlib.Path) -> None:
     assert exported() == ""
     refusals = [(tool, f"error: {tool} is running;") for tool in ("export", "export_cascade")]
     for tool, refusal in [("train", ""), *refusals]:
-        assert bash(host, "tools/gcp/host/run.sh", tool).returncode == 0
+        assert _start(host, tool).returncode == 0
         _said(host)
         assert exported().startswith(refusal)
         assert bool(exported()) == bool(refusal)
@@ -131,3 +136,82 @@ def test_one_server_a_host(host: pathlib.Path) -> None:
     assert done == ["systemctl stop tpu-runtime", "rm -f /tmp/libtpu_lockfile"]
     assert _stop(host, "server KILL") == 0
     assert _is_free(host, "server")
+
+
+def test_who_follows_a_tool_learns_how_it_ended(host: pathlib.Path) -> None:
+    def follow() -> subprocess.CompletedProcess[str]:
+        return bash(host, "tools/gcp/host/follow.sh", "train")
+
+    never = follow()
+    assert (never.returncode, never.stdout) == (1, "")
+    assert never.stderr.startswith("error: train has not been started on this host, or by another")
+    for code in (0, 3):
+        assert _start(host, "train").returncode == 0
+        _said(host)
+        assert _state(host) == "running"
+        # As the tool ends, whoever is following.
+        ended = bash(host, "-c", f"(echo {code} > go) & bash tools/gcp/host/follow.sh train")
+        assert ended.returncode == code
+        assert ended.stdout.endswith(f"train ended: exit code {code}\n")
+        assert follow().returncode == code
+        assert _state(host) == ("failed" if code else "finished")
+    assert _start(host, "train").returncode == 0
+    _said(host)
+    assert _stop(host, "tool KILL") == 0  # as where the host's memory runs out
+    lost = follow()
+    assert lost.returncode == 1
+    assert lost.stdout.endswith("train ended without an exit code: it was killed, or the host was; "
+                                "start it again\n")  # fmt: skip
+    assert _state(host) == "lost"
+
+
+def test_a_tool_that_ends_at_once_says_why(host: pathlib.Path) -> None:
+    program(host / ".venv" / "bin" / "python", "#!/bin/sh\necho error: no such file\nexit 2\n")
+    done = bash(host, "tools/gcp/host/run.sh", "train", EARLY_S="30")
+    assert done.returncode == 2
+    assert done.stderr == "error: no such file\ntrain ended: exit code 2\n"
+
+
+def test_a_tool_that_is_stopped_may_end_in_its_own_way(host: pathlib.Path) -> None:
+    def stop() -> str:
+        done = bash(host, "tools/gcp/host/stop.sh")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert stop() == "no tool is running here\n"
+    saves = "#!/bin/bash\ntrap 'echo saved; exit 1' TERM\necho ready > said\nread < go\n"
+    program(host / ".venv" / "bin" / "python", saves)
+    for stopped in (True, False):
+        assert _start(host, "train").returncode == 0
+        assert _said(host) == ["ready"]
+        if stopped:
+            assert stop() == "saved\ntrain ended: exit code 1\n"
+        else:  # a host that is shut down
+            (host / ".venv" / "bin" / "python").write_text(saves)
+            assert _stop(host, "tool") == 0
+        assert _state(host) == ("stopped" if stopped else "failed")
+    (host / "train.log").write_text("error: stopped by SIGTERM; step 7 is saved\ntrain ended: 1\n")
+    assert _state(host) == "lost"
+
+
+def test_what_would_be_lost_with_the_tpu_is_named(host: pathlib.Path) -> None:
+    def busy() -> list[str]:
+        return bash(host, "tools/gcp/host/leave.sh").stdout.splitlines()
+
+    assert busy() == []
+    (host / "runs" / "export").mkdir(parents=True)
+    (host / "runs" / "export" / "models.config").touch()
+    left = "busy: the exports in runs/export were not fetched"
+    assert busy() == [left]
+    assert _start(host, "train").returncode == 0
+    _said(host)
+    assert busy() == ["busy: train is running", left]
+    assert _stop(host, "tool") == 0
+    (host / "runs" / "export" / ".fetched").touch()
+    os.utime(host / "runs" / "export" / "models.config", (0, 0))
+    assert busy() == []
+
+
+def _state(host: pathlib.Path) -> str:
+    said = bash(host, "tools/gcp/host/state.sh", "train").stdout
+    return said.removeprefix("state: ").rstrip("\n")

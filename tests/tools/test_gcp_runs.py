@@ -18,7 +18,8 @@ from tests.tools.gcp import ODD, PLACE, ROOT, RUN, dry
 from tests.tools.shells import bash, path_with, program
 
 # Takes its arguments down in `calls`, a NUL after each and a line end after all. Each line of
-# `states` is the answer to one list command: the state of the resource `tpu`, or nothing.
+# `states` is the answer to one list command: the state of the resource `tpu`, or nothing. Each line
+# of `said` is what a script on the host says of itself: BROKEN where it cannot be reached.
 GCLOUD = """#!/usr/bin/env bash
 printf '%s\\0' "$@" >> calls
 printf '\\n' >> calls
@@ -30,6 +31,13 @@ elif [[ $* == *' list '* ]]; then
   [[ $state != BROKEN ]] || exit 1
   printf 'tpu2\\tFAILED\\n'
   [[ -z $state ]] || printf 'tpu\\t%s\\n' "$state"
+elif [[ $* == *host/state.sh* || $* == *host/leave.sh* ]]; then
+  said=$(head -n 1 said)
+  sed -i 1d said
+  [[ $said != BROKEN ]] || exit 1
+  printf '%s\\n' "$said"
+elif [[ $* == *' create '* && -e refused ]]; then
+  exit 1
 fi
 """
 
@@ -41,17 +49,23 @@ def code(tmp_path: pathlib.Path) -> pathlib.Path:
     shutil.copytree(ROOT / "tools" / "gcp", folder / "tools" / "gcp")
     for part in ("bignas_tf", "experiments"):
         (folder / part).mkdir()
-    (folder / "requirements.txt").touch()
+    for name in ("requirements.txt", "requirements.lock"):
+        (folder / name).touch()
     program(folder / "bin" / "gcloud", GCLOUD)
     program(folder / "bin" / "sleep", "#!/bin/sh\n")  # half a minute between two looks
     return folder
 
 
 def _ran(
-    code: pathlib.Path, name: str, *flags: str, states: tuple[str, ...] = ()
+    code: pathlib.Path,
+    name: str,
+    *flags: str,
+    states: tuple[str, ...] = (),
+    said: tuple[str, ...] = (),
 ) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
     """Runs a script of the copy, and gives the commands that gcloud was asked for."""
-    (code / "states").write_text("".join(f"{state}\n" for state in states))
+    for answers, lines in (("states", states), ("said", said)):
+        (code / answers).write_text("".join(f"{line}\n" for line in lines))
     (code / "calls").touch()
     done = bash(code, f"tools/gcp/{name}.sh", *PLACE, *flags, PATH=path_with(code / "bin"))
     calls = (code / "calls").read_text().split("\0\n")[:-1]
@@ -62,8 +76,10 @@ def test_what_runs_is_what_a_dry_run_prints(code: pathlib.Path) -> None:
     flags = (*RUN, f"--params_override={ODD}")
     done, calls = _ran(code, "start", *flags)
     printed = dry("start", *flags)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"+ {printed}")
-    assert calls == [shlex.split(printed)[1:]]
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.endswith(f"\n+ {printed}")
+    assert calls[1:] == [shlex.split(printed)[1:]]
+    assert "acceleratorType" in calls[0][-3]  # which a dry run cannot ask for
 
 
 def test_what_is_fetched_is_whole_and_served_from_where_it_is(code: pathlib.Path) -> None:
@@ -82,11 +98,11 @@ fi
     assert (done.returncode, copy.exists()) == (1, False)
     done, calls = _ran(code, "fetch", "--output_dir=my runs/")
     assert done.returncode == 0, done.stderr
-    assert [call[3] for call in calls] == ["ssh", "scp", "ssh", "scp"]
+    assert [call[3] for call in calls] == ["ssh", "scp", "ssh", "scp", "ssh"]
     assert sorted(path.name for path in copy.parent.rglob("*")) == ["export", "models.config"]
     assert (copy / "models.config").read_text() == config.format(copy.resolve())
     done, calls = _ran(code, "fetch", "--output_dir=my runs")
-    assert (done.returncode, len(calls)) == (2, 4)
+    assert (done.returncode, len(calls)) == (2, 5)
     assert done.stderr.startswith("error: my runs/export is there already; move it")
 
 
@@ -124,7 +140,7 @@ fi
             ("SUSPENDING", "SUSPENDED", "", "ACCEPTED", "PROVISIONING", "ACTIVE"),
             ["list", "list", "delete", "list", "create", "list", "list", "list"],
         ),
-        # What is there already is asked for its accelerator, too.
+        # What is there already is asked for its accelerator, too, and so before a start.
         (("CREATING", "CREATING", "ACTIVE"), ["list", "list", "list", "list"]),
         (("ACTIVE", "ACTIVE", "ACTIVE"), ["list", "list", "list", "list"]),
     ],
@@ -134,7 +150,7 @@ def test_a_resume_does_what_the_state_asks_for(
 ) -> None:
     done, calls = _ran(code, "resume", *RUN, states=states)
     assert done.returncode == 0, done.stderr
-    assert [call[3] for call in calls] == [*verbs, "ssh", "scp", "ssh", "ssh"]
+    assert [call[3] for call in calls] == [*verbs, "ssh", "scp", "ssh", "list", "ssh"]
     with tarfile.open(code / "runs" / "bignas_tf.tar.gz") as archive:
         assert {"bignas_tf", "experiments", "requirements.txt"} < set(archive.getnames())
         assert archive.getmember("tools/gcp/host/install.sh").mode & 0o100
@@ -145,8 +161,12 @@ def test_a_resume_does_what_the_state_asks_for(
     [
         (("BROKEN",), ["list"], ""),
         (("", "BROKEN"), ["list", "create", "list"], ""),
-        (("", "FAILED"), ["list", "create", "list"], "tpu is FAILED"),
-        (("SUSPENDED", "SUSPENDED"), ["list", "list", "list"], "tpu is SUSPENDED"),
+        (("", "FAILED"), ["list", "create", "list", "describe"], "tpu is FAILED"),
+        (
+            ("SUSPENDED", "SUSPENDED"),
+            ["list", "list", "list", "describe"],
+            "tpu is SUSPENDED",
+        ),
         (("", ""), ["list", "create", "list"], "tpu is gone"),
     ],
 )
@@ -162,9 +182,76 @@ def test_create_stops_where_there_will_be_no_tpu(
     assert ("tools/gcp/delete.sh --name=tpu --zone=us-east1-d" in done.stderr) == left
 
 
-def test_a_tpu_of_another_kind_is_not_taken(code: pathlib.Path) -> None:
-    done, _ = _ran(code, "create", "--accelerator=v3-32", states=("ACTIVE",))
+@pytest.mark.parametrize("states", [("", ""), ("", "ACCEPTED")])
+def test_of_a_request_that_was_refused_nothing_is_feared(
+    code: pathlib.Path, states: tuple[str, ...]
+) -> None:
+    (code / "refused").touch()
+    done, calls = _ran(code, "create", RUN[0], states=states)
+    assert done.returncode == 1
+    assert [call[3] for call in calls] == ["list", "create", "list"]
+    assert ("may still be granted" in done.stderr) == (states[-1] == "ACCEPTED")
+
+
+@pytest.mark.parametrize("name", ["create", "start", "search", "judge"])
+def test_a_tpu_of_another_kind_is_not_taken(code: pathlib.Path, name: str) -> None:
+    """Of a slice that is taken for a single host most cores would cost and do nothing."""
+    flags = ("--accelerator=v3-32", *(() if name == "create" else RUN[1:]))
+    flags += ("--budgets_mflops=1",) if name == "search" else ()
+    done, _ = _ran(code, name, *flags, states=("ACTIVE",))
     assert done.returncode == 2
     assert done.stderr.endswith(
         "error: tpu is a v3-8 already; give --accelerator=v3-8, or another --name\n"
     )
+
+
+def test_a_resume_that_fails_after_the_request_says_what_costs(code: pathlib.Path) -> None:
+    program(code / "bin" / "gcloud", f"{GCLOUD}[[ $* != *' scp '* ]]\n")
+    done, _ = _ran(code, "resume", *RUN, states=("SUSPENDED", "", "ACTIVE"))
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "\ntpu costs until tools/gcp/delete.sh --name=tpu --zone=us-east1-d --project=mine\n"
+    )
+
+
+BOUGHT = ["", "ACTIVE"]
+BACK = ["list", "create", "list", "ssh", "scp", "ssh", "list", "ssh"]
+
+
+@pytest.mark.parametrize(
+    ("states", "said", "verbs", "ends"),
+    [
+        (["ACTIVE"], ["finished"], ["list", "ssh"], 0),
+        (["ACTIVE"], ["failed"], ["list", "ssh"], 1),
+        (["ACTIVE"] * 3, ["running", "BROKEN", "stopped"], ["list", "ssh"] * 3, 1),
+        # A network that is down for a while, and a TPU that is taken away twice.
+        (
+            ["BROKEN", "SUSPENDED", "SUSPENDED", *BOUGHT, "ACTIVE", "", "", *BOUGHT, "ACTIVE"],
+            ["running", "finished"],
+            [*["list"] * 3, "delete", *BACK, "list", "ssh", "list", "list", *BACK, "list", "ssh"],
+            0,
+        ),
+        # The tool was killed, and the TPU is still there.
+        (["ACTIVE"] * 5, ["lost", "finished"], ["list", "ssh", *["list"] * 4], 0),
+    ],
+)
+def test_a_run_that_is_watched_comes_back_until_it_ends(
+    code: pathlib.Path, states: list[str], said: list[str], verbs: list[str], ends: int
+) -> None:
+    lines = tuple(each if each == "BROKEN" else f"state: {each}" for each in said)
+    done, calls = _ran(code, "resume", *RUN, "--watch", states=tuple(states), said=lines)
+    assert done.returncode == ends, done.stderr
+    assert f"the training: {said[-1]}; " in done.stderr
+    assert [call[3] for call in calls][: len(verbs)] == verbs
+    assert (code / "states").read_text() == (code / "said").read_text() == ""
+
+
+def test_what_would_be_lost_is_not_deleted_unless_forced(code: pathlib.Path) -> None:
+    done, calls = _ran(code, "delete", said=("busy: train is running",))
+    assert (done.returncode, [call[3] for call in calls]) == (2, ["ssh"])
+    assert done.stderr.endswith(
+        "busy: train is running\nerror: tpu is not deleted; see above, or give --force\n"
+    )
+    for flags, said in [(("--force",), ()), ((), ("BROKEN",)), ((), ("",))]:
+        done, calls = _ran(code, "delete", *flags, said=said)
+        assert (done.returncode, calls[-1][3]) == (0, "delete")

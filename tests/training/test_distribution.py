@@ -17,6 +17,7 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import sampling, trainer
 from bignas_tf.training.progress import Progress
 from bignas_tf.training.task import BigNASTask
+from tests.data import photos
 from tests.modeling import helpers, replicas
 from tests.training import processes, runs
 
@@ -86,19 +87,29 @@ def test_replicas_that_draw_different_children_stop_the_run(
 
 
 @pytest.mark.slow
-def test_workers_that_see_different_folders_are_refused(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    ("folder", "override", "difference"),
+    [
+        ("other", "", "other holds a checkpoint of step 0 here and of step 3 on the first worker"),
+        # The chief would train on alone, and wait for ever.
+        ("mine", ",trainer.train_steps=3", "trainer.train_steps is 6 on the first worker and 3 on"),
+    ],
+)
+def test_workers_of_different_folders_or_settings_are_refused(
+    tmp_path: pathlib.Path, folder: str, override: str, difference: str
+) -> None:
     config = runs.parse(tmp_path, f"{runs.EAGER}trainer.train_steps=3")
     runs.train(config, tmp_path / "mine")
     hosts = processes.free_hosts(2)
     overrides = f"{runs.EAGER}runtime.distribution_strategy=multi_worker_mirrored"
     with (
         processes.training(tmp_path, tmp_path / "mine", overrides, hosts, 0) as chief,
-        processes.training(tmp_path, tmp_path / "other", overrides, hosts, 1) as other,
+        processes.training(tmp_path, tmp_path / folder, overrides + override, hosts, 1) as other,
     ):
         ends = [chief.end(), other.end()]
-    assert [code for code, _ in ends] == [2, 2]
-    for step, (_, stderr) in zip((3, 0), ends, strict=True):
-        assert f"holds a checkpoint of step {step} here and not on every worker; name" in stderr
+    assert [code for code, _ in ends] == [2, 2], ends
+    assert "error: another worker has other settings, code or checkpoints; its error" in ends[0][1]
+    assert difference in ends[1][1]
 
 
 @pytest.mark.slow
@@ -107,8 +118,14 @@ def test_a_worker_refused_before_the_first_step_is_explained_to_the_others(
 ) -> None:
     runs.parse(tmp_path)
     hosts, nothing = processes.free_hosts(2), tmp_path / "nothing"
-    overrides = f"{runs.EAGER}runtime.distribution_strategy=multi_worker_mirrored"
-    mistaken = f"{overrides},task.init_checkpoint={nothing}"
+    root = photos.write(
+        tmp_path / "photos", {f"{s}/{c}": 60 for s in ("train", "test") for c in "ab"}
+    )
+    overrides = (
+        f"{runs.EAGER}runtime.distribution_strategy=multi_worker_mirrored,"
+        f"task.train_data.source=folder,task.train_data.num_classes=2,task.train_data.input_path="
+    )
+    overrides, mistaken = f"{overrides}{root}", f"{overrides}{nothing}"
     with (
         processes.training(tmp_path, tmp_path / "run", overrides, hosts, 0) as chief,
         processes.training(tmp_path, tmp_path / "run", mistaken, hosts, 1) as other,
@@ -116,7 +133,7 @@ def test_a_worker_refused_before_the_first_step_is_explained_to_the_others(
         ends = [chief.end(), other.end()]
     assert [code for code, _ in ends] == [1, 2], ends
     assert "error: another worker was lost; start all" in ends[0][1]
-    assert f"error: task.init_checkpoint: {nothing} is not" in ends[1][1]
+    assert f"{nothing} is not a folder" in ends[1][1]
     assert "Traceback" not in ends[0][1] + ends[1][1]
 
 

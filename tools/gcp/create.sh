@@ -2,28 +2,24 @@
 # Requests a TPU VM or a slice, unless it was requested before, and waits until it is there.
 #
 #   tools/gcp/create.sh --name=NAME --zone=ZONE --project=PROJECT --accelerator=v3-8 \
-#       [--spot] [--runtime_version=VERSION] [--dry_run]
+#       [--spot] [--runtime_version=VERSION] [--network=...] [--subnetwork=...] \
+#       [--service_account=...] [--dry_run]
 #
 # --accelerator      v2-8, v3-8, v4-8, v5p-8, v5litepod-8, v6e-8, ...; a greater number is a slice
 # --spot             cheaper, and may be taken away at any time; see resume.sh
 # --runtime_version  the image of the hosts; by default the plain one of the accelerator
+# --network, --subnetwork, --service_account  as gcloud takes them; the project's own by default
 # --dry_run          prints the commands and runs none
 set -euo pipefail
 # shellcheck source=tools/gcp/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-accelerator='' spot=false runtime_version=''
-parse_flags accelerator 'spot runtime_version' "$@"
+# shellcheck disable=SC2034 # read by name
+accelerator='' spot=false runtime_version='' network='' subnetwork='' service_account=''
+parse_flags accelerator 'spot runtime_version network subnetwork service_account' "$@"
 
 check_accelerator
-case $accelerator in
-  v2-* | v3-* | v4-*) image=tpu-ubuntu2204-base ;;
-  v5p-*) image=v2-alpha-tpuv5 ;;
-  v5litepod-*) image=v2-alpha-tpuv5-lite ;;
-  v6e-1 | v6e-4 | v6e-8) image=v2-alpha-tpuv6e ;;
-  v6e-*) fail "--accelerator=$accelerator: TensorFlow's server knows no slices of v6e; up to v6e-8" ;;
-  *) fail "--accelerator=$accelerator is unknown; write v2-8, v3-32, v4-8, v5p-8, v5litepod-8, ..." ;;
-esac
+image=$(image_of "$accelerator")
 
 remind() {
   printf '%s may still be granted, and costs from then on; %s withdraws it\n' "$name" \
@@ -36,13 +32,21 @@ if [[ -z $now ]]; then
   request=(--node-id="$name" --accelerator-type="$accelerator")
   request+=(--runtime-version="${runtime_version:-$image}")
   [[ $spot == false ]] || request+=(--spot)
-  tpus queued-resources create "$name" "${request[@]}"
-else
-  there=$(of_request 'tpu.nodeSpec[0].node.acceleratorType')
-  if [[ -n $there && $there != "$accelerator" ]]; then
-    trap - EXIT
-    fail "$name is a $there already; give --accelerator=$there, or another --name"
+  [[ $spot == true || $dry_run == true ]] ||
+    echo "requesting a $accelerator on demand; --spot asks for a cheaper one" >&2
+  for flag in network subnetwork service_account; do
+    [[ -z ${!flag} ]] || request+=("--${flag//_/-}=${!flag}")
+  done
+  if ! tpus queued-resources create "$name" "${request[@]}"; then
+    # Refused: there is nothing that might be granted.
+    if now=$(state) && [[ -z $now ]]; then trap - EXIT; fi
+    exit 1
   fi
+else
+  trap - EXIT
+  check_there
+  trap remind EXIT
+  echo "$name was requested before, and is $now; who uses it is not known" >&2
   if [[ $spot == true || -n $runtime_version ]]; then
     echo "$name was requested before: --spot and --runtime_version change nothing of it" >&2
   fi
@@ -54,6 +58,7 @@ while [[ $now != ACTIVE && $dry_run == false ]]; do
     CREATING | ACCEPTED | WAITING_FOR_RESOURCES | PROVISIONING) ;;
     *)
       trap - EXIT
+      [[ -z $now ]] || tpus queued-resources describe "$name" --format='yaml(state)' >&2
       fail "$name is ${now:-gone}; tools/gcp/resume.sh requests it again" 1
       ;;
   esac
@@ -62,3 +67,4 @@ while [[ $now != ACTIVE && $dry_run == false ]]; do
   now=$(state)
 done
 trap - EXIT
+remind_of_cost

@@ -1,13 +1,23 @@
 #!/usr/bin/env bash
 # Deletes a TPU and what is on its disk, and so ends its cost; what is in the bucket stays.
 #
-#   tools/gcp/delete.sh --name=NAME --zone=ZONE --project=PROJECT [--dry_run]
+#   tools/gcp/delete.sh --name=NAME --zone=ZONE --project=PROJECT [--force] [--dry_run]
 #
-# --dry_run prints the command and runs none.
+# Refuses while a tool runs there, or exports there were not fetched, unless --force; a TPU that
+# cannot be reached is deleted. --dry_run prints the commands and runs none.
 set -euo pipefail
 # shellcheck source=tools/gcp/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-parse_flags '' '' "$@"
+force=false
+parse_flags '' force "$@"
 
+if [[ $force == false ]]; then
+  # Nothing of ours may be there yet, and SSH may fail as well.
+  said=$(on_hosts 0 'bash bignas_tf/tools/gcp/host/leave.sh' || true)
+  if [[ $said == *busy:* ]]; then
+    printf '%s\n' "$said" >&2
+    fail "$name is not deleted; see above, or give --force"
+  fi
+fi
 tpus queued-resources delete "$name" --force --quiet

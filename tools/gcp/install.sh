@@ -10,10 +10,14 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 parse_flags '' '' "$@"
 
-on_hosts 0 'mkdir -p bignas_tf && flock --nonblock --verbose bignas_tf/tool.lock true'
+busy="echo 'error: a tool is running here; follow.sh shows it, stop.sh ends it' >&2; exit 1"
+on_hosts 0 "mkdir -p bignas_tf && flock --nonblock bignas_tf/tool.lock true || { $busy; }"
 archive=$root/runs/bignas_tf.tar.gz
 run mkdir -p "$root/runs"
-run tar --exclude=__pycache__ -czf "$archive" -C "$root" bignas_tf experiments requirements.txt tools
+run tar --exclude=__pycache__ -czf "$archive" -C "$root" bignas_tf experiments tools \
+  requirements.txt requirements.lock
 tpus tpu-vm scp "$archive" "$name:bignas_tf.tar.gz" --worker=all
-unpack='mkdir -p bignas_tf && tar -xzf bignas_tf.tar.gz -C bignas_tf'
+# What was removed here is to be gone there, too.
+unpack='mkdir -p bignas_tf && rm -rf bignas_tf/{bignas_tf,experiments,tools}'
+unpack+=' && tar -xzf bignas_tf.tar.gz -C bignas_tf'
 on_hosts all "$unpack && bash bignas_tf/tools/gcp/host/install.sh"

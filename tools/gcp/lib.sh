@@ -114,11 +114,39 @@ check_accelerator() {
   [[ $accelerator =~ ^[a-z0-9]+-[1-9][0-9]*$ ]] || fail "--accelerator=$accelerator is not like v3-8"
 }
 
+# image_of ACCELERATOR: the plain image of its hosts, or a mistake.
+image_of() {
+  case $1 in
+    v2-* | v3-* | v4-*) echo tpu-ubuntu2204-base ;;
+    v5p-*) echo v2-alpha-tpuv5 ;;
+    v5litepod-*) echo v2-alpha-tpuv5-lite ;;
+    v6e-1 | v6e-4 | v6e-8) echo v2-alpha-tpuv6e ;;
+    v6e-*) fail "--accelerator=$1: TensorFlow's server knows no slices of v6e; up to v6e-8" ;;
+    *) fail "--accelerator=$1 is unknown; write v2-8, v3-32, v4-8, v5p-8, v5litepod-8, ..." ;;
+  esac
+}
+
+# check_there: refuses an --accelerator that is not the one that was requested.
+check_there() {
+  local there
+  [[ $dry_run == false ]] || return 0
+  there=$(of_request 'tpu.nodeSpec[0].node.acceleratorType')
+  [[ -z $there || $there == "$accelerator" ]] ||
+    fail "$name is a $there already; give --accelerator=$there, or another --name"
+}
+
+# remind_of_cost: what a user should know who leaves a TPU as it is.
+remind_of_cost() {
+  [[ $dry_run == true ]] || printf '%s costs until %s\n' "$name" \
+    "tools/gcp/delete.sh $(words --name="$name" --zone="$zone" --project="$project")" >&2
+}
+
 # drive_chips: sets `address` to the --tpu of a tool that drives the chips of this --accelerator.
 # Up to 8 cores (v2 to v5p) or chips (v5e, v6e) belong to one host. In a slice every host serves its
 # chips, and the first host alone runs the program, which finds the servers by the TPU's name.
 # shellcheck disable=SC2034 # the scripts use it
 drive_chips() {
+  check_there
   address=local
   if ((${accelerator##*-} > 8)); then
     on_hosts all 'bash bignas_tf/tools/gcp/host/serve.sh'

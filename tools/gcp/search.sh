@@ -8,8 +8,9 @@
 #
 # The search continues when this command has ended; follow.sh --tool=search shows it. --accelerator
 # is the one given to create.sh. --budget may be given several times, once for each child.
-# --output_dir is the folder `search` in --model_dir if unset. --dry_run prints the commands and
-# runs none.
+# --output_dir is the folder `search` in --model_dir if unset. It keeps the children of one list of
+# budgets: name all that you want, or another folder; what has been scored before is known in the
+# same folder. --dry_run prints the commands and runs none.
 set -euo pipefail
 # shellcheck source=tools/gcp/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

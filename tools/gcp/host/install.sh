@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# On every host: makes a new .venv from requirements.txt, with the TensorFlow that is built for TPUs.
+# On every host: makes a new .venv from requirements.lock, with the TensorFlow that is built for TPUs.
 set -euo pipefail
 # shellcheck source=tools/gcp/host/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,8 +15,9 @@ python3 -m uv venv --quiet --clear --seed --python=3.11 .venv
 pip() {
   .venv/bin/python -m pip --quiet "$@"
 }
-pip install --requirement=requirements.txt
-# tensorflow and tensorflow-tpu are the same files, built differently, and need the same packages.
+# The same packages on every host, and after every preemption: all that are locked. tensorflow and
+# tensorflow-tpu are the same files, built differently, and need the same packages.
+awk '/^[^ #]/ { other = !/^tensorflow==/ } other' requirements.lock > locked.txt
+pip install --no-deps --require-hashes --requirement=locked.txt
 tensorflow=$(sed -n 's/^tensorflow==//p' requirements.txt)
-pip uninstall --yes tensorflow
 pip install --no-deps "tensorflow-tpu==$tensorflow" "libtpu==$libtpu"

@@ -57,3 +57,13 @@ stop() {
     flock --timeout 60 "$1.lock" true
   fi
 }
+
+# wait_for NAME SECONDS: whether it ends, or has ended, within so many seconds.
+wait_for() {
+  flock --shared --timeout "$2" "$1.lock" true
+}
+
+# code_of TOOL: the exit code with which it has ended; 1 if it left none.
+code_of() {
+  cat "$1.code" 2> /dev/null || echo 1
+}

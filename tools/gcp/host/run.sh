@@ -4,7 +4,8 @@
 #   run.sh TOOL FLAG...
 #
 # One at a time, because a program that drives chips has them to itself. Which chips a tool may use
-# is what its --tpu says; a tool without that flag runs on the CPU.
+# is what its --tpu says; a tool without that flag runs on the CPU. Waits $EARLY_S seconds, 30 if
+# unset: most mistakes end a tool at once.
 set -euo pipefail
 # shellcheck source=tools/gcp/host/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -24,4 +25,10 @@ fi
 tell_tensorflow
 hold tool
 printf '%s\n' "$tool" > tool.name
-in_background tool "$tool.log" .venv/bin/python -m "tools.$tool" "$@"
+rm -f "$tool.code" stopped
+in_background tool "$tool.log" bash tools/gcp/host/tool.sh "$tool" "$@"
+exec {held}>&- # or this shell would be waited for below
+if wait_for tool "${EARLY_S:-30}"; then
+  tail --lines=20 "$tool.log" >&2
+  exit "$(code_of "$tool")"
+fi

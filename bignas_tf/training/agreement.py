@@ -1,0 +1,85 @@
+"""What all workers of a run must agree on, compared before anything is built.
+
+One that differs would not be noticed: the chief writes its own configuration, and the others add
+gradients of theirs, or wait for a chief that trains longer or has ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+import tensorflow as tf
+from official.core import config_definitions as cfg
+
+import bignas_tf
+from bignas_tf import errors, plain, workers
+from bignas_tf.training import run_files
+
+# Which worker it is, and where its machine keeps the images.
+_OWN = (
+    "runtime.task_index",
+    "task.train_data.input_path",
+    "task.train_data.tfds_data_dir",
+)
+_STEP, _CODE = "step", "the code of bignas_tf"
+
+
+def check(
+    step: int, config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.Strategy
+) -> None:
+    """Refuses workers that would start at different steps, with other settings or other code.
+
+    All workers call this together, and all of them raise.
+
+    Args:
+      step: that this worker would start at.
+      config: of this worker.
+      model_dir: its folder of the run.
+      strategy: of the workers.
+
+    Raises:
+      UsageError: names the first thing that differs, on the workers where it does.
+    """
+    if not workers.many(strategy):
+        return
+    mine = json.loads(json.dumps({_STEP: step, _CODE: _code(), **_settings(config)}))
+    chiefs = json.loads(workers.sharing(strategy)(json.dumps(mine)))
+    different = plain.changes(chiefs, mine)
+    if not workers.averaging(strategy)(float(bool(different))):
+        return
+    workers.wait_for_all(strategy)
+    if _STEP in different:
+        raise errors.UsageError(
+            f"{model_dir} holds a checkpoint of step {step} here and of step {chiefs[_STEP]} on "
+            "the first worker; name one folder that all of them see"
+        )
+    for name, (theirs, ours) in different.items():
+        raise errors.UsageError(
+            f"{name} is {theirs} on the first worker and {ours} on this one; start all workers "
+            "with the same flags and the same code"
+        )
+    raise errors.UsageError(
+        "another worker has other settings, code or checkpoints; its error names them"
+    )
+
+
+def _settings(config: cfg.ExperimentConfig) -> dict[str, Any]:
+    """The values that workers share."""
+    values = run_files.values(config)
+    for path in _OWN:
+        group, (*parts, name) = values, path.split(".")
+        for part in parts:
+            group = group[part]
+        del group[name]
+    return values
+
+
+def _code() -> str:
+    """A short hash of this package's modules."""
+    root, digest = pathlib.Path(bignas_tf.__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

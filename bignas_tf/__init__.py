@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bignas_tf.api.searching import search
     from bignas_tf.api.selecting import select
     from bignas_tf.conversion.figures import ConversionReport
+    from bignas_tf.data.packing import pack as pack_images
     from bignas_tf.data.prepare import prepare as prepare_data
     from bignas_tf.exports.publishing import finish as finish_exports
     from bignas_tf.exports.runtimes import Outcome
@@ -112,6 +113,7 @@ _HOMES = {
     "judge": "api.judging.judge",
     "latency_table": "api.latency.latency_table",
     "load": "api.runs.load",
+    "pack_images": "data.packing.pack",
     "prepare_data": "data.prepare.prepare",
     "published": "search_space.published.published",
     "read_baseline": "selection.baseline.read",
@@ -177,6 +179,7 @@ __all__ = [
     "judge",
     "latency_table",
     "load",
+    "pack_images",
     "prepare_data",
     "published",
     "read_baseline",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bignas_tf import errors, files, image_files
 
-_ONLY_SPLIT = "all"
+ONLY_SPLIT = "all"
 _LAYOUTS = "root/split/class/*.jpg (or *.png), or root/class/*.jpg"
 _SHOWN = 5
 # Kinds of images that are not read, as messages name them.
@@ -101,9 +101,7 @@ def _scanned(root: str, to_learn: bool) -> ImageFolder:
     second = {name: _below(each) for name, each in first.items()}
     flat = _is_flat(first, second)
     mixed = _both_levels(root, first, second, flat)
-    folders = (
-        {_ONLY_SPLIT: first} if flat else {name: each for name, each in second.items() if each}
-    )
+    folders = {ONLY_SPLIT: first} if flat else {name: each for name, each in second.items() if each}
     ignored = _ignored(top, {} if flat else first, folders)
     by_split = {
         split: {name: each.images for name, each in classes.items()}

@@ -73,6 +73,22 @@ def prepare(
     show(f"{dataset} is prepared in {folder}")
 
 
+def build(builder: tfds.core.DatasetBuilder, source: str, show: Show) -> None:
+    """Writes a data set whose images are on this machine.
+
+    Args:
+      builder: of a data set that is not prepared.
+      source: where its images are, for messages.
+      show: takes a line where nothing keeps others from writing it, too.
+
+    Raises:
+      UsageError: another process is preparing it.
+      RunError: there is no room, or an image cannot be read.
+    """
+    with _alone(builder, show):
+        _prepare_from(builder, source, manual=False)
+
+
 @contextlib.contextmanager
 def _alone(builder: tfds.core.DatasetBuilder, show: Show) -> Iterator[None]:
     """Keeps others from preparing the data set, and removes what a kill has left of it.
@@ -157,13 +173,14 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
     raise errors.RunError(f"{builder.name} could not be prepared: {'; '.join(problems)}{instead}")
 
 
-def _prepare_from(builder: tfds.core.DatasetBuilder, manual_dir: str) -> None:
+def _prepare_from(builder: tfds.core.DatasetBuilder, folder: str, manual: bool = True) -> None:
+    """Prepares a data set from files in a folder, which TFDS may look into (`manual`)."""
     try:
-        _make(builder, manual_dir)
+        _make(builder, folder if manual else None)
     except errors.RunError:
         raise
     except Exception as error:  # TFDS raises whatever it met: a missing file, another checksum
-        problem = f"{builder.name} could not be prepared from {manual_dir}: {_reason(error)}"
+        problem = f"{builder.name} could not be prepared from {folder}: {_reason(error)}"
         raise errors.failure(error, problem) from error
 
 

@@ -1,0 +1,98 @@
+"""A folder of images as a TFDS data set: a few large files, as buckets and TPUs want them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+import tensorflow_datasets as tfds
+
+from bignas_tf import console, errors, files
+from bignas_tf.console import Show
+from bignas_tf.data import folders, prepare
+from bignas_tf.data.folders import Example, ImageFolder
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")  # TFDS'; in a name with "-" or "." it would find nothing
+_ONLY_SPLIT = "train"  # TFDS reads "all" as every split, and refuses slices of it
+_VERSION = "1.0.0"
+
+
+def pack(
+    images_dir: str | os.PathLike[str],
+    dataset: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    show: Show | None = console.print_line,
+) -> None:
+    """Writes a folder of class folders as a TFDS data set, unless it is there already.
+
+    The files go into it as they are. Splits keep their names, and slices the images that they
+    have in the folder; a folder without splits becomes the split "train".
+
+    Args:
+      images_dir: `split/class/*.jpg` or `class/*.jpg` (or `*.png`).
+      dataset: its new name: small letters, digits and "_".
+      data_dir: where TFDS keeps its data sets; None is TFDS' own default.
+      show: takes lines of progress; None for silence.
+
+    Raises:
+      UsageError: there are no such images, or their classes cannot be learned; the name cannot be
+        taken, or the data set cannot be written.
+      RunError: there is no room, or an image cannot be read.
+    """
+    show = console.or_silent(show)
+    folder = folders.scan(errors.require_path("images_dir", images_dir))
+    _check_name(dataset)
+    builder = _builder(folder, dataset, None if data_dir is None else os.fspath(data_dir))
+    place = str(builder.data_dir)
+    if builder.is_prepared():
+        show(f"{dataset} is already prepared in {place}")
+        return
+    if folder.ignored:
+        show(f"ignored files: {folder.ignored_files}")
+    files.make_folder(os.path.dirname(place))
+    prepare.build(builder, str(images_dir), show)
+    for split, examples in folder.splits.items():
+        show(f"{_split(split)}: {len(examples):,} images of {len(folder.classes)} classes")
+    show(f"{dataset} is prepared in {place}")
+
+
+def _check_name(name: str) -> None:
+    fits = isinstance(name, str) and _NAME.fullmatch(name) is not None
+    errors.require(fits, "dataset", name, "a name of small letters, digits and '_'")
+    if name in tfds.list_builders(with_community_datasets=False):
+        raise errors.UsageError(f"dataset is {name!r}, which is one of TFDS' own; choose another")
+
+
+def _builder(folder: ImageFolder, name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    features = {
+        "image": tfds.features.Image(shape=(None, None, 3)),
+        "label": tfds.features.ClassLabel(names=folder.classes),
+    }
+    return tfds.dataset_builders.AdhocBuilder(
+        name=name,
+        version=_VERSION,
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={
+            _split(split): _Examples(examples) for split, examples in folder.splits.items()
+        },
+        data_dir=data_dir,
+        description=f"The images in {os.path.abspath(folder.root)}.",
+        disable_shuffling=True,  # they are in the folder's own mixed order
+    )
+
+
+def _split(name: str) -> str:
+    return _ONLY_SPLIT if name == folders.ONLY_SPLIT else name
+
+
+class _Examples:
+    """The examples of a split as TFDS takes them; it reads each file when it is asked for."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, object]]]:
+        for number, (path, label) in enumerate(self._examples):
+            yield number, {"image": path, "label": label}

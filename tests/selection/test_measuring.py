@@ -153,7 +153,7 @@ def test_a_search_whose_device_is_there_goes_on_after_any_kill(strategy: str) ->
     calls: list[Architecture] = []
     most = 10**6
     whole = countable.search(strategy, [DEAREST], measure=measure)
-    for most in range(1, len(calls), len(calls) // 3):
+    for most in range(1, len(calls), len(calls) // 2):
         memory, calls = MemoryJournal(), []
         with pytest.raises(KilledError):
             countable.search(strategy, [DEAREST], memory, measure=measure)

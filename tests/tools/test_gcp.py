@@ -201,6 +201,8 @@ def test_a_missing_or_unknown_flag_exits_2(name: str) -> None:
         ("create", "--accelerator=v6e-16", "no slices of v6e"),
         ("start", "--accelerator=v3", "--accelerator=v3 is not like v3-8"),
         ("create", "--accelerator=v3-08", "--accelerator=v3-08 is not like v3-8"),
+        ("start", "--config_file=typo.yaml", "--config_file=typo.yaml is neither in experiments/"),
+        ("resume", "--config_file=experiments/typo.yaml", "is neither in experiments/ here nor in"),
         ("resume", "--model_dir=runs/x", "--model_dir=runs/x would go with the TPU"),
         ("resume", "--accelerator=v3", "--accelerator=v3 is not like v3-8"),
         ("resume", "--accelerator=v7x-8", "--accelerator=v7x-8 is unknown"),

@@ -73,6 +73,17 @@ in_bucket() {
     fail "--$1=${!1} would go with the TPU; name a folder in a bucket, gs://BUCKET/RUN"
 }
 
+# check_config_files: refuses a --config_file that the hosts will not have either.
+# shellcheck disable=SC2154 # the scripts have it
+check_config_files() {
+  local each
+  flags_of config_file
+  for each in "${flags[@]#--config_file=}"; do
+    [[ $each == gs://* || -f $root/$each || -f $root/experiments/$each ]] ||
+      fail "--config_file=$each is neither in experiments/ here nor in a bucket"
+  done
+}
+
 # words WORD...: one line that a shell reads back as these words.
 words() {
   local word separator='' quote="'" escaped="'\"'\"'"

@@ -28,6 +28,7 @@ parse_flags 'accelerator model_dir' "$requests $starts watch" "$@"
 check_accelerator
 image_of "$accelerator" > /dev/null
 in_bucket model_dir
+check_config_files
 
 # step SCRIPT FLAG...: runs another script of this folder with those of these flags that are set.
 step() {

@@ -263,11 +263,13 @@ def _earlier(task: BigNASConfig) -> tuple[list[_Earlier], list[str]]:
       Them, and a warning if one is gone.
     """
     found: dict[str, _Earlier] = {}
-    while (folder := task.init_checkpoint) and folder not in found:
+    folder = task.init_checkpoint
+    while folder and folder not in found:
         try:
             task = checkpoints.read_config(folder).task
         except errors.UsageError as error:
             gone = f"task.init_checkpoint {folder}: what it has learnt from cannot be compared"
             return [*found.values()], [f"{gone}: {error}"]
         found[folder] = folder, task, learnt_images.read(folder)
+        folder = learnt_images.parent(folder, task)
     return [*found.values()], []

@@ -99,14 +99,19 @@ def array(value: object) -> np.ndarray:
         return np.asarray(None)
 
 
+def is_pil(value: object) -> bool:
+    """Whether a value is an image of PIL's, which need not be installed."""
+    return all(hasattr(value, name) for name in ("mode", "convert", "__array_interface__"))
+
+
 def pixels(name: str, image: object) -> np.ndarray:
     """An image, of NumPy's or PIL's kind, as uint8 [H, W, 1 or 3].
 
     Raises:
       UsageError: it is none.
     """
-    mode = getattr(image, "mode", None)  # of PIL's; of other libraries' arrays a method
-    if isinstance(mode, str) and mode not in ("L", "RGB"):  # such as a palette's numbers
+    mode = getattr(image, "mode", "")
+    if is_pil(image) and mode not in ("L", "RGB"):  # such as a palette's numbers
         raise errors.UsageError(f"{name} has PIL's mode {mode!r}; give {name}.convert('RGB')")
     given = array(image)
     found = given[..., np.newaxis] if given.ndim == 2 else given

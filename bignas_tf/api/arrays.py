@@ -156,7 +156,9 @@ def _write(place: str, images: Several, folders: Sequence[pathlib.Path]) -> None
     for folder in set(folders):
         folder.mkdir(parents=True)
     digits = len(str(len(folders)))
-    for index, (image, folder) in enumerate(zip(images, folders, strict=True)):
+    given = iter(images)
+    for index, folder in enumerate(folders):
+        image = next(given, None)  # which is refused
         pixels = arguments.pixels(f"image {index} of {place}", image)
         content = tf.io.encode_png(pixels).numpy()
         # With its hash: other images at the same places are then known for others.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import tensorflow as tf
 from official.common import distribute_utils
 from official.core import config_definitions as cfg
@@ -16,6 +14,7 @@ _NO_TPU = (
     "--tpu=NAME for a slice; without a TPU, leave out imagenet_tpu.yaml"
 )
 _BY_NUMBER = ("one_device", "mirrored")  # of their GPUs
+_STRATEGIES: dict[tuple[str, int, str | None], tf.distribute.Strategy] = {}  # of this process
 
 
 def _strategy(
@@ -42,7 +41,7 @@ def _strategy(
     if kind in _BY_NUMBER and num_gpus > available:
         raise errors.UsageError(f"num_gpus is {num_gpus}; TensorFlow finds {available}")
     try:
-        return _shared(kind, num_gpus if kind in _BY_NUMBER else 0, all_reduce_alg, tpu)
+        return _shared(kind, num_gpus if kind in _BY_NUMBER else 0, tpu, all_reduce_alg)
     except (ValueError, KeyError) as error:
         if kind == "tpu" and not tpu:
             raise errors.UsageError(_NO_TPU) from error
@@ -54,18 +53,20 @@ def _strategy(
         raise errors.UsageError(f"TPU {tpu!r} cannot be reached from here ({reason})") from error
 
 
-@functools.cache
 def _shared(
-    kind: str, num_gpus: int, all_reduce_alg: str | None, tpu: str | None
+    kind: str, num_gpus: int, tpu: str | None, all_reduce_alg: str | None
 ) -> tf.distribute.Strategy:
-    """The one strategy of this process for these devices.
+    """The one strategy of this process for these devices, which reduces as the first was to.
 
     A second one numbers its collective operations from the start, as the first did, and TensorFlow
     takes them for those of the first; on a TPU it would clear the memory of the cores.
     """
-    return distribute_utils.get_distribution_strategy(
-        kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
-    )
+    devices = kind, num_gpus, tpu
+    if devices not in _STRATEGIES:
+        _STRATEGIES[devices] = distribute_utils.get_distribution_strategy(
+            kind, num_gpus=num_gpus, all_reduce_alg=all_reduce_alg, tpu_address=tpu
+        )
+    return _STRATEGIES[devices]
 
 
 def training_strategy(config: cfg.ExperimentConfig, tpu: str = "") -> tf.distribute.Strategy:

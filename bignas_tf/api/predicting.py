@@ -165,11 +165,11 @@ def _listed(images: Image | Iterable[Image]) -> Iterable[Image]:
     """Several images; of arrays, those of [N, H, W] and [N, H, W, channels] are several."""
     if isinstance(images, str | os.PathLike | bytes):
         return [images]
-    if isinstance(getattr(images, "mode", None), str):  # PIL's
+    if arguments.is_pil(images):
         return [arguments.pixels("image 0", images)]
     if hasattr(images, "__array__"):
         given = np.asarray(images)
-        if given.dtype.kind in "OSU":  # paths or bytes, as in a column of a table
+        if given.dtype.kind in "OSU" and given.ndim < 2:  # paths or bytes, as a table's column
             return given.reshape(-1).tolist()
         stacked = given.ndim == 4 or (given.ndim == 3 and given.shape[-1] not in (1, 3))
         return list(given) if stacked else [given]

@@ -128,25 +128,40 @@ def fit(
     strategy = strategy or devices.training_strategy(config)
     with precision(config.runtime.mixed_precision_dtype):
         # Before training: otherwise these mistakes would show only after it.
-        for warning in apart.check_training(task):
+        for warning in [*apart.check_training(task), *_check_teacher(task)]:
             if workers.is_chief(strategy):
                 show(f"warning: {warning}")
-        _check_teacher(task)
         scorer = named_children.scorer(task) if task.evaluation.children else None
         trainer.train(config, folder, strategy, scorer, show)
 
 
-def _check_teacher(task: BigNASConfig) -> None:
-    """Refuses a teacher whose export names other classes than the run has, or in another order."""
+def _check_teacher(task: BigNASConfig) -> list[str]:
+    """Checks the names that a teacher's export gives to its classes.
+
+    Returns:
+      A warning if they are others: they may be other words for the same classes.
+
+    Raises:
+      UsageError: they are those of the run in another order.
+    """
     folder = task.distillation.teacher
     path = os.path.join(folder, versions.LABELS_FILE) if folder else ""
     if not path or not files.is_file(path):
-        return
+        return []
     theirs = class_names.telling(Value(files.read_json(path), path).texts())
-    if difference := class_names.difference(class_names.of(task.train_data), theirs):
+    ours = class_names.of(task.train_data)
+    difference = class_names.difference(ours, theirs)
+    if difference and sorted(ours) == sorted(theirs):
         raise errors.UsageError(
-            f"task.distillation.teacher {folder} has other classes: {difference}"
+            f"task.distillation.teacher {folder} has the classes in another order: {difference}; "
+            f"its soft labels would be of others. If only the names in {path} are wrong, mend them"
         )
+    if not difference:
+        return []
+    return [
+        f"task.distillation.teacher {folder} calls its classes otherwise: {difference}; its soft "
+        "labels must mean the same classes"
+    ]
 
 
 @contextlib.contextmanager

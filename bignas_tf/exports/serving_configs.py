@@ -33,17 +33,18 @@ def update(base: pathlib.Path) -> bool:
     and a folder that was moved gets new entries.
 
     Returns:
-      Whether anything had to be written.
+      Whether `models.config` had to be written.
 
     Raises:
       UsageError: the folder cannot be written to.
     """
     base, written = base.resolve(), False
     # Another export may add a model, and list it, between this one's look and its writing.
-    while (config := _wanted(base)) != _read(base) or not (base / BATCHING_FILE).is_file():
-        files.write_text(base / BATCHING_FILE, _BATCHING)
+    while (config := _wanted(base)) != _read(base):
         files.write_text(base / MODELS_FILE, text_format.MessageToString(config))
         written = True
+    if not (base / BATCHING_FILE).is_file():
+        files.write_text(base / BATCHING_FILE, _BATCHING)
     return written
 
 

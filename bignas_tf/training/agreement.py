@@ -16,19 +16,28 @@ from official.core import config_definitions as cfg
 
 import bignas_tf
 from bignas_tf import errors, plain, workers
-from bignas_tf.training import run_files
+from bignas_tf.search_space import presets
+from bignas_tf.search_space.space import SearchSpace
 
-# Which worker it is, and where its machine keeps the images.
+# Which worker it is, and where its machine keeps what all of them have.
 _OWN = (
     "runtime.task_index",
+    "task.distillation.teacher",
+    "task.init_checkpoint",
+    "task.model.search_space",
     "task.train_data.input_path",
     "task.train_data.tfds_data_dir",
 )
-_STEP, _CODE = "step", "the code of bignas_tf"
+_STEP, _CODE, _SPACE = "step", "the code of bignas_tf", "the search space"
+_TOOLS = ("tools", "experiments")  # which a wheel has in the package, and a checkout beside it
 
 
 def check(
-    step: int, config: cfg.ExperimentConfig, model_dir: str, strategy: tf.distribute.Strategy
+    step: int,
+    config: cfg.ExperimentConfig,
+    space: SearchSpace,
+    model_dir: str,
+    strategy: tf.distribute.Strategy,
 ) -> None:
     """Refuses workers that would start at different steps, with other settings or other code.
 
@@ -37,6 +46,7 @@ def check(
     Args:
       step: that this worker would start at.
       config: of this worker.
+      space: its search space.
       model_dir: its folder of the run.
       strategy: of the workers.
 
@@ -45,7 +55,8 @@ def check(
     """
     if not workers.many(strategy):
         return
-    mine = json.loads(json.dumps({_STEP: step, _CODE: _code(), **_settings(config)}))
+    known = {_STEP: step, _CODE: _code(), _SPACE: presets.to_yaml(space), **_settings(config)}
+    mine = json.loads(json.dumps(known))
     chiefs = json.loads(workers.sharing(strategy)(json.dumps(mine)))
     different = plain.changes(chiefs, mine)
     if not workers.averaging(strategy)(float(bool(different))):
@@ -58,8 +69,8 @@ def check(
         )
     for name, (theirs, ours) in different.items():
         raise errors.UsageError(
-            f"{name} is {theirs} on the first worker and {ours} on this one; start all workers "
-            "with the same flags and the same code"
+            f"{name} is {errors.shown(theirs)} on the first worker and {errors.shown(ours)} on "
+            "this one; start all workers with the same flags and the same code"
         )
     raise errors.UsageError(
         "another worker has other settings, code or checkpoints; its error names them"
@@ -68,7 +79,7 @@ def check(
 
 def _settings(config: cfg.ExperimentConfig) -> dict[str, Any]:
     """The values that workers share."""
-    values = run_files.values(config)
+    values = config.as_dict()
     for path in _OWN:
         group, (*parts, name) = values, path.split(".")
         for part in parts:
@@ -81,5 +92,7 @@ def _code() -> str:
     """A short hash of this package's modules."""
     root, digest = pathlib.Path(bignas_tf.__file__).parent, hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+        place = path.relative_to(root)
+        if place.parts[0] not in _TOOLS and not any(part[0] == "." for part in place.parts):
+            digest.update(place.as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]

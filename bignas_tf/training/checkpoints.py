@@ -108,6 +108,7 @@ def load_run(model_dir: str) -> Run:
       UsageError: no run, no checkpoint, a corrupt one, or one of another space.
     """
     config = read_config(model_dir)
+    config.task.init_checkpoint = learnt.parent(model_dir, config.task)
     space = presets.get(os.path.join(model_dir, run_folder.SPACE_FILE))
     run = listing.read_latest(
         model_dir, lambda checkpoint: _load(model_dir, config, space, checkpoint)

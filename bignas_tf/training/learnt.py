@@ -1,21 +1,51 @@
-"""The images of a run's data set as they were when it was last started, kept in its folder."""
+"""The images of a run's data set as they were when it was last started, kept in its folder.
+
+Beside them is where the run was from whose weights it started, which has learnt from images, too.
+"""
 
 from __future__ import annotations
 
 import os
 
-from bignas_tf import files
+from bignas_tf import files, run_folder
 from bignas_tf.data import identity
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit, SplitImages
+from bignas_tf.training.configs import BigNASConfig
 
 FILE = "images.json"
+_PARENT = "init_checkpoint"
 
 
-def save(model_dir: str, data: DataConfig) -> None:
-    """Writes what every split of the data set has now into the folder of a run."""
+def save(model_dir: str, data: DataConfig, parent: str = "") -> None:
+    """Writes what every split of the data set has now into the folder of a run.
+
+    Args:
+      model_dir: the folder.
+      data: names the data set.
+      parent: folder of the run that this one started from; "" if there is none.
+    """
     plain = {split: each.to_json() for split, each in identity.read(data).items()}
-    files.write_json(os.path.join(model_dir, FILE), {"splits": plain})
+    place = identity.place(parent) if parent else ""
+    files.write_json(os.path.join(model_dir, FILE), {"splits": plain, _PARENT: place})
+
+
+def parent(model_dir: str, task: BigNASConfig) -> str:
+    """The run that a run started from: where its configuration says or, if not there, where it was.
+
+    A path that is relative to another folder leads nowhere from this one.
+
+    Args:
+      model_dir: folder of the run, which may not exist yet.
+      task: of the run.
+    """
+    given, path = task.init_checkpoint or "", os.path.join(model_dir, FILE)
+    if not given or files.is_file(os.path.join(given, run_folder.PARAMS_FILE)):
+        return given
+    if not files.is_file(path):
+        return given
+    with files.reading(path, "tools.train") as content:
+        return content[_PARENT].text() if _PARENT in content.fields() else given
 
 
 def forget(model_dir: str) -> None:

@@ -14,7 +14,7 @@ from bignas_tf.data import identity, splits
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, learnt, run_files
+from bignas_tf.training import checkpoints, learnt
 from bignas_tf.training.configs import BigNASConfig
 
 # With another one of these the weights mean something else (labels, pixels, which children they
@@ -114,8 +114,9 @@ def _check_learnt(model_dir: str, before: BigNASConfig, now: BigNASConfig) -> No
     if splits_named[0] != splits_named[1]:
         split = (learnt_from.tfds_split, data.tfds_split)
         raise _forgotten(model_dir, "task.train_data.tfds_split", *split)
-    first, then = run_files.parent(before), run_files.parent(now)
-    if first != then:
+    first, then = before.init_checkpoint or "", now.init_checkpoint or ""
+    # Whoever has moved all, or stands elsewhere, gives the same path.
+    if first != then and not (first and then and identity.place(first) == identity.place(then)):
         raise _forgotten(model_dir, "task.init_checkpoint", first, then)
     try:
         identity.check_same(images, learnt_from, [data])
@@ -155,5 +156,7 @@ def _jumps(was: Any, now: Any, model_dir: str) -> errors.UsageError:
 
 
 def _values(config: cfg.ExperimentConfig) -> dict[str, Any]:
-    """The values of a configuration as its run keeps them, with lists for tuples as YAML has."""
-    return dict(json.loads(json.dumps(run_files.values(config))))
+    """The values of a configuration, with lists for tuples as YAML has."""
+    values = dict(json.loads(json.dumps(config.as_dict())))
+    values["task"]["init_checkpoint"] = values["task"]["init_checkpoint"] or ""  # null, too
+    return values

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import Any
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from bignas_tf import files, run_folder, strict_yaml
-from bignas_tf.data import identity
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import learnt
-from bignas_tf.training.configs import BigNASConfig
 
 
 def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
     """Writes configuration and space: a preset may change later."""
     files.write_text(os.path.join(model_dir, run_folder.SPACE_FILE), presets.to_yaml(space))
-    content = strict_yaml.dump(values(config))
-    files.write_text(os.path.join(model_dir, run_folder.PARAMS_FILE), content)
-
-
-def values(config: cfg.ExperimentConfig) -> dict[str, Any]:
-    """The values of a configuration as its run keeps them.
-
-    From any folder they must name the run that this one starts from: what that has learnt from
-    must not be reported on.
-    """
-    content = config.as_dict()
-    content["task"]["init_checkpoint"] = parent(config.task)
-    return content
-
-
-def parent(task: BigNASConfig) -> str:
-    """The absolute path of the run that a run starts from; "" if there is none."""
-    return identity.place(task.init_checkpoint) if task.init_checkpoint else ""
+    values = strict_yaml.dump(config.as_dict())
+    files.write_text(os.path.join(model_dir, run_folder.PARAMS_FILE), values)
 
 
 def save(

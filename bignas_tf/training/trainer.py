@@ -131,7 +131,7 @@ def _build(
     checkpoint = listing.latest(model_dir)
     notes = resuming.check(checkpoint, config, space) if checkpoint else []
     step = checkpoints.latest_step(model_dir)
-    agreement.check(step, config, model_dir, strategy)
+    agreement.check(step, config, space, model_dir, strategy)
     resuming.check_length(step, config.trainer.train_steps, model_dir)
     fresh = config.task.init_checkpoint and not checkpoint
     start = initial_weights.start(config.task, space, strategy) if fresh else None
@@ -159,7 +159,8 @@ def _build(
         run_files.describe(config, space, model_dir)
         # One more start does not tell what a run without a record has learnt from.
         if step == 0 or learnt.read(model_dir) is not None:
-            learnt.save(model_dir, config.task.train_data)
+            parent = learnt.parent(model_dir, config.task)
+            learnt.save(model_dir, config.task.train_data, parent)
     return trainer
 
 

@@ -115,6 +115,16 @@ class _Rows:
         return iter(GREY)
 
 
+def test_fewer_images_than_they_say_are_refused(tmp_path: pathlib.Path) -> None:
+    class Short(_Rows):
+        def __iter__(self) -> Iterator[np.ndarray]:
+            return iter(GREY[:5])
+
+    with pytest.raises(bignas.UsageError, match=r"^image 5 of images is object"):
+        bignas.write_folder(tmp_path / "images", (Short(), CLASSES))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "images", [tf.constant, lambda pixels: list(map(Image.fromarray, pixels)), lambda _: _Rows()]
 )

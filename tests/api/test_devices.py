@@ -159,7 +159,7 @@ def test_a_run_takes_the_gpus_that_there_are(
         "get_distribution_strategy",
         lambda kind, **given: made.append({"kind": kind, **given}),
     )
-    monkeypatch.setattr(devices, "_shared", devices._shared.__wrapped__)
+    monkeypatch.setattr(devices, "_STRATEGIES", {})
     override = f"runtime.distribution_strategy={strategy}"
     devices.training_strategy(bignas.configure("bignas_small", (), override))
     assert made[0]["kind"] == strategy
@@ -175,3 +175,5 @@ def test_devices_have_one_strategy_in_a_process() -> None:
     strategy = devices.training_strategy(config)
     assert devices.training_strategy(config) is strategy
     assert devices._strategy("mirrored") is strategy  # as an evaluation asks for it
+    config.runtime.all_reduce_alg = "hierarchical_copy"
+    assert devices.training_strategy(config) is strategy

@@ -88,6 +88,7 @@ def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: path
         ("a\0b.png", "cannot be read"),
         ("gs://bucket/a.png", "^gs://bucket/a.png is remote; copy it"),
         (5, "^images is 5; it takes paths, bytes or arrays$"),
+        (np.full([2, 3, 3, 3], 7, object), "^image 0 is object"),
         ("", "^'' cannot be read"),
         (np.array([cut]), f"^{cut} cannot be decoded"),
         ([PALETTE], r"^image 0 has PIL's mode 'P'; give image 0.convert"),

@@ -108,3 +108,13 @@ def test_a_folder_that_was_moved_gets_entries_of_its_new_place(tmp_path: pathlib
     assert serving_configs.update(tmp_path / "new")
     assert _listed(tmp_path / "new") == NAMES
     assert f"{tmp_path}/old" not in (tmp_path / "new" / serving_configs.MODELS_FILE).read_text()
+
+
+def test_a_tuned_batching_is_kept(tmp_path: pathlib.Path) -> None:
+    _add(tmp_path, "child_1")
+    serving_configs.update(tmp_path)
+    batching = tmp_path / serving_configs.BATCHING_FILE
+    batching.write_text("max_batch_size { value: 8 }\n")
+    _add(tmp_path, "child_2")
+    assert serving_configs.update(tmp_path)
+    assert batching.read_text() == "max_batch_size { value: 8 }\n"

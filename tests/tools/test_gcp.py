@@ -45,7 +45,7 @@ INSTALL = (
     " bignas_tf experiments tools requirements.txt requirements.lock\n"
     f"{TPUS} tpu-vm scp {ARCHIVE} tpu:bignas_tf.tar.gz --worker=all {AT}\n"
     f"{TPUS} tpu-vm ssh tpu --worker=all '--command=mkdir -p bignas_tf &&"
-    " rm -rf bignas_tf/{bignas_tf,experiments,tools} &&"
+    " rm -rf bignas_tf/bignas_tf bignas_tf/experiments bignas_tf/tools &&"
     " tar -xzf bignas_tf.tar.gz -C bignas_tf &&"
     f" bash bignas_tf/tools/gcp/host/install.sh' {AT}\n"
 )
@@ -79,12 +79,18 @@ FETCH = (
     f"{TPUS} tpu-vm scp tpu:bignas_tf/runs/export runs/.fetched --recurse --worker=0 {AT}\n"
     "mv runs/.fetched/export runs\n"
     "rmdir runs/.fetched\n"
-    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=touch bignas_tf/runs/export/.fetched' {AT}\n"
+    f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=mv bignas_tf/runs/export/.fetching"
+    f" bignas_tf/runs/export/.fetched' {AT}\n"
 )
 HOST = f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=bash bignas_tf/tools/gcp/host"
 FOLLOW = f"{HOST}/follow.sh train' {AT}\n"
 STOP = f"{HOST}/stop.sh' {AT}\n"
-LEAVE = f"{HOST}/leave.sh' {AT}\n"
+ASK = (
+    "[ ! -e bignas_tf/tool.lock ] || flock --nonblock bignas_tf/tool.lock true || echo 'busy: a"
+    " tool is running'; [ ! -e bignas_tf/tools/gcp/host/leave.sh ] ||"
+    " bash bignas_tf/tools/gcp/host/leave.sh"
+)
+LEAVE = f"{TPUS} tpu-vm ssh tpu --worker=0 {shlex.quote(f'--command={ASK}')} {AT}\n"
 DELETE = f"{TPUS} queued-resources delete tpu --force --quiet {AT}\n"
 
 

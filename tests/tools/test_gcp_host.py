@@ -84,7 +84,7 @@ def test_one_tool_at_a_time(
         assert refused.stderr == (
             f"error: a tool is running here: {tool}; tools/gcp/follow.sh --tool={tool} shows it\n"
         )
-    assert bash(host, "-c", "echo 0 > go; flock tool.lock true").returncode == 0
+    _finish(host, 0)
 
     assert start(tool).returncode == 0  # the first has ended
     assert _said(host) == said
@@ -138,6 +138,19 @@ def test_one_server_a_host(host: pathlib.Path) -> None:
     assert _is_free(host, "server")
 
 
+RUN = "--model_dir=gs://bucket/run"
+
+
+def _state(host: pathlib.Path, flag: str = RUN) -> str:
+    said = bash(host, "tools/gcp/host/state.sh", "train", flag).stdout
+    return said.removeprefix("state: ").rstrip("\n")
+
+
+def _finish(host: pathlib.Path, code: int) -> None:
+    """Lets the program that runs end with this code."""
+    assert bash(host, "-c", f"echo {code} > go; flock tool.lock true").returncode == 0
+
+
 def test_who_follows_a_tool_learns_how_it_ended(host: pathlib.Path) -> None:
     def follow() -> subprocess.CompletedProcess[str]:
         return bash(host, "tools/gcp/host/follow.sh", "train")
@@ -148,21 +161,17 @@ def test_who_follows_a_tool_learns_how_it_ended(host: pathlib.Path) -> None:
     for code in (0, 3):
         assert _start(host, "train").returncode == 0
         _said(host)
-        assert _state(host) == "running"
-        # As the tool ends, whoever is following.
+        # It ends while somebody follows it.
         ended = bash(host, "-c", f"(echo {code} > go) & bash tools/gcp/host/follow.sh train")
         assert ended.returncode == code
         assert ended.stdout.endswith(f"train ended: exit code {code}\n")
         assert follow().returncode == code
-        assert _state(host) == ("failed" if code else "finished")
     assert _start(host, "train").returncode == 0
     _said(host)
-    assert _stop(host, "tool KILL") == 0  # as where the host's memory runs out
+    assert _stop(host, "tool KILL") == 0
     lost = follow()
     assert lost.returncode == 1
-    assert lost.stdout.endswith("train ended without an exit code: it was killed, or the host was; "
-                                "start it again\n")  # fmt: skip
-    assert _state(host) == "lost"
+    assert lost.stdout.endswith("train has left no exit code: it was killed, or the host was\n")
 
 
 def test_a_tool_that_ends_at_once_says_why(host: pathlib.Path) -> None:
@@ -172,6 +181,36 @@ def test_a_tool_that_ends_at_once_says_why(host: pathlib.Path) -> None:
     assert done.stderr == "error: no such file\ntrain ended: exit code 2\n"
 
 
+@pytest.mark.parametrize(
+    ("program_text", "code", "word"),
+    [
+        ("exit 0", 0, "finished"),
+        ("echo error: a mistake; exit 2", 2, "failed"),
+        # The same command continues after all of these.
+        ("echo 'error: stopped by SIGTERM; step 7 is saved'; exit 1", 1, "lost"),
+        ("echo 'error: another worker was lost; start all again'; exit 1", 1, "lost"),
+        ("kill -KILL $$", 137, "lost"),  # alone, as where memory runs out
+        ("kill -TERM $$", 143, "lost"),  # before it could take notice
+    ],
+)
+def test_what_became_of_a_run(host: pathlib.Path, program_text: str, code: int, word: str) -> None:
+    (host / "train.log").write_text("error: stopped by SIGTERM; of an older run\n")
+    assert _state(host) == "lost"  # nothing was started
+    program(host / ".venv" / "bin" / "python", f"#!/bin/bash\n{program_text}\n")
+    done = bash(host, "tools/gcp/host/run.sh", "train", RUN, EARLY_S="30")
+    assert done.returncode == code
+    assert _state(host) == word
+    assert _state(host, f"{RUN}2") == "lost"  # of another run nothing is known
+
+
+def test_the_words_of_an_interrupted_run_are_those_that_the_hosts_look_for() -> None:
+    words = (ROOT / "tools" / "gcp" / "host" / "tool.sh").read_text()
+    for module, said in [("training/trainer.py", "stopped by SIGTERM"),
+                         ("workers.py", "another worker was lost")]:  # fmt: skip
+        assert said in words
+        assert f'"{said}' in (ROOT / "bignas_tf" / module).read_text()
+
+
 def test_a_tool_that_is_stopped_may_end_in_its_own_way(host: pathlib.Path) -> None:
     def stop() -> str:
         done = bash(host, "tools/gcp/host/stop.sh")
@@ -179,39 +218,53 @@ def test_a_tool_that_is_stopped_may_end_in_its_own_way(host: pathlib.Path) -> No
         return done.stdout
 
     assert stop() == "no tool is running here\n"
-    saves = "#!/bin/bash\ntrap 'echo saved; exit 1' TERM\necho ready > said\nread < go\n"
-    program(host / ".venv" / "bin" / "python", saves)
-    for stopped in (True, False):
-        assert _start(host, "train").returncode == 0
+    saves = "#!/bin/bash\ntrap 'echo saved; exit {}' TERM\necho ready > said\nread < go\n"
+    for code, word in [(1, "stopped"), (0, "finished")]:
+        program(host / ".venv" / "bin" / "python", saves.format(code))
+        assert _start(host, "train", RUN).returncode == 0
         assert _said(host) == ["ready"]
-        if stopped:
-            assert stop() == "saved\ntrain ended: exit code 1\n"
-        else:  # a host that is shut down
-            (host / ".venv" / "bin" / "python").write_text(saves)
-            assert _stop(host, "tool") == 0
-        assert _state(host) == ("stopped" if stopped else "failed")
-    (host / "train.log").write_text("error: stopped by SIGTERM; step 7 is saved\ntrain ended: 1\n")
-    assert _state(host) == "lost"
+        assert (_state(host), _state(host, f"{RUN}2")) == ("running", "busy")
+        assert stop().endswith(f"saved\ntrain ended: exit code {code}\n")
+        assert _state(host) == word
+    # A search that runs later, or is stopped, changes nothing of it.
+    program(host / ".venv" / "bin" / "python", PROGRAM)
+    assert _start(host, "search", RUN).returncode == 0
+    _said(host)
+    assert _state(host) == "finished"
+    stop()
+    assert _state(host) == "finished"
 
 
-def test_what_would_be_lost_with_the_tpu_is_named(host: pathlib.Path) -> None:
+def test_exports_that_would_be_lost_with_the_tpu_are_named(
+    host: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     def busy() -> list[str]:
         return bash(host, "tools/gcp/host/leave.sh").stdout.splitlines()
 
+    def add(folder: pathlib.Path, version: int) -> None:
+        graph = folder / "child" / str(version) / "saved_model.pb"
+        graph.parent.mkdir(parents=True)
+        graph.touch()
+        os.utime(graph, (10**9 + version, 10**9 + version))
+        (folder / "models.config").touch()  # which need not change for another version
+
+    def fetch(folder: pathlib.Path, at: int) -> None:
+        assert bash(host, "tools/gcp/host/exported.sh", str(folder)).returncode == 0
+        (folder / ".fetching").rename(folder / ".fetched")
+        os.utime(folder / ".fetched", (10**9 + at, 10**9 + at))
+
     assert busy() == []
-    (host / "runs" / "export").mkdir(parents=True)
-    (host / "runs" / "export" / "models.config").touch()
-    left = "busy: the exports in runs/export were not fetched"
-    assert busy() == [left]
-    assert _start(host, "train").returncode == 0
+    places = [host / "runs" / "photos" / "my export", tmp_path_factory.mktemp("elsewhere")]
+    lines = [f"busy: the exports in {name} were not fetched"
+             for name in (places[1], "runs/photos/my export")]  # fmt: skip
+    assert _start(host, "export", f"--output_dir={places[1]}").returncode == 0
     _said(host)
-    assert busy() == ["busy: train is running", left]
-    assert _stop(host, "tool") == 0
-    (host / "runs" / "export" / ".fetched").touch()
-    os.utime(host / "runs" / "export" / "models.config", (0, 0))
+    _finish(host, 0)
+    for place in places:
+        add(place, 1)
+    assert sorted(busy()) == sorted(lines)
+    for place in places:
+        fetch(place, 2)
     assert busy() == []
-
-
-def _state(host: pathlib.Path) -> str:
-    said = bash(host, "tools/gcp/host/state.sh", "train").stdout
-    return said.removeprefix("state: ").rstrip("\n")
+    add(places[0], 3)
+    assert busy() == lines[1:]

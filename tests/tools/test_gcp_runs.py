@@ -214,36 +214,79 @@ def test_a_resume_that_fails_after_the_request_says_what_costs(code: pathlib.Pat
     )
 
 
-BOUGHT = ["", "ACTIVE"]
-BACK = ["list", "create", "list", "ssh", "scp", "ssh", "list", "ssh"]
+TAKEN, BOUGHT, OPEN = "SUSPENDED", ["", "ACTIVE"], ["ACTIVE"] * 3
+LOOK, START = ["list", "ssh"], ["ssh", "scp", "ssh", "list", "ssh"]
+# Of a TPU that is there, and of one that was taken away, after a look.
+STARTED = ["list", "list", "list", "list", *START]
+BACK = ["list", "list", "delete", "list", "create", "list", *START]
 
 
 @pytest.mark.parametrize(
-    ("states", "said", "verbs", "ends"),
+    ("states", "said", "verbs", "ends", "words"),
     [
-        (["ACTIVE"], ["finished"], ["list", "ssh"], 0),
-        (["ACTIVE"], ["failed"], ["list", "ssh"], 1),
-        (["ACTIVE"] * 3, ["running", "BROKEN", "stopped"], ["list", "ssh"] * 3, 1),
+        (["ACTIVE"], ["finished"], LOOK, 0, "the training has finished"),
+        (["ACTIVE"], ["busy"], LOOK, 1, "another training is running on tpu"),
+        # What was before the watch is no reason to end it.
+        (
+            ["ACTIVE", *OPEN, "ACTIVE", "ACTIVE"],
+            ["failed", "running", "failed"],
+            [*LOOK, *STARTED, *LOOK, *LOOK],
+            1,
+            "the training: failed",
+        ),
+        (["ACTIVE", "ACTIVE"], ["running", "stopped"], [*LOOK, *LOOK], 1, "the training: stopped"),
         # A network that is down for a while, and a TPU that is taken away twice.
         (
-            ["BROKEN", "SUSPENDED", "SUSPENDED", *BOUGHT, "ACTIVE", "", "", *BOUGHT, "ACTIVE"],
-            ["running", "finished"],
-            [*["list"] * 3, "delete", *BACK, "list", "ssh", "list", "list", *BACK, "list", "ssh"],
+            ["BROKEN", TAKEN, TAKEN, *BOUGHT, *["ACTIVE"] * 2, TAKEN, TAKEN, *BOUGHT, "ACTIVE"],
+            ["running", "BROKEN", "finished"],
+            ["list", *BACK, *LOOK, *LOOK, *BACK, *LOOK],
             0,
+            "tpu cannot be asked; looking again in 5 minutes",
         ),
         # The tool was killed, and the TPU is still there.
-        (["ACTIVE"] * 5, ["lost", "finished"], ["list", "ssh", *["list"] * 4], 0),
+        (["ACTIVE", *OPEN, "ACTIVE"], ["lost", "finished"], [*LOOK, *STARTED, *LOOK], 0, ""),
+        # Somebody has deleted it.
+        (["ACTIVE", ""], ["running"], [*LOOK, "list"], 1, "tpu was deleted; the training has not"),
     ],
 )
 def test_a_run_that_is_watched_comes_back_until_it_ends(
-    code: pathlib.Path, states: list[str], said: list[str], verbs: list[str], ends: int
+    code: pathlib.Path,
+    states: list[str],
+    said: list[str],
+    verbs: list[str],
+    ends: int,
+    words: str,
 ) -> None:
     lines = tuple(each if each == "BROKEN" else f"state: {each}" for each in said)
     done, calls = _ran(code, "resume", *RUN, "--watch", states=tuple(states), said=lines)
     assert done.returncode == ends, done.stderr
-    assert f"the training: {said[-1]}; " in done.stderr
-    assert [call[3] for call in calls][: len(verbs)] == verbs
+    assert words in done.stderr
+    assert [call[3] for call in calls] == verbs
     assert (code / "states").read_text() == (code / "said").read_text() == ""
+
+
+def test_a_watch_goes_on_after_what_it_could_not_do_and_ends_at_a_mistake(
+    code: pathlib.Path,
+) -> None:
+    """A copy to the hosts fails once; later the request is one for another kind of TPU."""
+    once = """if [[ $* == *' scp '* && ! -e tried ]]; then
+  touch tried
+  exit 1
+fi
+"""
+    program(code / "bin" / "gcloud", f"{GCLOUD}{once}")
+    states = ("ACTIVE", *OPEN, "ACTIVE", *OPEN, "ACTIVE")
+    lost = "state: lost"  # nothing is installed
+    done, calls = _ran(
+        code, "resume", *RUN, "--watch", states=states, said=(lost, lost, "state: finished")
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("that failed; looking again in 5 minutes") == 1
+    assert [call[3] for call in calls].count("scp") == 2
+    other = ("--accelerator=v3-32", RUN[1])
+    done, _ = _ran(code, "resume", *other, "--watch", states=("ACTIVE", *OPEN), said=(lost,))
+    assert done.returncode == 2
+    assert done.stderr.endswith("give --accelerator=v3-8, or another --name\n")
 
 
 def test_what_would_be_lost_is_not_deleted_unless_forced(code: pathlib.Path) -> None:

@@ -118,22 +118,29 @@ def test_a_run_without_its_optimiser_is_not_continued(tmp_path: pathlib.Path) ->
     assert resuming.check(str(folder / "ckpt-0"), config, space)[1:] == []
 
 
-def test_a_run_that_another_one_started_is_known_from_every_folder(
+def test_a_run_resumes_wherever_the_one_is_that_it_started_from(
     begun: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = runs.parse(begun, "task.init_checkpoint=runs/first")
-    space = presets.get(config.task.model.search_space)
+    first, given = begun / "runs" / "first", "task.init_checkpoint=runs/first"
+    first.mkdir(parents=True)
+    (first / "params.yaml").touch()
     monkeypatch.chdir(begun)
-    run_files.describe(config, space, str(begun))
-    kept = yaml.safe_load((begun / "params.yaml").read_text())
-    assert kept["task"]["init_checkpoint"] == str(begun / "runs" / "first")
+    config = runs.parse(begun, given)
+    (begun / "params.yaml").write_text(yaml.safe_dump(config.as_dict()))
+    learnt.save(str(begun), config.task.train_data, config.task.init_checkpoint)
+    absolute = runs.parse(begun, f"task.init_checkpoint={first}")
+    assert len(resuming.changes(str(begun), absolute)) == 1  # it is told, and the same
+    assert learnt.parent(str(begun), config.task) == "runs/first"
+    monkeypatch.chdir("/")  # where the path leads nowhere
     assert resuming.changes(str(begun), config) == []
-    monkeypatch.chdir("/")
-    (line,) = resuming.changes(str(begun), config)
-    assert line.endswith("is now /runs/first")
-    learnt.save(str(begun), config.task.train_data)
-    with pytest.raises(errors.UsageError, match=r"task.init_checkpoint was '.*' .* '/runs/first'"):
-        resuming.changes(str(begun), config)
+    assert learnt.parent(str(begun), config.task) == str(first)
+    other = runs.parse(begun, "task.init_checkpoint=runs/second")
+    with pytest.raises(
+        errors.UsageError, match=r"init_checkpoint was 'runs/first' .* 'runs/second'"
+    ):
+        resuming.changes(str(begun), other)
+    first.rename(begun / "runs" / "moved")
+    assert learnt.parent(str(begun), config.task) == str(first)  # which a warning names
 
 
 @pytest.mark.parametrize("none", ["null", "''"])

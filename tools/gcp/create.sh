@@ -20,6 +20,7 @@ parse_flags accelerator 'spot runtime_version network subnetwork service_account
 
 check_accelerator
 image=$(image_of "$accelerator")
+as_given=(network subnetwork service_account)
 
 remind() {
   printf '%s may still be granted, and costs from then on; %s withdraws it\n' "$name" \
@@ -34,7 +35,7 @@ if [[ -z $now ]]; then
   [[ $spot == false ]] || request+=(--spot)
   [[ $spot == true || $dry_run == true ]] ||
     echo "requesting a $accelerator on demand; --spot asks for a cheaper one" >&2
-  for flag in network subnetwork service_account; do
+  for flag in "${as_given[@]}"; do
     [[ -z ${!flag} ]] || request+=("--${flag//_/-}=${!flag}")
   done
   if ! tpus queued-resources create "$name" "${request[@]}"; then
@@ -47,8 +48,8 @@ else
   check_there
   trap remind EXIT
   echo "$name was requested before, and is $now; who uses it is not known" >&2
-  if [[ $spot == true || -n $runtime_version ]]; then
-    echo "$name was requested before: --spot and --runtime_version change nothing of it" >&2
+  if [[ $spot == true || -n $runtime_version$network$subnetwork$service_account ]]; then
+    echo "--accelerator apart, the flags of this request change nothing of it" >&2
   fi
 fi
 
@@ -58,7 +59,7 @@ while [[ $now != ACTIVE && $dry_run == false ]]; do
     CREATING | ACCEPTED | WAITING_FOR_RESOURCES | PROVISIONING) ;;
     *)
       trap - EXIT
-      [[ -z $now ]] || tpus queued-resources describe "$name" --format='yaml(state)' >&2
+      [[ -z $now ]] || tpus queued-resources describe "$name" --format='yaml(state)' >&2 || true
       fail "$name is ${now:-gone}; tools/gcp/resume.sh requests it again" 1
       ;;
   esac

@@ -13,8 +13,10 @@ force=false
 parse_flags '' force "$@"
 
 if [[ $force == false ]]; then
-  # Nothing of ours may be there yet, and SSH may fail as well.
-  said=$(on_hosts 0 'bash bignas_tf/tools/gcp/host/leave.sh' || true)
+  # Nothing of ours may be there yet, or an older code, and SSH may fail as well.
+  lock=bignas_tf/tool.lock leave=bignas_tf/tools/gcp/host/leave.sh
+  look="[ ! -e $lock ] || flock --nonblock $lock true || echo 'busy: a tool is running'"
+  said=$(on_hosts 0 "$look; [ ! -e $leave ] || bash $leave" || true)
   if [[ $said == *busy:* ]]; then
     printf '%s\n' "$said" >&2
     fail "$name is not deleted; see above, or give --force"

@@ -49,4 +49,4 @@ tpus tpu-vm scp "$name:$from" "$part" --recurse --worker=0
 [[ $dry_run == true ]] || name_paths_of_this_machine
 run mv "$part/$folder" "$output_dir"
 run rmdir "$part"
-on_hosts 0 "touch $(words "$from/.fetched")" # delete.sh asks for it
+on_hosts 0 "mv $(words "$from/.fetching" "$from/.fetched")" # delete.sh asks for it

@@ -18,6 +18,6 @@ run tar --exclude=__pycache__ -czf "$archive" -C "$root" bignas_tf experiments t
   requirements.txt requirements.lock
 tpus tpu-vm scp "$archive" "$name:bignas_tf.tar.gz" --worker=all
 # What was removed here is to be gone there, too.
-unpack='mkdir -p bignas_tf && rm -rf bignas_tf/{bignas_tf,experiments,tools}'
+unpack='mkdir -p bignas_tf && rm -rf bignas_tf/bignas_tf bignas_tf/experiments bignas_tf/tools'
 unpack+=' && tar -xzf bignas_tf.tar.gz -C bignas_tf'
 on_hosts all "$unpack && bash bignas_tf/tools/gcp/host/install.sh"

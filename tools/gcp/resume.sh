@@ -39,49 +39,79 @@ step() {
 }
 
 # Ends with the exit code of the first step that fails; it must not count on `set -e`, which does
-# nothing within a condition.
+# nothing within a condition. `reached` is the step that it has got to.
 # shellcheck disable=SC2086 # several flags
 bring_back() {
   local now code=0
+  reached=state
   now=$(state) || return
   while [[ $now == SUSPENDING || $now == DELETING ]]; do
     sleep 30
     now=$(state) || return
   done
   if [[ $now == SUSPENDED || $now == FAILED || $dry_run == true ]]; then
+    reached=delete
     step delete.sh force || return
   fi
+  reached=create
   step create.sh accelerator $requests || return
-  { step install.sh && step start.sh accelerator model_dir $starts; } || code=$?
+  reached=install
+  { step install.sh && reached=start && step start.sh accelerator model_dir $starts; } || code=$?
   ((code == 0)) || remind_of_cost
   return "$code"
 }
 
-# What became of the training: a word of host/state.sh, `gone` without a TPU, nothing if unknown.
+# What became of the training: a word of host/state.sh, `taken` where the TPU was taken away,
+# `deleted` where there is no request, `unknown` where nothing can be asked.
 look() {
-  local now said
-  now=$(state) || return 0
-  if [[ $now != ACTIVE ]]; then
-    echo gone
-  elif said=$(on_hosts 0 'bash bignas_tf/tools/gcp/host/state.sh train'); then
-    sed -n 's/^state: \([a-z]*\).*/\1/p' <<< "$said"
-  fi
+  local now said='' script=bignas_tf/tools/gcp/host/state.sh flag
+  flag=$(words "--model_dir=$model_dir")
+  now=$(state) || now=unreachable
+  case $now in
+    '') echo deleted ;;
+    unreachable) echo unknown ;;
+    ACTIVE)
+      # Nothing may be installed there.
+      said=$(on_hosts 0 "if [ -e $script ]; then bash $script train $flag; else echo state: lost; fi") ||
+        true
+      said=$(sed -n 's/^state: \([a-z]*\).*/\1/p' <<< "$said")
+      echo "${said:-unknown}"
+      ;;
+    *) echo taken ;;
+  esac
 }
 
-# Its own errors, such as a network that is down for a while, are looked at again the next time.
+# finish MESSAGE CODE: ends the watch.
+finish() {
+  printf '%s\n' "$1" >&2
+  remind_of_cost
+  exit "$2"
+}
+
+# Failures of its own, such as a network that is down for a while, are tried again; mistakes, and
+# what the training itself failed with, are not. What was before it began to watch does not count.
 watch() {
-  local became
+  local became code ours=true
   while true; do
     became=$(look)
     case $became in
-      gone | lost) bring_back || echo "that failed; trying again in 5 minutes" >&2 ;;
-      finished | failed | stopped)
-        echo "the training: $became; tools/gcp/follow.sh shows its log" >&2
-        remind_of_cost
-        [[ $became == finished ]]
-        return
-        ;;
+      running) ours=false ;;
+      finished) finish "the training has finished" 0 ;;
+      busy) finish "another training is running on $name" 1 ;;
+      failed | stopped) [[ $ours == true ]] || finish "the training: $became; see follow.sh" 1 ;;
+      deleted) [[ $ours == true ]] || fail "$name was deleted; the training has not finished" 1 ;;
     esac
+    if [[ $became != running && $became != unknown ]]; then
+      code=0
+      bring_back || code=$?
+      # From here on it is the training that fails, or somebody else who deletes.
+      ours=false
+      [[ $reached == start ]] || ours=true
+      ((code != 2)) || exit 2
+      ((code == 0)) || echo "that failed; looking again in 5 minutes" >&2
+    elif [[ $became == unknown ]]; then
+      echo "$name cannot be asked; looking again in 5 minutes" >&2
+    fi
     sleep 300
   done
 }

@@ -15,3 +15,4 @@ if [[ ! -f $1/models.config ]]; then
   echo "error: $1 has no finished export; tools/gcp/follow.sh --tool=export says why" >&2
   exit 1
 fi
+touch "$1/.fetching" # what comes later is not in the copy

@@ -15,7 +15,7 @@ if running tool && [[ $(< tool.name) == "$tool" ]]; then
   until_its_end=(--follow=name --retry --pid="$(< tool.pid)")
 fi
 tail --lines=100 "${until_its_end[@]}" "$tool.log"
-if [[ ! -f $tool.code ]]; then
-  echo "$tool ended without an exit code: it was killed, or the host was; start it again"
+if [[ ! -f $tool.end ]]; then
+  echo "$tool has left no exit code: it was killed, or the host was"
 fi
 exit "$(code_of "$tool")"

@@ -65,5 +65,7 @@ wait_for() {
 
 # code_of TOOL: the exit code with which it has ended; 1 if it left none.
 code_of() {
-  cat "$1.code" 2> /dev/null || echo 1
+  local code=1
+  [[ ! -f $1.end ]] || read -r _ code < "$1.end"
+  echo "$code"
 }

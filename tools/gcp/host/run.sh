@@ -25,7 +25,8 @@ fi
 tell_tensorflow
 hold tool
 printf '%s\n' "$tool" > tool.name
-rm -f "$tool.code" stopped
+printf '%s\n' "$@" > "$tool.args"
+rm -f "$tool.end" "$tool.stopped"
 in_background tool "$tool.log" bash tools/gcp/host/tool.sh "$tool" "$@"
 exec {held}>&- # or this shell would be waited for below
 if wait_for tool "${EARLY_S:-30}"; then

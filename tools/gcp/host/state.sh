@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
-# On the first host: state.sh TOOL prints "state: " and one word of what became of it: `running`,
-# `finished`, `failed`, `stopped` (by stop.sh), or `lost`: killed, ended by SIGTERM, or never started.
+# On the first host: state.sh TOOL FLAG prints "state: " and a word of what became of the tool that
+# was started with this flag, such as --model_dir=gs://BUCKET/RUN:
+#
+#   running, finished, failed
+#   stopped  by stop.sh
+#   lost     killed, ended by SIGTERM, or never started: the same command continues
+#   busy     not running, but another run of the tool is
 set -euo pipefail
 # shellcheck source=tools/gcp/host/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-tool=$1
-word=failed
-if running tool; then
-  word=running
-elif [[ -f stopped ]]; then
-  word=stopped
-elif [[ ! -f $tool.code ]] || tail --lines=5 "$tool.log" | grep --quiet 'stopped by SIGTERM'; then
-  word=lost
-elif [[ $(< "$tool.code") == 0 ]]; then
-  word=finished
+tool=$1 flag=$2
+same=false
+if [[ -f $tool.args ]] && grep -Fxq -e "$flag" "$tool.args"; then
+  same=true
+fi
+word=lost
+if running tool && [[ $(< tool.name) == "$tool" ]]; then
+  word=busy
+  [[ $same == false ]] || word=running
+elif [[ $same == true && -f $tool.end ]]; then
+  read -r word _ < "$tool.end"
 fi
 echo "state: $word"

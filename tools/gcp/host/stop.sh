@@ -10,8 +10,10 @@ if ! running tool; then
   exit 0
 fi
 tool=$(< tool.name)
-touch stopped # so that resume.sh --watch does not start it again
-kill -TERM -- "-$(< tool.pid)"
+touch "$tool.stopped" # so that resume.sh --watch does not start it again
+if ! kill -TERM -- "-$(< tool.pid)"; then
+  rm "$tool.stopped" # it has just ended by itself
+fi
 if ! wait_for tool 300; then
   echo "error: $tool still runs after 5 minutes; tools/gcp/follow.sh --tool=$tool shows it" >&2
   exit 1

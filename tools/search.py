@@ -45,7 +45,7 @@ _PREFER = flags.DEFINE_enum(
     None,
     ["best", "cheapest"],
     "The child that a budget gets: the most accurate, or the cheapest within one standard error "
-    "of it; as task.selection.prefer by default.",
+    "of the difference; as task.selection.prefer by default.",
 )
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of LiteRT for litert_ms.", lower_bound=1)
 _LATENCY_TABLE = flags.DEFINE_string(

@@ -26,7 +26,7 @@ from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.cascades import Answers
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Batch, Split
-from bignas_tf.training import field_types
+from bignas_tf.training import class_names, field_types
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
@@ -58,7 +58,8 @@ def task_of(run: Run, found: SearchResult, folder: str | os.PathLike[str]) -> Bi
     """The run's task with the images that the search used.
 
     Raises:
-      UsageError: it searched other weights, or its images are not known or gone.
+      UsageError: it searched other weights, or its images are not known or gone, or of other
+        classes.
     """
     if found.source.index_sha256 != run.index_sha256:
         raise errors.UsageError(
@@ -67,6 +68,7 @@ def task_of(run: Run, found: SearchResult, folder: str | os.PathLike[str]) -> Bi
         )
     path = os.path.join(folder, result_lib.FILE)
     task = with_images(run, found.train_data, path, "search again in another folder")
+    class_names.check_scored(run.config.task.train_data, task.train_data)
     try:
         task.selection.override({name: found.selection[name] for name in config.SEEN})
         config.validate(task.selection)

@@ -14,7 +14,7 @@ from bignas_tf.data import identity, inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit
 from bignas_tf.selection import splits
-from bignas_tf.training import checkpoints
+from bignas_tf.training import checkpoints, class_names
 from bignas_tf.training import learnt as learnt_images
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
@@ -66,10 +66,12 @@ def check_search(
       As `check_training`.
 
     Raises:
-      UsageError: as `check_training`.
+      UsageError: as `check_training`, or the images are of other classes.
     """
     uses = splits.of_selection(searched.train_data, searched.selection)
-    return [*_check_learnt(trained.train_data, uses, images), *_check_earlier(trained, uses)]
+    warnings = class_names.check_scored(trained.train_data, searched.train_data)
+    warnings += _check_learnt(trained.train_data, uses, images)
+    return [*warnings, *_check_earlier(trained, uses)]
 
 
 def check_finetuning(

@@ -162,7 +162,7 @@ class Classifier:
 
 
 def _listed(images: Image | Iterable[Image]) -> Iterable[Image]:
-    """Several images; of arrays, those of [N, H, W] and [N, H, W, channels] are several."""
+    """Several images; of arrays, those of [N, H, W], W above 4, and [N, H, W, channels] are."""
     if isinstance(images, str | os.PathLike | bytes):
         return [images]
     if arguments.is_pil(images):
@@ -171,7 +171,8 @@ def _listed(images: Image | Iterable[Image]) -> Iterable[Image]:
         given = np.asarray(images)
         if given.dtype.kind in "OSU" and given.ndim < 2:  # paths or bytes, as a table's column
             return given.reshape(-1).tolist()
-        stacked = given.ndim == 4 or (given.ndim == 3 and given.shape[-1] not in (1, 3))
+        # An image of 2 or 4 channels, which is refused, is no stack of its rows.
+        stacked = given.ndim == 4 or (given.ndim == 3 and given.shape[-1] > 4)
         return list(given) if stacked else [given]
     errors.require(isinstance(images, Iterable), "images", images, "paths, bytes or arrays")
     return images

@@ -49,7 +49,7 @@ class FileDescription:
 
 
 def describe(model: bytes, description: FileDescription, outputs: Sequence[str]) -> bytes:
-    """Names a model's inputs and outputs, and puts metadata and labels into it.
+    """Names a model's tensors, and puts metadata and labels into it.
 
     Args:
       model: a .tflite file without a signature, whose one input is a uint8 image [1, S, S, C],
@@ -62,6 +62,9 @@ def describe(model: bytes, description: FileDescription, outputs: Sequence[str])
     """
     content = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
     (graph,) = content.subgraphs
+    for number, tensor in enumerate(graph.tensors):
+        # Not by Keras' and TensorFlow's names, which count what the process has made so far.
+        tensor.name = f"tensor_{number}"
     signature = schema.SignatureDefT()
     signature.signatureKey = "serving_default"
     signature.inputs = _name(graph, graph.inputs, [_PATCHES])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 
 from google.protobuf import text_format
@@ -74,10 +73,11 @@ def _place(base: pathlib.Path, model: str) -> pathlib.Path:
 
 def _read(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     """What `models.config` says; nothing if it is missing or damaged."""
-    config = model_server_config_pb2.ModelServerConfig()
-    with contextlib.suppress(errors.UsageError, text_format.ParseError, UnicodeDecodeError):
-        text_format.Parse(files.read_text(base / MODELS_FILE), config)
-    return config
+    try:
+        text = files.read_text(base / MODELS_FILE)
+        return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    except (errors.UsageError, text_format.ParseError, UnicodeDecodeError):
+        return model_server_config_pb2.ModelServerConfig()  # not what was read before the fault
 
 
 def models(base: pathlib.Path) -> dict[str, pathlib.Path]:

@@ -140,7 +140,8 @@ class LatencyTable:
         return errors.UsageError(
             f"{self.path} lacks {len(missing)} entries that children of {models.space.name!r} "
             f"need, the first {json.dumps(_plain(missing[0]))}; add them, or measure them on the "
-            f"same device ({self.device}): {commands.spelling('latency_table')} {command}"
+            f"same device with as many threads ({self.device}): "
+            f"{commands.spelling('latency_table')} {command}"
         )
 
 

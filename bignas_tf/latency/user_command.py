@@ -33,7 +33,7 @@ def milliseconds(words: Sequence[str], folder: str, limit_s: float = _LIMIT_S) -
     Raises:
       RunError: it cannot be started, fails, takes too long, or prints no positive number.
     """
-    shown = shlex.join([*words, folder])
+    shown = f"{shlex.join(words)} FOLDER"  # whose name is another each time
     # Files, not pipes: what the command leaves running, such as a device's server, may hold these.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         problem = _run([*words, folder], limit_s, output, complaints)

@@ -113,7 +113,7 @@ def _trace(series: Series, number: int) -> dict[str, Any]:
         # Many points need WebGL, which not every browser has; SVG does for a few thousand.
         "type": "scatter",
         "name": html.escape(series.name),
-        "mode": "lines" if series.style in (LINE, STEPS) else "markers",
+        "mode": "lines" if _is_line(series) else "markers",
         "x": list(series.x),
         "y": list(series.y),
         "line": {
@@ -180,7 +180,7 @@ def _draw_series(axes: Axes, figure: Figure) -> None:
 
 def _draw(axes: Axes, series: Series, number: int) -> None:
     colour = _colour(series, number)
-    if series.style in (LINE, STEPS):
+    if _is_line(series):
         draw = "steps-post" if series.style == STEPS else "default"
         axes.plot(series.x, series.y, label=series.name, color=colour, drawstyle=draw)
     elif series.style == RINGS:
@@ -190,6 +190,11 @@ def _draw(axes: Axes, series: Series, number: int) -> None:
         marker = _MARKERS[number % len(_MARKERS)][1]
         style = {"color": colour, "alpha": 0.6, "marker": marker}
         axes.scatter(series.x, series.y, 14, label=series.name, **style)
+
+
+def _is_line(series: Series) -> bool:
+    """Whether it is drawn as one: of a single point there would be nothing to see."""
+    return series.style in (LINE, STEPS) and len(series.x) > 1
 
 
 def _colour(series: Series, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from bignas_tf import commands
@@ -49,7 +50,7 @@ def judged(run: ReportedRun, shown: Sequence[Figure]) -> Iterator[str]:
             "It has not been judged yet. This command scores a few children at every resolution; "
             "then make this report again."
         )
-        yield markup.code(f"{commands.spelling('judge')} --model_dir={run.name}")
+        yield markup.code(f"{commands.spelling('judge')} {shlex.join([f'--model_dir={run.name}'])}")
         return
     source = run.judgement.source
     yield from map(_figure, shown)
@@ -66,8 +67,8 @@ def not_searched(run: ReportedRun) -> Iterator[str]:
         "This run has not been searched yet. A search finds the best child for each budget, here "
         "in millions of multiply-adds; then make this report again."
     )
-    command = f"{commands.spelling('search')} --model_dir={run.name} --output_dir={run.name}/search"
-    yield markup.code(f"{command} --budgets_mflops=…")
+    flags = shlex.join([f"--model_dir={run.name}", f"--output_dir={run.name}/search"])
+    yield markup.code(f"{commands.spelling('search')} {flags} --budgets_mflops=…")
 
 
 def search(

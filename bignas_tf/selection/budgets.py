@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -130,6 +131,9 @@ def check(
 ) -> None:
     """Refuses limits that no child meets, or that every child meets.
 
+    Of a cost that is measured only the smallest and the biggest child are asked, and others may
+    be a little faster than the smallest.
+
     Args:
       space: what may be chosen.
       budgets: whose limits are checked.
@@ -139,17 +143,48 @@ def check(
     Raises:
       UsageError: names the feasible range.
     """
-    biggest = space.with_resolution(space.biggest(), max(space.eval_resolutions))
     for budget in budgets:
         # In the order of the limits, because several processes measure together.
         for name, limit in budget.limits.items():
-            if name not in objectives:
-                continue
-            objective = objectives[name]
-            least, most = cost(name, cheapest(space)), cost(name, biggest)
-            if not least <= limit <= most:
-                fits = "no child fits" if limit < least else "every child fits"
-                raise errors.UsageError(
-                    f"{fits} budget {name}={limit:.12g}; {objective.title} of the "
-                    f"children of {space.name!r}: from {least:.12g} to {most:.12g} {objective.unit}"
-                )
+            if name in objectives:
+                _check_limit(space, objectives[name], limit, functools.partial(cost, name))
+
+
+def _check_limit(
+    space: SearchSpace, objective: Objective, limit: float, cost: Callable[[Architecture], float]
+) -> None:
+    small = cheapest(space)
+    big = space.with_resolution(space.biggest(), max(space.eval_resolutions))
+    least, most = sorted(map(cost, (small, big)))
+    if (least if objective.counted else least / 2) <= limit <= most:
+        return
+    given = f"budget {objective.name}={limit:.12g}"
+    of_all = f"{objective.title} of the children of {space.name!r}: from"
+    if not objective.counted:
+        raise errors.UsageError(
+            f"{given} is out of reach, or of no use; {of_all} about {least:.12g} to {most:.12g} "
+            f"{objective.unit} (the smallest child and the biggest, as measured)"
+        )
+    # A table, or a space of another style, may have cheaper children than the smallest.
+    least, most = _least(space, small, cost), -_least(space, big, lambda child: -cost(child))
+    if not least <= limit <= most:
+        fits = "no child fits" if limit < least else "every child fits"
+        raise errors.UsageError(
+            f"{fits} {given}; {of_all} {least:.12g} to {most:.12g} {objective.unit}"
+        )
+
+
+def _least(space: SearchSpace, child: Architecture, cost: Callable[[Architecture], float]) -> float:
+    """The least cost to which a child comes by changing one choice at a time."""
+    best = cost(child)
+    improved = True
+    while improved:
+        improved = False
+        for position, choices in enumerate(space.genes):
+            for choice in choices:
+                code = space.encode(child)
+                code[position] = choice
+                other = space.decode(code)
+                if (found := cost(other)) < best:
+                    child, best, improved = other, found, True
+    return best

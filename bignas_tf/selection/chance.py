@@ -103,7 +103,7 @@ def _cheaper(child: Selected, result: SearchResult) -> Iterator[str]:
         for name in child.budget.limits
     )
     yield (
-        f"budget {child.name}: candidates within one standard error of its ranking accuracy: "
+        f"budget {child.name}: candidates within one standard error of the difference: "
         f"{len(tied) - 1:,}; the cheapest has {costs} "
         "(prefer=cheapest selects it)"
     )

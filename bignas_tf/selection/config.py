@@ -56,7 +56,7 @@ class SelectionConfig(hyperparams.Config):
       trusted_tau: Kendall's tau, on children left out, from which on the predictor is believed.
       seed: of all that is drawn.
       prefer: the child that a budget gets: "best", the most accurate on the ranking split, or
-        "cheapest" (ours), the cheapest within one standard error of it.
+        "cheapest" (ours), the cheapest within one standard error of the difference.
     """
 
     calibration_split: str = "train[:2000]"

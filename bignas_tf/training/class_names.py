@@ -8,8 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bignas_tf import errors
-from bignas_tf.data import sources
+from bignas_tf.data import identity, sources
 from bignas_tf.data.config import DataConfig
+
+_UNKNOWN = (
+    "whether the images of task.train_data have the classes that the run has learnt, in the same "
+    "order, is not known: they have numbers alone"
+)
 
 
 def of(data: DataConfig) -> list[str]:
@@ -32,3 +37,27 @@ def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
     for label, one, other in different:
         return f"class {label} is {errors.shown(one)} here, {errors.shown(other)} there"
     return ""
+
+
+def check_scored(learnt: DataConfig, scored: DataConfig) -> list[str]:
+    """Checks that images have the classes that a child answers with.
+
+    Args:
+      learnt: names the images that its run learnt from.
+      scored: names those that it is scored on, by whose labels its exports answer.
+
+    Returns:
+      A warning, if those that are scored have no names to compare.
+
+    Raises:
+      UsageError: they are other classes, or in another order.
+    """
+    if identity.same_data_set(learnt, scored):
+        return []
+    ours, theirs = of(scored), of(learnt)
+    if found := difference(ours, theirs):
+        raise errors.UsageError(
+            f"task.train_data has not the classes that the run has learnt: {found}; name images of "
+            "the same classes, in the same order (of a folder, class folders of the same names)"
+        )
+    return [_UNKNOWN] if theirs and not ours else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pathlib
 from typing import Any
 
@@ -206,3 +207,34 @@ def test_a_split_that_is_gone_does_not_stop_those_that_start_from_it(
     photo_task.selection.ranking_split = "val[:9]"
     with pytest.raises(errors.UsageError, match=r"val\[:9\]"):
         apart.check_search(trained, photo_task)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["a", "b"], ""),
+        (["a", "c"], "^task.train_data has not the classes .*: class 1 is 'c' here, 'b' there"),
+        (["0", "1"], "is not known: they have numbers alone"),
+    ],
+)
+def test_a_child_is_scored_on_the_classes_that_it_answers_with(
+    task: BigNASConfig, tmp_path: pathlib.Path, names: list[str], words: str
+) -> None:
+    """Its exports would answer with the labels of others."""
+    whole = {"calibration_split": "all", "ranking_split": "all[:20]", "reporting_split": "all[20:]"}
+
+    def on(folder: str, names: list[str], side: int) -> BigNASConfig:
+        changed = copy.deepcopy(task)
+        root = photos.write(tmp_path / folder, dict.fromkeys(names, 20), side=side)
+        data = {"source": "folder", "input_path": str(root), "tfds_split": "all", "num_classes": 2}
+        changed.train_data.override(data)
+        changed.selection.override(whole)
+        return changed
+
+    trained, searched = on("learnt", ["a", "b"], 8), on("searched", names, 9)
+    if words.startswith("^"):
+        with pytest.raises(errors.UsageError, match=words):
+            apart.check_search(trained, searched)
+    else:
+        warnings = apart.check_search(trained, searched)
+        assert [words in each for each in warnings] == [True] * bool(words)

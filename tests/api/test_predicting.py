@@ -91,6 +91,8 @@ def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: path
         (np.full([2, 3, 3, 3], 7, object), "^image 0 is object"),
         ("", "^'' cannot be read"),
         (np.array([cut]), f"^{cut} cannot be decoded"),
+        (np.zeros([12, 9, 4], np.uint8), r"^image 0 is uint8 \[12, 9, 4\]; it takes"),
+        (np.zeros([12, 9, 2], np.uint8), r"^image 0 is uint8 \[12, 9, 2\]; it takes"),
         ([PALETTE], r"^image 0 has PIL's mode 'P'; give image 0.convert"),
         (PALETTE, r"^image 0 has PIL's mode 'P'"),
     ]

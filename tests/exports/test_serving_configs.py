@@ -118,3 +118,14 @@ def test_a_tuned_batching_is_kept(tmp_path: pathlib.Path) -> None:
     _add(tmp_path, "child_2")
     assert serving_configs.update(tmp_path)
     assert batching.read_text() == "max_batch_size { value: 8 }\n"
+
+
+def test_a_damaged_file_is_written_anew(tmp_path: pathlib.Path) -> None:
+    _add(tmp_path, "child_1")
+    serving_configs.update(tmp_path)
+    config = tmp_path / serving_configs.MODELS_FILE
+    whole = config.read_text()
+    for damaged in (whole.rstrip("}\n "), whole.rstrip()[:-1], f"{whole}unknown: 1\n", "\xff"):
+        config.write_bytes(damaged.encode("latin-1"))
+        assert serving_configs.update(tmp_path)
+        assert config.read_text() == whole

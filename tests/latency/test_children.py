@@ -55,7 +55,7 @@ def test_a_command_gets_files_that_answer_as_the_child_does(tmp_path: pathlib.Pa
     models = ModelSpace(net.space, net.num_classes, net.input_channels)
     architecture = net.space.with_resolution(net.space.biggest(), 9)
     statistics = slicing.uncalibrated(net)
-    weights = slicing.slices(net, architecture, statistics)
+    weights = list(slicing.slices(net, architecture, statistics))
     folder = tmp_path / "new" / "child"
     children.write(models, architecture, weights, str(folder))
     assert {path.name for path in folder.iterdir()} == {"saved_model", "child_float32.tflite"}
@@ -68,3 +68,7 @@ def test_a_command_gets_files_that_answer_as_the_child_does(tmp_path: pathlib.Pa
     ):
         # Folded batch norms round otherwise, by 1e-6 of the largest logit; see test_folding.
         np.testing.assert_allclose(run(patches), expected, atol=1e-5 * np.abs(expected).max())
+    # Whatever the process has made before: a command may go by the file.
+    children.write(models, architecture, weights, str(tmp_path / "again"))
+    again = tmp_path / "again" / children.LITERT_FILE
+    assert again.read_bytes() == (folder / children.LITERT_FILE).read_bytes()

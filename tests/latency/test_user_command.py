@@ -59,7 +59,7 @@ def test_a_command_that_gives_no_time_is_told(
     tmp_path: pathlib.Path, text: str, problem: str
 ) -> None:
     command = _script(tmp_path, text)
-    with pytest.raises(errors.RunError, match=f"^{command} {tmp_path}: .*{problem}"):
+    with pytest.raises(errors.RunError, match=f"^{command} FOLDER: .*{problem}"):
         user_command.milliseconds([command], str(tmp_path), LIMIT_S)
 
 

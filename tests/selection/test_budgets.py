@@ -13,6 +13,7 @@ from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets
 from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.objectives import Measurement, Objective
 from tests.selection import countable
 from tests.selection.countable import SPACE, Memory
 
@@ -100,10 +101,34 @@ def test_budgets_that_no_or_every_child_fits_are_refused_with_the_range() -> Non
         _check({"mflops": end / 1e6})
 
 
+def test_the_cheapest_child_need_not_be_the_smallest() -> None:
+    """As by a table in which a wider stem is faster, or in a space of another style."""
+
+    def milliseconds(child: Architecture) -> float:
+        """Larger kernels are faster, as far as others do not matter more."""
+        return 1 + countable.macs(child) / 1e5 - sum(map(sum, child.kernels)) / 20
+
+    costs = sorted(map(milliseconds, countable.everything()))
+    assert 0 < costs[0] < milliseconds(budgets.cheapest(SPACE))
+    objective = Objective("ms", "time", "ms", lambda child: Measurement(0.0))
+    cost = lambda name, child: milliseconds(child)  # noqa: E731
+    for end in (costs[0], costs[-1]):
+        budgets.check(SPACE, [Budget({"ms": end})], {"ms": objective}, cost)
+    for wrong in (costs[0] * 0.99, costs[-1] * 1.01):
+        with pytest.raises(errors.UsageError, match=r"child fits budget ms=") as caught:
+            budgets.check(SPACE, [Budget({"ms": wrong})], {"ms": objective}, cost)
+        assert _range(str(caught.value)) == pytest.approx([costs[0], costs[-1]], rel=1e-11)
+
+
+def test_a_measured_limit_a_little_below_the_smallest_child_is_tried() -> None:
+    least = countable.milliseconds(budgets.cheapest(SPACE))
+    _check({"ms": 0.6 * least})
+
+
 def test_one_infeasible_limit_among_several_is_named() -> None:
     limits = {"mflops": 0.09, "ms": 0.001}
     with pytest.raises(
-        errors.UsageError, match=r"no child fits .* ms=0\.001; time of the children"
+        errors.UsageError, match=r"^budget ms=0\.001 is out of reach.*; time of the children"
     ):
         _check(limits)
     _check(limits, ("mflops",))

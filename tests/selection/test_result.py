@@ -167,7 +167,7 @@ def test_candidates_within_a_standard_error_of_the_best_are_counted_and_the_chea
     assert selected.to_json()["tied"] == {"30": [3, 2, 1, 0]}
     assert selected.warnings == (
         "1 of 7 children failed, all at 8 px: it failed",
-        "budget 30: candidates within one standard error of its ranking accuracy: 3; the cheapest "
+        "budget 30: candidates within one standard error of the difference: 3; the cheapest "
         "has 20 M multiply-adds in place of 30 (prefer=cheapest selects it)",
     )
 

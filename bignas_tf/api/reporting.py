@@ -11,6 +11,8 @@ from bignas_tf.api import arguments
 from bignas_tf.console import Show
 from bignas_tf.reports import inputs, page, render
 
+_WRITTEN = ".written"  # names of what the last report drew
+
 
 def report(
     model_dir: str | os.PathLike[str],
@@ -47,12 +49,23 @@ def report(
         files.ensure_writable(plots)
         for figure in written.figures:
             render.to_png(figure, plots / f"{figure.name}.png")
-        for name, drawing in written.drawings.items():
-            files.write_text(plots / f"{name}.svg", drawing)
+        drawn = {f"{name}.svg": drawing for name, drawing in written.drawings.items()}
+        for name, drawing in drawn.items():
+            files.write_text(plots / name, drawing)
+        _sweep(plots, [*(f"{each.name}.png" for each in written.figures), *drawn])
         files.write_text(path, written.text)
     count = len(written.figures)
     console.or_silent(show)(f"{path}, and {count} plot{'s' * (count > 1)} in {plots}")
     return path
+
+
+def _sweep(plots: pathlib.Path, written: Sequence[str]) -> None:
+    """Removes what the last report drew of searches that are gone; what a user put there stays."""
+    known = plots / _WRITTEN
+    before = set(files.read_text(known).splitlines()) if known.is_file() else set()
+    for name in before.difference(written):
+        files.remove(plots / name)
+    files.write_text(known, "".join(f"{name}\n" for name in sorted(written)))
 
 
 def _output_folder(model_dir: str, output_dir: str | os.PathLike[str] | None) -> pathlib.Path:

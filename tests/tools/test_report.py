@@ -16,6 +16,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
 from bignas_tf import files
+from bignas_tf.api import reporting
 from bignas_tf.reports import figures, inputs
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.objectives import Quantity
@@ -69,7 +70,17 @@ def test_the_page_tells_what_there_is(
         "judgement",
         *(f"search_{name}" for name in (*COUNTED, "hypervolume")),
     )
-    assert names == {*(f"{name}.png" for name in plots), "search_children.svg"}
+    assert names == {*(f"{name}.png" for name in plots), "search_children.svg", ".written"}
+
+
+def test_what_the_last_report_drew_of_a_search_that_is_gone_goes(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "mine.png").touch()
+    for drawn in (["accuracy.png", "search_children.svg"], ["accuracy.png"]):
+        for name in drawn:
+            (tmp_path / name).touch()
+        reporting._sweep(tmp_path, drawn)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"accuracy.png", "mine.png", ".written"}
 
 
 def test_figures_show_the_numbers_of_the_search(

@@ -40,8 +40,8 @@ def parse(
     """
     config = _registered(name)
     override(config, *config_files, params_override)
+    optimisation.check_types(config.trainer)  # which those below read
     unread.check(config, _registered(name))
-    optimisation.check_types(config.trainer)  # which `batch` reads
     changed = batch.follow(config)
     validation.validate(config)
     if changed:

@@ -30,7 +30,7 @@ def test_a_proof_comes_back(tmp_path: pathlib.Path) -> None:
 def test_a_cut_file_is_refused(tmp_path: pathlib.Path, kept: int) -> None:
     path = _write(tmp_path, PATCHES, LOGITS)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(errors.UsageError, match="cannot be read; give the folder of one exported version"):
+    with pytest.raises(errors.UsageError, match="cannot be read; give the folder of one exported"):
         proof.read(tmp_path)
 
 
@@ -69,7 +69,7 @@ def test_arrays_that_do_not_fit_are_refused(
 
 
 def test_a_model_s_folder_names_its_versions(tmp_path: pathlib.Path) -> None:
-    none = f"^{tmp_path}/1 is not the folder of an exported version: give the folder of one exported version"
+    none = f"^{tmp_path}/1 is not the folder of an exported version: give the folder of one export"
     with pytest.raises(errors.UsageError, match=none):
         proof.read(tmp_path / "1")
     for name in ("1", "9", "10", "assets"):

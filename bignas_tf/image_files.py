@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 
 from bignas_tf import errors, files
 
@@ -13,6 +14,11 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 def is_image(name: str) -> bool:
     """Whether a file's name has an image's ending."""
     return os.path.splitext(name)[1].lower() in _ENDINGS
+
+
+def is_folder_of(name: str, label: str) -> bool:
+    """Whether a class folder's name is that of a class; for its "/" there may be any character."""
+    return name == label or re.fullmatch(re.escape(label).replace("/", "."), name) is not None
 
 
 def below(folder: str) -> list[str]:

@@ -101,7 +101,9 @@ def array(value: object) -> np.ndarray:
 
 def is_pil(value: object) -> bool:
     """Whether a value is an image of PIL's, which need not be installed."""
-    return all(hasattr(value, name) for name in ("mode", "convert", "__array_interface__"))
+    # Asked of the class: of an image it would be copied.
+    array = hasattr(type(value), "__array_interface__")
+    return array and hasattr(value, "mode") and hasattr(value, "convert")
 
 
 def pixels(name: str, image: object) -> np.ndarray:

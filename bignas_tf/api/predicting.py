@@ -181,9 +181,7 @@ def _listed(images: Image | Iterable[Image]) -> Iterable[Image]:
 def _number(name: str, names: Sequence[str], root: str) -> int:
     """The number of a class of an export by the name of its folder."""
     found = [number for number, known in enumerate(names) if known == name] or [
-        number
-        for number, known in enumerate(names)
-        if re.fullmatch(re.escape(known).replace("/", "."), name)
+        number for number, known in enumerate(names) if image_files.is_folder_of(name, known)
     ]
     if len(found) != 1:
         known = errors.shown(list(names), 300)

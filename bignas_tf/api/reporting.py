@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Sequence
@@ -9,9 +10,10 @@ from collections.abc import Sequence
 from bignas_tf import console, errors, files, full_disk
 from bignas_tf.api import arguments
 from bignas_tf.console import Show
+from bignas_tf.plain import Value
 from bignas_tf.reports import inputs, page, render
 
-_WRITTEN = ".written"  # names of what the last report drew
+_WRITTEN = ".written.json"  # names of what the last report drew
 
 
 def report(
@@ -62,10 +64,13 @@ def report(
 def _sweep(plots: pathlib.Path, written: Sequence[str]) -> None:
     """Removes what the last report drew of searches that are gone; what a user put there stays."""
     known = plots / _WRITTEN
-    before = set(files.read_text(known).splitlines()) if known.is_file() else set()
-    for name in before.difference(written):
-        files.remove(plots / name)
-    files.write_text(known, "".join(f"{name}\n" for name in sorted(written)))
+    before: list[str] = []
+    with contextlib.suppress(errors.UsageError):  # there is none, or it is damaged
+        before = Value(files.read_json(known), os.fspath(known)).texts()
+    for name in set(before).difference(written):
+        if os.path.basename(name) == name and name.endswith((".png", ".svg")):
+            files.remove(plots / name)
+    files.write_json(known, sorted(written))
 
 
 def _output_folder(model_dir: str, output_dir: str | os.PathLike[str] | None) -> pathlib.Path:

@@ -22,7 +22,7 @@ from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
 from bignas_tf.exports import versions
 from bignas_tf.plain import Value
-from bignas_tf.training import checkpoints, class_names, parsing, trainer
+from bignas_tf.training import checkpoints, class_names, learnt, parsing, trainer
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
@@ -128,7 +128,9 @@ def fit(
     strategy = strategy or devices.training_strategy(config)
     with precision(config.runtime.mixed_precision_dtype):
         # Before training: otherwise these mistakes would show only after it.
-        for warning in [*apart.check_training(task), *_check_teacher(task)]:
+        checked = copy.deepcopy(task)
+        checked.init_checkpoint = learnt.parent(folder, task)
+        for warning in [*apart.check_training(checked), *_check_teacher(task)]:
             if workers.is_chief(strategy):
                 show(f"warning: {warning}")
         scorer = named_children.scorer(task) if task.evaluation.children else None

@@ -14,6 +14,7 @@ from bignas_tf.data import folders, prepare
 from bignas_tf.data.folders import Example, ImageFolder
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # TFDS'; in a name with "-" or "." it would find nothing
+_SPLIT = re.compile(r"\w[\w-]*")
 _ONLY_SPLIT = "train"  # TFDS reads "all" as every split, and refuses slices of it
 _VERSION = "1.0.0"
 
@@ -44,6 +45,7 @@ def pack(
     show = console.or_silent(show)
     folder = folders.scan(errors.require_path("images_dir", images_dir))
     _check_name(dataset)
+    _check_names(folder)
     builder = _builder(folder, dataset, None if data_dir is None else os.fspath(data_dir))
     place = str(builder.data_dir)
     if builder.is_prepared():
@@ -63,6 +65,23 @@ def _check_name(name: str) -> None:
     errors.require(fits, "dataset", name, "a name of small letters, digits and '_'")
     if name in tfds.list_builders(with_community_datasets=False):
         raise errors.UsageError(f"dataset is {name!r}, which is one of TFDS' own; choose another")
+
+
+def _check_names(folder: ImageFolder) -> None:
+    """Refuses names that TFDS could not give back: it keeps those of classes in lines."""
+    for name in folder.classes:
+        if name != name.strip() or len(name.splitlines()) != 1:
+            raise errors.UsageError(
+                f"class {name!r}: its name begins or ends with a space, or has several lines; "
+                "rename the folder"
+            )
+    for name in folder.splits:
+        alone = name != folders.ONLY_SPLIT or len(folder.splits) == 1
+        if not (_SPLIT.fullmatch(name) and alone):
+            raise errors.UsageError(
+                f"split {name!r} cannot be one of a TFDS data set; call its folder by letters, "
+                "digits, '_' and '-', and not 'all'"
+            )
 
 
 def _builder(folder: ImageFolder, name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:

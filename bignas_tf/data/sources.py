@@ -24,6 +24,8 @@ Source = Records | Listed
 Opener = Callable[[str], Source]  # takes a split in TFDS' notation
 DIGITS = {"train": 1437, "test": 360}  # number of images of each split
 _DIGITS_ORDER_SEED = 0
+# TFDS raises these for a name that it cannot read, and for a bucket that cannot be reached.
+_UNOPENED = (ValueError, AssertionError, TypeError, RuntimeError, OSError, tf.errors.OpError)
 
 
 def open_source(config: config_lib.DataConfig) -> Source:
@@ -68,7 +70,7 @@ def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         raise errors.UsageError(
             f"TFDS has no data set {errors.shown(name)}; tfds.list_builders() lists all{hint}"
         ) from error
-    except (ValueError, AssertionError, TypeError) as error:
+    except _UNOPENED as error:
         reason = errors.one_line(error)
         raise errors.UsageError(f"TFDS cannot open {name!r} ({reason})") from error
 

@@ -131,8 +131,7 @@ def check(
 ) -> None:
     """Refuses limits that no child meets, or that every child meets.
 
-    Of a cost that is measured only the smallest and the biggest child are asked, and others may
-    be a little faster than the smallest.
+    Of a cost that is measured only the smallest and the biggest child are asked.
 
     Args:
       space: what may be chosen.
@@ -156,7 +155,7 @@ def _check_limit(
     small = cheapest(space)
     big = space.with_resolution(space.biggest(), max(space.eval_resolutions))
     least, most = sorted(map(cost, (small, big)))
-    if (least if objective.counted else least / 2) <= limit <= most:
+    if least <= limit <= most:
         return
     given = f"budget {objective.name}={limit:.12g}"
     of_all = f"{objective.title} of the children of {space.name!r}: from"

@@ -60,12 +60,13 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
 def _mutants(
     pool: Pool, settings: SelectionConfig, rng: np.random.Generator, budget: Budget
 ) -> list[Architecture]:
-    if not (parents := pool.best(budget)):
-        return []
-    (parent,) = parents
+    """New children within a budget, of its best; any, where none has been found within it."""
+    parents = pool.best(budget)
 
     def draw() -> Architecture:
-        return pool.space.mutate(parent.architecture, rng, settings.mutation_rate)
+        if not parents:
+            return pool.space.sample(rng)
+        return pool.space.mutate(parents[0].architecture, rng, settings.mutation_rate)
 
     return pool.fresh(draw, budget, settings.mutants)
 

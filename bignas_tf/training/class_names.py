@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from bignas_tf import errors
 from bignas_tf.data import identity, sources
 from bignas_tf.data.config import DataConfig
+from bignas_tf.image_files import is_folder_of
 
 _UNKNOWN = (
     "whether the images of task.train_data have the classes that the run has learnt, in the same "
@@ -26,14 +27,19 @@ def of(data: DataConfig) -> list[str]:
 
 
 def telling(names: Sequence[str]) -> list[str]:
-    """Names that say what the classes are; none if they are their numbers."""
-    return [] if names == list(map(str, range(len(names)))) else list(names)
+    """Names that say what the classes are; none if they are their numbers, as in "07"."""
+    numbers = all(name.isdecimal() and int(name) == number for number, name in enumerate(names))
+    return [] if numbers else list(names)
 
 
 def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
     """How the first class that differs is called here and there; "" if none does."""
     pairs = enumerate(zip(ours, theirs, strict=False))  # without names there are no pairs
-    different = ((label, *pair) for label, pair in pairs if pair[0] != pair[1])
+    different = (
+        (label, *pair)
+        for label, pair in pairs
+        if not (is_folder_of(*pair) or is_folder_of(*reversed(pair)))
+    )
     for label, one, other in different:
         return f"class {label} is {errors.shown(one)} here, {errors.shown(other)} there"
     return ""
@@ -58,6 +64,7 @@ def check_scored(learnt: DataConfig, scored: DataConfig) -> list[str]:
     if found := difference(ours, theirs):
         raise errors.UsageError(
             f"task.train_data has not the classes that the run has learnt: {found}; name images of "
-            "the same classes, in the same order (of a folder, class folders of the same names)"
+            "the same classes in the same order, or score an export on them, which finds classes "
+            "by their names (Classifier.score, tools.evaluate with --export_dir)"
         )
     return [_UNKNOWN] if theirs and not ours else []

@@ -31,21 +31,32 @@ def save(model_dir: str, data: DataConfig, parent: str = "") -> None:
 
 
 def parent(model_dir: str, task: BigNASConfig) -> str:
-    """The run that a run started from: where its configuration says or, if not there, where it was.
+    """The run that a run started from, by the path that was kept or the one of its configuration.
 
-    A path that is relative to another folder leads nowhere from this one.
+    A relative path may lead nowhere from this folder, or to another run. An absolute one is right
+    as long as a run is there.
 
     Args:
       model_dir: folder of the run, which may not exist yet.
       task: of the run.
     """
-    given, path = task.init_checkpoint or "", os.path.join(model_dir, FILE)
-    if not given or files.is_file(os.path.join(given, run_folder.PARAMS_FILE)):
-        return given
+    given = task.init_checkpoint or ""
+    kept = _kept(os.path.join(model_dir, FILE)) if given else ""
+    paths = [given, kept] if files.is_remote(given) or os.path.isabs(given) else [kept, given]
+    there = (path for path in paths if path and _is_run(path))
+    return next(there, kept or given)
+
+
+def _is_run(path: str) -> bool:
+    return files.is_file(os.path.join(path, run_folder.PARAMS_FILE))
+
+
+def _kept(path: str) -> str:
+    """Where a run's file says that the other run is; "" if it does not."""
     if not files.is_file(path):
-        return given
+        return ""
     with files.reading(path, "tools.train") as content:
-        return content[_PARENT].text() if _PARENT in content.fields() else given
+        return content[_PARENT].text() if _PARENT in content.fields() else ""
 
 
 def forget(model_dir: str) -> None:

@@ -214,7 +214,7 @@ def test_a_split_that_is_gone_does_not_stop_those_that_start_from_it(
     [
         (["a", "b"], ""),
         (["a", "c"], "^task.train_data has not the classes .*: class 1 is 'c' here, 'b' there"),
-        (["0", "1"], "is not known: they have numbers alone"),
+        (["00", "01"], "is not known: they have numbers alone"),
     ],
 )
 def test_a_child_is_scored_on_the_classes_that_it_answers_with(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -79,6 +80,16 @@ def test_a_mistake_is_named_and_nothing_is_written(tmp_path: pathlib.Path) -> No
     with pytest.raises(bignas.UsageError, match="nowhere is not a folder"):
         bignas.pack_images(tmp_path / "nowhere", "my_photos", tmp_path / "data", show=None)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
+    for classes, words in [
+        (["a ", "b"], "^class 'a ': its name begins or ends with a space"),
+        (["a\nb", "c"], "or has several lines"),
+        (["my split/a", "my split/b"], "^split 'my split' cannot be one of a TFDS data set"),
+        (["all/a", "all/b", "train/a", "train/b"], "^split 'all' cannot be one"),
+    ]:
+        odd = photos.write(tmp_path / "odd", dict.fromkeys(classes, 1), side=16)
+        with pytest.raises(bignas.UsageError, match=words):
+            bignas.pack_images(odd, "my_photos", tmp_path / "data", show=None)
+        shutil.rmtree(odd)
     with limits.file_size(100), pytest.raises(bignas.RunError, match=limits.WHY):
         bignas.pack_images(root, "my_photos", tmp_path / "data", show=None)
     assert not list((tmp_path / "data").rglob("*.tfrecord*"))

@@ -120,11 +120,6 @@ def test_the_cheapest_child_need_not_be_the_smallest() -> None:
         assert _range(str(caught.value)) == pytest.approx([costs[0], costs[-1]], rel=1e-11)
 
 
-def test_a_measured_limit_a_little_below_the_smallest_child_is_tried() -> None:
-    least = countable.milliseconds(budgets.cheapest(SPACE))
-    _check({"ms": 0.6 * least})
-
-
 def test_one_infeasible_limit_among_several_is_named() -> None:
     limits = {"mflops": 0.09, "ms": 0.001}
     with pytest.raises(

@@ -46,6 +46,7 @@ INSTALL = (
     f"{TPUS} tpu-vm scp {ARCHIVE} tpu:bignas_tf.tar.gz --worker=all {AT}\n"
     f"{TPUS} tpu-vm ssh tpu --worker=all '--command=mkdir -p bignas_tf &&"
     " rm -rf bignas_tf/bignas_tf bignas_tf/experiments bignas_tf/tools &&"
+    " rm -f bignas_tf/*.end &&"
     " tar -xzf bignas_tf.tar.gz -C bignas_tf &&"
     f" bash bignas_tf/tools/gcp/host/install.sh' {AT}\n"
 )
@@ -79,6 +80,7 @@ FETCH = (
     f"{TPUS} tpu-vm scp tpu:bignas_tf/runs/export runs/.fetched --recurse --worker=0 {AT}\n"
     "mv runs/.fetched/export runs\n"
     "rmdir runs/.fetched\n"
+    "rm -f runs/export/.fetching\n"
     f"{TPUS} tpu-vm ssh tpu --worker=0 '--command=mv bignas_tf/runs/export/.fetching"
     f" bignas_tf/runs/export/.fetched' {AT}\n"
 )

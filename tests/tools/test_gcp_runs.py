@@ -174,7 +174,7 @@ def test_create_stops_where_there_will_be_no_tpu(
     code: pathlib.Path, states: tuple[str, ...], verbs: list[str], named: str
 ) -> None:
     done, calls = _ran(code, "create", RUN[0], states=states)
-    assert done.returncode == 1
+    assert done.returncode == (4 if named == "tpu is gone" else 1)
     assert named in done.stderr
     assert [call[3] for call in calls] == verbs
     # Of a request that is not known to be gone, a user must know that it may be granted.
@@ -214,6 +214,7 @@ def test_a_resume_that_fails_after_the_request_says_what_costs(code: pathlib.Pat
     )
 
 
+DELETED = "tpu was deleted; the training has not ended"
 TAKEN, BOUGHT, OPEN = "SUSPENDED", ["", "ACTIVE"], ["ACTIVE"] * 3
 LOOK, START = ["list", "ssh"], ["ssh", "scp", "ssh", "list", "ssh"]
 # Of a TPU that is there, and of one that was taken away, after a look.
@@ -224,9 +225,15 @@ BACK = ["list", "list", "delete", "list", "create", "list", *START]
 @pytest.mark.parametrize(
     ("states", "said", "verbs", "ends", "words"),
     [
-        (["ACTIVE"], ["finished"], LOOK, 0, "the training has finished"),
         (["ACTIVE"], ["busy"], LOOK, 1, "another training is running on tpu"),
-        # What was before the watch is no reason to end it.
+        # What was before the watch is no reason to end it: other flags may ask for more.
+        (
+            ["ACTIVE", *OPEN, "ACTIVE"],
+            ["finished", "finished"],
+            [*LOOK, *STARTED, *LOOK],
+            0,
+            "the training has finished",
+        ),
         (
             ["ACTIVE", *OPEN, "ACTIVE", "ACTIVE"],
             ["failed", "running", "failed"],
@@ -245,8 +252,31 @@ BACK = ["list", "list", "delete", "list", "create", "list", *START]
         ),
         # The tool was killed, and the TPU is still there.
         (["ACTIVE", *OPEN, "ACTIVE"], ["lost", "finished"], [*LOOK, *STARTED, *LOOK], 0, ""),
-        # Somebody has deleted it.
-        (["ACTIVE", ""], ["running"], [*LOOK, "list"], 1, "tpu was deleted; the training has not"),
+        # Somebody has deleted it: while it ran, was being deleted, or was waited for.
+        (["ACTIVE", ""], ["running"], [*LOOK, "list"], 1, DELETED),
+        (["ACTIVE", "DELETING"], ["running"], [*LOOK, "list"], 1, DELETED),
+        (
+            ["ACTIVE", "SUSPENDING", "SUSPENDING", ""],
+            ["running"],
+            [*LOOK, *["list"] * 3],
+            1,
+            DELETED,
+        ),
+        (
+            ["ACTIVE", TAKEN, TAKEN, "", "ACCEPTED", ""],
+            ["running"],
+            [*LOOK, "list", "list", "delete", "list", "create", "list", "list"],
+            1,
+            DELETED,
+        ),
+        # A training that crashes each time.
+        (
+            ["ACTIVE", *[*OPEN, "ACTIVE"] * 3],
+            ["lost"] * 4,
+            [*LOOK, *[*STARTED, *LOOK] * 3],
+            1,
+            "the training was lost 4 times on a TPU that stayed",
+        ),
     ],
 )
 def test_a_run_that_is_watched_comes_back_until_it_ends(
@@ -268,21 +298,28 @@ def test_a_run_that_is_watched_comes_back_until_it_ends(
 def test_a_watch_goes_on_after_what_it_could_not_do_and_ends_at_a_mistake(
     code: pathlib.Path,
 ) -> None:
-    """A copy to the hosts fails once; later the request is one for another kind of TPU."""
+    """A copy to the hosts fails once, an installation next, with a code of a mistake."""
     once = """if [[ $* == *' scp '* && ! -e tried ]]; then
   touch tried
   exit 1
+elif [[ $* == *host/install.sh* && ! -e installed ]]; then
+  touch installed
+  exit 2
 fi
 """
     program(code / "bin" / "gcloud", f"{GCLOUD}{once}")
-    states = ("ACTIVE", *OPEN, "ACTIVE", *OPEN, "ACTIVE")
     lost = "state: lost"  # nothing is installed
     done, calls = _ran(
-        code, "resume", *RUN, "--watch", states=states, said=(lost, lost, "state: finished")
+        code,
+        "resume",
+        *RUN,
+        "--watch",
+        states=("ACTIVE", *[*OPEN, "ACTIVE"] * 3),
+        said=(lost, lost, lost, "state: finished"),
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("that failed; looking again in 5 minutes") == 1
-    assert [call[3] for call in calls].count("scp") == 2
+    assert done.stderr.count("that failed; looking again in 5 minutes") == 2
+    assert [call[3] for call in calls].count("scp") == 3
     other = ("--accelerator=v3-32", RUN[1])
     done, _ = _ran(code, "resume", *other, "--watch", states=("ACTIVE", *OPEN), said=(lost,))
     assert done.returncode == 2

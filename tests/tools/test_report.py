@@ -70,17 +70,18 @@ def test_the_page_tells_what_there_is(
         "judgement",
         *(f"search_{name}" for name in (*COUNTED, "hypervolume")),
     )
-    assert names == {*(f"{name}.png" for name in plots), "search_children.svg", ".written"}
+    assert names == {*(f"{name}.png" for name in plots), "search_children.svg", ".written.json"}
 
 
 def test_what_the_last_report_drew_of_a_search_that_is_gone_goes(tmp_path: pathlib.Path) -> None:
     (tmp_path / "mine.png").touch()
+    (tmp_path / ".written.json").write_text('["../x.png", "mine.txt"')  # damaged
     for drawn in (["accuracy.png", "search_children.svg"], ["accuracy.png"]):
         for name in drawn:
             (tmp_path / name).touch()
         reporting._sweep(tmp_path, drawn)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"accuracy.png", "mine.png", ".written"}
+    assert names == {"accuracy.png", "mine.png", ".written.json"}
 
 
 def test_figures_show_the_numbers_of_the_search(

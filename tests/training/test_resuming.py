@@ -130,8 +130,11 @@ def test_a_run_resumes_wherever_the_one_is_that_it_started_from(
     learnt.save(str(begun), config.task.train_data, config.task.init_checkpoint)
     absolute = runs.parse(begun, f"task.init_checkpoint={first}")
     assert len(resuming.changes(str(begun), absolute)) == 1  # it is told, and the same
-    assert learnt.parent(str(begun), config.task) == "runs/first"
-    monkeypatch.chdir("/")  # where the path leads nowhere
+    assert learnt.parent(str(begun), config.task) == str(first)
+    # Elsewhere the path leads nowhere, or to another run.
+    (begun / "other" / "runs" / "first").mkdir(parents=True)
+    (begun / "other" / "runs" / "first" / "params.yaml").touch()
+    monkeypatch.chdir(begun / "other")
     assert resuming.changes(str(begun), config) == []
     assert learnt.parent(str(begun), config.task) == str(first)
     other = runs.parse(begun, "task.init_checkpoint=runs/second")
@@ -140,6 +143,7 @@ def test_a_run_resumes_wherever_the_one_is_that_it_started_from(
     ):
         resuming.changes(str(begun), other)
     first.rename(begun / "runs" / "moved")
+    monkeypatch.chdir("/")
     assert learnt.parent(str(begun), config.task) == str(first)  # which a warning names
 
 

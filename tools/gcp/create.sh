@@ -59,8 +59,9 @@ while [[ $now != ACTIVE && $dry_run == false ]]; do
     CREATING | ACCEPTED | WAITING_FOR_RESOURCES | PROVISIONING) ;;
     *)
       trap - EXIT
-      [[ -z $now ]] || tpus queued-resources describe "$name" --format='yaml(state)' >&2 || true
-      fail "$name is ${now:-gone}; tools/gcp/resume.sh requests it again" 1
+      [[ -n $now && $now != DELETING ]] || fail "$name is gone: somebody has deleted it" "$gone"
+      tpus queued-resources describe "$name" --format='yaml(state)' >&2 || true
+      fail "$name is $now; tools/gcp/resume.sh requests it again" 1
       ;;
   esac
   printf '%s: %s\n' "$name" "$now" >&2

@@ -49,4 +49,5 @@ tpus tpu-vm scp "$name:$from" "$part" --recurse --worker=0
 [[ $dry_run == true ]] || name_paths_of_this_machine
 run mv "$part/$folder" "$output_dir"
 run rmdir "$part"
+run rm -f "$output_dir/$folder/.fetching"
 on_hosts 0 "mv $(words "$from/.fetching" "$from/.fetched")" # delete.sh asks for it

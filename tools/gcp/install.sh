@@ -19,5 +19,7 @@ run tar --exclude=__pycache__ -czf "$archive" -C "$root" bignas_tf experiments t
 tpus tpu-vm scp "$archive" "$name:bignas_tf.tar.gz" --worker=all
 # What was removed here is to be gone there, too.
 unpack='mkdir -p bignas_tf && rm -rf bignas_tf/bignas_tf bignas_tf/experiments bignas_tf/tools'
+# And what became of earlier runs does not count from here on.
+unpack+=' && rm -f bignas_tf/*.end'
 unpack+=' && tar -xzf bignas_tf.tar.gz -C bignas_tf'
 on_hosts all "$unpack && bash bignas_tf/tools/gcp/host/install.sh"

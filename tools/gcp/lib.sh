@@ -4,6 +4,7 @@
 # shellcheck disable=SC2034 # the scripts use it
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." > /dev/null && pwd)
 name='' zone='' project='' dry_run=false
+gone=4 # with which a script ends where somebody else has deleted the TPU
 repeatable='' # the flags that may be given several times; a script names its own
 between=$'\x1f' # the values of such a flag, in its variable
 exec 3>&1 # where a dry run prints, also from within $(...)

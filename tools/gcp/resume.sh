@@ -28,6 +28,7 @@ parse_flags 'accelerator model_dir' "$requests $starts watch" "$@"
 check_accelerator
 image_of "$accelerator" > /dev/null
 in_bucket model_dir
+model_dir=${model_dir%/} # by which a run is known on the host
 check_config_files
 
 # step SCRIPT FLAG...: runs another script of this folder with those of these flags that are set.
@@ -39,22 +40,26 @@ step() {
 }
 
 # Ends with the exit code of the first step that fails; it must not count on `set -e`, which does
-# nothing within a condition. `reached` is the step that it has got to.
+# nothing within a condition. `reached` is the step that it has got to. Where nothing is requested
+# it makes a request only if `may_request`: at first, and after a deletion of its own.
+may_request=true
 # shellcheck disable=SC2086 # several flags
 bring_back() {
   local now code=0
   reached=state
   now=$(state) || return
-  while [[ $now == SUSPENDING || $now == DELETING ]]; do
+  while [[ $now == SUSPENDING || ($now == DELETING && $may_request == true) ]]; do
     sleep 30
     now=$(state) || return
   done
   if [[ $now == SUSPENDED || $now == FAILED || $dry_run == true ]]; then
-    reached=delete
     step delete.sh force || return
+    may_request=true
   fi
+  [[ $may_request == true || ($now != DELETING && -n $now) ]] || return "$gone"
   reached=create
   step create.sh accelerator $requests || return
+  may_request=false
   reached=install
   { step install.sh && reached=start && step start.sh accelerator model_dir $starts; } || code=$?
   ((code == 0)) || remind_of_cost
@@ -62,13 +67,13 @@ bring_back() {
 }
 
 # What became of the training: a word of host/state.sh, `taken` where the TPU was taken away,
-# `deleted` where there is no request, `unknown` where nothing can be asked.
+# `deleted` where there is no request any more, `unknown` where nothing can be asked.
 look() {
   local now said='' script=bignas_tf/tools/gcp/host/state.sh flag
   flag=$(words "--model_dir=$model_dir")
   now=$(state) || now=unreachable
   case $now in
-    '') echo deleted ;;
+    '' | DELETING) echo deleted ;;
     unreachable) echo unknown ;;
     ACTIVE)
       # Nothing may be installed there.
@@ -89,28 +94,32 @@ finish() {
 }
 
 # Failures of its own, such as a network that is down for a while, are tried again; mistakes, and
-# what the training itself failed with, are not. What was before it began to watch does not count.
+# what the training itself failed with, are not. What was before it began to watch does not count
+# (`first`). A training that is lost again and again, on a TPU that stays, is not brought back.
 watch() {
-  local became code ours=true
+  local became code first=true losses=0 steady=0
   while true; do
     became=$(look)
     case $became in
-      running) ours=false ;;
-      finished) finish "the training has finished" 0 ;;
+      unknown) echo "$name cannot be asked; looking again in 5 minutes" >&2 ;;
       busy) finish "another training is running on $name" 1 ;;
-      failed | stopped) [[ $ours == true ]] || finish "the training: $became; see follow.sh" 1 ;;
-      deleted) [[ $ours == true ]] || fail "$name was deleted; the training has not finished" 1 ;;
+      deleted) [[ $may_request == true ]] || fail "$name was deleted; the training has not ended" 1 ;;
+      taken) losses=0 ;;
+      lost) losses=$((losses + 1)) ;;
+      finished) [[ $first == true ]] || finish "the training has finished" 0 ;;
+      failed | stopped) [[ $first == true ]] || finish "the training: $became; see follow.sh" 1 ;;
     esac
-    if [[ $became != running && $became != unknown ]]; then
-      code=0
+    if [[ $became == running ]]; then
+      first=false may_request=false steady=$((steady + 1))
+      ((steady < 12)) || losses=0 # an hour
+    elif [[ $became != unknown ]]; then
+      ((losses <= 3)) || finish "the training was lost $losses times on a TPU that stayed" 1
+      steady=0 code=0
       bring_back || code=$?
-      # From here on it is the training that fails, or somebody else who deletes.
-      ours=false
-      [[ $reached == start ]] || ours=true
-      ((code != 2)) || exit 2
+      [[ $reached != start ]] || first=false
+      ((code != gone)) || fail "$name was deleted; the training has not ended" 1
+      [[ $code != 2 || $reached == install ]] || exit 2 # where packages are not found, too
       ((code == 0)) || echo "that failed; looking again in 5 minutes" >&2
-    elif [[ $became == unknown ]]; then
-      echo "$name cannot be asked; looking again in 5 minutes" >&2
     fi
     sleep 300
   done

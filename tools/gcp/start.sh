@@ -19,6 +19,7 @@ accelerator='' model_dir='' params_override='' config_file='' experiment=bignas_
 parse_flags 'accelerator model_dir' 'experiment config_file params_override' "$@"
 check_accelerator
 in_bucket model_dir
+model_dir=${model_dir%/} # by which resume.sh knows a run on the host
 check_config_files
 : "${config_file:=experiments/imagenet_tpu.yaml}"
 

@@ -5,17 +5,14 @@ set -euo pipefail
 # shellcheck source=tools/gcp/host/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# Below the code, and where a tool was told to write.
-places=(.)
-for arguments in *.args; do
-  [[ -f $arguments ]] || continue
-  mapfile -t -O "${#places[@]}" places < <(sed -n 's/^--output_dir=//p' "$arguments" | grep '^/')
+# Where tools were told to write.
+places=()
+[[ ! -f outputs ]] || mapfile -t places < <(sort -u outputs)
+for place in "${places[@]}"; do
+  [[ -d $place ]] || continue
+  find -H "$place" -name models.config
+done | sort -u | while IFS= read -r config; do
+  folder=${config%/*}
+  new=$(find "$folder" -type f ! -name '.fetch*' -newer "$folder/.fetched" 2> /dev/null) || new=all
+  [[ -z $new ]] || echo "busy: the exports in ${folder#"$PWD/"} were not fetched"
 done
-find "${places[@]}" -name .venv -prune -o -name models.config -print 2> /dev/null | sort -u |
-  while IFS= read -r config; do
-    folder=${config%/*}
-    if [[ ! -e $folder/.fetched ]] ||
-      [[ -n $(find "$folder" -name saved_model.pb -newer "$folder/.fetched") ]]; then
-      echo "busy: the exports in ${folder#./} were not fetched"
-    fi
-  done

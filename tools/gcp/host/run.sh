@@ -26,6 +26,9 @@ tell_tensorflow
 hold tool
 printf '%s\n' "$tool" > tool.name
 printf '%s\n' "$@" > "$tool.args"
+sed -n 's/^--output_dir=//p' "$tool.args" | while IFS= read -r folder; do
+  [[ $folder == *://* ]] || realpath --canonicalize-missing -- "$folder"
+done >> outputs # for leave.sh
 rm -f "$tool.end" "$tool.stopped"
 in_background tool "$tool.log" bash tools/gcp/host/tool.sh "$tool" "$@"
 exec {held}>&- # or this shell would be waited for below

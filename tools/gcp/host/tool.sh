@@ -11,15 +11,15 @@ code=0
 .venv/bin/python -m "tools.$tool" "$@" || code=$?
 
 # What the same command continues: a preemption may also end with another host.
-interrupted='^error: (stopped by SIGTERM|another worker was lost)'
+interrupted='error: (stopped by SIGTERM|another worker was lost)'
 if ((code == 0)); then
   word=finished
 elif [[ -f $tool.stopped ]]; then
   word=stopped
-elif ((code > 128)) || tail --bytes="+$((from + 1))" "$tool.log" | grep -Eq "$interrupted"; then
+elif ((code > 128)) || tail --bytes="+$((from + 1))" "$tool.log" | grep -E "$interrupted" > /dev/null; then
   word=lost
 else
   word=failed
 fi
-printf '%s %s\n' "$word" "$code" > "$tool.end"
+printf '%s %s\n' "$word" "$code" > "$tool.end.part" && mv "$tool.end.part" "$tool.end"
 printf '%s ended: exit code %s\n' "$tool" "$code"

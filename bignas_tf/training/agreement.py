@@ -23,6 +23,7 @@ from bignas_tf.search_space.space import SearchSpace
 _OWN = (
     "runtime.task_index",
     "task.distillation.teacher",
+    "task.init_checkpoint",
     "task.model.search_space",
     "task.train_data.input_path",
     "task.train_data.tfds_data_dir",

@@ -33,13 +33,16 @@ _RESTORE = (
 _BATCH = "task.train_data.global_batch_size"
 
 
-def check(checkpoint: str, config: cfg.ExperimentConfig, space: SearchSpace) -> list[str]:
+def check(
+    checkpoint: str, config: cfg.ExperimentConfig, space: SearchSpace, chief: bool = True
+) -> list[str]:
     """Checks that a configuration may continue from a checkpoint.
 
     Args:
       checkpoint: to continue from.
       config: to continue with.
       space: its search space.
+      chief: whether this worker is the chief, whose configuration the run has.
 
     Returns:
       Lines for the user: the checkpoint, and each value that differs from the run's so far.
@@ -51,7 +54,7 @@ def check(checkpoint: str, config: cfg.ExperimentConfig, space: SearchSpace) -> 
     """
     checkpoints.check_space(checkpoint, space)
     checkpoints.check_optimiser(checkpoint, bool(config.trainer.optimizer_config.ema))
-    return [f"resuming from {checkpoint}", *changes(os.path.dirname(checkpoint), config)]
+    return [f"resuming from {checkpoint}", *changes(os.path.dirname(checkpoint), config, chief)]
 
 
 def check_length(step: int, steps: int, model_dir: str) -> None:
@@ -67,12 +70,13 @@ def check_length(step: int, steps: int, model_dir: str) -> None:
         )
 
 
-def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
+def changes(model_dir: str, config: cfg.ExperimentConfig, chief: bool = True) -> list[str]:
     """Compares a configuration with the one that a run was last trained with.
 
     Args:
       model_dir: folder of the run.
       config: to continue with.
+      chief: see `check`.
 
     Returns:
       A line for each value that differs.
@@ -99,7 +103,10 @@ def changes(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
             )
     if _BATCH in changed and config.trainer.for_batch:
         raise _jumps(*changed[_BATCH], model_dir)
-    _check_learnt(model_dir, before.task, config.task)
+    now = config.task
+    if not chief:  # whose machine may keep the run that this one started from elsewhere
+        now = now.replace(init_checkpoint=before.task.init_checkpoint)
+    _check_learnt(model_dir, before.task, now)
     return [f"  changed: {name} was {was}, is now {now}" for name, (was, now) in changed.items()]
 
 

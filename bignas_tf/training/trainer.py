@@ -129,7 +129,8 @@ def _build(
         validation.check_branches(config.task, type(strategy).__name__)
     space = presets.get(config.task.model.search_space)
     checkpoint = listing.latest(model_dir)
-    notes = resuming.check(checkpoint, config, space) if checkpoint else []
+    chief = workers.is_chief(strategy)
+    notes = resuming.check(checkpoint, config, space, chief) if checkpoint else []
     step = checkpoints.latest_step(model_dir)
     agreement.check(step, config, space, model_dir, strategy)
     resuming.check_length(step, config.trainer.train_steps, model_dir)
@@ -152,7 +153,7 @@ def _build(
         task = BigNASTask(config.task, logging_dir=model_dir)
         trainer = SupernetTrainer(config, task, start)
     # Now: a mistake that shows when they are built must not change the files of a run.
-    if workers.is_chief(strategy):
+    if chief:
         if not checkpoint:
             learnt.forget(model_dir)
             origin.replace(model_dir, start.run.origin if start else None)

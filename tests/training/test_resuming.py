@@ -142,6 +142,7 @@ def test_a_run_resumes_wherever_the_one_is_that_it_started_from(
         errors.UsageError, match=r"init_checkpoint was 'runs/first' .* 'runs/second'"
     ):
         resuming.changes(str(begun), other)
+    assert len(resuming.changes(str(begun), other, chief=False)) == 1  # another machine's place
     first.rename(begun / "runs" / "moved")
     monkeypatch.chdir("/")
     assert learnt.parent(str(begun), config.task) == str(first)  # which a warning names

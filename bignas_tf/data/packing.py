@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, errors
 from bignas_tf.console import Show
 from bignas_tf.data import folders, prepare
 from bignas_tf.data.folders import Example, ImageFolder
@@ -47,17 +47,15 @@ def pack(
     _check_name(dataset)
     _check_names(folder)
     builder = _builder(folder, dataset, None if data_dir is None else os.fspath(data_dir))
-    place = str(builder.data_dir)
-    if builder.is_prepared():
-        show(f"{dataset} is already prepared in {place}")
-        return
-    if folder.ignored:
-        show(f"ignored files: {folder.ignored_files}")
-    files.make_folder(os.path.dirname(place))
-    prepare.build(builder, str(images_dir), show)
-    for split, examples in folder.splits.items():
-        show(f"{_split(split)}: {len(examples):,} images of {len(folder.classes)} classes")
-    show(f"{dataset} is prepared in {place}")
+
+    def make() -> None:
+        if folder.ignored:
+            show(f"ignored files: {folder.ignored_files}")
+        prepare.make_from(builder, str(images_dir), manual=False)
+        for split, examples in folder.splits.items():
+            show(f"{_split(split)}: {len(examples):,} images of {len(folder.classes)} classes")
+
+    prepare.once(dataset, builder, make, show)
 
 
 def _check_name(name: str) -> None:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow_datasets as tfds
 
@@ -60,33 +60,38 @@ def prepare(
     show = console.or_silent(show)
     root = None if data_dir is None else os.fspath(data_dir)
     builder = sources.tfds_builder(dataset, root)
+
+    def make() -> None:
+        if manual_dir is None:
+            _fetch(builder, show)
+        else:
+            make_from(builder, os.fspath(manual_dir))
+
+    once(dataset, builder, make, show)
+
+
+def once(
+    dataset: str, builder: tfds.core.DatasetBuilder, make: Callable[[], None], show: Show
+) -> None:
+    """Makes a data set, alone, unless it is there already.
+
+    Args:
+      dataset: its name, for messages.
+      builder: of the data set.
+      make: writes it.
+      show: takes lines of progress.
+
+    Raises:
+      UsageError: another process is preparing it, or the folder cannot be written to.
+    """
     folder = str(builder.data_dir)
     if builder.is_prepared():
         show(f"{dataset} is already prepared in {folder}")
         return
     files.make_folder(os.path.dirname(folder))
     with _alone(builder, show):
-        if manual_dir is None:
-            _fetch(builder, show)
-        else:
-            _prepare_from(builder, os.fspath(manual_dir))
+        make()
     show(f"{dataset} is prepared in {folder}")
-
-
-def build(builder: tfds.core.DatasetBuilder, source: str, show: Show) -> None:
-    """Writes a data set whose images are on this machine.
-
-    Args:
-      builder: of a data set that is not prepared.
-      source: where its images are, for messages.
-      show: takes a line where nothing keeps others from writing it, too.
-
-    Raises:
-      UsageError: another process is preparing it.
-      RunError: there is no room, or an image cannot be read.
-    """
-    with _alone(builder, show):
-        _prepare_from(builder, source, manual=False)
 
 
 @contextlib.contextmanager
@@ -173,8 +178,12 @@ def _fetch(builder: tfds.core.DatasetBuilder, show: Show) -> None:
     raise errors.RunError(f"{builder.name} could not be prepared: {'; '.join(problems)}{instead}")
 
 
-def _prepare_from(builder: tfds.core.DatasetBuilder, folder: str, manual: bool = True) -> None:
-    """Prepares a data set from files in a folder, which TFDS may look into (`manual`)."""
+def make_from(builder: tfds.core.DatasetBuilder, folder: str, manual: bool = True) -> None:
+    """Makes a data set from files in a folder, which TFDS may look into (`manual`).
+
+    Raises:
+      RunError: there is no room, or TFDS cannot make it from these files.
+    """
     try:
         _make(builder, folder if manual else None)
     except errors.RunError:
@@ -223,7 +232,7 @@ def _prepare_from_debian(builder: tfds.core.DatasetBuilder) -> None:
                 (stripped / name).read_bytes(), name.removesuffix(".gz"), packed_at
             )
             (manual / name).write_bytes(restored)
-        _prepare_from(builder, str(manual))
+        make_from(builder, str(manual))
 
 
 def _download_package(work: pathlib.Path) -> pathlib.Path:

@@ -135,9 +135,10 @@ def test_a_process_that_cannot_even_tell_its_error_has_not_succeeded(forks: Fork
 
 def test_a_process_may_end_before_a_signal_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with Process("timeit", "-n1", "-r1", "pass") as process:
-        process.end()
+        code, _ = process.end()
         monkeypatch.setattr(Process, "running", True)  # as it was a moment ago
         process.send(signal.SIGTERM)
+    assert code == 0
 
 
 def test_what_a_tool_leaves_is_compared() -> None:

@@ -20,7 +20,6 @@ parse_flags accelerator 'spot runtime_version network subnetwork service_account
 
 check_accelerator
 image=$(image_of "$accelerator")
-as_given=(network subnetwork service_account)
 
 remind() {
   printf '%s may still be granted, and costs from then on; %s withdraws it\n' "$name" \
@@ -35,7 +34,7 @@ if [[ -z $now ]]; then
   [[ $spot == false ]] || request+=(--spot)
   [[ $spot == true || $dry_run == true ]] ||
     echo "requesting a $accelerator on demand; --spot asks for a cheaper one" >&2
-  for flag in "${as_given[@]}"; do
+  for flag in network subnetwork service_account; do
     [[ -z ${!flag} ]] || request+=("--${flag//_/-}=${!flag}")
   done
   if ! tpus queued-resources create "$name" "${request[@]}"; then

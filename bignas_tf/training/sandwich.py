@@ -115,11 +115,11 @@ class _Lesson:
         self, index: int, child: Child, patches: tf.Tensor, soft: tf.Tensor | None
     ) -> tuple[Gradients, tf.Tensor, tf.Tensor]:
         """A child's gradients, its mean loss, and its logits [N, classes]."""
-        if child.resolution is not None:
-            return self._at(index, child, soft, resize.resize_patches(patches, child.resolution))
-        if self._supernet.execution == "slice":
+        if self._supernet.execution == "slice" and not isinstance(child.choice, Architecture):
             # One trace for all random children, of any side; tracing takes longer than many steps.
             return self._learn_drawn(tf.constant(index), child.choice, patches, soft)
+        if child.resolution is not None:
+            return self._at(index, child, soft, resize.resize_patches(patches, child.resolution))
         return self._in_branches(index, child, patches, soft)
 
     def _drawn(

@@ -8,6 +8,9 @@ from typing import Any
 
 from bignas_tf.plain import Value
 
+# Within this many standard errors of their difference two accuracies cannot be told apart (95%).
+_APART = 1.96
+
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
@@ -39,6 +42,10 @@ class Accuracy:
         """
         return math.hypot(self.error, other.error)
 
+    def exceeds(self, other: Accuracy) -> bool:
+        """Whether it is higher than another by more than chance explains."""
+        return self.top1 - other.top1 > _APART * self.error_against(other)
+
     def __str__(self) -> str:
         """Such as "91.84 ± 0.27%", with the standard error."""
         return percent(self.top1, self.error)
@@ -56,6 +63,16 @@ class Accuracy:
         """
         value = Value.of(value)
         return cls(value["top1"].fraction(), value["images"].count(1))
+
+
+def highest_of_guessing(majority: float, images: int) -> float:
+    """The accuracy up to which naming the most frequent class every time may be as good.
+
+    Args:
+      majority: the fraction of the images that is of that class.
+      images: how many there are.
+    """
+    return majority + _APART * Accuracy(majority, images).error
 
 
 def percent(fraction: float, error: float | None = None) -> str:

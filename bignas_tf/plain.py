@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import numbers
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard, TypeVar
 
 from bignas_tf import errors
@@ -22,6 +23,21 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def number(name: str, value: float) -> float:
+    """A finite number as Python's; NumPy's are taken, too.
+
+    Args:
+      name: of the argument.
+      value: that was given.
+
+    Raises:
+      UsageError: it is something else.
+    """
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    errors.require(fits and math.isfinite(value), name, value, "a number")
+    return float(value)
+
+
 def changes(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """What differs between two objects, by dotted names such as "task.seed".
 
@@ -31,6 +47,15 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any,
     was, new = dict(_leaves(before, "")), dict(_leaves(now, ""))
     pairs = {name: (was.get(name, ABSENT), new.get(name, ABSENT)) for name in new | was}
     return {name: (old, value) for name, (old, value) in pairs.items() if old != value}
+
+
+def told(changes: Mapping[str, tuple[object, object]]) -> list[str]:
+    """What `changes` found, such as "task.seed was 1, is now 2"."""
+
+    def shown(value: object) -> str:
+        return ABSENT if value is ABSENT else errors.shown(value)
+
+    return [f"{name} was {shown(was)}, is now {shown(now)}" for name, (was, now) in changes.items()]
 
 
 def _leaves(group: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -76,6 +101,10 @@ class Value:
             raise self.wrong("it takes an object")
         prefix = f"{self._place}." if self._place else ""
         return {name: Value(each, f"{prefix}{name}") for name, each in self.content.items()}
+
+    def added(self, name: str, read: Callable[[Value], T], absent: T) -> T:
+        """What `read` makes of a field that not every file has."""
+        return read(self[name]) if name in self.fields() else absent
 
     def elements(self) -> list[Value]:
         """The elements of a list."""

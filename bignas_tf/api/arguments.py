@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import os
 from collections.abc import Iterable
@@ -78,17 +77,6 @@ def whole(name: str, value: int, least: int, most: int | None = None) -> int:
             f"{name} is {errors.shown(value)}; it takes a whole number from {allowed}"
         )
     return int(value)
-
-
-def number(name: str, value: float) -> float:
-    """A finite number as Python's; NumPy's are taken, too.
-
-    Raises:
-      UsageError: it is something else.
-    """
-    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    errors.require(fits and math.isfinite(value), name, value, "a number")
-    return float(value)
 
 
 def array(value: object) -> np.ndarray:

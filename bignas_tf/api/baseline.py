@@ -57,9 +57,8 @@ def baseline(
       RunError: the loss is not finite.
     """
     began = time.monotonic() if began is None else began
-    fits = plain.is_number(minutes) and 0.0 < minutes < math.inf
-    errors.require(fits, "minutes", minutes, "a number above 0")
-    minutes = float(minutes)
+    minutes = plain.number("minutes", minutes)
+    errors.require(minutes > 0, "minutes", minutes, "a number above 0")
     arguments.check_run(run)
     chosen, task = presets.child(run.space, architecture), run.config.task
     data = task.train_data

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bignas_tf import console, errors
+from bignas_tf import console, errors, plain
 from bignas_tf.accuracy import Accuracy, percent
 from bignas_tf.api import answering, apart, arguments, cards, evaluators, exporting
 from bignas_tf.api.answering import AnsweringChild
@@ -102,8 +102,8 @@ def export_cascade(
         cascade = Cascade.parse(cascade)
     takes = "a Cascade, or its text"
     errors.require(isinstance(cascade, Cascade | None), "cascade", cascade, takes)
-    accuracy = None if accuracy is None else arguments.number("accuracy", accuracy)
-    mean_cost = None if mean_cost is None else arguments.number("mean_cost", mean_cost)
+    accuracy = None if accuracy is None else plain.number("accuracy", accuracy)
+    mean_cost = None if mean_cost is None else plain.number("mean_cost", mean_cost)
     arguments.check_run(run)
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Sequence
 
@@ -53,21 +52,19 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
         source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
         split = card["accuracy"]["split"].text()
         calibration = _calibration_split(card)
-        licence = card["licence"].text() if "licence" in card.fields() else ""
-        changes = card[TRAIN_DATA].settings() if TRAIN_DATA in card.fields() else {}
+        licence = card.added("licence", Value.text, "")
+        changes: dict[str, object] = card.added(TRAIN_DATA, Value.settings, {})
     if source["index_sha256"] != run.source["index_sha256"]:
         raise errors.UsageError(
             f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "
             "checkpoint; export again"
         )
-    names = folder / versions.LABELS_FILE
-    labels = Value(files.read_json(names), os.fspath(names)).texts()
     task = answering.with_images(run, changes, path, "export again")
     task.selection.reporting_split = split
     task.selection.calibration_split = calibration or task.selection.calibration_split
     # Fine-tuned children have other classes than the run.
     child = trainable.read(folder).model(task.train_data.num_classes)
-    return ExportedChild(task, labels, licence, child)
+    return ExportedChild(task, versions.labels(folder), licence, child)
 
 
 def _calibration_split(card: Value) -> str:

@@ -17,7 +17,7 @@ from official.modeling import hyperparams
 from bignas_tf import console, errors, files, plots, workers
 from bignas_tf.api import arguments, devices, garden_run, runs
 from bignas_tf.console import Show
-from bignas_tf.exports import saved_model, serving_configs, trainable
+from bignas_tf.exports import saved_model, trainable
 from bignas_tf.training import checkpoints, listing, parsing, resuming, writer
 
 MODES = ("train", "train_and_eval", "eval")
@@ -151,8 +151,7 @@ def export_garden(
             gate.check(folder, height, width, encoded=input_type == "image_bytes")
             garden_run.copy_card(model_dir, config.task.model.backbone.get(), folder)
 
-        (version,) = saved_model.publish([(serving_configs.ONLY_MODEL, write)], output_dir)
-        return version
+        return saved_model.publish_one(write, output_dir)
 
     # The training may still run, and replace the checkpoint meanwhile.
     version = listing.read_latest(weights_dir, publish)

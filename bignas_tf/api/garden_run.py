@@ -88,10 +88,7 @@ def check(model_dir: str, config: cfg.ExperimentConfig) -> list[str]:
         ):
             raise _other(model_dir, name, *values)
     _check_child(model_dir, config.task.model.backbone.get())
-    return [
-        f"  changed: {name} was {errors.shown(was)}, is now {errors.shown(now)}"
-        for name, (was, now) in changed.items()
-    ]
+    return [f"  changed: {each}" for each in plain.told(changed)]
 
 
 def _check_child(model_dir: str, backbone: hyperparams.Config) -> None:

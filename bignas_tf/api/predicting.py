@@ -10,18 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bignas_tf import console, errors, files, image_files
+from bignas_tf import console, errors, image_files
 from bignas_tf.api import arguments
 from bignas_tf.console import Show
 from bignas_tf.data import folders
 from bignas_tf.exports import versions
-from bignas_tf.plain import Value
+from bignas_tf.exports.versions import ANSWERED_BY, BEST
 from bignas_tf.selection import progress
 from bignas_tf.selection.confusion import Confusion
 
 Image = str | os.PathLike[str] | bytes | np.ndarray
 SIGNATURE = "image_bytes"
-OUTPUTS, ANSWERED_BY = ("top_classes", "top_labels", "top_probabilities"), "answered_by"
 _AT_ONCE = 64
 # Whatever TensorFlow may raise for a missing, cut or foreign SavedModel.
 _UNREADABLE = (OSError, KeyError, ValueError, AttributeError, RuntimeError)
@@ -45,7 +44,7 @@ class Prediction(NamedTuple):
     @classmethod
     def of(cls, outputs: Mapping[str, np.ndarray]) -> list[Prediction]:
         """From the outputs of a signature by their names, arrays [N, k] or [N]."""
-        classes, labels, best = (outputs[name].tolist() for name in OUTPUTS)
+        classes, labels, best = (outputs[name].tolist() for name in BEST)
         by = outputs[ANSWERED_BY].tolist() if ANSWERED_BY in outputs else [None] * len(classes)
         names = [[label.decode() for label in row] for row in labels]
         return [cls(*row) for row in zip(classes, names, best, by, strict=True)]
@@ -131,10 +130,10 @@ class Classifier:
         Raises:
           UsageError: there are others.
         """
-        path = os.path.join(self._folder, versions.LABELS_FILE)
-        names = Value(files.read_json(path), path).texts()
+        names = versions.labels(self._folder)
         logits = self._model.signatures["patches"].structured_outputs["logits"]
         if len(names) != logits.shape[-1]:
+            path = os.path.join(self._folder, versions.LABELS_FILE)
             raise errors.UsageError(
                 f"{path} has {len(names)} names, but the export has {logits.shape[-1]} classes; "
                 "export again"

@@ -21,7 +21,6 @@ from bignas_tf.api import apart, arguments, devices, named_children
 from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
 from bignas_tf.exports import versions
-from bignas_tf.plain import Value
 from bignas_tf.training import checkpoints, class_names, learnt, parsing, trainer
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
@@ -150,7 +149,7 @@ def _check_teacher(task: BigNASConfig) -> list[str]:
     path = os.path.join(folder, versions.LABELS_FILE) if folder else ""
     if not path or not files.is_file(path):
         return []
-    theirs = class_names.telling(Value(files.read_json(path), path).texts())
+    theirs = class_names.telling(versions.labels(folder))
     ours = class_names.of(task.train_data)
     difference = class_names.difference(ours, theirs)
     if difference and sorted(ours) == sorted(theirs):

@@ -17,6 +17,8 @@ _NAMED_BY = {
     "digits": "source",
 }
 SOURCES = tuple(_NAMED_BY)
+# What decides how an image of a data set is decoded, beside its place and its crop.
+DECODED = ("source", "tfds_name", "base_size", "channels", "num_classes", "label_offset")
 CROPS = ("inception", "pad", "none")
 # Beyond these a batch or a patch alone would fill the memory of any machine.
 MOST_BATCH = 1 << 20

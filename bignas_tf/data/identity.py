@@ -15,7 +15,7 @@ from typing import Any
 
 from bignas_tf import errors, files
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import records, sources, splits
+from bignas_tf.data import records, sources, split_names
 from bignas_tf.data.config import DataConfig
 from bignas_tf.plain import Value
 
@@ -69,7 +69,8 @@ def named(config: DataConfig, known: BySplit) -> set[str]:
     """
     sizes = {split: each.images for split, each in known.items()}
     what = str(config_lib.images_name(config))
-    return {piece[0] for piece in splits.resolve(config.tfds_split or splits.ALL, sizes, what)}
+    pieces = split_names.resolve(config.tfds_split or split_names.ALL, sizes, what)
+    return {piece[0] for piece in pieces}
 
 
 def check_same(before: BySplit, learnt: DataConfig, uses: Sequence[DataConfig]) -> None:
@@ -173,7 +174,7 @@ def _tfrecord(config: DataConfig) -> dict[str, SplitImages]:
     numbers = records.count_all(paths)
     # Without their folder, which may be mounted elsewhere, and their sizes: a record may be mended.
     known = [*zip(map(os.path.basename, paths), numbers, strict=True)]
-    return {splits.ALL: SplitImages(sum(numbers), _digest(known))}
+    return {split_names.ALL: SplitImages(sum(numbers), _digest(known))}
 
 
 def _folder(config: DataConfig) -> dict[str, SplitImages]:

@@ -15,17 +15,7 @@ from bignas_tf.data import decode, faults, parallel, records, sources
 
 _LIMIT_GIB = 8
 # What patches and labels depend on.
-_FIELDS = [
-    "source",
-    "tfds_name",
-    "tfds_data_dir",
-    "tfds_split",
-    "input_path",
-    "base_size",
-    "channels",
-    "num_classes",
-    "label_offset",
-]
+_FIELDS = [*config_lib.DECODED, "tfds_data_dir", "tfds_split", "input_path"]
 _BATCH = 512
 
 

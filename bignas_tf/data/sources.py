@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from bignas_tf import commands, errors, scratch
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import folders, records, splits
+from bignas_tf.data import folders, records, split_names
 from bignas_tf.data.listed import Listed
 from bignas_tf.data.records import Records
 
@@ -149,7 +149,7 @@ def _tfds(config: config_lib.DataConfig) -> Opener:
 
     def opened(spec: str) -> Records:
         slices: list[records.FileSlice] = []
-        for split, start, stop in splits.resolve(spec, sizes, name):
+        for split, start, stop in split_names.resolve(spec, sizes, name):
             each = info.splits[split]
             paths = [os.fspath(path) for path in each.filepaths]
             slices += records.cut(records.whole(paths, each.shard_lengths), start, stop)
@@ -194,11 +194,11 @@ def _tfrecord(config: config_lib.DataConfig) -> Opener:
     paths = record_files(config)
     lengths = records.count_all(paths)
     what = f"TFRecords {', '.join(as_patterns(config.input_path))}"
-    sizes = {splits.ALL: sum(lengths)}
+    sizes = {split_names.ALL: sum(lengths)}
 
     def opened(spec: str) -> Records:
         slices: list[records.FileSlice] = []
-        for _, start, stop in splits.resolve(spec or splits.ALL, sizes, what):
+        for _, start, stop in split_names.resolve(spec or split_names.ALL, sizes, what):
             slices += records.cut(records.whole(paths, lengths), start, stop)
         return Records(tuple(slices), _parse_example)
 
@@ -227,7 +227,7 @@ def _folder(config: config_lib.DataConfig) -> Opener:
 
     def opened(spec: str) -> Listed:
         examples: list[folders.Example] = []
-        for split, start, stop in splits.resolve(spec, sizes, folder.root):
+        for split, start, stop in split_names.resolve(spec, sizes, folder.root):
             examples += folder.splits[split][start:stop]
         paths, labels = zip(*examples, strict=True)
         return Listed(np.array(paths), np.array(labels, np.int64), tf.io.read_file)
@@ -281,7 +281,7 @@ def _digits(config: config_lib.DataConfig) -> Opener:
     members = dict(zip(DIGITS, np.split(order, [DIGITS["train"]]), strict=True))
 
     def opened(spec: str) -> Listed:
-        pieces = splits.resolve(spec, DIGITS, "digits")
+        pieces = split_names.resolve(spec, DIGITS, "digits")
         chosen = np.concatenate([members[split][start:stop] for split, start, stop in pieces])
         return Listed(encoded[chosen], labels[chosen], tf.identity)
 

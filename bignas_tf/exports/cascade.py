@@ -7,6 +7,7 @@ signatures of a single child, so that clients need not know; see `selection.casc
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +22,6 @@ from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports import (
     requests,
     saved_model,
-    serving_configs,
     signatures,
     trials,
     verify,
@@ -30,7 +30,6 @@ from bignas_tf.exports import (
 from bignas_tf.exports.intake import Intake
 from bignas_tf.exports.signatures import Answer
 
-ANSWERED_BY = "answered_by"
 _GRAPH = "batch norms folded into the convolutions, weights as constants"
 
 Numbers = Callable[[tf.Tensor], Answer]  # what `signatures.frozen` makes of a child
@@ -67,7 +66,7 @@ class ServableCascade:
     @property
     def intake(self) -> Intake:
         """How the images of a request become patches."""
-        return Intake(self.patches.shape[1], self.patches.shape[3], self.centre)
+        return Intake.of(self.patches, self.centre)
 
     @property
     def expected_logits(self) -> np.ndarray:
@@ -86,16 +85,11 @@ def export(
     servable: ServableCascade, output_dir: str, through: Sequence[trials.Started] = ()
 ) -> pathlib.Path:
     """Writes `output_dir/<version>/`; see `saved_model.export`."""
-
-    def write(folder: pathlib.Path) -> None:
-        _write(servable, folder, through)
-
-    (version,) = saved_model.publish([(serving_configs.ONLY_MODEL, write)], output_dir)
-    return version
+    return saved_model.publish_one(functools.partial(_write, servable, through), output_dir)
 
 
 def _write(
-    servable: ServableCascade, folder: pathlib.Path, through: Sequence[trials.Started]
+    servable: ServableCascade, through: Sequence[trials.Started], folder: pathlib.Path
 ) -> None:
     """Fills a folder with all that a version contains, and verifies it."""
     saved_model.save_graph(folder, build(servable))
@@ -149,7 +143,7 @@ def verified(servable: ServableCascade, folder: pathlib.Path) -> float:
 def _check_asked(
     servable: ServableCascade, folder: pathlib.Path, key: str, answer: Mapping[str, np.ndarray]
 ) -> None:
-    wrong = np.flatnonzero(answer[ANSWERED_BY] != servable.answered_by)
+    wrong = np.flatnonzero(answer[versions.ANSWERED_BY] != servable.answered_by)
     if len(wrong):
         raise errors.RunError(
             f"the export {folder} failed verification: {key!r} asks other children than expected, "
@@ -183,10 +177,10 @@ def _cascade(children: Sequence[Numbers], thresholds: Sequence[float]) -> Number
 
     def answered(patches: tf.Tensor) -> Answer:
         answer = children[0](patches)
-        answer[ANSWERED_BY] = tf.zeros(tf.shape(patches)[:1], tf.int32)
+        answer[versions.ANSWERED_BY] = tf.zeros(tf.shape(patches)[:1], tf.int32)
         for number, threshold in enumerate(thresholds):
             confidence = tf.reduce_max(answer["probabilities"], -1)
-            waiting = (answer[ANSWERED_BY] == number) & ~(confidence >= threshold)
+            waiting = (answer[versions.ANSWERED_BY] == number) & ~(confidence >= threshold)
             answer = _replaced(answer, patches, tf.where(waiting), number + 1, children[number + 1])
         return answer
 
@@ -203,7 +197,7 @@ def _replaced(
 
     def asked() -> Answer:
         better = child(tf.gather_nd(patches, places))
-        better[ANSWERED_BY] = tf.fill(tf.shape(places)[:1], number)
+        better[versions.ANSWERED_BY] = tf.fill(tf.shape(places)[:1], number)
         return {
             key: tf.tensor_scatter_nd_update(value, places, better[key])
             for key, value in answer.items()

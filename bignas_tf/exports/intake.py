@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 
 from bignas_tf.data import decode
@@ -37,6 +38,11 @@ class Intake:
     size: int
     channels: int
     centre: decode.Centre
+
+    @classmethod
+    def of(cls, patches: np.ndarray, centre: decode.Centre) -> Intake:
+        """Such that requests become patches like these, uint8 [N, size, size, channels]."""
+        return cls(patches.shape[1], patches.shape[3], centre)
 
     def from_bytes(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes JPEG and PNG images, string [N], to uint8 [N, size, size, channels].

@@ -76,7 +76,7 @@ class Servable:
 
     @property
     def intake(self) -> Intake:
-        return Intake(self.patches.shape[1], self.patches.shape[3], self.centre)
+        return Intake.of(self.patches, self.centre)
 
 
 def export(
@@ -97,8 +97,7 @@ def export(
       UsageError: the folder is not writable.
       RunError: the written model does not load or gives other outputs.
     """
-    (version,) = publish([(serving_configs.ONLY_MODEL, _writer(servable, through))], output_dir)
-    return version
+    return publish_one(_writer(servable, through), output_dir)
 
 
 def export_family(
@@ -159,6 +158,12 @@ def _check_model(name: str, base: pathlib.Path, others: Container[str]) -> None:
         )
     if (base / name).exists() and not (base / name).is_dir():
         raise errors.UsageError(f"{base / name} is in the way of a model's folder; move it")
+
+
+def publish_one(write: Write, output_dir: str) -> pathlib.Path:
+    """As `publish`, of the only model in a folder; returns its version's."""
+    (version,) = publish([(serving_configs.ONLY_MODEL, write)], output_dir)
+    return version
 
 
 def publish(models: Iterable[tuple[str, Write]], output_dir: str) -> list[pathlib.Path]:

@@ -11,6 +11,7 @@ from tensorflow.python.framework import convert_to_constants
 from bignas_tf.exports import verify
 from bignas_tf.exports.child_function import ChildFunction
 from bignas_tf.exports.intake import Intake
+from bignas_tf.exports.versions import BEST
 
 _MOST_NAMED = 5  # classes of an answer that come with their names
 
@@ -56,7 +57,7 @@ def around(
         answer = numbers(patches)
         best, classes = tf.math.top_k(answer["probabilities"], min(_MOST_NAMED, len(texts)))
         names = tf.gather(tf.constant(texts), classes)
-        return answer | {"top_classes": classes, "top_labels": names, "top_probabilities": best}
+        return answer | dict(zip(BEST, (classes, names, best), strict=True))
 
     images = [None, None, None, intake.channels]
     return {

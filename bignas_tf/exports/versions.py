@@ -6,10 +6,13 @@ import os
 import pathlib
 
 from bignas_tf import errors, files
+from bignas_tf.plain import Value
 
 # Of a version: what it holds, and how to call it; and the names of its classes.
 CHILD_FILE, CASCADE_FILE = "child.json", "cascade.json"
 LABELS_FILE = "labels.json"
+# Outputs of its signatures: the most likely classes, and which child of a cascade answered.
+BEST, ANSWERED_BY = ("top_classes", "top_labels", "top_probabilities"), "answered_by"
 
 
 def numbers(folder: pathlib.Path) -> list[int]:
@@ -43,6 +46,16 @@ def child_file(folder: pathlib.Path, way_out: str) -> pathlib.Path:
     if files.is_file(folder / CASCADE_FILE):
         raise errors.UsageError(f"{folder} is a cascade; {way_out}")
     raise no_version(folder)
+
+
+def labels(version: str | os.PathLike[str]) -> list[str]:
+    """The names of a version's classes, in their order.
+
+    Raises:
+      UsageError: the file that has them is missing or damaged.
+    """
+    path = os.path.join(version, LABELS_FILE)
+    return Value(files.read_json(path), path).texts()
 
 
 def no_version(folder: str | os.PathLike[str]) -> errors.UsageError:

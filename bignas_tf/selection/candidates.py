@@ -6,15 +6,16 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.plain import Value
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import converted
+from bignas_tf.selection import converted, pareto
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.converted import Converted
 
-# Which child a budget gets; see `chosen`.
-BEST, CHEAPEST = PREFERENCES = ("best", "cheapest")
+PREFERENCES = (BEST := "best", "cheapest")  # which child a budget gets; see `chosen`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Candidate:
             ranking=None if top1 is None else Accuracy(top1, images),
             failure=failure,
             converted=converted.read(value, images),
-            unconverted=value["unconverted"].text() if "unconverted" in value.fields() else None,
+            unconverted=value.added("unconverted", Value.text, None),
         )
 
 
@@ -130,7 +131,7 @@ def chosen(candidates: Sequence[Candidate], budget: Budget, prefer: str) -> list
     Args:
       candidates: all of them.
       budget: the limits.
-      prefer: BEST is the most accurate; CHEAPEST the first of those that are `tied` with it.
+      prefer: "best" is the most accurate; "cheapest" the first of those that are `tied` with it.
     """
     return best(candidates, budget) if prefer == BEST else tied(candidates, budget)[:1]
 
@@ -143,14 +144,9 @@ def front(candidates: Iterable[Candidate], objective: str) -> list[int]:
       cheap and as accurate. Of equals the first counts.
     """
     scored = [
-        (each.costs[objective], -each.ranking.top1, index)
+        (each.costs[objective], each.ranking.top1, index)
         for index, each in enumerate(candidates)
         if each.ranking is not None
     ]
-    members: list[int] = []
-    highest = -1.0
-    for _, negative_top1, index in sorted(scored):
-        if -negative_top1 > highest:
-            highest = -negative_top1
-            members.append(index)
-    return members
+    costs, top1, _ = np.array(scored).reshape(-1, 3).T
+    return [scored[place][2] for place in pareto.front(costs, top1)]

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bignas_tf import errors
+from bignas_tf.selection import pareto
 from bignas_tf.selection.cascades import MOST_CHILDREN, MOST_SURE, Answers, Cascade, outcome
 
 # The thresholds tried for a child are those of which it is this often unsure.
@@ -66,13 +67,12 @@ def front(answers: Mapping[str, Answers]) -> list[Cascade]:
     found = [_costs_and_rights(*group) for group in groups]
     costs, rights = (np.concatenate([each[side].ravel() for each in found]) for side in (0, 1))
     starts = np.cumsum([0, *(each[0].size for each in found)])
-    kept, best = [], -1.0
-    for place in np.lexsort((-rights, costs)):
-        if rights[place] > best:
-            best = rights[place]
-            group = int(np.searchsorted(starts, place, "right")) - 1
-            kept.append(_cascade(groups[group], int(place - starts[group])))
-    return kept
+    places = pareto.front(costs, rights)
+    members = np.searchsorted(starts, places, "right") - 1
+    return [
+        _cascade(groups[group], int(place - starts[group]))
+        for place, group in zip(places, members, strict=True)
+    ]
 
 
 def _thresholds(confidence: np.ndarray) -> list[float]:

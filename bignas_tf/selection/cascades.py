@@ -126,7 +126,7 @@ class Cascade:
           UsageError: it is something else.
         """
         value = Value.of(value)
-        children = tuple(each.text() for each in value["children"].elements())
+        children = tuple(value["children"].texts())
         return cls(children, tuple(each.fraction() for each in value["thresholds"].elements()))
 
 

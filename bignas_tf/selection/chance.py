@@ -7,13 +7,11 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from bignas_tf.accuracy import Accuracy, percent
+from bignas_tf.accuracy import Accuracy, highest_of_guessing, percent
 from bignas_tf.selection import candidates
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.selected import Selected
 
-# Within this many standard errors of their difference two accuracies cannot be told apart (95%).
-_APART = 1.96
 _MOST_OPTIMISM = 0.01  # a point: about what neighbouring budgets differ by
 _LITTLE_OPTIMISM = 0.005
 
@@ -59,8 +57,8 @@ def of_majority(result: SearchResult) -> Iterator[str]:
     if not known or images.majority is None:
         return
     best = max(accuracy.top1 for accuracy in known)
-    error = Accuracy(images.majority, images.images).error
-    if best <= images.majority + _APART * error:
+    if best <= highest_of_guessing(images.majority, images.images):
+        error = Accuracy(images.majority, images.images).error
         yield (
             "no selected child is better than naming the most frequent class, or the images are "
             "too few to tell: the best is right on "
@@ -81,8 +79,8 @@ def of_choices(result: SearchResult) -> Iterator[str]:
 
 
 def _flattering(child: Selected, reporting: Accuracy) -> Iterator[str]:
-    difference, error = _difference(child.ranking, reporting)
-    if difference > _APART * error:
+    if _differ(child.ranking, reporting):
+        difference, error = _difference(child.ranking, reporting)
         higher = "below" if reporting.top1 < child.ranking.top1 else "above"
         yield (
             f"budget {child.name}: the accuracy on the reporting split is {100 * difference:.2f} "
@@ -125,8 +123,8 @@ def of_neighbours(selected: Sequence[Selected]) -> Iterator[str]:
         if not alike or one.architecture == other.architecture:
             continue
         split, first, second = _compared(one, other)
-        difference, error = _difference(first, second)
-        if difference <= _APART * error:
+        if not _differ(first, second):
+            difference, error = _difference(first, second)
             yield (
                 f"budgets {one.name} and {other.name}: their children cannot be told apart, "
                 f"{100 * difference:.2f} points of {split} accuracy with a standard error of "
@@ -139,6 +137,11 @@ def _compared(one: Selected, other: Selected) -> tuple[str, Accuracy, Accuracy]:
     if one.reporting is None or other.reporting is None:
         return "ranking", one.ranking, other.ranking
     return "reporting", one.reporting, other.reporting
+
+
+def _differ(one: Accuracy, other: Accuracy) -> bool:
+    """Whether two accuracies can be told apart."""
+    return one.exceeds(other) or other.exceeds(one)
 
 
 def _difference(one: Accuracy, other: Accuracy) -> tuple[float, float]:

@@ -69,7 +69,7 @@ class SelectionConfig(hyperparams.Config):
     resolutions: tuple[int, ...] = ()
     depth_multipliers: tuple[float, ...] = (0.0, 1 / 3, 2 / 3, 1.0)
     width_multipliers: tuple[float, ...] = (0.0, 1.0)
-    kernel_patterns: tuple[str, ...] = ("smallest", "largest", "largest_early", "largest_late")
+    kernel_patterns: tuple[str, ...] = KERNEL_PATTERNS
     rounds: int = 4
     mutants: int = 16
     mutation_rate: float = 0.1

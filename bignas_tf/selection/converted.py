@@ -65,6 +65,4 @@ def read(value: Value, images: int) -> Converted | None:
     Raises:
       UsageError: it is something else.
     """
-    if "converted" not in value.fields():
-        return None
-    return Converted.from_json(value["converted"], images)
+    return value.added("converted", lambda form: Converted.from_json(form, images), None)

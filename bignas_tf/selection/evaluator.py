@@ -55,7 +55,7 @@ class Evaluator:
             return batches
         if self._one_by_one:
             return OneByOne(batches)
-        return Spread(batches, self._supernet.distribute_strategy, room=self._room)
+        return Spread(batches, self._supernet.distribute_strategy, self._room)
 
     def scores(
         self, architectures: Iterable[Architecture], batches: Batches | Chunks
@@ -140,7 +140,7 @@ class Evaluator:
         graphs, strategy = self._graphs_of(architecture), self._supernet.distribute_strategy
         chunks: Chunks = OneByOne(batches)
         if not self._one_by_one:  # read once: nothing need be kept
-            chunks = Spread(batches, strategy, alike=True, room=Room(0))
+            chunks = Spread(batches, strategy, Room(0), alike=True)
         given = graphs.given(statistics)
         for logits, labels in graphs.logits(architecture, given, chunks):
             for of_batch, classes in zip(logits, labels, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bignas_tf.accuracy import Accuracy, percent
+from bignas_tf.accuracy import Accuracy, highest_of_guessing, percent
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.judgement import JudgedChild, Judgement, Summary
@@ -17,7 +17,6 @@ from bignas_tf.selection.provenance import ImageSet, Source
 SMALLEST, BIGGEST, RANDOM = "smallest", "biggest", "random"
 # At which training runs any child, and at which random ones.
 TrainedResolutions = tuple[set[int], set[int]]
-_ERRORS_APART = 2.0  # standard errors of a difference that a warning needs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +60,7 @@ class Scores:
         A mean of children counts as one accuracy, because all see the same images, and the two
         count as independent. Both are cautious: they overstate the error of the difference.
         """
-        error = self._accuracy(one).error_against(self._accuracy(other))
-        return bool(one - other > _ERRORS_APART * error)
+        return self._accuracy(one).exceeds(self._accuracy(other))
 
     def by_resolution(self, values: np.ndarray) -> dict[int, Any]:
         """Values [resolutions] as Python's numbers, by resolution."""
@@ -151,7 +149,7 @@ def front_distances(costs: np.ndarray, top1: np.ndarray) -> np.ndarray:
 def warnings(
     scores: Scores, space: SearchSpace, trained: TrainedResolutions, majority: float
 ) -> Iterator[str]:
-    """Yields problems in plain words; differences only if they exceed two errors.
+    """Yields problems in plain words; differences only if they exceed what chance explains.
 
     Args:
       scores: of the supernet's children.
@@ -190,7 +188,7 @@ def _dips(scores: Scores) -> Iterator[str]:
 
 def _at_chance(scores: Scores, majority: float) -> Iterator[str]:
     """Children that could be replaced by one constant answer."""
-    limit = majority + _ERRORS_APART * scores.error(majority)
+    limit = highest_of_guessing(majority, scores.images)
     for name, row in zip(scores.children, scores.top1, strict=True):
         sides = [side for side, top1 in zip(scores.resolutions, row, strict=True) if top1 <= limit]
         if sides:

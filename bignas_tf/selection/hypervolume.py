@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from bignas_tf.selection import pareto
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 
@@ -47,12 +48,10 @@ def gains(points: np.ndarray, front: Iterable[Point], highest_cost: float) -> np
     Returns:
       float64 [n]; 0 for those that are beaten or too dear.
     """
-    steps, highest = [(0.0, 0.0)], 0.0
-    for cost, reached in sorted(front):
-        if reached > highest and cost < highest_cost:
-            steps.append((cost, reached))
-            highest = reached
-    starts, heights = np.array(steps).T
+    counted = [point for point in front if point[0] < highest_cost and point[1] > 0]
+    costs, reached = np.array([(0.0, 0.0), *counted]).T
+    steps = pareto.front(costs, reached)
+    starts, heights = costs[steps], reached[steps]
     ends = np.append(starts[1:], highest_cost)
     begins = np.clip(points[:, :1], starts, ends)  # where a point is inside each step
     return (np.maximum(points[:, 1:] - heights, 0.0) * np.log2(ends / begins)).sum(1)

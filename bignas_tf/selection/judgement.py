@@ -192,7 +192,7 @@ class Judgement:
             resolutions=sides,
             children=children,
             summary=Summary.from_json(value["summary"], sides),
-            warnings=tuple(each.text() for each in value["warnings"].elements()),
+            warnings=tuple(value["warnings"].texts()),
         )
 
 

@@ -7,7 +7,6 @@ each line there is written with all those before it, so a kill leaves the old ob
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import pathlib
@@ -91,12 +90,9 @@ def _changed(first: str, head: str) -> str:
         changes = plain.changes(json.loads(first), json.loads(head))
     except (ValueError, AttributeError, RecursionError):
         return ""
-    listed = [
-        f"{name} was {errors.shown(was)}, is now {errors.shown(now)}"
-        for name, (was, now) in itertools.islice(changes.items(), _MOST_CHANGES)
-    ]
-    if len(changes) > _MOST_CHANGES:
-        listed.append(f"and {len(changes) - _MOST_CHANGES} more")
+    listed = plain.told(changes)
+    if len(listed) > _MOST_CHANGES:
+        listed[_MOST_CHANGES:] = [f"and {len(listed) - _MOST_CHANGES} more"]
     return f" ({'; '.join(listed)})" if listed else ""
 
 

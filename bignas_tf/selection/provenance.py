@@ -70,5 +70,5 @@ class ImageSet:
           UsageError: it is something else, or there are no images.
         """
         value = Value.of(value)
-        majority = value["majority"].fraction() if "majority" in value.fields() else None
+        majority = value.added("majority", Value.fraction, None)
         return cls(value["split"].text(), value["images"].count(1), majority)

@@ -10,6 +10,7 @@ from bignas_tf.accuracy import Accuracy
 from bignas_tf.console import Show
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import candidates as candidates_lib
+from bignas_tf.selection import measuring
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.converted import Converted
@@ -112,10 +113,10 @@ def _recorded(
         try:
             made = convert(child)
             known = Record(reranking.figure, child, made.accuracy.top1, made.lost_error)
-        except errors.OutOfMemoryError as error:  # not for ever: a later search tries again
-            return Record(reranking.figure, child, None, failure=str(error))
         except errors.RunError as error:
-            known = Record(reranking.figure, child, None, failure=str(error))
+            known = measuring.failure(reranking.figure, child, error)
+            if isinstance(error, errors.OutOfMemoryError):  # not for ever: a later search tries it
+                return known
         memory.add(known)
     return known
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from bignas_tf import console, errors, files
@@ -173,23 +173,15 @@ class SearchResult:
             reporting=reporting,
             candidates=tuple(candidates),
             selected=tuple(selected),
-            warnings=_texts(value["warnings"]),
-            rerank=_added(settings, _RERANK, lambda form: reranking.parse(form.text()), None),
-            train_data=_added(settings, _TRAIN_DATA, Value.settings, {}),
-            caveats=_added(settings, _CAVEATS, _texts, ()),
+            warnings=tuple(value["warnings"].texts()),
+            # Older searches have none of these, and most others neither.
+            rerank=settings.added(_RERANK, lambda form: reranking.parse(form.text()), None),
+            train_data=settings.added(_TRAIN_DATA, Value.settings, {}),
+            caveats=tuple(settings.added(_CAVEATS, Value.texts, [])),
         )
         _check_costs(result, value)
         _check_derived(result, value)
         return result
-
-
-def _added(settings: Value, name: str, read: Callable[[Value], T], absent: T) -> T:
-    """What `read` makes of a setting that older searches, and most others, do not have."""
-    return read(settings[name]) if name in settings.fields() else absent
-
-
-def _texts(value: Value) -> tuple[str, ...]:
-    return tuple(each.text() for each in value.elements())
 
 
 def _objectives(value: Value) -> dict[str, Quantity]:

@@ -38,9 +38,7 @@ from bignas_tf.selection.splits import Split
 FileScorer = Callable[[Split, Architecture], Converted]
 
 # What of a configuration decides how evaluation sees an image of its data set.
-_SEEN_OF_DATA = (
-    "source", "tfds_name", "base_size", "channels", "num_classes", "crop", "label_offset",
-)  # fmt: skip
+_SEEN_OF_DATA = (*data_config.DECODED, "crop")
 
 
 class Search:

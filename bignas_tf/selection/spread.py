@@ -72,21 +72,21 @@ class Spread:
     Args:
       batches: uint8 patches [N, S, S, C] and int32 labels [N]; only the last may have fewer.
       strategy: whose replicas get them.
+      room: for what is kept.
       alike: give every replica all of the batches.
-      room: for what is kept; one of its own if None.
     """
 
     def __init__(
         self,
         batches: Batches,
         strategy: tf.distribute.Strategy,
+        room: Room,
         alike: bool = False,
-        room: Room | None = None,
     ) -> None:
         self._batches = batches
         self._strategy = strategy
         self._apart = 1 if alike else strategy.num_replicas_in_sync
-        self._room = room or Room()
+        self._room = room
         self._kept: list[Chunk] = []
 
     def __iter__(self) -> Iterator[Chunk]:

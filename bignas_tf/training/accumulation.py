@@ -112,7 +112,7 @@ def _divided(batch: tf.Tensor, parts: int) -> tf.Tensor:
 
 def _in_order(stacked: tf.Tensor) -> tf.Tensor:
     """[N, ...] in the order of the batch, of [parts, N / parts, ...]."""
-    return tf.reshape(tf.stack(tf.unstack(stacked), axis=1), [-1, *stacked.shape[2:]])
+    return tf.reshape(tf.experimental.numpy.swapaxes(stacked, 0, 1), [-1, *stacked.shape[2:]])
 
 
 def _vectors(result: StepResult) -> tuple[tf.Tensor, tf.Tensor]:

@@ -11,6 +11,7 @@ from bignas_tf import files, run_folder
 from bignas_tf.data import identity
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit, SplitImages
+from bignas_tf.plain import Value
 from bignas_tf.training.configs import BigNASConfig
 
 FILE = "images.json"
@@ -56,7 +57,7 @@ def _kept(path: str) -> str:
     if not files.is_file(path):
         return ""
     with files.reading(path, "tools.train") as content:
-        return content[_PARENT].text() if _PARENT in content.fields() else ""
+        return content.added(_PARENT, Value.text, "")
 
 
 def forget(model_dir: str) -> None:

@@ -10,7 +10,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors, files, plain, run_folder
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import identity, splits
+from bignas_tf.data import identity, split_names
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit
 from bignas_tf.search_space.space import SearchSpace
@@ -107,7 +107,7 @@ def changes(model_dir: str, config: cfg.ExperimentConfig, chief: bool = True) ->
     if not chief:  # whose machine may keep the run that this one started from elsewhere
         now = now.replace(init_checkpoint=before.task.init_checkpoint)
     _check_learnt(model_dir, before.task, now)
-    return [f"  changed: {name} was {was}, is now {now}" for name, (was, now) in changed.items()]
+    return [f"  changed: {each}" for each in plain.told(changed)]
 
 
 def _check_learnt(model_dir: str, before: BigNASConfig, now: BigNASConfig) -> None:
@@ -145,8 +145,9 @@ def _named(data: DataConfig) -> str:
 
 def _resolved(split: str, images: BySplit) -> Any:
     """Which images a split names; the text itself where it names none of these."""
+    sizes = {name: each.images for name, each in images.items()}
     try:
-        return splits.resolve(split or splits.ALL, {n: e.images for n, e in images.items()}, "data")
+        return split_names.resolve(split or split_names.ALL, sizes, "data")
     except errors.UsageError:
         return split
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from bignas_tf import errors
-from bignas_tf.data import folders, inputs, sources, splits
+from bignas_tf.data import folders, inputs, sources, split_names
 from tests import limits
 from tests.data import photos, samples
 
@@ -198,9 +198,9 @@ def test_as_many_classes_as_folders_are_needed(tmp_path: pathlib.Path, classes: 
 
 def test_a_split_may_be_called_all_beside_others() -> None:
     others = {"all": 5, "images": 7, "all-2": 3}
-    assert splits.resolve("all+images", others, "photos") == [("all", 0, 5), ("images", 0, 7)]
-    assert splits.resolve("all-2[:2]", others, "photos") == [("all-2", 0, 2)]
-    assert splits.resolve("all[:4]+test", {"all": 10, "test": 5}, "photos") == [
+    assert split_names.resolve("all+images", others, "photos") == [("all", 0, 5), ("images", 0, 7)]
+    assert split_names.resolve("all-2[:2]", others, "photos") == [("all-2", 0, 2)]
+    assert split_names.resolve("all[:4]+test", {"all": 10, "test": 5}, "photos") == [
         ("all", 0, 4),
         ("test", 0, 5),
     ]

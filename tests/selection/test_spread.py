@@ -32,7 +32,7 @@ def _on(strategy: tf.distribute.Strategy, value: object) -> list[list[list[int]]
 
 def test_replicas_take_batches_in_turn_and_the_last_one_is_padded() -> None:
     strategy = replicas.two_cpus()
-    (chunk,) = Spread(_batches(4 * SIZE + 1), strategy)
+    (chunk,) = Spread(_batches(4 * SIZE + 1), strategy, Room())
     assert (chunk.used, chunk.batches, chunk.images) == (3, 5, 17)
     expected = [[[1, 2, 3, 4], [9, 10, 11, 12], [17]], [[5, 6, 7, 8], [13, 14, 15, 16]]]
     assert _on(strategy, chunk.labels) == _on(strategy, chunk.patches) == expected
@@ -43,11 +43,11 @@ def test_replicas_take_batches_in_turn_and_the_last_one_is_padded() -> None:
 def test_all_chunks_have_one_shape_however_many_batches_there_are() -> None:
     strategy = replicas.two_cpus()
     most = 2 * spread.MOST_ROUNDS
-    chunks = list(Spread(_batches(SIZE * (most + 1)), strategy))
+    chunks = list(Spread(_batches(SIZE * (most + 1)), strategy, Room()))
     assert [(chunk.used, chunk.batches) for chunk in chunks] == [(spread.MOST_ROUNDS, most), (1, 1)]
     shapes = {
         local.shape
-        for chunk in [*chunks, *Spread(_batches(SIZE), strategy)]
+        for chunk in [*chunks, *Spread(_batches(SIZE), strategy, Room())]
         for local in strategy.experimental_local_results(chunk.patches)
     }
     assert shapes == {(spread.MOST_ROUNDS, SIZE, 1, 1, 1)}
@@ -55,14 +55,14 @@ def test_all_chunks_have_one_shape_however_many_batches_there_are() -> None:
 
 def test_each_share_is_on_its_own_device() -> None:
     strategy = replicas.two_cpus()
-    (chunk,) = Spread(_batches(SIZE), strategy)
+    (chunk,) = Spread(_batches(SIZE), strategy, Room())
     devices = [each.device for each in strategy.experimental_local_results(chunk.patches)]
     assert devices == list(strategy.extended.worker_devices)
 
 
 def test_alike_gives_every_replica_all_batches() -> None:
     strategy = replicas.two_cpus()
-    (chunk,) = Spread(_batches(SIZE + 2), strategy, alike=True)
+    (chunk,) = Spread(_batches(SIZE + 2), strategy, Room(), alike=True)
     assert (chunk.used, chunk.batches, chunk.images) == (2, 2, 6)
     assert _on(strategy, chunk.labels) == [[[1, 2, 3, 4], [5, 6]]] * 2
 
@@ -83,7 +83,7 @@ class _Counted:
 @pytest.mark.parametrize(("room", "read"), [(2 * spread.MOST_ROUNDS * SIZE, 1), (1, 3)])
 def test_what_fits_is_sent_once_and_the_rest_each_time(room: int, read: int) -> None:
     batches = _Counted(SIZE * (spread.MOST_ROUNDS + 1))
-    spread_out = Spread(batches, tf.distribute.get_strategy(), room=Room(room))
+    spread_out = Spread(batches, tf.distribute.get_strategy(), Room(room))
     for _ in range(3):
         assert sum(chunk.images for chunk in spread_out) == SIZE * (spread.MOST_ROUNDS + 1)
     assert batches.read == read
@@ -92,7 +92,7 @@ def test_what_fits_is_sent_once_and_the_rest_each_time(room: int, read: int) -> 
 def test_splits_share_the_room_for_as_long_as_each_is_there() -> None:
     strategy, room = tf.distribute.get_strategy(), Room(spread.MOST_ROUNDS * SIZE)
     first, second = (_Counted(SIZE) for _ in range(2))
-    one, two = (Spread(each, strategy, room=room) for each in (first, second))
+    one, two = (Spread(each, strategy, room) for each in (first, second))
     for _ in range(2):
         assert len([*one, *two]) == 2
     assert (first.read, second.read) == (1, 2)
@@ -105,7 +105,7 @@ def test_splits_share_the_room_for_as_long_as_each_is_there() -> None:
 def test_an_iteration_that_failed_leaves_the_room_to_others() -> None:
     strategy, room = tf.distribute.get_strategy(), Room(spread.MOST_ROUNDS * SIZE)
     failing, other = _Counted(SIZE, fails=True), _Counted(SIZE)
-    one, two = (Spread(each, strategy, room=room) for each in (failing, other))
+    one, two = (Spread(each, strategy, room) for each in (failing, other))
     with pytest.raises(OSError, match="disk"):
         list(one)
     assert len([*two, *two]) == 2
@@ -114,7 +114,7 @@ def test_an_iteration_that_failed_leaves_the_room_to_others() -> None:
 
 def test_an_iteration_that_failed_is_not_taken_for_the_whole() -> None:
     batches = _Counted(SIZE * (spread.MOST_ROUNDS + 1), fails=True)
-    spread_out = Spread(batches, tf.distribute.get_strategy())
+    spread_out = Spread(batches, tf.distribute.get_strategy(), Room())
     with pytest.raises(OSError, match="disk"):
         list(spread_out)
     batches.fails = False
@@ -137,7 +137,7 @@ def test_one_device_gets_its_batches_as_they_are() -> None:
 
 def test_a_part_of_a_chunk_has_those_places_of_every_batch() -> None:
     strategy = replicas.two_cpus()
-    (chunk,) = Spread(_batches(4 * SIZE), strategy)
+    (chunk,) = Spread(_batches(4 * SIZE), strategy, Room())
     part = spread.part(chunk, strategy, first=1, count=2)
     local = strategy.experimental_local_results(part.labels)
     assert [labels.numpy()[:2].tolist() for labels in local] == [

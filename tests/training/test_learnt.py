@@ -131,7 +131,7 @@ def test_a_run_that_started_from_another_may_name_it_in_other_words(
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(first.as_dict()))
     learnt.save(str(tmp_path), first.task.train_data)
     (line,) = resuming.changes(str(tmp_path), other)
-    assert line.startswith("  changed: task.init_checkpoint was parent")
+    assert line.startswith("  changed: task.init_checkpoint was 'parent', ")
 
 
 def test_a_folder_that_has_moved_may_have_a_new_split(tmp_path: pathlib.Path) -> None:

@@ -15,8 +15,7 @@ from official.modeling import performance
 from official.modeling.optimization import optimizer_factory
 from sklearn import datasets
 
-from bignas_tf.data import inputs, resize
-from bignas_tf.data import splits as split_names
+from bignas_tf.data import inputs, resize, split_names
 from bignas_tf.search_space import presets, published
 from bignas_tf.selection import splits
 from bignas_tf.training import accumulation, models, parsing, sandwich

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from bignas_tf import errors, image_files
 from bignas_tf.api import predicting
-from bignas_tf.api.predicting import ANSWERED_BY, OUTPUTS, SIGNATURE, Prediction
+from bignas_tf.api.predicting import SIGNATURE, Prediction
+from bignas_tf.exports.versions import ANSWERED_BY, BEST
 
 # A name, an IPv4 address or an IPv6 one in brackets; then a port.
 _ADDRESS = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", re.ASCII)
@@ -128,7 +129,7 @@ class GrpcClient:
         try:
             arrays = {name: tf.make_ndarray(each) for name, each in response.outputs.items()}
             answers = _checked(Prediction.of(arrays), len(images))
-            self._outputs = [name for name in (*OUTPUTS, ANSWERED_BY) if name in arrays]
+            self._outputs = [name for name in (*BEST, ANSWERED_BY) if name in arrays]
             return answers
         except _MISFIT as error:
             raise _foreign(self._server, str(response)) from error
@@ -171,7 +172,7 @@ def _parse(text: str, count: int, server: str) -> list[Prediction]:
     """Reads {"predictions": [{output: [...], ...}, ...]}, one for each image."""
     try:
         rows = json.loads(text)["predictions"]
-        found = [[*(row[name] for name in OUTPUTS), row.get(ANSWERED_BY)] for row in rows]
+        found = [[*(row[name] for name in BEST), row.get(ANSWERED_BY)] for row in rows]
         return _checked([Prediction(*row) for row in found], count)
     except _MISFIT as error:
         raise _foreign(server, text) from error

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import tensorflow_datasets as tfds
 
 from bignas_tf import errors
+from bignas_tf.data import folders
 
 Piece = tuple[str, int, int]  # split name, first example, one past the last
 # The split of a source that has only one. TFDS reads this name as every split, and refuses slices.
-ALL = "all"
+ALL = folders.ONLY_SPLIT
 _STAND_IN = "the_split_called_all"
 
 

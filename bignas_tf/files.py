@@ -188,9 +188,9 @@ def refuse_folder(path: str | os.PathLike[str], argument: str) -> None:
     """Refuses a folder where an argument names a file, before the work for it begins.
 
     Raises:
-      UsageError: it is a folder.
+      UsageError: it is a folder, or written as one, or empty.
     """
-    if os.path.isdir(path):
+    if not os.path.basename(path) or os.path.isdir(path):
         raise errors.UsageError(f"{argument}={os.fspath(path)} is a folder; name a file")
 
 
@@ -254,9 +254,16 @@ def walk(folder: str | os.PathLike[str]) -> Iterator[tuple[pathlib.Path, os.stat
             yield path, status
 
 
-def sha256(path: pathlib.Path) -> str:
-    """The hash of a local file."""
-    with path.open("rb") as stream:
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The hash of a file.
+
+    Raises:
+      UsageError: a bucket cannot be reached.
+    """
+    if is_remote(path):
+        with _remote(path) as gfile, gfile.GFile(os.fspath(path), "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

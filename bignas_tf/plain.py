@@ -23,18 +23,20 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def number(name: str, value: float) -> float:
+def number(name: str, value: float, above: float = -math.inf) -> float:
     """A finite number as Python's; NumPy's are taken, too.
 
     Args:
       name: of the argument.
       value: that was given.
+      above: what it must exceed.
 
     Raises:
       UsageError: it is something else.
     """
-    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    errors.require(fits and math.isfinite(value), name, value, "a number")
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and above < value
+    takes = "a number" if math.isinf(above) else f"a number above {above:g}"
+    errors.require(fits and math.isfinite(value), name, value, takes)
     return float(value)
 
 
@@ -143,6 +145,13 @@ class Value:
                 if most < math.inf
                 else f"it takes {least:g} or more"
             )
+        return value
+
+    def positive(self) -> float:
+        """A finite number above 0, such as a cost."""
+        value = self.number()
+        if value <= 0:
+            raise self.wrong("it takes a number above 0")
         return value
 
     def fraction(self) -> float:

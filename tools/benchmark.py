@@ -18,7 +18,7 @@ from absl import flags
 
 from bignas_tf import errors, files, machine
 
-from .benchmarks import MEASURES, harness, report
+from .benchmarks import MEASURES, READ, harness, report
 from .cli import launch
 
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each side.", lower_bound=1)
@@ -36,7 +36,9 @@ def main(argv: Sequence[str]) -> None:
     """Runs the measure that `argv` names, or all."""
     name = argv[1] if len(argv) > 1 else "all"
     errors.require_one_of("measure", name, (*MEASURES, "all"))
-    output = _OUTPUT.value or f"runs/benchmark/{name}.json"
+    chosen = list(MEASURES) if name == "all" else [name]
+    _check_read(chosen)
+    output = f"runs/benchmark/{name}.json" if _OUTPUT.value is None else _OUTPUT.value
     files.refuse_folder(output, "--output")
     files.ensure_writable(os.path.dirname(output) or ".")
     settings = harness.Settings(
@@ -45,13 +47,23 @@ def main(argv: Sequence[str]) -> None:
     result = {"machine": machine.describe(), "settings": dataclasses.asdict(settings)}
     measures: dict[str, list[dict[str, object]]] = {}
     print(report.LEGEND)
-    for each in MEASURES if name == "all" else [name]:
+    for each in chosen:
         rows = importlib.import_module(f".benchmarks.{each}", __package__).measure(settings)
         print(f"\n{each}: {MEASURES[each]}\n{report.table(rows)}", flush=True)
         measures[each] = [row.to_json() for row in rows]
         # After each, so that a later failure loses nothing.
         files.write_json(output, result | {"measures": measures})
     print(f"\n{output}")
+
+
+def _check_read(chosen: Sequence[str]) -> None:
+    """Refuses a flag that none of the measures reads."""
+    for flag in (_SEARCH_SPACE, _BATCH_SIZE, _IMAGES):
+        readers = [each for each, read in READ.items() if flag.name in read]
+        if flag.value is not None and not set(readers) & set(chosen):
+            raise errors.UsageError(
+                f"--{flag.name} has no effect on {chosen[0]}; it is for {' and '.join(readers)}"
+            )
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def _settle(argv: Sequence[str]) -> None:
                 f"--{name} is given {flag.present} times, of which only the last would count; give "
                 f"it once, as in --{name}={example}"
             )
-        if name.endswith("_dir") and flag.value == "":
+        if name.endswith("_dir") and flag.value in ("", [""]):
             raise errors.UsageError(f"--{name} is empty; '.' is the working directory")
         if isinstance(flag.value, str):
             flag.value = os.path.expanduser(flag.value)

@@ -28,8 +28,8 @@ _FORMATS = flags.DEFINE_list(
 )
 _CALIBRATION_IMAGES = flags.DEFINE_integer(
     "calibration_images",
-    500,
-    "Calibration images of the export that int8 takes its ranges from.",
+    None,
+    "Calibration images of the export that int8 takes its ranges from; 500 if unset.",
     lower_bound=1,
 )
 

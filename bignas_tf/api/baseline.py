@@ -12,7 +12,7 @@ import time
 
 import tf_keras
 
-from bignas_tf import console, errors, files, plain
+from bignas_tf import console, files, plain
 from bignas_tf.api import arguments, cards, stock_training
 from bignas_tf.console import Show
 from bignas_tf.data import inputs
@@ -57,8 +57,7 @@ def baseline(
       RunError: the loss is not finite.
     """
     began = time.monotonic() if began is None else began
-    minutes = plain.number("minutes", minutes)
-    errors.require(minutes > 0, "minutes", minutes, "a number above 0")
+    minutes = plain.number("minutes", minutes, above=0)
     arguments.check_run(run)
     chosen, task = presets.child(run.space, architecture), run.config.task
     data = task.train_data

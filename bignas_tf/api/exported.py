@@ -59,12 +59,13 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
             f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "
             "checkpoint; export again"
         )
+    labels = versions.labels(folder)
     task = answering.with_images(run, changes, path, "export again")
     task.selection.reporting_split = split
     task.selection.calibration_split = calibration or task.selection.calibration_split
     # Fine-tuned children have other classes than the run.
     child = trainable.read(folder).model(task.train_data.num_classes)
-    return ExportedChild(task, versions.labels(folder), licence, child)
+    return ExportedChild(task, labels, licence, child)
 
 
 def _calibration_split(card: Value) -> str:

@@ -139,7 +139,7 @@ def convert(
     version: str | os.PathLike[str],
     formats: Sequence[str] = tflite.KINDS,
     *,
-    calibration_images: int = cards.CALIBRATION_IMAGES,
+    calibration_images: int | None = None,
     show: Show | None = console.print_line,
 ) -> ConversionReport:
     """Converts an export to LiteRT and ONNX files, and measures each on its reporting split.
@@ -150,20 +150,21 @@ def convert(
       run: that the export is of.
       version: folder of the version, as `export` returned it; gets `converted/`.
       formats: kinds of LiteRT, and "onnx".
-      calibration_images: of the export's calibration split, that int8 takes its ranges from.
+      calibration_images: of the export's calibration split, that int8 takes its ranges from; None
+        for `cards.CALIBRATION_IMAGES`, or as many as there are.
       show: takes the lines of a table; None for silence.
 
     Returns:
       What was measured; `to_json()` of it is in `converted/report.json`.
 
     Raises:
-      UsageError: an unknown format, a package that is not installed, another run's export, or one
-        from before exports had weights.
+      UsageError: an unknown format, a package that is not installed, another run's export, one
+        from before exports had weights, or calibration images for formats that take none.
       RunError: a format cannot be made, or its logits are wrong.
     """
-    calibration_images = arguments.whole("calibration_images", calibration_images, 1)
     formats = arguments.listed(formats)
     converter.check(formats)
+    count = _calibrating(calibration_images, formats)
     arguments.check_run(run)
     folder = pathlib.Path(errors.require_path("version", version))
     found = exported.read(folder, run)
@@ -172,12 +173,24 @@ def convert(
         folder=folder,
         child=found.child,
         labels=found.labels,
-        calibration=cards.calibration_patches(found.task, calibration_images),
+        calibration=cards.calibration_patches(found.task, count),
         split=found.task.selection.reporting_split,
         batches=cards.reporting_images(found.task),
         licence=found.licence,
     )
     return write_formats(made, formats, console.or_silent(show))
+
+
+def _calibrating(images: int | None, formats: Sequence[str]) -> int:
+    """How many images int8 takes its ranges from."""
+    if images is None:
+        return cards.CALIBRATION_IMAGES
+    if "int8" not in formats:
+        raise errors.UsageError(
+            f"calibration_images is {errors.shown(images)}, which only int8 reads; the formats are "
+            f"{', '.join(formats)}"
+        )
+    return arguments.whole("calibration_images", images, 1, config_lib.MOST_BATCH)
 
 
 def write_formats(

@@ -81,6 +81,7 @@ def train_garden(
     arguments.check_config(config)
     errors.require_one_of("mode", mode, MODES)
     model_dir, task = errors.require_path("model_dir", model_dir), config.task
+    _check_pixels(task)
     if mode != "train":
         _check_images(task.validation_data, "task.validation_data")
     if mode == "eval":
@@ -107,6 +108,7 @@ def export_garden(
     output_dir: str | os.PathLike[str],
     *,
     input_type: str = "image_tensor",
+    show: Show | None = console.print_line,
 ) -> pathlib.Path:
     """Exports a trained detector or segmenter by the Garden's own exporter.
 
@@ -120,6 +122,7 @@ def export_garden(
         the latest ones that were evaluated.
       output_dir: base folder of versions, as TensorFlow Serving takes it; local.
       input_type: "image_tensor" for uint8 [N, H, W, 3], or "image_bytes" for JPEG and PNG files.
+      show: takes lines: what differs from the training; None for silence.
 
     Returns:
       The version's folder.
@@ -135,11 +138,13 @@ def export_garden(
     errors.require_one_of("input_type", input_type, INPUTS)
     model_dir = errors.require_path("model_dir", model_dir)
     output_dir = errors.require_path("output_dir", output_dir)
+    _check_pixels(config.task)
     garden_run.require_checkpoint(model_dir)
     height, width = _sides(config.task.model)
     if height is None or width is None:
         raise errors.UsageError("an export needs a height and a width in task.model.input_size")
-    garden_run.check(model_dir, config)
+    for line in garden_run.check(model_dir, config):
+        console.or_silent(show)(line)
     weights_dir = garden_run.weights_dir(model_dir)
 
     def publish(checkpoint: str) -> pathlib.Path:
@@ -239,6 +244,12 @@ def _sides(model: hyperparams.Config) -> tuple[int | None, int | None]:
         )
     height, width, _ = model.input_size
     return height, width
+
+
+def _check_pixels(task: cfg.TaskConfig) -> None:
+    from bignas_tf.garden.config import check_pixels  # the Garden, which only its users import
+
+    check_pixels(task)
 
 
 def _check_images(data: cfg.DataConfig, field: str) -> None:

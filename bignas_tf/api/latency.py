@@ -15,7 +15,7 @@ from bignas_tf.latency import children as children_lib
 from bignas_tf.latency import parts
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
-from bignas_tf.search_space.parts import ModelSpace, Part, Stem
+from bignas_tf.search_space.parts import ModelSpace, Part
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training.checkpoints import Run
 
@@ -94,14 +94,7 @@ def _begun(
         raise errors.UsageError(
             f"{path} is of {table.device!r}, this is {device!r}; give another output file"
         )
-    size = (models.space.base_resolution, models.input_channels)
-    stems = (part for part in table.times if isinstance(part, Stem))
-    for side, channels in {(stem.patch_side, stem.in_width) for stem in stems} - {size}:
-        raise errors.UsageError(
-            f"{path} is for patches of {side} px with {channels} channels, and children of "
-            f"{models.space.name!r} take {size[0]} px with {size[1]}, whose overhead is another; "
-            "give another output file"
-        )
+    table.check_images(models)
     return table
 
 

@@ -8,6 +8,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from bignas_tf import errors, files
+from bignas_tf.exports import versions
 
 MODELS_FILE, BATCHING_FILE = "models.config", "batching.config"
 ONLY_MODEL = "child"
@@ -84,7 +85,7 @@ def models(base: pathlib.Path) -> dict[str, pathlib.Path]:
     """Every model at and below `base`, by the name that it gets."""
     found: dict[str, pathlib.Path] = {}
     for folder in [base, *sorted(path for path in base.glob("[!.]*") if path.is_dir())]:
-        graphs = folder.glob("[0-9]*/saved_model.pb")
+        graphs = folder.glob(f"[0-9]*/{versions.GRAPH_FILE}")
         if any(path.parent.name.isdecimal() for path in graphs):
             # An export of its own in a folder called "child" is listed there alone.
             found.setdefault(ONLY_MODEL if folder == base else folder.name, folder)

@@ -16,7 +16,7 @@ import numpy as np
 from google.protobuf import message as protobuf
 
 from bignas_tf import errors, scratch
-from bignas_tf.exports import processes
+from bignas_tf.exports import processes, versions
 
 # An array for each input of a signature, by the input's name.
 Feeds = Mapping[str, np.ndarray]
@@ -151,7 +151,7 @@ def signatures(folder: pathlib.Path, keys: Iterable[str]) -> dict[str, Signature
     from tensorflow.core.protobuf import saved_model_pb2
 
     try:
-        content = (folder / "saved_model.pb").read_bytes()
+        content = (folder / versions.GRAPH_FILE).read_bytes()
         graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
     except OSError as error:
         raise _failure(folder, f"saved_model.pb cannot be read ({error.strerror})") from error

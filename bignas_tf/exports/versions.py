@@ -10,6 +10,7 @@ from bignas_tf.plain import Value
 
 # Of a version: what it holds, and how to call it; and the names of its classes.
 CHILD_FILE, CASCADE_FILE = "child.json", "cascade.json"
+GRAPH_FILE = "saved_model.pb"  # TensorFlow's name for it
 LABELS_FILE = "labels.json"
 # Outputs of its signatures: the most likely classes, and which child of a cascade answered.
 BEST, ANSWERED_BY = ("top_classes", "top_labels", "top_probabilities"), "answered_by"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 from official.vision.configs import backbones
 from official.vision.ops import preprocess_ops
@@ -42,6 +43,27 @@ def require_child(export_dir: str) -> None:
             f"no child is named; set task.model.backbone.{NAME}.export_dir to the folder of one "
             "exported version"
         )
+
+
+def check_pixels(task: cfg.TaskConfig) -> None:
+    """Refuses images that the pipeline normalises otherwise than the child takes them to be.
+
+    Raises:
+      UsageError: names both fields.
+    """
+    child = task.model.backbone.get()
+    if not isinstance(child, BignasChild):
+        return
+    for data in ("train_data", "validation_data"):
+        feature = getattr(getattr(task, data), "image_feature", None)
+        for field in ("mean", "stddev") if feature else ():
+            given, taken = list(getattr(feature, field)), list(getattr(child, field))
+            if given != taken:
+                raise errors.UsageError(
+                    f"task.{data}.image_feature.{field} is {given} and "
+                    f"task.model.backbone.{NAME}.{field} {taken}; both must say how the pipeline "
+                    "normalises pixels"
+                )
 
 
 @dataclasses.dataclass

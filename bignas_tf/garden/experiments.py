@@ -54,6 +54,9 @@ def on_child(name: str) -> cfg.ExperimentConfig:
         model.backbone = Backbone()
         if hasattr(experiment.task, "init_checkpoint"):
             experiment.task.init_checkpoint = None  # of the backbone that was replaced
+        experiment._restrictions = [
+            each for each in experiment._restrictions if "model.backbone." not in each
+        ]
     if type(experiment.task) is configs.RetinaNetTask:
         experiment.task = tasks.RetinaNetConfig(**_fields(experiment.task))
     return experiment

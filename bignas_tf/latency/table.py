@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ FORMAT, UNIT = 3, "ms"
 _KINDS: dict[str, type[Part]] = {"stem": Stem, "block": BlockPart, "head": Head}
 _KEYS = ["format", "unit", "device", "overhead_ms", "entries"]
 _MAY_BE_ZERO = ("se_width", "mix_width")
+_THREADS = re.compile(r", ([2-9]|[1-9][0-9]+) threads;")  # of a device, as we write it
 _CHOICES = {
     "skip": blocks.SKIPS,
     "activation": style.ACTIVATIONS,
@@ -131,10 +133,28 @@ class LatencyTable:
             measured = {"model_dir": model_dir, "resolutions": ",".join(map(str, sides))}
             raise self._incomplete(missing, models, measured)
 
+    def check_images(self, models: ModelSpace) -> None:
+        """Refuses a table of other images than children of a space read: their overhead is another.
+
+        Raises:
+          UsageError: it is one.
+        """
+        size = (models.space.base_resolution, models.input_channels)
+        stems = (part for part in self.times if isinstance(part, Stem))
+        for side, channels in {(stem.patch_side, stem.in_width) for stem in stems} - {size}:
+            raise errors.UsageError(
+                f"{self.path} is for patches of {side} px with {channels} channels, and children "
+                f"of {models.space.name!r} take {size[0]} px with {size[1]}, whose overhead is "
+                "another; give another output file"
+            )
+
     def _incomplete(
         self, missing: list[Part], models: ModelSpace, measured: Mapping[str, str]
     ) -> errors.UsageError:
+        self.check_images(models)
         flags = {**measured, "output": self.path}
+        if threads := _THREADS.search(self.device):
+            flags["threads"] = threads[1]
         quoted = {flag: shlex.quote(v) if not v.startswith("<") else v for flag, v in flags.items()}
         command = " ".join(f"--{flag}={value}" for flag, value in quoted.items())
         return errors.UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import IO
 from bignas_tf import errors
 
 _LIMIT_S = 600.0
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _MOST_PRINTED = 400  # characters of a command's output that an error repeats
 # Shells, whose input ends with the process that holds it, even by a kill. A signal at the death of
 # a parent (prctl) would miss what the command has started. One waits until the other knows it.
@@ -102,10 +104,8 @@ def _watched(group: int) -> Iterator[None]:
 def _last_line(shown: str, output: str, complaints: str) -> float:
     lines = output.split("\n")
     text = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    # Python's own numbers may have underscores and digits of other scripts.
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
     # Written so that NaN fails.
     if not 0 < value < math.inf:
         raise errors.RunError(

@@ -10,6 +10,7 @@ from bignas_tf import files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.exports.versions import CASCADE_FILE
 from bignas_tf.plain import Value
+from bignas_tf.reports import exports
 from bignas_tf.reports.exports import Listed
 from bignas_tf.selection.cascades import Cascade
 from bignas_tf.selection.objectives import Quantity
@@ -63,7 +64,7 @@ def below(folder: str, listed: Listed) -> Iterator[ReportedCascade]:
     Raises:
       UsageError: a file of one is damaged.
     """
-    for name in (path for path, _ in listed if path.endswith(f"/{CASCADE_FILE}")):
+    for name in exports.graphs(listed, CASCADE_FILE):
         path = os.path.join(folder, name)
         with files.reading(path, "tools.export_cascade") as card:
             yield _read(os.path.dirname(name), card)
@@ -78,11 +79,11 @@ def _read(name: str, card: Value) -> ReportedCascade:
         name=name,
         objective=Quantity.from_json(card["objective"]),
         taken=Scored(
-            cascade.text, card["mean_cost"].number(0), Accuracy.from_json(card["accuracy"])
+            cascade.text, card["mean_cost"].positive(), Accuracy.from_json(card["accuracy"])
         ),
         shares=dict(zip(cascade.children, shares, strict=True)),
         children=[
-            Scored(child, value["cost"].number(0), Accuracy.from_json(value["accuracy"]))
+            Scored(child, value["cost"].positive(), Accuracy.from_json(value["accuracy"]))
             for child, value in card["children"].fields().items()
         ],
         front=[_of_front(each) for each in card["front"].elements()],
@@ -93,4 +94,4 @@ def _of_front(value: Value) -> Scored:
     found = value["reporting"]
     what = Cascade.from_json(value).text
     ranked = Accuracy.from_json(value["ranking"])
-    return Scored(what, found["cost"].number(0), Accuracy.from_json(found), ranked)
+    return Scored(what, found["cost"].positive(), Accuracy.from_json(found), ranked)

@@ -11,6 +11,8 @@ from typing import Any
 from bignas_tf import files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.exports import publishing, runtimes, versions
+from bignas_tf.exports.proof import PROOF_FILE
+from bignas_tf.plain import Value
 
 Listed = Sequence[tuple[str, int]]  # what `files.below` gives
 
@@ -24,12 +26,14 @@ class Export:
       accuracy: of the child; None where the card does not say.
       labels: names of the classes.
       formats: by name, what tools.convert measured; empty where it did not run.
+      foreign: whether what it measured was made from another export.
     """
 
     name: str
     accuracy: Accuracy | None
     labels: Sequence[str]
     formats: Mapping[str, Any]
+    foreign: bool
 
 
 def finish_below(folder: str) -> None:
@@ -48,19 +52,33 @@ def below(folder: str, listed: Listed) -> Iterator[Export]:
     Raises:
       UsageError: a file of one is damaged.
     """
-    # Hidden ones are left out: they are not verified yet.
-    for name in (path for path, _ in listed if path.endswith(f"/{versions.CHILD_FILE}")):
+    for name in graphs(listed, versions.CHILD_FILE):
         path = os.path.join(folder, name)
         version = os.path.dirname(path)
         with files.reading(path, "tools.export") as card:
-            fields = card.fields()
-            accuracy = Accuracy.from_json(fields["accuracy"]) if "accuracy" in fields else None
+            accuracy = card.added("accuracy", lambda form: Accuracy.from_json(form.content), None)
+        formats, made_of = _converted(version)
+        proof = os.path.join(version, PROOF_FILE)
+        foreign = bool(made_of) and files.is_file(proof) and files.sha256(proof) != made_of
         yield Export(
             name=os.path.dirname(name),
             accuracy=accuracy,
             labels=_labels(os.path.join(version, versions.LABELS_FILE)),
-            formats=_formats(os.path.join(version, runtimes.CONVERTED_DIR, runtimes.REPORT_FILE)),
+            formats={} if foreign else formats,
+            foreign=foreign,
         )
+
+
+def graphs(listed: Listed, card: str) -> Iterator[str]:
+    """The cards of versions, which have a graph beside them.
+
+    Hidden ones are left out: they are not verified yet. So are other files of the same name, such
+    as that of an architecture.
+    """
+    there = dict(listed)
+    for path in there:
+        if path.endswith(f"/{card}") and f"{os.path.dirname(path)}/{versions.GRAPH_FILE}" in there:
+            yield path
 
 
 def _labels(path: str) -> Sequence[str]:
@@ -70,9 +88,11 @@ def _labels(path: str) -> Sequence[str]:
         return names.texts()
 
 
-def _formats(path: str) -> Mapping[str, Any]:
+def _converted(version: str) -> tuple[Mapping[str, Any], str]:
+    """What tools.convert measured, by format, and the hash of the proof of what it converted."""
+    path = os.path.join(version, runtimes.CONVERTED_DIR, runtimes.REPORT_FILE)
     if not files.is_file(path):
-        return {}
+        return {}, ""
     with files.reading(path, "tools.convert") as report:
         rows = report["formats"].fields()
         for row in rows.values():
@@ -82,4 +102,5 @@ def _formats(path: str) -> Mapping[str, Any]:
                 value.number(0)
             if "bytes" in row.fields():
                 row["bytes"].count()
-        return {name: row.content for name, row in rows.items()}
+        made_of = report.added("proof_sha256", Value.text, "")
+        return {name: row.content for name, row in rows.items()}, made_of

@@ -175,6 +175,8 @@ def exports(reported: Sequence[Export]) -> Iterator[str]:
 
 
 def _formats(export: Export) -> Iterator[list[str]]:
+    if export.foreign:
+        yield [export.name, "converted from another export: convert again", "", "", "", ""]
     if not export.formats:
         yield [export.name, "saved_model", words.accuracy(export.accuracy), "", "", ""]
     for name, row in export.formats.items():

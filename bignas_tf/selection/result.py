@@ -200,7 +200,7 @@ def _check_costs(result: SearchResult, value: Value) -> None:
     for place, child in children:
         for name in result.objectives:
             if child.ranking is not None:
-                place["costs"][name].number(0)
+                place["costs"][name].positive()
     for place, child in zip(value["selected"].elements(), result.selected, strict=True):
         if not child.budget.limits or not set(child.budget.limits) <= set(result.objectives):
             raise place["budget"].wrong(f"it limits some of {list(result.objectives)}")

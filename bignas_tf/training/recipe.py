@@ -97,8 +97,7 @@ def choose(described: Description, minutes: float, images_a_second: float | None
       UsageError: the images are too few or too small, or the minutes are not a positive number.
         Says what is needed.
     """
-    minutes = plain.number("minutes", minutes)
-    errors.require(minutes > 0, "minutes", minutes, "a number above 0")
+    minutes = plain.number("minutes", minutes, above=0)
     _check(described)
     space = _choose_space(described)
     splits = division.divide(described)

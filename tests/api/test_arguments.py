@@ -56,6 +56,8 @@ def test_numbers_of_a_search_and_a_conversion_are_refused(tmp_path: pathlib.Path
         bignas.search(NO_RUN, ["litert_ms=1"], tmp_path / "search", threads=0)
     with pytest.raises(bignas.UsageError, match="calibration_images is 0; it takes a whole"):
         bignas.convert(NO_RUN, tmp_path, calibration_images=0)
+    with pytest.raises(bignas.UsageError, match="is 7, which only int8 reads; the formats are flo"):
+        bignas.convert(NO_RUN, tmp_path, ["float32"], calibration_images=7)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -179,6 +179,26 @@ def test_coco_counts_the_boxes_of_the_garden_s_parser() -> None:
     assert [each["category_id"] for each in found["annotations"]] == [3]
 
 
+def test_an_experiment_on_another_backbone_is_taken() -> None:
+    """SpineNet's have rules for the levels of the backbone that a child replaces."""
+    config = bignas.configure_garden("retinanet_spinenet_coco")
+    assert config.task.model.backbone.type == "bignas_child"
+
+
+@pytest.mark.parametrize("data", ["train_data", "validation_data"])
+def test_pixels_that_the_child_does_not_expect_are_refused(
+    child: stored.Stored, tmp_path: pathlib.Path, data: str
+) -> None:
+    field = f"task.{data}.image_feature.mean"
+    config = _segmenter(child, tmp_path, f"{field}=[0.0, 0.0, 0.0]")
+    words = rf"{field} is \[0.0, 0.0, 0.0\] and task.*bignas_child.mean \[123.* pipeline normalises"
+    with pytest.raises(errors.UsageError, match=words):
+        bignas.train_garden(config, tmp_path / "run")
+    with pytest.raises(errors.UsageError, match=words):
+        bignas.export_garden(config, tmp_path / "run", tmp_path / "served")
+    assert not (tmp_path / "run").exists()
+
+
 def test_mistakes_are_found_before_anything_is_built(tmp_path: pathlib.Path) -> None:
     config = bignas.configure_garden(
         "retinanet_bignas", [RETINANET], f"task.validation_data.input_path={tmp_path}/*"

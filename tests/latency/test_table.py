@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import pathlib
@@ -138,6 +139,13 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
         holed.require(MODELS, [8, 10], "runs/a")
     with pytest.raises(errors.UsageError, match="lacks 4 entries"):  # heads of other classes
         table.require(ModelSpace(MODELS.space, 8, 1), [8], "runs/a")
+    other = dataclasses.replace(holed, device="LiteRT 2, XNNPACK, float32, 4 threads; this machine")
+    with pytest.raises(errors.UsageError, match=f"--output={table.path} --threads=4$"):
+        other.require(MODELS, [8], "runs/a")
+    with pytest.raises(
+        errors.UsageError, match=r"with 1 channels, .* px with 3, .* another output"
+    ):
+        table.require(ModelSpace(MODELS.space, 7, 3), [8], "runs/a")
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ def test_a_command_gets_the_folder_last(tmp_path: pathlib.Path) -> None:
         ("echo 0", "it printed '0'"),
         ("echo -1", "it printed '-1'"),
         ("echo nan", "it printed 'nan'"),
+        ("echo 1_000", "it printed '1_000'"),
+        ("echo ١٢", "it printed '١٢'"),
         ("echo inf", "it printed 'inf'"),
         ("printf '\\377'", "its last line must be"),
     ],

@@ -20,7 +20,7 @@ from tests.selection import digits, made_up_judgements, made_up_searches
     [
         ({"shares": [1]}, "the cascade has 2 children"),
         ({"cascade": {"children": ["a"], "thresholds": [0.5]}}, "a threshold for all but the last"),
-        ({"mean_cost": -1}, "mean_cost"),
+        ({"mean_cost": 0}, "mean_cost is 0; it takes a number above 0"),
     ],
 )
 def test_a_damaged_cascade_is_refused(
@@ -28,6 +28,7 @@ def test_a_damaged_cascade_is_refused(
 ) -> None:
     folder = made_up_searches.run(tmp_path)
     files.write_json(folder / "cascade" / "1" / "cascade.json", made_up_searches.CASCADE | changed)
+    (folder / "cascade" / "1" / "saved_model.pb").touch()
     with pytest.raises(errors.UsageError, match=message):
         inputs.read(str(folder), [])
 
@@ -67,5 +68,6 @@ def test_a_search_or_judgement_of_another_space_is_refused(tmp_path: pathlib.Pat
 def test_another_damaged_file_is_refused(tmp_path: pathlib.Path, file: str, content: Any) -> None:
     run = made_up_searches.run(tmp_path)
     files.write_json(run / file, content)
+    (run / file).with_name("saved_model.pb").touch()
     with pytest.raises(errors.UsageError, match=f"{file} is damaged"):
         inputs.read(str(run), [])

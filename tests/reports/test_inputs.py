@@ -62,14 +62,22 @@ def test_the_page_tells_limits_failures_exports_and_files(tmp_path: pathlib.Path
         "top1": 0.5, "top1_standard_error": 0.25, "agreement": 0.875,
         "milliseconds": {"1": 1.25, "2": 0.75}, "bytes": 2000,
     }  # fmt: skip
-    files.write_json(
-        folder / "export" / "1" / "converted" / "report.json", {"formats": {"int8": row}}
-    )
+    version = folder / "export" / "1"
+    (version / "saved_model.pb").touch()
+    (version / "proof.npz").write_bytes(b"proof")
+    measured = {"formats": {"int8": row}, "proof_sha256": files.sha256(version / "proof.npz")}
+    files.write_json(version / "converted" / "report.json", measured)
     report = page.compose(_read(folder))
     assert "≤ 0.1 M multiply-adds, ≤ 0.005 M parameters" in report.text
     assert "2 candidates failed" in report.text
     cells = "int8</td><td>50.00 ± 25.00%</td><td>87.50%</td><td>2</td><td>1: 1.250, 2: 0.750</td>"
     assert f"<td>export/1</td><td>{cells}" in report.text
+    (version / "proof.npz").write_bytes(b"that of another export")
+    report = page.compose(_read(folder))
+    assert "<td>export/1</td><td>converted from another export: convert again</td>" in report.text
+    assert cells not in report.text
+    (version / "saved_model.pb").unlink()  # it is the file of an architecture
+    assert "Exports" not in page.compose(_read(folder)).text
     assert "<td>search/search.json</td>" in report.text
     assert report.drawings["search_children"].count("<rect") == sum(
         sum(child.architecture.depths) for child in made_up_searches.result().selected
@@ -79,6 +87,7 @@ def test_the_page_tells_limits_failures_exports_and_files(tmp_path: pathlib.Path
 def test_a_cascade_is_plotted_and_told(tmp_path: pathlib.Path) -> None:
     folder = made_up_searches.run(tmp_path)
     files.write_json(folder / "cascade" / "1" / "cascade.json", made_up_searches.CASCADE)
+    (folder / "cascade" / "1" / "saved_model.pb").touch()
     report = page.compose(_read(folder))
     plot = next(each for each in report.figures if each.name == "cascade_1")
     assert plot.series[0].hover[1] == [
@@ -152,6 +161,7 @@ def test_a_run_in_a_bucket_is_reported_as_the_same_run_here(
     child = {"accuracy": {"split": "test", "top1": 0.75, "images": 300}}
     for name in ("1", ".unverified-abcd1234"):
         files.write_json(local / "export" / name / "child.json", child)
+        (local / "export" / name / "saved_model.pb").touch()
     files.write_json(local / "judgement.json", made_up_judgements.judgement().to_json())
     files.write_json(local / "command.json", {"command": "train", "versions": {}})
     files.write_json(local / "learning_curves.json", [{"step": 1, "top1": {"smallest": 0.5}}])

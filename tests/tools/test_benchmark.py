@@ -160,6 +160,22 @@ def test_a_folder_is_refused_before_anything_is_measured(tmp_path: pathlib.Path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", refused)
 
 
+@pytest.mark.parametrize(
+    ("measure", "flag", "readers"),
+    [
+        ("cost", "search_space=nonsense", "step and candidate"),
+        ("candidate", "batch_size=3", "step"),
+        ("step", "images=2", "candidate and input"),
+    ],
+)
+def test_a_flag_that_the_measure_does_not_read_is_refused(
+    measure: str, flag: str, readers: str
+) -> None:
+    done = _benchmark(measure, f"--{flag}")
+    refused = f"error: --{flag.split('=')[0]} has no effect on {measure}; it is for {readers}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", refused)
+
+
 def test_a_second_measure_exits_2() -> None:
     done = _benchmark("cost", "startup")
     assert done.returncode == 2

@@ -199,6 +199,7 @@ def test_words_of_others_stay_data(
     run = made_up_searches.run(tmp_path / "<b>run", search=evil)
     files.write_json(run / "export" / "1" / "child.json", {})
     files.write_json(run / "export" / "1" / "labels.json", [EVIL])
+    (run / "export" / "1" / "saved_model.pb").touch()
     done = forks.run("tools.report", f"--model_dir={run}")
     assert done.returncode == 0, done.stderr
     page = run / "report.html"

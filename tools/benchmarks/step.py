@@ -84,7 +84,7 @@ class _Coded:
     """A supernet that runs the biggest and the smallest child by their codes, as random ones."""
 
     def __init__(self, supernet: Supernet) -> None:
-        self._supernet = supernet
+        self._supernet, self.execution = supernet, supernet.execution
         self.space, self.trainable_variables = supernet.space, supernet.trainable_variables
 
     def __call__(

@@ -123,6 +123,7 @@ class GrpcClient:
         try:
             response = self._stub.Predict(request, timeout=self._timeout_s)
         except grpc.RpcError as error:
+            self._outputs = []  # a new version may not have those of the one before
             code = error.code()
             status = _HTTP.get(code.name, code.name)
             raise _failure(self._server, self._model, status, error.details() or "") from error

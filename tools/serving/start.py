@@ -8,6 +8,8 @@ command line first; with --show it only prints it.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import pathlib
 import shlex
@@ -78,7 +80,9 @@ def _check(base: pathlib.Path) -> None:
     """
     from bignas_tf.exports import serving_configs, versions
 
-    if any((base / name).is_file() for name in (versions.CHILD_FILE, versions.CASCADE_FILE)):
+    if not base.is_dir():
+        raise bignas.UsageError(f"--export_dir={base} is no folder")
+    if (base / versions.GRAPH_FILE).is_file():
         raise bignas.UsageError(
             f"{base} is one version; give the folder of versions, {base.parent}"
         )
@@ -99,8 +103,12 @@ def _server(base: pathlib.Path) -> list[str]:
 def _docker(base: pathlib.Path) -> list[str]:
     """The folder has the same path inside, because models.config has absolute paths."""
     ports = [f"--publish={_PORT.value}:8500", f"--publish={_REST_PORT.value}:8501"]
-    mount = f"--mount=type=bind,source={base},target={base},readonly"
-    return ["docker", "run", "--rm", *ports, mount, _IMAGE.value, *_configuration(base)]
+    fields = ["type=bind", f"source={base}", f"target={base}", "readonly"]
+    # Docker reads this value as a line of CSV.
+    mount = io.StringIO()
+    csv.writer(mount, lineterminator="").writerow(fields)
+    run = ["docker", "run", "--rm", *ports, f"--mount={mount.getvalue()}"]
+    return [*run, _IMAGE.value, *_configuration(base)]
 
 
 def _configuration(base: pathlib.Path) -> list[str]:

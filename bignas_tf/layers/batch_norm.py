@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf.layers import elastic
 
 Pooled = Callable[[tf.Tensor], tf.Tensor]  # the mean of each replica's [..., C]
 
 
-class ElasticBatchNorm(tf_keras.layers.Layer):
+class ElasticBatchNorm(elastic.ElasticLayer):
     """Batch normalisation without running averages.
 
     Normalises with the moments of the global batch (of its part on some neighbouring

@@ -8,7 +8,7 @@ import tf_keras
 from bignas_tf.layers import elastic
 
 
-class ElasticClassifier(tf_keras.layers.Layer):
+class ElasticClassifier(elastic.ElasticLayer):
     """Dense layer, elastic in its input, in float32 whatever the policy.
 
     The loss of rounded logits would have rounded gradients.
@@ -17,6 +17,8 @@ class ElasticClassifier(tf_keras.layers.Layer):
       in_width: widest input.
       num_classes: outputs.
     """
+
+    axes = 2
 
     def __init__(self, in_width: int, num_classes: int, **kwargs: object) -> None:
         super().__init__(dtype="float32", **kwargs)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf.layers import elastic
 
 
-class ElasticConvolution(tf_keras.layers.Layer):
+class ElasticConvolution(elastic.ElasticLayer):
     """Convolution, without bias, elastic in its input and its output.
 
     A masked pass leaves its output unmasked: the batch norm behind it masks.

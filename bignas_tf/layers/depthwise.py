@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf.layers import elastic
 from bignas_tf.layers.depthwise_gradient import depthwise_conv2d
 
 
-class ElasticDepthwise(tf_keras.layers.Layer):
+class ElasticDepthwise(elastic.ElasticLayer):
     """Depthwise convolution, without bias, elastic in kernel and channels.
 
     A smaller kernel is the centre of the largest (paper, Section 3.1), or that of the next larger
@@ -25,7 +26,7 @@ class ElasticDepthwise(tf_keras.layers.Layer):
       transformed: the smaller kernels, descending, if matrices make them.
 
     Raises:
-      ValueError: the kernel's side is even.
+      ValueError: a kernel's side is even, or those that are transformed do not descend.
     """
 
     def __init__(
@@ -41,6 +42,10 @@ class ElasticDepthwise(tf_keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is {kernel_size}; it must be odd")
+        sides = [kernel_size, *transformed]
+        if not all(side % 2 and 0 < side < larger for larger, side in itertools.pairwise(sides)):
+            takes = f"odd kernels below {kernel_size}, descending"
+            raise ValueError(f"transformed is {transformed}; it takes {takes}")
         self.stride = stride
         self.symmetric = symmetric
         self.kernel_size = kernel_size

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 Width = Any  # int or int32 scalar tensor
 
@@ -49,6 +50,26 @@ class Pass:
     statistics: tf.Tensor | None = None
     recorded: dict[int, tf.Tensor] | None = None
     norm_replicas: int = 0
+
+
+class ElasticLayer(tf_keras.layers.Layer):
+    """A layer that is called with its input, widths or other sizes, and a `Pass`."""
+
+    axes = 4  # of the input
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = tf_keras.layers.InputSpec(ndim=self.axes)
+
+    def __call__(self, x: tf.Tensor, *arguments: Any, **named: Any) -> tf.Tensor:
+        """See `call`; NumPy's integers are taken as Python's, which are checked."""
+        named = {name: as_size(value) for name, value in named.items()}
+        return super().__call__(x, *map(as_size, arguments), **named)
+
+
+def as_size(value: Any) -> Any:
+    """An integer of NumPy's as Python's, and anything else as it is."""
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def mask(width: Width, widest: int, dtype: tf.DType) -> tf.Tensor:
@@ -124,6 +145,7 @@ def fit(x: tf.Tensor, width: Width, widest: int, forward: Pass) -> tf.Tensor:
     Raises:
       ValueError: `width` is an int outside 1 to `widest`.
     """
+    width = as_size(width)
     check_width(width, widest)
     if not forward.masked:
         return fit_channels(x, width)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf.layers import elastic
 
@@ -13,7 +12,7 @@ from bignas_tf.layers import elastic
 _LANES = 128
 
 
-class ElasticPointwise(tf_keras.layers.Layer):
+class ElasticPointwise(elastic.ElasticLayer):
     """1x1 convolution, without bias, that keeps lower-index channels.
 
     A masked pass leaves its output unmasked: the batch norm behind it masks.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf import errors
 from bignas_tf.layers import activation, elastic
 
 
-class ElasticSqueezeExcite(tf_keras.layers.Layer):
+class ElasticSqueezeExcite(elastic.ElasticLayer):
     """Squeeze-and-excite (https://arxiv.org/abs/1709.01507), elastic in both widths.
 
     Args:

@@ -99,6 +99,7 @@ def make_others(folder: pathlib.Path) -> None:
     cascade = folder / _CASCADE
     cascade.parent.mkdir(parents=True)
     cascade.write_text(json.dumps(made_up_searches.CASCADE))
+    (cascade.parent / versions.GRAPH_FILE).touch()  # a report takes no other for an export
     _make_images(folder)
     shutil.copytree(goldens.FILES, folder / "imported")
     origin.Origin("Theirs", "non-commercial", "https://example.org", "a.pth", "0" * 64).save(

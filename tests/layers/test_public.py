@@ -43,7 +43,7 @@ def test_every_public_name_is_described(name: str) -> None:
     assert getattr(layers, name).__doc__
 
 
-@pytest.mark.parametrize("width", [0, 9])
+@pytest.mark.parametrize("width", [0, 9, -1, np.int64(9), np.int32(0), np.int64(-1)])
 @pytest.mark.parametrize(
     "run",
     [
@@ -63,6 +63,32 @@ def test_a_width_that_no_child_has_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"width is {width}; this layer takes 1 to 8"):
         run(tf.ones([2, 4, 4, 8]), width)
+
+
+def test_sizes_of_numpy_are_those_of_python() -> None:
+    x, layer = tf.random.normal([2, 4, 4, 3]), layers.ElasticDepthwise(8, 7, 1, True, (5, 3))
+    five, three, eight = np.int64(5), np.int32(3), np.int64(8)
+    np.testing.assert_array_equal(
+        layer(x, five, three, layers.Pass()), layer(x, 5, 3, layers.Pass())
+    )
+    for size in (4, np.int64(4), np.int64(9)):
+        with pytest.raises(ValueError, match=rf"kernel_size is {size}; this layer has \[3, 5, 7\]"):
+            layer(x, size, 3, layers.Pass())
+    with pytest.raises(ValueError, match="width is 9; this layer takes 1 to 8"):
+        layers.fit(x, eight + 1, eight, layers.Pass())
+
+
+@pytest.mark.parametrize("transformed", [(3, 5), (9,), (4,), (7,), (-1,)])
+def test_kernels_that_matrices_cannot_make_are_refused(transformed: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"transformed is \(.* odd kernels below 7, descending"):
+        layers.ElasticDepthwise(8, 7, 1, True, transformed)
+
+
+def test_an_input_of_other_axes_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected ndim=4, found ndim=3"):
+        layers.ElasticConvolution(4, 8, 3)(tf.ones([8, 8, 4]), 4, 8, layers.Pass())
+    with pytest.raises(ValueError, match="expected ndim=2, found ndim=4"):
+        layers.ElasticClassifier(4, 3)(tf.ones([1, 2, 2, 4]), 4, layers.Pass())
 
 
 def test_an_even_kernel_is_refused() -> None:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from bignas_tf.selection.cascades import Cascade
     from bignas_tf.selection.confusion import Confusion
     from bignas_tf.selection.judgement import Judgement
+    from bignas_tf.selection.objectives import Measurement, Objective
     from bignas_tf.selection.result import SearchResult
     from bignas_tf.selection.result import read as read_search
     from bignas_tf.selection.selected import Selected
@@ -81,6 +82,8 @@ _HOMES = {
     "Cost": "search_space.cost.Cost",
     "Judgement": "selection.judgement.Judgement",
     "LatencyTable": "latency.table.LatencyTable",
+    "Measurement": "selection.objectives.Measurement",
+    "Objective": "selection.objectives.Objective",
     "Outcome": "exports.runtimes.Outcome",
     "Prediction": "api.predicting.Prediction",
     "Recipe": "training.recipe.Recipe",
@@ -145,6 +148,8 @@ __all__ = [
     "Cost",
     "Judgement",
     "LatencyTable",
+    "Measurement",
+    "Objective",
     "Outcome",
     "Prediction",
     "Recipe",

@@ -104,9 +104,9 @@ def require_path(name: str, value: str | os.PathLike[str]) -> str:
       value: that was given.
 
     Raises:
-      UsageError: it is something else, such as None, or empty.
+      UsageError: it is something else, such as None.
     """
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+    if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{name} is {shown(value)}; it takes a path")
     return os.fspath(value)
 

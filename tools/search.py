@@ -40,6 +40,9 @@ _SELECT = flags.DEFINE_string(
 _PARAMS_OVERRIDE = flags.DEFINE_string(
     "params_override", "", "Overrides of the run, as in task.selection.strategy=random."
 )
+_WITHIN = flags.DEFINE_string(
+    "within", None, "YAML file of the part of the search space to search, as in docs/searching.md."
+)
 _PREFER = flags.DEFINE_enum(
     "prefer",
     None,
@@ -72,7 +75,7 @@ _MULTI_WORKER = flags.DEFINE_bool(
 flags.mark_flags_as_mutual_exclusive(["model_dir", "select"], required=True)
 _OF_A_SEARCH = (
     *("data_dir", "params_override", "threads", "latency_table", "latency_command"),
-    *("num_gpus", "tpu", "multi_worker"),
+    *("within", "num_gpus", "tpu", "multi_worker"),
 )
 
 
@@ -105,6 +108,7 @@ def main(argv: Sequence[str]) -> None:
         budgets,
         _OUTPUT_DIR.value,
         params_override=_PARAMS_OVERRIDE.value,
+        within=_WITHIN.value,
         prefer=_PREFER.value,
         threads=_THREADS.value,
         latency_table=_LATENCY_TABLE.value,

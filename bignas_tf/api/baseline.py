@@ -20,6 +20,7 @@ from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.presets import AnyArchitecture
 from bignas_tf.selection import baseline as baseline_lib
 from bignas_tf.selection.baseline import Baseline
 from bignas_tf.selection.splits import Split
@@ -33,7 +34,7 @@ _WAY_OUT = "another task.seed of the run, or other images, may help the plain Ke
 
 def baseline(
     run: Run,
-    architecture: Architecture | str | os.PathLike[str] = "biggest",
+    architecture: AnyArchitecture = "biggest",
     minutes: float = 8.0,
     *,
     began: float | None = None,

@@ -13,9 +13,10 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import MOST_CHANNELS, Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.search_space.parts import ModelSpace
+from bignas_tf.search_space.presets import AnyArchitecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets as budgets_lib
-from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.budgets import AnyBudget
 from bignas_tf.selection.objectives import Measurement, Objective
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ MOST_CLASSES = 1 << 22
 
 def cost(
     space: SearchSpace | str | os.PathLike[str] | Run,
-    architecture: Architecture | str | os.PathLike[str],
+    architecture: AnyArchitecture,
     num_classes: int | None = None,
     input_channels: int | None = None,
 ) -> Cost:
@@ -57,7 +58,7 @@ def cost(
 
 def check_budgets(
     space: SearchSpace | str | os.PathLike[str] | Run,
-    budgets: Sequence[Budget | str] | Budget,
+    budgets: Sequence[AnyBudget] | AnyBudget,
     num_classes: int | None = None,
     input_channels: int | None = None,
 ) -> None:

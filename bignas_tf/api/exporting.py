@@ -25,12 +25,13 @@ from bignas_tf.modeling import slicing
 from bignas_tf.plain import Value
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.presets import AnyArchitecture
 from bignas_tf.selection import result as result_lib
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
 
-def child(run: Run, architecture: Architecture | str | os.PathLike[str]) -> tf_keras.Model:
+def child(run: Run, architecture: AnyArchitecture) -> tf_keras.Model:
     """Cuts a child out of a run: a stock Keras model with calibrated batch norms.
 
     It takes float32 images in [-1, 1] at its own resolution and gives logits.
@@ -51,7 +52,7 @@ def child(run: Run, architecture: Architecture | str | os.PathLike[str]) -> tf_k
 
 def export(
     run: Run,
-    architecture: Architecture | str | os.PathLike[str],
+    architecture: AnyArchitecture,
     output_dir: str | os.PathLike[str],
     *,
     labels: Sequence[str] | str | os.PathLike[str] | None = None,

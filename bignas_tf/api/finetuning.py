@@ -27,6 +27,7 @@ from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.presets import AnyArchitecture
 from bignas_tf.selection.splits import Split
 from bignas_tf.training import averaging, parsing, schedules, validation
 from bignas_tf.training.checkpoints import Run
@@ -39,7 +40,7 @@ _CALIBRATION_BATCHES = 50  # batch norms with a momentum of 0.9 forget what was 
 
 def finetune(
     run: Run,
-    architecture: Architecture | str | os.PathLike[str],
+    architecture: AnyArchitecture,
     config: cfg.ExperimentConfig,
     output_dir: str | os.PathLike[str],
     *,

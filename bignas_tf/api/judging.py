@@ -15,7 +15,7 @@ from bignas_tf.console import Show
 from bignas_tf.data import sources
 from bignas_tf.reports import words
 from bignas_tf.search_space import presets
-from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.presets import AnyArchitecture
 from bignas_tf.selection import findings, judging, splits
 from bignas_tf.selection import judgement as judgement_lib
 from bignas_tf.selection.confusion import Confusion
@@ -28,7 +28,7 @@ from bignas_tf.training.checkpoints import Run
 
 def evaluate(
     run: Run,
-    architecture: Architecture | str | os.PathLike[str],
+    architecture: AnyArchitecture,
     split: str = "",
     *,
     show: Show | None = console.print_line,
@@ -57,7 +57,7 @@ def evaluate(
 
 def confusion(
     run: Run,
-    architecture: Architecture | str | os.PathLike[str],
+    architecture: AnyArchitecture,
     split: str = "",
     *,
     show: Show | None = console.print_line,

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import re
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
-from bignas_tf import errors, machine, scratch
+from bignas_tf import errors, machine, plain, scratch
 from bignas_tf.api import arguments, counting, failures
 from bignas_tf.latency import children, user_command
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space import part
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import ModelSpace
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.training.checkpoints import Run
+
+_LEAST = 1e-6  # of a cost: records have six decimals
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")  # budgets and files have it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +37,55 @@ class Options:
       table: path of a latency table.
       command: a user's own, as typed; it is called with the folder of a child as its last
         argument and prints milliseconds.
+      within: YAML file of the part of the space that is searched; "" for all of it.
     """
 
     threads: int = 1
     table: str | None = None
     command: str | None = None
+    within: str = ""
+
+
+def own(given: Sequence[Objective], limited: Collection[str]) -> dict[str, Objective]:
+    """A user's own objectives by name, whose costs are checked as they come.
+
+    Args:
+      given: what the user made.
+      limited: the objectives that budgets limit.
+
+    Raises:
+      UsageError: what is none, a name that is taken or cannot be part of a file's, or an objective
+        that is measured for no budget.
+    """
+    found: dict[str, Objective] = {}
+    for each in arguments.listed(given):
+        errors.require(isinstance(each, Objective), "an objective", each, "a bignas.Objective")
+        fits = isinstance(each.name, str) and _NAME.fullmatch(each.name) is not None
+        takes = "letters, digits and _, up to 40, a letter first"
+        errors.require(fits, "the name of an objective", each.name, takes)
+        if each.name in (*counting.COUNTED, *counting.LATENCIES, *found):
+            raise errors.UsageError(
+                f"there is an objective {each.name!r} already; name it otherwise"
+            )
+        if not (each.counted or each.name in limited):
+            raise errors.UsageError(
+                f"{each.name} would be measured for no budget; add a budget {each.name}=..., or "
+                "leave the objective out"
+            )
+        found[each.name] = dataclasses.replace(each, measure=functools.partial(_checked, each))
+    return found
+
+
+def _checked(objective: Objective, architecture: Architecture) -> Measurement:
+    """What a user's function says of a child."""
+    figure = objective.measure(architecture)
+    try:
+        errors.require(isinstance(figure, Measurement), objective.name, figure, "a Measurement")
+        cost = plain.number(objective.name, figure.value, above=_LEAST)
+        spread = None if figure.spread is None else plain.number("its spread", figure.spread)
+        return Measurement(cost, spread)
+    except errors.UsageError as error:
+        raise errors.RunError(str(error)) from error
 
 
 def build(
@@ -54,7 +105,8 @@ def build(
     counting.check_names(names)
     _check_used(names, options)
     net, models = run.supernet, counting.model_space_of(run)
-    setting = _Setting(run.model_dir, net, options, models, elsewhere)
+    searched = part.read(run.space, options.within) if options.within else run.space
+    setting = _Setting(run.model_dir, net, options, models, searched, elsewhere)
     return tuple(
         counting.objective(name, net.cost_of)
         if name in counting.COUNTED
@@ -85,6 +137,7 @@ class _Setting(NamedTuple):
     supernet: Supernet
     options: Options
     models: ModelSpace
+    searched: SearchSpace
     elsewhere: Disposable
 
 
@@ -102,7 +155,8 @@ def _table(setting: _Setting) -> Objective:
         )
     table = LatencyTable.load(path)
     # All of them: mutation reaches resolutions outside the coarse grid.
-    table.require(models, models.space.eval_resolutions, setting.model_dir)
+    searched = dataclasses.replace(models, space=setting.searched)
+    table.require(searched, searched.space.eval_resolutions, setting.model_dir)
 
     def measure(architecture: Architecture) -> Measurement:
         return Measurement(table.milliseconds(models, architecture))

@@ -10,27 +10,35 @@ from typing import Any
 from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors, run_folder, workers
-from bignas_tf.api import apart, arguments, child_files, counting, evaluators, objectives, selecting
+from bignas_tf.api import apart, arguments, child_files, counting, evaluators, selecting
+from bignas_tf.api import objectives as objectives_lib
 from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.selection import budgets as budgets_lib
+from bignas_tf.selection import config as selection_config
 from bignas_tf.selection import runner
-from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.budgets import AnyBudget
+from bignas_tf.selection.config import SelectionConfig
+from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.result import SearchResult
+from bignas_tf.selection.strategies import Strategy
 from bignas_tf.training import parsing
 from bignas_tf.training.checkpoints import Run
 
 
 def search(
     run: Run,
-    budgets: Sequence[Budget | str] | Budget,
+    budgets: Sequence[AnyBudget] | AnyBudget,
     output_dir: str | os.PathLike[str],
     *,
     params_override: str | Mapping[str, Any] = "",
     threads: int = 1,
     latency_table: str | os.PathLike[str] | None = None,
     latency_command: str | None = None,
+    objectives: Sequence[Objective] = (),
+    strategy: Strategy | None = None,
+    within: str | os.PathLike[str] | None = None,
     prefer: str | None = None,
     rerank: str | None = None,
     show: Show | None = console.print_line,
@@ -52,15 +60,22 @@ def search(
       latency_table: JSON file of `latency_table`, for `table_ms`.
       latency_command: the user's own, for `command_ms`; it gets the folder of a child as its last
         argument and prints milliseconds.
+      objectives: of your own, which budgets may limit, too; see `Objective`.
+      strategy: of your own, in place of the one that `task.selection` names: it is called with a
+        `Pool` (`bignas_tf/selection/pool.py`) and the settings, and scores children of the pool.
+        What it does must follow from these alone, so that an interrupted search can continue.
+      within: YAML file of a part of the search space, as `task.selection.within`; that of the task
+        if None.
       prefer: "best" or "cheapest", as `task.selection.prefer`; that of the task if None.
       rerank: such as "int8:8": each budget's 8 best candidates are converted to int8, and the one
         whose file is best on the ranking split is selected; None to select by their own accuracies.
       show: takes lines of progress, then those of the selected children; None for silence.
 
     Raises:
-      UsageError: a budget that is malformed, unknown or infeasible, an option that is missing or
-        wrong, splits that share images or whose images have changed, or a folder that another
-        search uses or that is a run's.
+      UsageError: a budget that is malformed, unknown or infeasible, an option or an objective that
+        is missing, wrong or of no use, a part that the space does not have, splits that share
+        images or whose images have changed, or a folder that another search uses or that is a
+        run's.
       RunError: no candidate within a budget could be scored.
     """
     threads = arguments.whole("threads", threads, 1)
@@ -69,30 +84,39 @@ def search(
     task = _overridden(run.config, params_override).task
     if prefer is not None:
         task.selection.prefer = prefer
+    if within is not None:
+        task.selection.within = errors.require_path("within", within)
+    errors.require(strategy is None or callable(strategy), "strategy", strategy, "a function")
     chief = workers.is_chief(run.supernet.distribute_strategy)
     caveats = apart.check_search(run.config.task, task, run.images)
     for caveat in caveats if chief else ():
         show(f"warning: {caveat}")
     which = None if rerank is None else child_files.checked(rerank)
-    names = dict.fromkeys([*counting.COUNTED, *budgets_lib.limited(limits)])
+    limited = budgets_lib.limited(limits)
+    own = objectives_lib.own(objectives, limited)
+    names = dict.fromkeys([*counting.COUNTED, *limited])
     table = None if latency_table is None else errors.require_path("latency_table", latency_table)
-    options = objectives.Options(threads, table, latency_command)
+    options = objectives_lib.Options(threads, table, latency_command, task.selection.within)
     changes = config_lib.changes(task.train_data, run.config.task.train_data)
     folder = errors.require_path("output_dir", output_dir)
     run_folder.refuse(folder, "output_dir")
     with Disposable() as elsewhere:
-        costs = objectives.build(list(names), run, options, elsewhere)
+        known = [name for name in names if name not in own]
+        costs = objectives_lib.build(known, run, options, elsewhere)
         evaluator = evaluators.evaluator_of(run, task)
         searching = runner.Search(
-            run.supernet,
-            task.train_data,
-            task.selection,
-            run.source,
-            costs,
-            evaluator,
-            changes,
-            caveats,
+            supernet=run.supernet,
+            data=task.train_data,
+            selection=task.selection,
+            source=run.source,
+            objectives=[*costs, *own.values()],
+            evaluator=evaluator,
+            changes=changes,
+            caveats=caveats,
+            strategy=strategy,
         )
+        if strategy is None:
+            _warn_of_unread(task.selection, show if chief else console.silent)
         reranking = None
         if which is not None:
             reranking = which, child_files.scorer(run, task, evaluator, which.form, elsewhere)
@@ -100,6 +124,14 @@ def search(
     if chief:
         selecting.show_selected(result, show, told=caveats)
     return result
+
+
+def _warn_of_unread(settings: SelectionConfig, show: Show) -> None:
+    if unread := selection_config.unread(settings):
+        show(
+            f"warning: the strategy {settings.strategy!r} does not read task.selection's "
+            f"{', '.join(unread)}"
+        )
 
 
 def _overridden(

@@ -11,7 +11,7 @@ from bignas_tf.console import Show
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import journal, reranking, selecting
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.budgets import AnyBudget, Budget
 from bignas_tf.selection.objectives import Quantity
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.selected import Selected
@@ -19,7 +19,7 @@ from bignas_tf.selection.selected import Selected
 
 def select(
     search_dir: str | os.PathLike[str],
-    budgets: Sequence[Budget | str] | Budget,
+    budgets: Sequence[AnyBudget] | AnyBudget,
     output_dir: str | os.PathLike[str],
     *,
     prefer: str | None = None,
@@ -78,13 +78,13 @@ def _check_replaced(output_dir: str | os.PathLike[str], found: SearchResult) -> 
         )
 
 
-def read_budgets(budgets: Sequence[Budget | str] | Budget) -> list[Budget]:
+def read_budgets(budgets: Sequence[AnyBudget] | AnyBudget) -> list[Budget]:
     """Reads budgets that may be text.
 
     Raises:
       UsageError: there is none, or one is malformed.
     """
-    given = [budgets] if isinstance(budgets, Budget) else arguments.listed(budgets)
+    given = [budgets] if isinstance(budgets, Budget | Mapping) else arguments.listed(budgets)
     if not given:
         raise errors.UsageError(
             "no budget was given; write each as in 'mflops=4' or 'litert_ms=1,params_m=0.2'"

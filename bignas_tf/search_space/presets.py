@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import yaml
 
@@ -14,6 +15,9 @@ from bignas_tf.search_space import public_spaces, published
 from bignas_tf.search_space.architecture import Architecture, Stage
 from bignas_tf.search_space.plain_space import from_dict
 from bignas_tf.search_space.space import SearchSpace
+
+# However a child may be named; see `child`.
+AnyArchitecture = Architecture | Mapping[str, Any] | str | os.PathLike[str]
 
 
 def bignas_imagenet() -> SearchSpace:
@@ -128,18 +132,25 @@ def get(name: str) -> SearchSpace:
     if name in PRESETS:
         return PRESETS[name]()
     if name and files.is_file(name):
-        try:
-            return from_dict(strict_yaml.load(files.read_text(name)), name)
-        except errors.UsageError:
-            raise
-        except (yaml.YAMLError, ValueError) as error:
-            raise errors.UsageError(
-                f"{name} is not valid YAML: {errors.one_line(error)}"
-            ) from error
+        return from_dict(read_yaml(name), name)
     raise errors.UsageError(
         f"search space {errors.shown(name, 200)} is neither a preset nor a file; presets: "
         f"{sorted(PRESETS)}"
     )
+
+
+def read_yaml(path: str) -> object:
+    """The content of a file that describes a space.
+
+    Raises:
+      UsageError: it cannot be read, or is not YAML.
+    """
+    try:
+        return strict_yaml.load(files.read_text(path))
+    except errors.UsageError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:
+        raise errors.UsageError(f"{path} is not valid YAML: {errors.one_line(error)}") from error
 
 
 def to_yaml(space: SearchSpace) -> str:
@@ -153,17 +164,19 @@ def to_yaml(space: SearchSpace) -> str:
     return strict_yaml.dump(plain(space.content()))
 
 
-def child(space: SearchSpace, name: Architecture | str | os.PathLike[str]) -> Architecture:
+def child(space: SearchSpace, name: AnyArchitecture) -> Architecture:
     """A child of a space, however it is named.
 
     Args:
       space: what it belongs to.
-      name: the architecture itself, "smallest", "biggest", a published child's name, or a JSON
-        file.
+      name: the architecture itself or its plain form, "smallest", "biggest", a published child's
+        name, or a JSON file.
 
     Raises:
       UsageError: no such child, or one outside the space.
     """
+    if isinstance(name, Mapping):
+        name = Architecture.from_json(dict(name))
     if isinstance(name, Architecture):
         space.validate(name)
         return name

@@ -56,12 +56,18 @@ class Budget:
         return ",".join(f"{name}={limit:.12g}" for name, limit in self.limits.items())
 
 
-def read(budget: Budget | str) -> Budget:
-    """A budget that may be text; see `parse`.
+# However a budget may be given; see `read`.
+AnyBudget = Budget | Mapping[str, float] | str
+
+
+def read(budget: AnyBudget) -> Budget:
+    """A budget that may be its limits or text; see `parse`.
 
     Raises:
-      UsageError: it is neither, or malformed.
+      UsageError: it is none of these, or malformed.
     """
+    if isinstance(budget, Mapping):
+        return Budget(budget)
     if not isinstance(budget, Budget | str):
         raise errors.UsageError(f"budget {errors.shown(budget)}: write it as in 'mflops=4'")
     return budget if isinstance(budget, Budget) else parse(budget)

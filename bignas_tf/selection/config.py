@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
 
 from official.modeling import hyperparams
 
@@ -16,6 +18,16 @@ _SPLITS = ("calibration_split", "ranking_split", "reporting_split")
 # What an evaluator depends on, and all that accuracies do.
 CALIBRATION = ("calibration_split", "calibration_images", "batch_size")
 SEEN = (*CALIBRATION, "ranking_split", "reporting_split")
+_GRID = ("resolutions", "depth_multipliers", "width_multipliers", "kernel_patterns")
+_BRED = ("mutants", "mutation_rate")
+_LEARNT = ("population", "parents")
+# The fields that not every strategy reads, by strategy.
+_READ = {
+    "coarse_to_fine": (*_GRID, "rounds", *_BRED),
+    "evolution": (*_BRED, *_LEARNT),
+    "predictor": (*_GRID, *_BRED, *_LEARNT, "trusted_tau"),
+    "random": (),
+}
 _LEAST = {
     "calibration_images": 1,
     "batch_size": 1,
@@ -40,9 +52,12 @@ class SelectionConfig(hyperparams.Config):
       batch_size: of calibration and scoring.
       strategy: how children are found: "coarse_to_fine", "evolution", "predictor" (ours) or
         "random".
+      within: YAML file of the part of the search space that is searched (ours), as
+        `search_space.part` reads it; "" for all of it.
       evaluations: how many children are scored at most; 0 for as many as the rounds of
         coarse_to_fine take. The others need it.
-      resolutions: input sides of the coarse grid; empty for all of the space.
+      resolutions: input sides of the coarse grid alone; empty for all of the space. `within`
+        keeps every strategy to some.
       depth_multipliers: 0 (shallowest) to 1 (deepest).
       width_multipliers: 0 (narrowest) to 1 (widest).
       kernel_patterns: of "smallest", "largest", "largest_early", "largest_late".
@@ -65,6 +80,7 @@ class SelectionConfig(hyperparams.Config):
     reporting_split: str = "test"
     batch_size: int = 500
     strategy: str = "coarse_to_fine"
+    within: str = ""
     evaluations: int = 0
     resolutions: tuple[int, ...] = ()
     depth_multipliers: tuple[float, ...] = (0.0, 1 / 3, 2 / 3, 1.0)
@@ -80,8 +96,12 @@ class SelectionConfig(hyperparams.Config):
     prefer: str = candidates.BEST
 
 
-def validate(config: SelectionConfig) -> None:
+def validate(config: SelectionConfig, named: bool = True) -> None:
     """Checks the type and the range of every field, and that the search ends.
+
+    Args:
+      config: of a search.
+      named: whether its strategy is the one that it names, and not a user's own.
 
     Raises:
       UsageError: names the field, its value and what is allowed.
@@ -101,8 +121,21 @@ def validate(config: SelectionConfig) -> None:
     tau = config.trusted_tau
     if not (plain.is_number(tau) and 0 <= tau <= 1):
         raise _wrong("trusted_tau", tau, "it runs from 0 (no better than chance) to 1")
+    if not isinstance(config.within, str):
+        raise _wrong("within", config.within, "it is the name of a YAML file")
     _check_grid(config)
-    _check_strategy(config)
+    errors.require_one_of("task.selection.prefer", config.prefer, candidates.PREFERENCES)
+    if named:
+        _check_strategy(config)
+
+
+def unread(config: SelectionConfig) -> list[str]:
+    """Fields that are set to something, and that the strategy does not read."""
+    # Through JSON, because YAML gives lists where defaults are tuples.
+    now, usual = (json.loads(json.dumps(each.as_dict())) for each in (config, SelectionConfig()))
+    some = dict.fromkeys(itertools.chain.from_iterable(_READ.values()))
+    unread = [name for name in some if name not in _READ[config.strategy]]
+    return [name for name in unread if now[name] != usual[name]]
 
 
 def _check_grid(config: SelectionConfig) -> None:
@@ -129,7 +162,6 @@ def _entries(config: SelectionConfig, name: str, least: int) -> list[object]:
 
 def _check_strategy(config: SelectionConfig) -> None:
     errors.require_one_of("task.selection.strategy", config.strategy, STRATEGIES)
-    errors.require_one_of("task.selection.prefer", config.prefer, candidates.PREFERENCES)
     if config.strategy != "coarse_to_fine" and not config.evaluations:
         raise errors.UsageError(
             f"the strategy {config.strategy!r} does not end by itself; set "

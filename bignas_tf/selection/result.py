@@ -14,7 +14,7 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import candidates as candidates_lib
 from bignas_tf.selection import hypervolume, reranking
-from bignas_tf.selection.budgets import Budget
+from bignas_tf.selection.budgets import AnyBudget, Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.objectives import Quantity
 from bignas_tf.selection.provenance import ImageSet, Source
@@ -64,7 +64,7 @@ class SearchResult:
         """What children were wanted for."""
         return [each.budget for each in self.selected]
 
-    def child(self, budget: Budget | str) -> Selected:
+    def child(self, budget: AnyBudget) -> Selected:
         """The child selected for a budget.
 
         Args:

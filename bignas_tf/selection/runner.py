@@ -13,6 +13,7 @@ from bignas_tf.console import Show
 from bignas_tf.data import config as data_config
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space import part
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import config as selection_config
@@ -33,6 +34,7 @@ from bignas_tf.selection.provenance import ImageSet, Source
 from bignas_tf.selection.reranking import Reranking
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Split
+from bignas_tf.selection.strategies import Strategy
 
 # Converts a child and scores its file on a split; raises `RunError` if it cannot.
 FileScorer = Callable[[Split, Architecture], Converted]
@@ -53,10 +55,11 @@ class Search:
       evaluator: of this supernet, for these images and this calibration.
       changes: the fields of `data` that are not the run's own, for the result.
       caveats: warnings of the images, for the result.
+      strategy: in place of the one that `selection` names.
 
     Raises:
-      UsageError: an unknown strategy, an unknown or empty split, or reporting shares
-        images with ranking or calibration.
+      UsageError: an unknown strategy, a part that the space does not have, an unknown or empty
+        split, or reporting shares images with ranking or calibration.
     """
 
     def __init__(
@@ -69,14 +72,21 @@ class Search:
         evaluator: Evaluator,
         changes: Mapping[str, Any] | None = None,
         caveats: Sequence[str] = (),
+        strategy: Strategy | None = None,
     ) -> None:
-        self._find = strategies.named(selection)
+        if strategy is not None:
+            selection_config.validate(selection, named=False)
+        self._find = strategy or strategies.named(selection)
         splits.check(splits.of_selection(data, selection))
         self._supernet = supernet
+        self._space = supernet.space
+        if selection.within:
+            self._space = part.read(supernet.space, selection.within)
         self._data = data
         self._changes = changes or {}
         self._caveats = tuple(caveats)
         self._selection = selection
+        self._named = strategies.name_of(self._find)
         self._source = Source.from_json(source)
         self._strategy = supernet.distribute_strategy
         self._objectives = {
@@ -115,7 +125,7 @@ class Search:
         """
         if rerank and workers.many(self._strategy):
             raise errors.UsageError("rerank converts children in one process, not in several")
-        if self._selection.strategy == "predictor" and workers.many(self._strategy):
+        if self._find is strategies.predictor and workers.many(self._strategy):
             raise errors.UsageError(
                 "the strategy 'predictor' runs in one process: on other processors its arithmetic "
                 "may differ in the last digit, and processes would propose different children"
@@ -147,7 +157,7 @@ class Search:
             for what, split in self._splits.items()
         }
         figures = Figures(self._objectives, scorers, journal, progress.found)
-        space, settings = self._supernet.space, self._selection
+        space, settings = self._space, self._selection
         measured = {name: each for name, each in self._objectives.items() if not each.counted}
         budgets_lib.check(space, budgets, measured, figures.known_cost)
         pool = Pool(space, budgets, figures, progress, settings.evaluations)
@@ -168,7 +178,7 @@ class Search:
             errors.require_one_of("a budget's objective", name, known)
         counted = {name: objective for name, objective in known.items() if objective.counted}
         figures = Figures(counted, {}, MemoryJournal(), lambda record: None)
-        budgets_lib.check(self._supernet.space, budgets, counted, figures.known_cost)
+        budgets_lib.check(self._space, budgets, counted, figures.known_cost)
 
     def _scores(self, what: str, architectures: Sequence[Architecture]) -> Iterator[Scored]:
         yield from self._evaluator.attempts(architectures, self._chunks[what])
@@ -192,7 +202,7 @@ class Search:
 
     def _result(self, candidates: Sequence[Candidate]) -> SearchResult:
         """What the search has found, with nothing selected yet."""
-        selection = self._selection.as_dict()
+        selection = self._selection.as_dict() | {"strategy": self._named}
         ranking, reporting = self._splits[RANKING], self._splits[REPORTING]
         return SearchResult(
             source=self._source,

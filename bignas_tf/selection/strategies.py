@@ -222,3 +222,8 @@ def named(settings: SelectionConfig) -> Strategy:
     """
     config.validate(settings)
     return STRATEGIES[settings.strategy]
+
+
+def name_of(strategy: Strategy) -> str:
+    """What results call a strategy, which may be a user's."""
+    return getattr(strategy, "__name__", type(strategy).__name__)

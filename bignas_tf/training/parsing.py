@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import yaml
 from official.core import config_definitions as cfg
 from official.core import exp_factory
@@ -108,11 +109,13 @@ def _override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> 
 
 
 def _textual(value: object) -> object:
-    """A value of a mapping; paths in it as text, as YAML would have them."""
+    """A value of a mapping as YAML would have it: paths as text, NumPy's numbers as Python's."""
     if isinstance(value, Mapping):
         return {key: _textual(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_textual(each) for each in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 

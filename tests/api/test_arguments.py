@@ -156,6 +156,9 @@ def test_a_budget_may_be_read_twice_and_given_alone() -> None:
     budget = bignas.budget(bignas.budget("mflops=4"))
     assert dict(budget.limits) == {"mflops": 4.0}
     bignas.check_budgets("bignas_small", budget, num_classes=10, input_channels=1)
+    assert bignas.budget({"mflops": np.float32(4)}) == budget  # as search.json has them
+    with pytest.raises(bignas.UsageError, match="a budget has no limit"):
+        bignas.budget({})
 
 
 def test_numbers_from_the_least_to_the_most_pass() -> None:

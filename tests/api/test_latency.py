@@ -58,7 +58,7 @@ def test_a_folder_is_not_a_table(tmp_path: pathlib.Path) -> None:
     # It would not be found where it is written, and so begun anew each time.
     with pytest.raises(errors.UsageError, match="/table/ is a folder; name a file"):
         _measure(f"{tmp_path}/table/")
-    with pytest.raises(errors.UsageError, match=r"^path is ''; it takes a path"):
+    with pytest.raises(errors.UsageError, match="^output= is a folder; name a file"):
         _measure("")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -299,6 +300,9 @@ def test_overrides_may_be_a_mapping() -> None:
     data = {"input_path": pathlib.Path("photos")}
     config = parsing.parse("bignas_small", [], {"task": {"train_data": data}})
     assert config.task.train_data.input_path == "photos"
+    sides = {"resolutions": np.array([20, 28]), "evaluations": np.int64(7)}
+    selection = parsing.parse("bignas_small", [], {"task": {"selection": sides}}).task.selection
+    assert (list(selection.resolutions), selection.evaluations) == ([20, 28], 7)
     with pytest.raises(errors.UsageError, match=r"trainer\.train_step"):
         parsing.parse("bignas_small", [], {"trainer": {"train_step": 7}})
     with pytest.raises(errors.UsageError, match="expected text or a mapping"):

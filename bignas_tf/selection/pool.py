@@ -133,14 +133,16 @@ class Pool:
         """
         found: list[Architecture] = []
         beyond, count = 0, self.allowed(count)
+        most_beyond = max(_MOST_BEYOND, 2 * count)
         for _ in range(max(_LEAST_DRAWS, _DRAWS_EACH * count)):
-            if len(found) >= count or beyond >= max(_MOST_BEYOND, 2 * count):
+            if len(found) >= count or beyond >= most_beyond:
                 break
             child = draw()
             new = child not in self._candidates and child not in found
             if new and not self._beyond(child, budget, counted=True):
                 if self.measured_beyond(child, budget):
                     beyond += 1
+                    self.note(f"beyond {budget}, left out: {beyond} of at most {most_beyond}")
                 else:
                     found.append(child)
         return found

@@ -56,9 +56,9 @@ def test_a_folder_is_not_a_table(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.UsageError, match=f"^output={tmp_path} is a folder; name a file"):
         _measure(tmp_path)
     # It would not be found where it is written, and so begun anew each time.
-    with pytest.raises(errors.UsageError, match="/table/ is a folder; name a file"):
+    with pytest.raises(errors.UsageError, match=r"/table/ is a folder; name a file"):
         _measure(f"{tmp_path}/table/")
-    with pytest.raises(errors.UsageError, match="^output= is a folder; name a file"):
+    with pytest.raises(errors.UsageError, match=r"^output= is a folder; name a file"):
         _measure("")
 
 

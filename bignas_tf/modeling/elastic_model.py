@@ -120,10 +120,19 @@ class ElasticModel(tf_keras.Model):
         return self._assemble(recorded)
 
     def _assemble(self, recorded: dict[int, tf.Tensor]) -> tf.Tensor:
-        """Puts recorded moments side by side, zeros where a block was left out."""
+        """Puts recorded moments side by side, zeros where a block was left out.
+
+        Raises:
+          ValueError: two batch norms have the same places, or more than there are.
+        """
         pieces, position = [], 0
         end = {self.statistics_width: tf.zeros([2, 0])}
         for offset, moments in sorted((recorded | end).items()):
+            if offset < position:
+                raise ValueError(
+                    f"a batch norm's channels end at {position}, beyond the offset {offset} of the "
+                    f"next one, or beyond statistics_width, {self.statistics_width}"
+                )
             if offset > position:
                 pieces.append(tf.zeros([2, offset - position]))
             pieces.append(moments)
@@ -138,4 +147,4 @@ class ElasticModel(tf_keras.Model):
     def _table(self, choice: Architecture | tf.Tensor) -> blocks_lib.BlockTable:
         if isinstance(choice, Architecture):
             return blocks_lib.resolve_child(self.space, choice)
-        return blocks_lib.resolve(self.space, tf.unstack(choice))
+        return blocks_lib.resolve(self.space, tf.unstack(tf.cast(choice, tf.int32)))

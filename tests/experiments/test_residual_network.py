@@ -128,6 +128,25 @@ def test_moments_and_gradients_of_slices_and_masks_agree(pair: Pair, child: Arch
             np.testing.assert_allclose(used[0][:, own], used[1][:, own], rtol=1e-4, atol=1e-5)
 
 
+def test_a_code_may_be_of_any_integers(pair: Pair) -> None:
+    child, images = CHILDREN[0], _images()
+    code = SPACE.encode(child)
+    expected = pair[0](images, tf.constant(code)).numpy()
+    for form in (tf.constant(code, tf.int64), code.astype(np.int64), code.tolist()):
+        np.testing.assert_array_equal(pair[0](images, form), expected)
+
+
+def test_batch_norms_that_share_places_are_named() -> None:
+    network = ResidualNetwork()
+    network.stem_norm.offset = 4
+    with pytest.raises(ValueError, match="channels end at 20, beyond the offset 16 of the next"):
+        network.moments(_images(), SPACE.biggest())
+    network.stem_norm.offset = 0
+    network.statistics_width -= 1
+    with pytest.raises(ValueError, match="beyond statistics_width, "):
+        network.moments(_images(), SPACE.biggest())
+
+
 @pytest.mark.slow
 def test_it_learns_by_the_sandwich_rule() -> None:
     # Tracing takes its time by blocks.

@@ -81,8 +81,8 @@ def main(argv: Sequence[str]) -> None:
     search_dir = f"{run_dir}/search"
     listed = ",".join(f"{budget:.12g}" for budget in budgets)
     _run("search", model_dir=run_dir, budgets_mflops=listed, output_dir=search_dir)
-    middle = budgets[len(budgets) // 2]
-    child = f"{search_dir}/child_{middle:.12g}.json"
+    middle = bignas.budget(f"mflops={budgets[len(budgets) // 2]}")
+    child = f"{search_dir}/child_{middle.name}.json"
     answer = _run("export", model_dir=run_dir, architecture=child, output_dir=f"{run_dir}/export")
     export = answer.splitlines()[-1]
     _predict(bignas.configure(_EXPERIMENT, [config_file], override), export, f"{run_dir}/images")

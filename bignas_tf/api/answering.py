@@ -134,7 +134,7 @@ def score(
 ) -> dict[str, AnsweringChild]:
     """Calibrates and slices the children, and asks each all images."""
     evaluator = evaluators.evaluator_of(run, task)
-    architectures = {result_lib.child_name(each): each.architecture for each in found.selected}
+    architectures = {name: each.architecture for name, each in found.children.items()}
     intake = intake_of(run, task)
     made: dict[Architecture, AnsweringChild] = {}
     for name, cost in costs.items():

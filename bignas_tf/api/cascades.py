@@ -151,13 +151,13 @@ def _costs(found: SearchResult, objective: str, folder: str | os.PathLike[str]) 
             f"{os.fspath(folder)} has one child for all its budgets, and a cascade needs two; "
             "select children for further budgets"
         )
-    costs = {result_lib.child_name(each): each.costs[objective] for each in found.selected}
+    costs = {name: each.costs[objective] for name, each in found.children.items()}
     return dict(sorted(costs.items(), key=lambda item: item[1]))
 
 
 def _first_names(found: SearchResult) -> list[str]:
     """A name for each different child: a child that is best for two budgets has two."""
-    first = {each.architecture: result_lib.child_name(each) for each in reversed(found.selected)}
+    first = {each.architecture: name for name, each in reversed(found.children.items())}
     return list(first.values())
 
 
@@ -184,9 +184,9 @@ def _check_wanted(
 def _check_different(cascade: Cascade, found: SearchResult) -> None:
     """Refuses to ask a child twice, which the budgets that it is best for give several names."""
     first: dict[Architecture, str] = {}
-    children = {result_lib.child_name(each): each.architecture for each in found.selected}
+    children = found.children
     for name in cascade.children:
-        same = first.setdefault(children[name], name)
+        same = first.setdefault(children[name].architecture, name)
         if same != name:
             raise errors.UsageError(f"{same} and {name} are the same child; leave one of them out")
 

@@ -124,7 +124,7 @@ def export_family(
     output_dir = errors.require_path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)
     task = answering.task_of(run, found, search_dir)
-    children = {result_lib.child_name(each): each.architecture for each in found.selected}
+    children = {name: each.architecture for name, each in found.children.items()}
     names = class_names(task.train_data, labels)
     apart.check_scored(run, task)
     saved_model.ensure_base(output_dir)

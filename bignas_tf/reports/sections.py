@@ -12,7 +12,6 @@ from bignas_tf.reports.cascades import ReportedCascade
 from bignas_tf.reports.exports import Export
 from bignas_tf.reports.figures import Figure
 from bignas_tf.reports.inputs import Command, ReportedRun, ReportedSearch
-from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.baseline import Baseline
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.provenance import Source
@@ -123,13 +122,13 @@ def _selected(result: SearchResult) -> str:
     rows = [
         [
             words.limits(child.budget, result.objectives),
-            *(words.cost(child, name) for name in result.objectives),
+            *(words.cost(child, each) for each in result.objectives),
             words.accuracy(child.ranking),
             words.accuracy(child.reporting),
             *([words.converted(child.converted)] if result.rerank else []),
-            f"{result_lib.child_name(child)}.json",
+            f"{name}.json",
         ]
-        for child in result.selected
+        for name, child in result.children.items()
     ]
     return markup.table([*heads, "file"], rows)
 

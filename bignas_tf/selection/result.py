@@ -64,6 +64,11 @@ class SearchResult:
         """What children were wanted for."""
         return [each.budget for each in self.selected]
 
+    @property
+    def children(self) -> dict[str, Selected]:
+        """The selected children, by the names of their files and exports."""
+        return {f"child_{each.name}": each for each in self.selected}
+
     def child(self, budget: AnyBudget) -> Selected:
         """The child selected for a budget.
 
@@ -239,7 +244,7 @@ def write(
       show: takes a line if children are removed.
     """
     before = _names_in(folder)
-    names = {child_name(child): child for child in result.selected}
+    names = result.children
     for name, child in names.items():
         files.write_json(os.path.join(folder, f"{name}.json"), child.to_json())
     files.write_json(os.path.join(folder, FILE), result.to_json())
@@ -253,14 +258,9 @@ def write(
 def _names_in(folder: str | os.PathLike[str]) -> set[str]:
     """The names of the children that the folder's result selected; none if it cannot be read."""
     try:
-        return {child_name(child) for child in read(folder).selected}
+        return set(read(folder).children)
     except errors.UsageError:
         return set()
-
-
-def child_name(child: Selected) -> str:
-    """The name of a selected child, as its file and its export have it."""
-    return f"child_{child.name}"
 
 
 def read(folder: str | os.PathLike[str], space: SearchSpace | None = None) -> SearchResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 Show = Callable[[str], None]
 
@@ -14,6 +14,12 @@ def print_line(line: str) -> None:
 
 def silent(line: str) -> None:
     """Discards a line."""
+
+
+def warn(show: Show, warnings: Iterable[str]) -> None:
+    """Shows each warning as one."""
+    for warning in warnings:
+        show(f"warning: {warning}")
 
 
 def or_silent(show: Show | None) -> Show:

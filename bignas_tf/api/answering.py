@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import console, errors
 from bignas_tf.api import cards, evaluators
 from bignas_tf.console import Show
 from bignas_tf.data import config as data_config
@@ -111,8 +111,7 @@ def with_images(
 
 def images_of(task: BigNASConfig, found: SearchResult, show: Show) -> tuple[Split, Split]:
     """The images that choose the cascade, and those that it is reported on."""
-    for warning in splits.check(splits.of_selection(task.train_data, task.selection)):
-        show(f"warning: {warning}")
+    console.warn(show, splits.check(splits.of_selection(task.train_data, task.selection)))
     selection = task.selection
     ranking = splits.open_split(task.train_data, selection.ranking_split, selection.batch_size)
     if ranking.images != found.ranking.images:

@@ -31,8 +31,7 @@ def check_images(
     show = console.or_silent(show)
     inputs.open_images(config.task.train_data)  # without these, no other is worth a word
     uses, absent = apart.uses_of(config.task)
-    for warning in absent:
-        show(f"warning: {warning}")
+    console.warn(show, absent)
     ignored = sources.ignored_files(config.task.train_data)
     if ignored:
         show(f"ignored files: {ignored}")

@@ -126,8 +126,7 @@ def _reporting(run: Run, task: BigNASConfig, show: Show) -> Split:
             f"task.train_data.num_classes is {data.num_classes}; at least 2 are needed"
         )
     reporting = cards.reporting_images(task)
-    for warning in apart.check_finetuning(run.config.task, task, run.images):
-        show(f"warning: {warning}")
+    console.warn(show, apart.check_finetuning(run.config.task, task, run.images))
     return reporting
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def evaluate(
     arguments.text("split", split)
     child = presets.child(run.space, architecture)
     images, warnings = _opened(run, split)
-    _warn(warnings, show)
+    console.warn(console.or_silent(show), warnings)
     ((_, accuracy),) = evaluators.evaluator_of(run).scores([child], images)
     return accuracy
 
@@ -71,7 +71,7 @@ def confusion(
     child, data = presets.child(run.space, architecture), run.config.task.train_data
     names = sources.class_names(data)
     images, warnings = _opened(run, split)
-    _warn(warnings, show)
+    console.warn(console.or_silent(show), warnings)
     evaluator = evaluators.evaluator_of(run)
     counts = np.zeros([data.num_classes] * 2, np.int64)
     for logits, labels in evaluator.logits(child, evaluator.statistics(child), images):
@@ -86,11 +86,6 @@ def _opened(run: Run, split: str, images: int = 0) -> tuple[Split, list[str]]:
     apart.check_scored(run, task, chosen)
     opened = splits.open_split(task.train_data, chosen, task.selection.batch_size, images or None)
     return opened, apart.seen_in_training(run, chosen) if split else []
-
-
-def _warn(warnings: Sequence[str], show: Show | None) -> None:
-    for warning in warnings:
-        console.or_silent(show)(f"warning: {warning}")
 
 
 def judge(

@@ -129,9 +129,9 @@ def fit(
         # Before training: otherwise these mistakes would show only after it.
         checked = copy.deepcopy(task)
         checked.init_checkpoint = learnt.parent(folder, task)
-        for warning in [*apart.check_training(checked), *_check_teacher(task)]:
-            if workers.is_chief(strategy):
-                show(f"warning: {warning}")
+        warnings = [*apart.check_training(checked), *_check_teacher(task)]
+        if workers.is_chief(strategy):
+            console.warn(show, warnings)
         scorer = named_children.scorer(task) if task.evaluation.children else None
         trainer.train(config, folder, strategy, scorer, show)
 

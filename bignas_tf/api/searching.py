@@ -89,8 +89,8 @@ def search(
     errors.require(strategy is None or callable(strategy), "strategy", strategy, "a function")
     chief = workers.is_chief(run.supernet.distribute_strategy)
     caveats = apart.check_search(run.config.task, task, run.images)
-    for caveat in caveats if chief else ():
-        show(f"warning: {caveat}")
+    if chief:
+        console.warn(show, caveats)
     which = None if rerank is None else child_files.checked(rerank)
     limited = budgets_lib.limited(limits)
     own = objectives_lib.own(objectives, limited)

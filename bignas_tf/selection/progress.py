@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from bignas_tf import console
 from bignas_tf.accuracy import percent
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import chance
@@ -113,8 +114,7 @@ class SearchProgress:
         """Warns of too few images as soon as the first accuracy says how much they scatter."""
         if candidate.ranking is not None and not self._ranked:
             self._ranked = True
-            for warning in chance.of_images(candidate.ranking, self._planned):
-                self._show(f"warning: {warning}")
+            console.warn(self._show, chance.of_images(candidate.ranking, self._planned))
 
     def _cost(self, name: str, value: float) -> str:
         objective = self._objectives[name]

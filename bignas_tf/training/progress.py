@@ -43,8 +43,7 @@ class Progress:
         shares = inputs.class_shares(trainer.config.task.train_data)
         self._watch = LossWatch(trainer.config, model_dir, shares)
         self._show = show
-        for warning in _absent_classes(trainer.config.task.train_data, shares):
-            show(f"warning: {warning}")
+        console.warn(show, _absent_classes(trainer.config.task.train_data, shares))
 
     def __call__(self, logs: dict[str, Any]) -> None:
         values = {name: float(value) for name, value in logs.items()}
@@ -69,16 +68,14 @@ class Progress:
             f"step {step}/{self._total}  loss: {shown}  lr {values['learning_rate']:.5f}  "
             f"{values['images_per_second']:.0f} images/s  {_duration(left)} left"
         )
-        for warning in self._watch.after_loop(step, self._trainer.loop_steps, losses):
-            self._show(f"warning: {warning}")
+        console.warn(self._show, self._watch.after_loop(step, self._trainer.loop_steps, losses))
 
     def finished(self) -> None:
         """Says where the weights are, and warns of what the losses of the whole run say."""
         if checkpoint := listing.named(self._model_dir):
             step = int(self._trainer.global_step.numpy())
             self._show(f"checkpoint: {checkpoint}, step {step} of {self._total}")
-        for warning in self._watch.at_end():
-            self._show(f"warning: {warning}")
+        console.warn(self._show, self._watch.at_end())
 
     def _wrong(self, what: str) -> errors.RunError:
         latest = listing.named(self._model_dir) or "none was saved"

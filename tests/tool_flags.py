@@ -6,21 +6,36 @@ import ast
 import pathlib
 
 _TOOLS = pathlib.Path(__file__).resolve().parents[1] / "tools"
-_DEFINED_BY = (
-    "configs.define_flags",
-    "runs.define_flags",
-    "models.define_flags",
-)  # flags that several tools have
+# Modules whose functions define flags that several tools have.
+_SHARED = {
+    "clients": "serving.clients",
+    "configs": "configs",
+    "models": "models",
+    "runs": "runs",
+}
 
 
 def defined(module: str) -> set[str]:
     """Returns the flags that a tool defines, or has defined, without importing it."""
-    tree = ast.parse((_TOOLS / f"{module.replace('.', '/')}.py").read_text())
+    return _defined(_tree(module))
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse((_TOOLS / f"{module.replace('.', '/')}.py").read_text())
+
+
+def _defined(tree: ast.AST) -> set[str]:
     names = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in _DEFINED_BY:
-            names |= defined(ast.unparse(node.func).partition(".")[0])
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
+        if not isinstance(node, ast.Call):
+            continue
+        owner, _, called = ast.unparse(node.func).rpartition(".")
+        if owner in _SHARED and called.startswith("define_"):
+            functions = (
+                each for each in _tree(_SHARED[owner]).body if isinstance(each, ast.FunctionDef)
+            )
+            names |= _defined(next(each for each in functions if each.name == called))
+        if owner == "flags" and called.startswith("DEFINE_"):
             assert isinstance(node.args[0], ast.Constant)
             names.add(str(node.args[0].value))
     return names

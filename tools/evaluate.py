@@ -25,16 +25,12 @@ from . import runs
 from .cli import launch, to_stderr
 
 runs.define_flags(required=False)
-_ARCHITECTURE = flags.DEFINE_string(
-    "architecture",
-    None,
-    "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
-)
+_ARCHITECTURE = runs.define_architecture()
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one exported version.")
 _FOLDER = flags.DEFINE_string("images", None, "Folder of class folders, for --export_dir.")
 _SPLIT = flags.DEFINE_string("split", "", "Images to score on; the reporting split by default.")
 _CONFUSION = flags.DEFINE_string("confusion", "", "CSV file of true classes by answers.")
-_TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or address.")
+_TPU = runs.define_tpu()
 flags.mark_flags_as_mutual_exclusive(["model_dir", "export_dir"], required=True)
 _OF_A_RUN = ("architecture", "data_dir", "split", "tpu")
 

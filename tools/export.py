@@ -21,19 +21,12 @@ from . import runs
 from .cli import launch, to_stderr
 
 runs.define_flags()
-_ARCHITECTURE = flags.DEFINE_string(
-    "architecture",
-    None,
-    "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
-)
+_ARCHITECTURE = runs.define_architecture()
 _SEARCH_DIR = flags.DEFINE_string(
     "search_dir", None, "Folder of a search whose selected children are all exported."
 )
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True)
-_LABELS = flags.DEFINE_string(
-    "labels", None, "JSON list of the classes' names; by default the data set's own."
-)
-_LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its card.")
+_OUTPUT_DIR, _LICENCE = runs.define_version()
+_LABELS = runs.define_labels()
 flags.mark_flags_as_mutual_exclusive(["architecture", "search_dir"], required=True)
 
 

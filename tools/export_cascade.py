@@ -23,7 +23,7 @@ from .cli import launch, to_stderr
 
 runs.define_flags()
 _SEARCH_DIR = flags.DEFINE_string("search_dir", None, "Folder of a search of it.", required=True)
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True)
+_OUTPUT_DIR, _LICENCE = runs.define_version()
 _ACCURACY = flags.DEFINE_float(
     "accuracy", None, "Least accuracy on the images that rank, such as 0.92."
 )
@@ -36,10 +36,7 @@ _CASCADE = flags.DEFINE_string(
     None,
     "Children and thresholds to be taken as they are: child_1:0.8,child_4.",
 )
-_LABELS = flags.DEFINE_string(
-    "labels", None, "JSON list of the classes' names; by default the data set's own."
-)
-_LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its card.")
+_LABELS = runs.define_labels()
 flags.mark_flags_as_mutual_exclusive(["accuracy", "mean_cost", "cascade"])
 
 

@@ -22,16 +22,10 @@ from . import configs, runs
 from .cli import launch
 
 runs.define_flags("Folder of the run that the child comes from.")
-_ARCHITECTURE = flags.DEFINE_string(
-    "architecture",
-    None,
-    "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
-    required=True,
-)
+_ARCHITECTURE = runs.define_architecture(required=True)
 configs.define_flags()
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True)
+_OUTPUT_DIR, _LICENCE = runs.define_version()
 _FORMATS = flags.DEFINE_list("formats", [], "Also convert to these; see tools.convert.")
-_LICENCE = flags.DEFINE_string("licence", "", "Licence of the model, for its card.")
 
 
 def main(argv: Sequence[str]) -> None:

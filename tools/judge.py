@@ -29,7 +29,7 @@ _IMAGES = flags.DEFINE_integer(
 _OUTPUT = flags.DEFINE_string(
     "output", None, "JSON file of the result; judgement.json in --model_dir if unset."
 )
-_TPU = flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or address.")
+_TPU = runs.define_tpu()
 
 
 def main(argv: Sequence[str]) -> None:

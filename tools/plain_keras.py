@@ -22,11 +22,7 @@ from . import runs
 from .cli import launch, to_stderr
 
 runs.define_flags()
-_ARCHITECTURE = flags.DEFINE_string(
-    "architecture",
-    "biggest",
-    "JSON file of the child, 'smallest', 'biggest', or a published child's name.",
-)
+_ARCHITECTURE = runs.define_architecture("biggest")
 _MINUTES = flags.DEFINE_float("minutes", 8.0, "Minutes of training.")
 
 

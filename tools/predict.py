@@ -26,10 +26,7 @@ from .cli import launch, to_stderr
 from .serving import clients
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
-_SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.")
-_REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
-_MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
-_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.", 0.001, 86400)
+clients.define_flags(required=False)
 flags.mark_flags_as_mutual_exclusive(["export_dir", "server"], required=True)
 _OF_A_SERVER = ("rest", "model", "timeout_s")
 
@@ -45,9 +42,7 @@ def _asks_a_server(values: dict[str, object]) -> bool:
 
 
 def main(argv: Sequence[str]) -> None:
-    given = argv[1:]
-    if not given:
-        raise bignas.UsageError("no image was given; name at least one PNG or JPEG file")
+    given = clients.images_of(argv)
     if missing := [path or "''" for path in given if not os.path.exists(path)]:
         named = errors.cut(", ".join(missing), 300)
         raise bignas.UsageError(f"{named} cannot be read (no such file)")
@@ -56,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
     if _EXPORT_DIR.value is not None:
         model = clients.LocalClient(_EXPORT_DIR.value)
     else:
-        model = clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
+        model = clients.of_flags()
     refused = 0
     with contextlib.closing(model):
         for path in paths:

@@ -1,4 +1,4 @@
-"""The run that a tool works on: its flags, and its weights."""
+"""The run that a tool works on: its flags and weights, and further flags of several such tools."""
 
 from __future__ import annotations
 
@@ -31,6 +31,38 @@ def define_flags(model_dir: str = "Folder of the training run.", required: bool 
     flags.DEFINE_string("model_dir", None, model_dir, required=required)
     flags.DEFINE_string("data_dir", None, _DATA_DIR)
     cli.when_read(check_folder)
+
+
+def define_architecture(
+    default: str | None = None, required: bool = False
+) -> flags.FlagHolder[str | None]:
+    """Defines --architecture.
+
+    Args:
+      default: of that flag.
+      required: whether the tool needs it.
+    """
+    known = "JSON file of the child, 'smallest', 'biggest', or a published child's name."
+    return flags.DEFINE_string("architecture", default, known, required=required)
+
+
+def define_version() -> tuple[flags.FlagHolder[str], flags.FlagHolder[str]]:
+    """Defines --output_dir, which gets a version of an export, and --licence."""
+    return (
+        flags.DEFINE_string("output_dir", None, "Folder of versions: 1/, 2/ …", required=True),
+        flags.DEFINE_string("licence", "", "Licence of the model, for its card."),
+    )
+
+
+def define_labels() -> flags.FlagHolder[str | None]:
+    """Defines --labels."""
+    names = "JSON list of the classes' names; by default the data set's own."
+    return flags.DEFINE_string("labels", None, names)
+
+
+def define_tpu() -> flags.FlagHolder[str]:
+    """Defines --tpu, for `bignas_tf.evaluation_strategy`."""
+    return flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or address.")
 
 
 def check_folder() -> None:

@@ -10,11 +10,14 @@ import urllib.parse
 from collections.abc import Sequence
 from typing import Protocol
 
+from absl import flags
+
 from bignas_tf import errors, image_files
 from bignas_tf.api import predicting
 from bignas_tf.api.predicting import SIGNATURE, Prediction
 from bignas_tf.exports.versions import ANSWERED_BY, BEST
 
+flags.disclaim_key_flags()  # they are the tool's own, and `--help` of the tool shows them
 # A name, an IPv4 address or an IPv6 one in brackets; then a port.
 _ADDRESS = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", re.ASCII)
 _HTTP = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "FAILED_PRECONDITION": 412}  # of gRPC, in HTTP
@@ -40,6 +43,35 @@ class Client(Protocol):
 
     def close(self) -> None:
         """Ends the connection, if there is one."""
+
+
+def define_flags(required: bool = True) -> None:
+    """Defines --server, --rest, --model and --timeout_s.
+
+    Args:
+      required: whether the tool needs --server.
+    """
+    flags.DEFINE_string("server", None, "Address of a server, host:port.", required=required)
+    flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
+    flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
+    flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.", 0.001, 86400)
+
+
+def of_flags() -> Client:
+    """A client as the flags say; see `connect`."""
+    given = flags.FLAGS
+    return connect(given.server, given.model, given.rest, given.timeout_s)
+
+
+def images_of(argv: Sequence[str]) -> Sequence[str]:
+    """The images that a tool is given: its arguments behind its own name.
+
+    Raises:
+      UsageError: there is none.
+    """
+    if len(argv) < 2:
+        raise errors.UsageError("no image was given; name at least one PNG or JPEG file")
+    return argv[1:]
 
 
 def connect(server: str, model: str, rest: bool, timeout_s: float) -> Client:

@@ -26,20 +26,16 @@ import bignas_tf as bignas
 from ..cli import launch
 from . import clients
 
-_SERVER = flags.DEFINE_string("server", None, "Address of a server, host:port.", required=True)
-_REST = flags.DEFINE_bool("rest", False, "Speak REST to the server, not gRPC.")
-_MODEL = flags.DEFINE_string("model", "child", "Which of the server's models to ask.")
+clients.define_flags()
 _CONCURRENCIES = flags.DEFINE_list(
     "concurrencies", ["1", "2", "4", "8"], "Numbers of concurrent clients."
 )
 _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests for each concurrency.", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch", 1, "Images in a request.", lower_bound=1)
-_TIMEOUT_S = flags.DEFINE_float("timeout_s", 60, "Seconds to wait for an answer.", 0.001, 86400)
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) < 2:
-        raise bignas.UsageError("no image was given; name at least one PNG or JPEG file")
+    paths = clients.images_of(argv)
     concurrencies = [int(text) if text.isdecimal() else 0 for text in _CONCURRENCIES.value]
     if not concurrencies or min(concurrencies) < 1:
         raise bignas.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")
@@ -48,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
             f"--requests={_REQUESTS.value} are too few for {max(concurrencies)} clients; give at "
             "least one each, better dozens"
         )
-    images = itertools.cycle(_images(argv[1:]))
+    images = itertools.cycle(_images(paths))
     batches = [[next(images) for _ in range(_BATCH.value)] for _ in range(_REQUESTS.value)]
     for concurrency in concurrencies:
         print(json.dumps(_measure(concurrency, batches)), flush=True)
@@ -57,14 +53,10 @@ def main(argv: Sequence[str]) -> None:
 def _images(paths: Sequence[str]) -> list[bytes]:
     """Returns the images, each accepted by the server; a refused one would fail its requests."""
     images = [clients.read(path) for path in paths]
-    with contextlib.closing(_connect()) as client:
+    with contextlib.closing(clients.of_flags()) as client:
         for path, image in zip(paths, images, strict=True):
             clients.classify(client, path, image)
     return images
-
-
-def _connect() -> clients.Client:
-    return clients.connect(_SERVER.value, _MODEL.value, _REST.value, _TIMEOUT_S.value)
 
 
 def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, float]:
@@ -82,7 +74,7 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
     with contextlib.ExitStack() as stack:
         connected = []
         for _ in range(concurrency):
-            connected.append(stack.enter_context(contextlib.closing(_connect())))
+            connected.append(stack.enter_context(contextlib.closing(clients.of_flags())))
             connected[-1].predict(batches[0])
         pool = stack.enter_context(futures.ThreadPoolExecutor(concurrency))
         began = time.perf_counter()
@@ -90,7 +82,7 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
         seconds = time.perf_counter() - began
     done = [latency for latency in latencies if latency is not None]
     if not done:
-        raise bignas.RunError(f"{_SERVER.value} answered none of {len(batches)} requests")
+        raise bignas.RunError(f"{flags.FLAGS.server} answered none of {len(batches)} requests")
     p50, p90, p99 = np.percentile(done, [50, 90, 99]) * 1e3
     return {
         "concurrency": concurrency,

@@ -11,27 +11,36 @@ SPACE_FILE = "search_space.yaml"  # its search space, which is written first
 CHECKPOINTS_FILE = "checkpoint"  # TensorFlow's list of them, under TensorFlow's name
 
 
+def is_run(folder: str) -> bool:
+    """Whether a folder, which may be remote, is that of a run.
+
+    Raises:
+      UsageError: it may not be read, or its bucket cannot be reached.
+    """
+    return files.is_file(os.path.join(folder, PARAMS_FILE))
+
+
 def check(model_dir: str) -> None:
     """Checks that a folder, which may be remote, is that of a run.
 
     Raises:
       UsageError: it is not, or its bucket cannot be reached.
     """
-    if not files.is_file(os.path.join(model_dir, PARAMS_FILE)):
+    if not is_run(model_dir):
         raise errors.UsageError(
             f"{model_dir} is not the folder of a training run: no {PARAMS_FILE}"
         )
 
 
-def refuse(folder: str | os.PathLike[str], argument: str) -> None:
+def refuse(output_dir: str | os.PathLike[str]) -> None:
     """Refuses the folder of a run where results need one of their own.
 
     Raises:
       UsageError: it is one.
     """
-    name = os.fspath(folder)
-    if files.is_file(os.path.join(name, PARAMS_FILE)):
+    name = os.fspath(output_dir)
+    if is_run(name):
         raise errors.UsageError(
-            f"{argument}={name} is the folder of a training run, whose files would be replaced; "
+            f"output_dir={name} is the folder of a training run, whose files would be replaced; "
             f"name one in it, such as {os.path.join(name, 'search')}"
         )

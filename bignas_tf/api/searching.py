@@ -99,7 +99,7 @@ def search(
     options = objectives_lib.Options(threads, table, latency_command, task.selection.within)
     changes = config_lib.changes(task.train_data, run.config.task.train_data)
     folder = errors.require_path("output_dir", output_dir)
-    run_folder.refuse(folder, "output_dir")
+    run_folder.refuse(folder)
     with Disposable() as elsewhere:
         known = [name for name in names if name not in own]
         costs = objectives_lib.build(known, run, options, elsewhere)

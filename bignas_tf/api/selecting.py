@@ -62,7 +62,7 @@ def select(
 
 def _check_replaced(output_dir: str | os.PathLike[str], found: SearchResult) -> None:
     """Refuses to replace a search, or what was found with other weights."""
-    run_folder.refuse(output_dir, "output_dir")
+    run_folder.refuse(output_dir)
     if files.is_file(os.path.join(output_dir, journal.FILE)):
         raise errors.UsageError(
             f"{os.fspath(output_dir)} holds a search, whose result a selection would replace; "

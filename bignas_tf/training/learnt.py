@@ -44,12 +44,8 @@ def parent(model_dir: str, task: BigNASConfig) -> str:
     given = task.init_checkpoint or ""
     kept = _kept(os.path.join(model_dir, FILE)) if given else ""
     paths = [given, kept] if files.is_remote(given) or os.path.isabs(given) else [kept, given]
-    there = (path for path in paths if path and _is_run(path))
+    there = (path for path in paths if path and run_folder.is_run(path))
     return next(there, kept or given)
-
-
-def _is_run(path: str) -> bool:
-    return files.is_file(os.path.join(path, run_folder.PARAMS_FILE))
 
 
 def _kept(path: str) -> str:

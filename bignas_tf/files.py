@@ -194,6 +194,16 @@ def refuse_folder(path: str | os.PathLike[str], argument: str) -> None:
         raise errors.UsageError(f"{argument}={os.fspath(path)} is a folder; name a file")
 
 
+def refuse_remote(path: str | os.PathLike[str], argument: str) -> None:
+    """Refuses a path of another file system where an argument names a folder of this machine.
+
+    Raises:
+      UsageError: it is remote.
+    """
+    if is_remote(path):
+        raise _usage_error(path, f"is remote; name a local folder as {argument}")
+
+
 def make_place(path: str | os.PathLike[str], argument: str) -> None:
     """Makes the folder of a file that is still to be written, which may be remote.
 

@@ -33,7 +33,7 @@ def experiment_file(path: str) -> str:
     Raises:
       UsageError: there is neither.
     """
-    if "://" in path or os.path.exists(path):
+    if files.is_remote(path) or os.path.exists(path):
         return path
     return packaged_file(path)
 
@@ -78,8 +78,7 @@ def unpack_demo(model_dir: str | os.PathLike[str]) -> None:
       RunError: there is no room.
     """
     model_dir = errors.require_path("model_dir", model_dir)
-    if files.is_remote(model_dir):
-        raise errors.UsageError(f"{model_dir} is remote; name a local folder as model_dir")
+    files.refuse_remote(model_dir, "model_dir")
     folder, archive = pathlib.Path(model_dir), DEMO.read_bytes()
     if hashlib.sha256(archive).hexdigest() != DEMO_SHA256:
         raise errors.UsageError(f"{DEMO} is damaged; install bignas-tf again")

@@ -108,8 +108,7 @@ def _run_dir(images: str) -> str:
       UsageError: it is remote, where the export at the end cannot be, or not apart from the images.
     """
     run_dir = _RUN_DIR.value or "_".join(["runs/quickstart", *pathlib.Path(images).parts[-1:]])
-    if files.is_remote(run_dir):
-        raise bignas.UsageError(f"--run_dir={run_dir} is remote; name a local folder")
+    files.refuse_remote(run_dir, "--run_dir")
     run_dir, place = os.path.normpath(run_dir), os.path.abspath(run_dir)
     if images and os.path.commonpath([images, place]) in (images, place):
         raise bignas.UsageError(

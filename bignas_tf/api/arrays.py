@@ -72,8 +72,7 @@ def write_folder(
 
 def _free(output_dir: str) -> pathlib.Path:
     """The path of a folder in which nothing is yet."""
-    if files.is_remote(output_dir):
-        raise errors.UsageError(f"{output_dir} is remote; name a local folder as output_dir")
+    files.refuse_remote(output_dir, "output_dir")
     folder = pathlib.Path(output_dir).resolve()  # a link stays one, to the new folder
     taken = os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir()))
     if taken or folder == pathlib.Path.cwd():  # which would be replaced under the caller's feet

@@ -142,4 +142,4 @@ def test_an_unwritable_output_folder_is_refused(
 
 def test_a_quickstart_in_a_bucket_is_refused_before_anything_is_trained(forks: Forks) -> None:
     error = commands.refuse(forks, "quickstart", run_dir="gs://bucket/run")
-    assert "--run_dir=gs://bucket/run is remote; name a local folder" in error
+    assert "gs://bucket/run is remote; name a local folder as --run_dir" in error

@@ -1,4 +1,7 @@
-"""Where lines of progress go: a function takes each one, by default one that prints it at once."""
+"""Where lines of progress go: a function takes each one, by default one that prints it at once.
+
+And what such lines have in common: how they warn, and how they tell a time.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,15 @@ def warn(show: Show, warnings: Iterable[str]) -> None:
     """Shows each warning as one."""
     for warning in warnings:
         show(f"warning: {warning}")
+
+
+def duration(seconds: float) -> str:
+    """Such as "4.5 min", "3 h 05 min" or "24 days 3 h"."""
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{seconds / 60:.1f} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} days {hours % 24} h"
 
 
 def or_silent(show: Show | None) -> Show:

@@ -128,5 +128,5 @@ class _Clock(tf_keras.callbacks.Callback):
             self.model.stop_training = True
         elif time.monotonic() - self._shown >= _SHOWN_S and logs:
             self._shown = time.monotonic()
-            left = (1.0 - passed) * self._seconds / 60.0
-            self._show(f"step {batch + 1:,}: loss {logs['loss']:.3f}, {left:.1f} min left")
+            left = console.duration((1.0 - passed) * self._seconds)
+            self._show(f"step {batch + 1:,}: loss {logs['loss']:.3f}, {left} left")

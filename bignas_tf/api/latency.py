@@ -121,7 +121,7 @@ def _measure(
                 table.save()
                 saved = now
                 left = (now - began) / done * (len(missing) - done)
-                show(f"{done}/{len(missing)} parts, {left / 60:.1f} min left")
+                show(f"{done}/{len(missing)} parts, {console.duration(left)} left")
     except KeyboardInterrupt:
         if table.times:
             table.save()

@@ -45,7 +45,7 @@ def countdown(
         if done == 1:
             began = now  # graphs were traced for it, so its time says nothing about the others
         elif now - shown >= _QUIET_S and done < total:
-            left = _minutes((now - began) / (done - 1) * (total - done))
+            left = console.duration((now - began) / (done - 1) * (total - done))
             show(f"{done}/{total} scored, {left} left")
             shown = now
 
@@ -126,7 +126,7 @@ class SearchProgress:
         if len(self._ends) == 1:
             return "first"
         each = (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
-        left = _minutes(each * (self._planned - self._done))
+        left = console.duration(each * (self._planned - self._done))
         return f"{60 / each:.0f}/min, {left} left"
 
     def _best(self, pool: Pool) -> str:
@@ -137,9 +137,3 @@ class SearchProgress:
 
 def _top1(best: Sequence[Candidate]) -> str:
     return percent(best[0].ranking.top1) if best and best[0].ranking else "none"
-
-
-def _minutes(seconds: float) -> str:
-    """Such as "2:05"."""
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"

@@ -66,7 +66,7 @@ class Progress:
         shown = "  ".join(f"{role} {loss:.3f}" for role, loss in losses.items())
         self._show(
             f"step {step}/{self._total}  loss: {shown}  lr {values['learning_rate']:.5f}  "
-            f"{values['images_per_second']:.0f} images/s  {_duration(left)} left"
+            f"{values['images_per_second']:.0f} images/s  {console.duration(left)} left"
         )
         console.warn(self._show, self._watch.after_loop(step, self._trainer.loop_steps, losses))
 
@@ -80,15 +80,6 @@ class Progress:
     def _wrong(self, what: str) -> errors.RunError:
         latest = listing.named(self._model_dir) or "none was saved"
         return errors.RunError(f"{what}; last good checkpoint: {latest}; {CALMER}")
-
-
-def _duration(seconds: float) -> str:
-    """Such as "4.5 min", "3 h 05 min" or "24 days 3 h"."""
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{seconds / 60:.1f} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} days {hours % 24} h"
 
 
 def _finite_weights(trainer: SupernetTrainer) -> Callable[[], bool]:

@@ -49,8 +49,8 @@ def test_lines_tell_done_left_pace_and_the_best_of_each_budget() -> None:
     for number, line in enumerate(finished, 1):
         assert re.match(rf"(coarse|fine) {number}/20: [\d.e-]+ ms time, [\d.e-]+ M multiply", line)
         # The first says nothing about the others.
-        minutes, rest = divmod(2 * (20 - number), 60)
-        pace = f"  (30/min, {minutes}:{rest:02d} left)  " if number > 1 else "  (first)  "
+        minutes = 2 * (20 - number) / 60
+        pace = f"  (30/min, {minutes:.1f} min left)  " if number > 1 else "  (first)  "
         assert pace in line
     assert re.search(r"best ms_0.6: \d+.\d\d%, 0.05: \d+.\d\d%$", finished[-1])
 
@@ -66,8 +66,8 @@ def test_the_pace_is_that_of_the_latest_children() -> None:
     pool = Pool(SPACE, countable.budgets()[-1:], figures, progress, evaluations=60)
     strategies.random(pool, countable.settings())
     finished = [line for line in lines if line.startswith("random")]
-    assert "(60/min, 0:40 left)" in finished[19]
-    assert "(1/min, 1:00 left)" in finished[58]
+    assert "(60/min, 0.7 min left)" in finished[19]
+    assert "(1/min, 1.0 min left)" in finished[58]
 
 
 def test_costs_that_are_measured_many_at_once_do_not_shake_the_pace() -> None:
@@ -101,10 +101,10 @@ def test_what_an_earlier_search_found_is_known() -> None:
 
 
 def test_a_countdown_leaves_out_the_first_item_and_short_waits() -> None:
-    # From 0 s: the first item takes 10 s, the others 2, 2, 4 and 2.
-    seconds = iter([0, 10, 12, 14, 18, 20])
+    # From 0 s: the first item takes 10 s, the others 60, 4, 116 and 10.
+    seconds = iter([0, 10, 70, 74, 190, 200])
     lines: list[str] = []
     passed = countdown("abcde", 5, lines.append, lambda: next(seconds))
     assert list(passed) == list("abcde")
-    # 2 s an item make 6 s for three; 8 s for three items make 2.7 s for one.
-    assert lines == ["2/5 scored, 0:06 left", "4/5 scored, 0:03 left"]
+    # 60 s an item make 3 min for three; 180 s for three items make 1 min for one.
+    assert lines == ["2/5 scored, 3.0 min left", "4/5 scored, 1.0 min left"]

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from bignas_tf.training import progress, trainer
+from bignas_tf.training import trainer
 from bignas_tf.training.progress import Progress
 from bignas_tf.training.task import BigNASTask
 from tests.selection import digits
@@ -59,19 +59,3 @@ def test_progress_says_step_losses_and_rate(
         assert line.startswith(f"step {step}/6  loss: biggest ")
         assert "random" not in line
         assert f"lr {0.006 * 0.97 ** (50 / 13) * step / 50:.5f}" in line
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0.0 min"),
-        (269, "4.5 min"),
-        (5969, "99.5 min"),
-        (5970, "1 h 40 min"),
-        (11_100, "3 h 05 min"),
-        (172_740, "47 h 59 min"),
-        (24 * 86_400 + 3 * 3_600, "24 days 3 h"),
-    ],
-)
-def test_the_time_left_is_told_in_units_that_suit_it(seconds: float, words: str) -> None:
-    assert progress._duration(seconds) == words

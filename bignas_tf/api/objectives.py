@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bignas_tf import errors, machine, plain, scratch
 from bignas_tf.api import arguments, counting, failures
@@ -141,11 +141,6 @@ class _Setting(NamedTuple):
     elsewhere: Disposable
 
 
-def _elsewhere(setting: _Setting, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls in the other process; any error of a runtime there is a failure of the child."""
-    return failures.of_child(setting.elsewhere, function, *arguments)
-
-
 def _table(setting: _Setting) -> Objective:
     path, models = setting.options.table, setting.models
     if not path:
@@ -165,8 +160,11 @@ def _table(setting: _Setting) -> Objective:
 
 
 def _saved_model(setting: _Setting) -> Objective:
+    elsewhere, models = setting.elsewhere, setting.models
+
     def measure(architecture: Architecture) -> Measurement:
-        return Measurement(*_elsewhere(setting, children.saved_model, setting.models, architecture))
+        timing = failures.of_child(elsewhere, children.saved_model, models, architecture)
+        return Measurement(*timing)
 
     # A search that continues after an update would compare the times of two runtimes.
     title = f"latency in TensorFlow {machine.versions()['tensorflow']}, CPU"
@@ -175,23 +173,25 @@ def _saved_model(setting: _Setting) -> Objective:
 
 def _litert(setting: _Setting) -> Objective:
     version = children.litert_version("litert_ms")
-    models, threads = setting.models, setting.options.threads
+    elsewhere, models, threads = setting.elsewhere, setting.models, setting.options.threads
 
     def measure(architecture: Architecture) -> Measurement:
-        return Measurement(*_elsewhere(setting, children.litert, models, architecture, threads))
+        timing = failures.of_child(elsewhere, children.litert, models, architecture, threads)
+        return Measurement(*timing)
 
     title = f"latency in LiteRT {version}, {threads} thread{'s' if threads > 1 else ''}"
     return Objective("litert_ms", title, "ms", measure, counted=False)
 
 
 def _command(setting: _Setting) -> Objective:
-    words, net = _words(setting.options.command), setting.supernet
+    words = _words(setting.options.command)
+    elsewhere, models, net = setting.elsewhere, setting.models, setting.supernet
 
     def measure(architecture: Architecture) -> Measurement:
         weights = list(slicing.slices(net, architecture, slicing.uncalibrated(net)))
         with scratch.temporary() as temporary:
             folder = str(temporary / "child")
-            _elsewhere(setting, children.write, setting.models, architecture, weights, folder)
+            failures.of_child(elsewhere, children.write, models, architecture, weights, folder)
             return Measurement(user_command.milliseconds(words, folder))
 
     title = f"latency by `{setting.options.command}`"

@@ -265,14 +265,7 @@ def walk(folder: str | os.PathLike[str]) -> Iterator[tuple[pathlib.Path, os.stat
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """The hash of a file.
-
-    Raises:
-      UsageError: a bucket cannot be reached.
-    """
-    if is_remote(path):
-        with _remote(path) as gfile, gfile.GFile(os.fspath(path), "rb") as stream:
-            return hashlib.sha256(stream.read()).hexdigest()
+    """The hash of a local file."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -58,8 +58,8 @@ def below(folder: str, listed: Listed) -> Iterator[Export]:
         with files.reading(path, "tools.export") as card:
             accuracy = card.added("accuracy", lambda form: Accuracy.from_json(form.content), None)
         formats, made_of = _converted(version)
-        proof = os.path.join(version, PROOF_FILE)
-        foreign = bool(made_of) and files.is_file(proof) and files.sha256(proof) != made_of
+        proof = pathlib.Path(version, PROOF_FILE)  # no local file of an export in a bucket
+        foreign = bool(made_of) and proof.is_file() and files.sha256(proof) != made_of
         yield Export(
             name=os.path.dirname(name),
             accuracy=accuracy,

@@ -56,20 +56,8 @@ class _Failed(bignas.RunError):
 def main(argv: Sequence[str]) -> None:
     del argv
     images = os.path.abspath(os.path.expanduser(_IMAGES.value)) if _IMAGES.value else ""
-    run_dir = _run_dir(images)
-    budgets: Sequence[float] = _budgets()
+    config_file, run_dir, budgets = _prepared(images, _run_dir(images))
     override = own_images.override({"task.train_data.tfds_data_dir": _DATA_DIR.value})
-    if images:
-        given = budgets if flags.FLAGS["budgets_mflops"].present else ()
-        config_file, budgets = own_images.prepare(images, run_dir, _MINUTES.value, _run, given)
-        _run("check_images", config_file=config_file)
-    else:
-        if flags.FLAGS["minutes"].present:
-            raise bignas.UsageError(
-                "--minutes is for --images, and none are given; Fashion-MNIST has its own length"
-            )
-        own_images.check_budgets(budgets, *_MODELS)
-        config_file, run_dir = _prepare_data(run_dir)
     with training_time.noted(run_dir):
         _run(
             "train",
@@ -124,6 +112,34 @@ def _budgets() -> list[float]:
         raise bignas.UsageError("no budget; give --budgets_mflops=2,4,8")
     checked = [bignas.budget(f"mflops={value}") for value in _BUDGETS.value]
     return [budget.limits["mflops"] for budget in checked]
+
+
+def _prepared(images: str, run_dir: str) -> tuple[str, str, Sequence[float]]:
+    """Prepares the user's images, or those that take their place.
+
+    Args:
+      images: the user's folder; "" if there is none.
+      run_dir: where the run is wanted.
+
+    Returns:
+      The YAML file of the experiment, the folder of the run, and the budgets in millions of
+      multiply-adds.
+
+    Raises:
+      UsageError: the images or a flag cannot be used.
+    """
+    budgets = _budgets()
+    if images:
+        given = budgets if flags.FLAGS["budgets_mflops"].present else ()
+        config_file, chosen = own_images.prepare(images, run_dir, _MINUTES.value, _run, given)
+        _run("check_images", config_file=config_file)
+        return config_file, run_dir, chosen
+    if flags.FLAGS["minutes"].present:
+        raise bignas.UsageError(
+            "--minutes is for --images, and none are given; Fashion-MNIST has its own length"
+        )
+    own_images.check_budgets(budgets, *_MODELS)
+    return *_prepare_data(run_dir), budgets
 
 
 def _prepare_data(run_dir: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+import numpy as np
 import tf_keras
 from official.core import config_definitions as cfg
 
@@ -97,17 +98,24 @@ def finetune(
         folder = saved_model.export(servable, output_dir, through)
     show(str(folder))
     if patches is not None:
-        made = converter.Conversion(
-            folder=folder,
-            child=child,
-            labels=servable.labels,
-            calibration=patches,
-            split=task.selection.reporting_split,
-            batches=reporting,
-            licence=servable.card["licence"],
-        )
+        made = _conversion(folder, servable, patches, reporting)
         exporting.write_formats(made, formats, show)
     return folder
+
+
+def _conversion(
+    folder: pathlib.Path, servable: Servable, patches: np.ndarray, reporting: Split
+) -> converter.Conversion:
+    """What converts the version in a folder, as `converter.write` takes it."""
+    return converter.Conversion(
+        folder=folder,
+        child=servable.child,
+        labels=servable.labels,
+        calibration=patches,
+        split=servable.card["accuracy"]["split"],
+        batches=reporting,
+        licence=servable.card["licence"],
+    )
 
 
 def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig:

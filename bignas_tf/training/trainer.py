@@ -17,6 +17,7 @@ from bignas_tf import console, errors, files, scratch, workers
 from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import (
     agreement,
     checkpoints,
@@ -154,15 +155,34 @@ def _build(
         trainer = SupernetTrainer(config, task, start)
     # Now: a mistake that shows when they are built must not change the files of a run.
     if chief:
-        if not checkpoint:
-            learnt.forget(model_dir)
-            origin.replace(model_dir, start.run.origin if start else None)
-        run_files.describe(config, space, model_dir)
-        # One more start does not tell what a run without a record has learnt from.
-        if step == 0 or learnt.read(model_dir) is not None:
-            parent = learnt.parent(model_dir, config.task)
-            learnt.save(model_dir, config.task.train_data, parent)
+        _describe(config, space, model_dir, start, None if checkpoint is None else step)
     return trainer
+
+
+def _describe(
+    config: cfg.ExperimentConfig,
+    space: SearchSpace,
+    model_dir: str,
+    start: initial_weights.Start | None,
+    resumed: int | None,
+) -> None:
+    """Writes into the run's folder what it is, and which images its weights have learnt from.
+
+    Args:
+      config: of the run.
+      space: of the run.
+      model_dir: its folder.
+      start: the weights that it starts from, if they are another run's.
+      resumed: the step of the checkpoint that it resumes from; None if there is none.
+    """
+    if resumed is None:
+        learnt.forget(model_dir)
+        origin.replace(model_dir, start.run.origin if start else None)
+    run_files.describe(config, space, model_dir)
+    # One more start does not tell what a run without a record has learnt from.
+    if not resumed or learnt.read(model_dir) is not None:
+        parent = learnt.parent(model_dir, config.task)
+        learnt.save(model_dir, config.task.train_data, parent)
 
 
 def _on_todays_stdout(show: Show) -> Show:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,19 +11,16 @@ import tensorflow as tf
 from bignas_tf import console, errors
 from bignas_tf.api import cards, evaluators
 from bignas_tf.console import Show
-from bignas_tf.data import config as data_config
-from bignas_tf.data import decode, sources
+from bignas_tf.data import decode
 from bignas_tf.exports import signatures
 from bignas_tf.exports.cascade import Numbers
 from bignas_tf.exports.intake import Intake
 from bignas_tf.modeling import slicing
 from bignas_tf.search_space.architecture import Architecture
-from bignas_tf.selection import config, splits
-from bignas_tf.selection import result as result_lib
+from bignas_tf.selection import splits
 from bignas_tf.selection.cascades import Answers
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Batch, Split
-from bignas_tf.training import class_names, field_types
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
@@ -52,61 +46,6 @@ class AnsweringChild:
     numbers: Numbers
     ranking: Answers
     reporting: Answers
-
-
-def task_of(run: Run, found: SearchResult, folder: str | os.PathLike[str]) -> BigNASConfig:
-    """The run's task with the images that the search used.
-
-    Raises:
-      UsageError: it searched other weights, or its images are not known or gone, or of other
-        classes.
-    """
-    if found.source.index_sha256 != run.index_sha256:
-        raise errors.UsageError(
-            f"{os.fspath(folder)} searched {found.source.checkpoint}; {run.model_dir} now holds "
-            "another checkpoint: search again"
-        )
-    path = os.path.join(folder, result_lib.FILE)
-    task = with_images(run, found.train_data, path, "search again in another folder")
-    class_names.check_scored(run.config.task.train_data, task.train_data)
-    try:
-        task.selection.override({name: found.selection[name] for name in config.SEEN})
-        config.validate(task.selection)
-    except (KeyError, TypeError, ValueError) as error:
-        raise errors.UsageError(
-            f"{os.fspath(folder)}: search.json does not say which images it used "
-            f"({errors.one_line(error)}); search again"
-        ) from error
-    return task
-
-
-def with_images(
-    run: Run, changes: Mapping[str, Any], path: str | os.PathLike[str], again: str
-) -> BigNASConfig:
-    """A copy of the run's task with the images of a search or an export.
-
-    Args:
-      run: whose task it is.
-      changes: the fields of `task.train_data` that are not the run's own.
-      path: of the file that has them, for messages.
-      again: what to do if the images are gone for good.
-
-    Raises:
-      UsageError: the fields are no configuration, or name images that are not there.
-    """
-    task, path = copy.deepcopy(run.config.task), os.fspath(path)
-    if changes:
-        field_types.check(task.train_data, changes, path, "task.train_data.")
-        task.train_data.override(changes)
-        try:
-            data_config.validate(task.train_data)
-            sources.opener(task.train_data)
-        except errors.UsageError as error:
-            raise errors.UsageError(
-                f"{path} is of other images than the run's (task.train_data: {', '.join(changes)})"
-                f", which cannot be opened ({error}); put them back, or {again}"
-            ) from error
-    return task
 
 
 def images_of(task: BigNASConfig, found: SearchResult, show: Show) -> tuple[Split, Split]:

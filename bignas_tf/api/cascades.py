@@ -10,7 +10,7 @@ from typing import Any
 
 from bignas_tf import console, errors, plain
 from bignas_tf.accuracy import Accuracy, percent
-from bignas_tf.api import answering, apart, arguments, cards, evaluators, exporting
+from bignas_tf.api import answering, apart, arguments, cards, evaluators, exporting, task_images
 from bignas_tf.api.answering import AnsweringChild
 from bignas_tf.console import Show
 from bignas_tf.exports import cascade as cascade_lib
@@ -108,7 +108,7 @@ def export_cascade(
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)
-    task = answering.task_of(run, found, search_dir)
+    task = task_images.of_search(run, found, search_dir)
     costs = _costs(found, objective, search_dir)
     names = exporting.class_names(task.train_data, labels)
     selection = task.selection

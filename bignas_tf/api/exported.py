@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import tf_keras
 
 from bignas_tf import errors, files
-from bignas_tf.api import answering
+from bignas_tf.api import task_images
 from bignas_tf.exports import trainable, versions
 from bignas_tf.plain import Value
 from bignas_tf.training.checkpoints import Run
@@ -60,7 +60,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
             "checkpoint; export again"
         )
     labels = versions.labels(folder)
-    task = answering.with_images(run, changes, path, "export again")
+    task = task_images.with_images(run, changes, path, "export again")
     task.selection.reporting_split = split
     task.selection.calibration_split = calibration or task.selection.calibration_split
     # Fine-tuned children have other classes than the run.

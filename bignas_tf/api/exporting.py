@@ -11,7 +11,7 @@ from typing import Any
 import tf_keras
 
 from bignas_tf import console, errors, files
-from bignas_tf.api import answering, apart, arguments, cards, evaluators, exported
+from bignas_tf.api import apart, arguments, cards, evaluators, exported, task_images
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
 from bignas_tf.conversion.figures import ConversionReport
@@ -123,7 +123,7 @@ def export_family(
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)
-    task = answering.task_of(run, found, search_dir)
+    task = task_images.of_search(run, found, search_dir)
     children = {name: each.architecture for name, each in found.children.items()}
     names = class_names(task.train_data, labels)
     apart.check_scored(run, task)

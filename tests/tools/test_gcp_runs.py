@@ -8,73 +8,23 @@ from __future__ import annotations
 
 import pathlib
 import shlex
-import shutil
-import subprocess
 import tarfile
 
 import pytest
 
-from tests.tools.gcp import ODD, PLACE, ROOT, RUN, dry
-from tests.tools.shells import bash, path_with, program
-
-# Takes its arguments down in `calls`, a NUL after each and a line end after all. Each line of
-# `states` is the answer to one list command: the state of the resource `tpu`, or nothing. Each line
-# of `said` is what a script on the host says of itself: BROKEN where it cannot be reached.
-GCLOUD = """#!/usr/bin/env bash
-printf '%s\\0' "$@" >> calls
-printf '\\n' >> calls
-if [[ $* == *acceleratorType* ]]; then
-  printf 'tpu2\\tv2-8\\ntpu\\tv3-8\\n'
-elif [[ $* == *' list '* ]]; then
-  state=$(head -n 1 states)
-  sed -i 1d states
-  [[ $state != BROKEN ]] || exit 1
-  printf 'tpu2\\tFAILED\\n'
-  [[ -z $state ]] || printf 'tpu\\t%s\\n' "$state"
-elif [[ $* == *host/state.sh* || $* == *host/leave.sh* ]]; then
-  said=$(head -n 1 said)
-  sed -i 1d said
-  [[ $said != BROKEN ]] || exit 1
-  printf '%s\\n' "$said"
-elif [[ $* == *' create '* && -e refused ]]; then
-  exit 1
-fi
-"""
+from tests.tools import gcp
+from tests.tools.gcp import ODD, RUN, dry
+from tests.tools.shells import program
 
 
 @pytest.fixture
 def code(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A copy of the scripts beside stand-ins for gcloud and sleep."""
-    folder = tmp_path / "the code"
-    shutil.copytree(ROOT / "tools" / "gcp", folder / "tools" / "gcp")
-    for part in ("bignas_tf", "experiments"):
-        (folder / part).mkdir()
-    for name in ("requirements.txt", "requirements.lock"):
-        (folder / name).touch()
-    program(folder / "bin" / "gcloud", GCLOUD)
-    program(folder / "bin" / "sleep", "#!/bin/sh\n")  # half a minute between two looks
-    return folder
-
-
-def _ran(
-    code: pathlib.Path,
-    name: str,
-    *flags: str,
-    states: tuple[str, ...] = (),
-    said: tuple[str, ...] = (),
-) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
-    """Runs a script of the copy, and gives the commands that gcloud was asked for."""
-    for answers, lines in (("states", states), ("said", said)):
-        (code / answers).write_text("".join(f"{line}\n" for line in lines))
-    (code / "calls").touch()
-    done = bash(code, f"tools/gcp/{name}.sh", *PLACE, *flags, PATH=path_with(code / "bin"))
-    calls = (code / "calls").read_text().split("\0\n")[:-1]
-    return done, [call.split("\0") for call in calls]
+    return gcp.copied(tmp_path)
 
 
 def test_what_runs_is_what_a_dry_run_prints(code: pathlib.Path) -> None:
     flags = (*RUN, f"--params_override={ODD}")
-    done, calls = _ran(code, "start", *flags)
+    done, calls = gcp.ran(code, "start", *flags)
     printed = dry("start", *flags)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.endswith(f"\n+ {printed}")
@@ -92,16 +42,16 @@ def test_what_is_fetched_is_whole_and_served_from_where_it_is(code: pathlib.Path
   printf '%s' {shlex.quote(there)} > "$6/export/models.config"
 fi
 """
-    program(code / "bin" / "gcloud", f"{GCLOUD}{copying}")
+    program(code / "bin" / "gcloud", f"{gcp.GCLOUD}{copying}")
     copy = code / "my runs" / "export"
-    done, _ = _ran(code, "fetch", "--output_dir=my runs")
+    done, _ = gcp.ran(code, "fetch", "--output_dir=my runs")
     assert (done.returncode, copy.exists()) == (1, False)
-    done, calls = _ran(code, "fetch", "--output_dir=my runs/")
+    done, calls = gcp.ran(code, "fetch", "--output_dir=my runs/")
     assert done.returncode == 0, done.stderr
     assert [call[3] for call in calls] == ["ssh", "scp", "ssh", "scp", "ssh"]
     assert sorted(path.name for path in copy.parent.rglob("*")) == ["export", "models.config"]
     assert (copy / "models.config").read_text() == config.format(copy.resolve())
-    done, calls = _ran(code, "fetch", "--output_dir=my runs")
+    done, calls = gcp.ran(code, "fetch", "--output_dir=my runs")
     assert (done.returncode, len(calls)) == (2, 5)
     assert done.stderr.startswith("error: my runs/export is there already; move it")
 
@@ -118,12 +68,12 @@ def test_a_folder_may_have_the_name_with_which_its_children_begin(
   printf '%s' {shlex.quote(line.format(there))} > "$6/child/models.config"
 fi
 """
-    program(code / "bin" / "gcloud", f"{GCLOUD}{copying}")
-    done, _ = _ran(code, "fetch", f"--export_dir={export_dir}")
+    program(code / "bin" / "gcloud", f"{gcp.GCLOUD}{copying}")
+    done, _ = gcp.ran(code, "fetch", f"--export_dir={export_dir}")
     assert done.returncode == 0, done.stderr
     copy = code / "runs" / "child"
     assert (copy / "models.config").read_text() == line.format(copy.resolve())
-    done, _ = _ran(code, "fetch", "--export_dir=linked/child", "--output_dir=other")
+    done, _ = gcp.ran(code, "fetch", "--export_dir=linked/child", "--output_dir=other")
     assert (done.returncode, (code / "other" / "child").exists()) == (1, False)
     named = f'bignas_tf/linked/child is not in models.config, which has   base_path: "{there}/child'
     assert f"\nerror: {named}" in done.stderr
@@ -148,7 +98,7 @@ fi
 def test_a_resume_does_what_the_state_asks_for(
     code: pathlib.Path, states: tuple[str, ...], verbs: list[str]
 ) -> None:
-    done, calls = _ran(code, "resume", *RUN, states=states)
+    done, calls = gcp.ran(code, "resume", *RUN, states=states)
     assert done.returncode == 0, done.stderr
     assert [call[3] for call in calls] == [*verbs, "ssh", "scp", "ssh", "list", "ssh"]
     with tarfile.open(code / "runs" / "bignas_tf.tar.gz") as archive:
@@ -173,7 +123,7 @@ def test_a_resume_does_what_the_state_asks_for(
 def test_create_stops_where_there_will_be_no_tpu(
     code: pathlib.Path, states: tuple[str, ...], verbs: list[str], named: str
 ) -> None:
-    done, calls = _ran(code, "create", RUN[0], states=states)
+    done, calls = gcp.ran(code, "create", RUN[0], states=states)
     assert done.returncode == (4 if named == "tpu is gone" else 1)
     assert named in done.stderr
     assert [call[3] for call in calls] == verbs
@@ -187,7 +137,7 @@ def test_of_a_request_that_was_refused_nothing_is_feared(
     code: pathlib.Path, states: tuple[str, ...]
 ) -> None:
     (code / "refused").touch()
-    done, calls = _ran(code, "create", RUN[0], states=states)
+    done, calls = gcp.ran(code, "create", RUN[0], states=states)
     assert done.returncode == 1
     assert [call[3] for call in calls] == ["list", "create", "list"]
     assert ("may still be granted" in done.stderr) == (states[-1] == "ACCEPTED")
@@ -198,7 +148,7 @@ def test_a_tpu_of_another_kind_is_not_taken(code: pathlib.Path, name: str) -> No
     """Of a slice that is taken for a single host most cores would cost and do nothing."""
     flags = ("--accelerator=v3-32", *(() if name == "create" else RUN[1:]))
     flags += ("--budgets_mflops=1",) if name == "search" else ()
-    done, _ = _ran(code, name, *flags, states=("ACTIVE",))
+    done, _ = gcp.ran(code, name, *flags, states=("ACTIVE",))
     assert done.returncode == 2
     assert done.stderr.endswith(
         "error: tpu is a v3-8 already; give --accelerator=v3-8, or another --name\n"
@@ -206,132 +156,20 @@ def test_a_tpu_of_another_kind_is_not_taken(code: pathlib.Path, name: str) -> No
 
 
 def test_a_resume_that_fails_after_the_request_says_what_costs(code: pathlib.Path) -> None:
-    program(code / "bin" / "gcloud", f"{GCLOUD}[[ $* != *' scp '* ]]\n")
-    done, _ = _ran(code, "resume", *RUN, states=("SUSPENDED", "", "ACTIVE"))
+    program(code / "bin" / "gcloud", f"{gcp.GCLOUD}[[ $* != *' scp '* ]]\n")
+    done, _ = gcp.ran(code, "resume", *RUN, states=("SUSPENDED", "", "ACTIVE"))
     assert done.returncode == 1
     assert done.stderr.endswith(
         "\ntpu costs until tools/gcp/delete.sh --name=tpu --zone=us-east1-d --project=mine\n"
     )
 
 
-DELETED = "tpu was deleted; the training has not ended"
-TAKEN, BOUGHT, OPEN = "SUSPENDED", ["", "ACTIVE"], ["ACTIVE"] * 3
-LOOK, START = ["list", "ssh"], ["ssh", "scp", "ssh", "list", "ssh"]
-# Of a TPU that is there, and of one that was taken away, after a look.
-STARTED = ["list", "list", "list", "list", *START]
-BACK = ["list", "list", "delete", "list", "create", "list", *START]
-
-
-@pytest.mark.parametrize(
-    ("states", "said", "verbs", "ends", "words"),
-    [
-        (["ACTIVE"], ["busy"], LOOK, 1, "another training is running on tpu"),
-        # What was before the watch is no reason to end it: other flags may ask for more.
-        (
-            ["ACTIVE", *OPEN, "ACTIVE"],
-            ["finished", "finished"],
-            [*LOOK, *STARTED, *LOOK],
-            0,
-            "the training has finished",
-        ),
-        (
-            ["ACTIVE", *OPEN, "ACTIVE", "ACTIVE"],
-            ["failed", "running", "failed"],
-            [*LOOK, *STARTED, *LOOK, *LOOK],
-            1,
-            "the training: failed",
-        ),
-        (["ACTIVE", "ACTIVE"], ["running", "stopped"], [*LOOK, *LOOK], 1, "the training: stopped"),
-        # A network that is down for a while, and a TPU that is taken away twice.
-        (
-            ["BROKEN", TAKEN, TAKEN, *BOUGHT, *["ACTIVE"] * 2, TAKEN, TAKEN, *BOUGHT, "ACTIVE"],
-            ["running", "BROKEN", "finished"],
-            ["list", *BACK, *LOOK, *LOOK, *BACK, *LOOK],
-            0,
-            "tpu cannot be asked; looking again in 5 minutes",
-        ),
-        # The tool was killed, and the TPU is still there.
-        (["ACTIVE", *OPEN, "ACTIVE"], ["lost", "finished"], [*LOOK, *STARTED, *LOOK], 0, ""),
-        # Somebody has deleted it: while it ran, was being deleted, or was waited for.
-        (["ACTIVE", ""], ["running"], [*LOOK, "list"], 1, DELETED),
-        (["ACTIVE", "DELETING"], ["running"], [*LOOK, "list"], 1, DELETED),
-        (
-            ["ACTIVE", "SUSPENDING", "SUSPENDING", ""],
-            ["running"],
-            [*LOOK, *["list"] * 3],
-            1,
-            DELETED,
-        ),
-        (
-            ["ACTIVE", TAKEN, TAKEN, "", "ACCEPTED", ""],
-            ["running"],
-            [*LOOK, "list", "list", "delete", "list", "create", "list", "list"],
-            1,
-            DELETED,
-        ),
-        # A training that crashes each time.
-        (
-            ["ACTIVE", *[*OPEN, "ACTIVE"] * 3],
-            ["lost"] * 4,
-            [*LOOK, *[*STARTED, *LOOK] * 3],
-            1,
-            "the training was lost 4 times on a TPU that stayed",
-        ),
-    ],
-)
-def test_a_run_that_is_watched_comes_back_until_it_ends(
-    code: pathlib.Path,
-    states: list[str],
-    said: list[str],
-    verbs: list[str],
-    ends: int,
-    words: str,
-) -> None:
-    lines = tuple(each if each == "BROKEN" else f"state: {each}" for each in said)
-    done, calls = _ran(code, "resume", *RUN, "--watch", states=tuple(states), said=lines)
-    assert done.returncode == ends, done.stderr
-    assert words in done.stderr
-    assert [call[3] for call in calls] == verbs
-    assert (code / "states").read_text() == (code / "said").read_text() == ""
-
-
-def test_a_watch_goes_on_after_what_it_could_not_do_and_ends_at_a_mistake(
-    code: pathlib.Path,
-) -> None:
-    """A copy to the hosts fails once, an installation next, with a code of a mistake."""
-    once = """if [[ $* == *' scp '* && ! -e tried ]]; then
-  touch tried
-  exit 1
-elif [[ $* == *host/install.sh* && ! -e installed ]]; then
-  touch installed
-  exit 2
-fi
-"""
-    program(code / "bin" / "gcloud", f"{GCLOUD}{once}")
-    lost = "state: lost"  # nothing is installed
-    done, calls = _ran(
-        code,
-        "resume",
-        *RUN,
-        "--watch",
-        states=("ACTIVE", *[*OPEN, "ACTIVE"] * 3),
-        said=(lost, lost, lost, "state: finished"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("that failed; looking again in 5 minutes") == 2
-    assert [call[3] for call in calls].count("scp") == 3
-    other = ("--accelerator=v3-32", RUN[1])
-    done, _ = _ran(code, "resume", *other, "--watch", states=("ACTIVE", *OPEN), said=(lost,))
-    assert done.returncode == 2
-    assert done.stderr.endswith("give --accelerator=v3-8, or another --name\n")
-
-
 def test_what_would_be_lost_is_not_deleted_unless_forced(code: pathlib.Path) -> None:
-    done, calls = _ran(code, "delete", said=("busy: train is running",))
+    done, calls = gcp.ran(code, "delete", said=("busy: train is running",))
     assert (done.returncode, [call[3] for call in calls]) == (2, ["ssh"])
     assert done.stderr.endswith(
         "busy: train is running\nerror: tpu is not deleted; see above, or give --force\n"
     )
     for flags, said in [(("--force",), ()), ((), ("BROKEN",)), ((), ("",))]:
-        done, calls = _ran(code, "delete", *flags, said=said)
+        done, calls = gcp.ran(code, "delete", *flags, said=said)
         assert (done.returncode, calls[-1][3]) == (0, "delete")

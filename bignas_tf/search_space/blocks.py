@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from bignas_tf import plain
 from bignas_tf.search_space import space as space_lib
 from bignas_tf.search_space.architecture import EXPAND, KERNEL, WIDTH, Architecture, Stage
 from bignas_tf.search_space.counts import Count
@@ -161,6 +162,35 @@ def resolve_child(space: space_lib.SearchSpace, architecture: Architecture) -> B
 def widest(space: space_lib.SearchSpace) -> BlockTable:
     """The table of the biggest child: the shapes of the shared weights."""
     return resolve_child(space, space.biggest())
+
+
+def differences(one: space_lib.SearchSpace, other: space_lib.SearchSpace) -> list[str]:
+    """What keeps a supernet of either space from having the other's weights.
+
+    The widest network of both must be the same; resolutions and smaller choices may differ.
+
+    Returns:
+      A text for each difference, such as "stage2_block1.kernel was 5, is now 3".
+    """
+    return plain.told(plain.changes(_of_weights(one), _of_weights(other)))
+
+
+def _of_weights(space: space_lib.SearchSpace) -> dict[str, Any]:
+    """What decides the shapes of a supernet's weights, and what they do."""
+    table = dataclasses.asdict(widest(space))
+    blocks = {
+        block.name: values
+        for block, values in zip(widest(space).blocks, table.pop("blocks"), strict=True)
+    }
+    for block in blocks.values():
+        del block["optional"], block["style"]
+    del table["resolution"]
+    style = dataclasses.asdict(space.style)
+    return (
+        table
+        | blocks
+        | {"stem_stride": space.stem_stride, "padding": space.padding, "style": style}
+    )
 
 
 def pads_alike(space: space_lib.SearchSpace, stride: int) -> bool:

@@ -104,14 +104,6 @@ class SearchSpace:
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
         return int.from_bytes(digest[:8], "big") >> 2
 
-    def shares_weights(self, other: SearchSpace) -> bool:
-        """Whether a supernet of either space can have the other's weights: all but resolutions."""
-        ours, theirs = self.content(), other.content()
-        for content in (ours, theirs):
-            for name in _NOT_OF_WEIGHTS:
-                del content[name]
-        return ours == theirs
-
     def count_architectures(self) -> int:
         """The number of different children, resolutions included."""
         total = len(self.eval_resolutions) * len(self.stem_widths) * len(self.head_widths)
@@ -229,7 +221,6 @@ class SearchSpace:
                     )
 
 
-_NOT_OF_WEIGHTS = ("name", "train_resolutions", "eval_resolutions", "base_resolution")
 _ADDED = {"style": dataclasses.asdict(PAPER), "activation": "swish", "tied": False}
 
 

@@ -10,6 +10,7 @@ import tf_keras
 from bignas_tf import errors, run_folder, workers
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space import blocks
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import averaging, checkpoints, class_names
 from bignas_tf.training.checkpoints import Run
@@ -66,11 +67,13 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
         run = checkpoints.load_run(folder)
     except errors.UsageError as error:
         raise errors.UsageError(f"task.init_checkpoint: {error}") from error
-    if not run.space.shares_weights(space):
+    different = blocks.differences(run.space, space)
+    if different:
         raise errors.UsageError(
             f"task.init_checkpoint: {folder} was trained in another search space "
-            f"({run.space.name!r}) than {space.name!r}; set task.model.search_space to "
-            f"{folder}/{run_folder.SPACE_FILE}, or start from another run"
+            f"({run.space.name!r}) than {space.name!r}: {different[0]}; set "
+            f"task.model.search_space to {folder}/{run_folder.SPACE_FILE} or to a space with the "
+            "same biggest network, or start from another run"
         )
     channels = config.train_data.channels
     if run.supernet.input_channels != channels:

@@ -240,9 +240,11 @@ def test_a_run_that_cannot_be_read_is_refused_before_anything_is_written(
 
 
 def test_another_space_is_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    runs.space_file(tmp_path, name="narrow", head_widths=[16, 20])
+    runs.space_file(tmp_path, name="narrow", stages=runs.ONE_BLOCK, head_widths=[16, 20])
     config = runs.parse(tmp_path, f"{FAST}task.init_checkpoint={folder / 'plain'}")
-    expected = r"another search space \('test'\) than 'narrow'; set task.model.search_space to "
+    expected = (
+        r"\('test'\) than 'narrow': head_conv_width was 24, is now 20; set task.model.search_space"
+    )
     with pytest.raises(errors.UsageError, match=expected):
         trainer.train(config, str(tmp_path / "run"), runs.on_one_cpu())
 
@@ -258,6 +260,25 @@ def test_a_space_of_the_same_weights_may_have_other_resolutions(
     run = checkpoints.load_run(str(folder / "plain"))
     assert started.model.space.fingerprint() != run.space.fingerprint()
     assert starts.equal(starts.weights(started.model), starts.weights(run.supernet))
+
+
+def test_a_supernet_grows_from_fewer_choices_to_more(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """As by Once-for-all: the biggest network is the same, and so is what it answers."""
+    narrow = [{name: _most(value) for name, value in stage.items()} for stage in runs.ONE_BLOCK]
+    runs.space_file(tmp_path, name="biggest alone", stages=narrow, head_widths=[24])
+    config = runs.parse(tmp_path, f"{FAST}task.init_checkpoint={folder / 'plain'}")
+    started = starts.started(config, runs.on_one_cpu())
+    run = checkpoints.load_run(str(folder / "plain"))
+    assert started.model.space.count_architectures() < run.space.count_architectures()
+    images = np.random.default_rng(0).uniform(-1, 1, [4, 16, 16, 1]).astype(np.float32)
+    both = (each(images, each.space.biggest()) for each in (started.model, run.supernet))
+    np.testing.assert_array_equal(*both)
+
+
+def _most(value: object) -> object:
+    return value[-1:] if isinstance(value, list) else value
 
 
 def test_other_channels_are_refused(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -26,7 +26,9 @@ def warn(show: Show, warnings: Iterable[str]) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Such as "4.5 min", "3 h 05 min" or "24 days 3 h"."""
+    """Such as "12 s", "4.5 min", "3 h 05 min" or "24 days 3 h"."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if minutes < 100:
         return f"{seconds / 60:.1f} min"

@@ -36,7 +36,7 @@ def number(name: str, value: float, above: float = -math.inf) -> float:
     """
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool) and above < value
     takes = "a number" if math.isinf(above) else f"a number above {above:g}"
-    errors.require(fits and math.isfinite(value), name, value, takes)
+    errors.require(fits and _is_finite(value), name, value, takes)
     return float(value)
 
 

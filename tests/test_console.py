@@ -10,7 +10,9 @@ from bignas_tf import console
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "0.0 min"),
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.5, "1.0 min"),
         (269, "4.5 min"),
         (5969, "99.5 min"),
         (5970, "1 h 40 min"),

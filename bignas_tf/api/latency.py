@@ -94,7 +94,7 @@ def _begun(
         raise errors.UsageError(
             f"{path} is of {table.device!r}, this is {device!r}; give another output file"
         )
-    table.check_images(models)
+    table.check_images(models, "give another output file")
     return table
 
 

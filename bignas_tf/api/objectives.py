@@ -24,6 +24,7 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.training.checkpoints import Run
 
+_TAKEN = "_top1"  # the journal knows accuracies by it
 _LEAST = 1e-6  # of a cost: records have six decimals
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")  # budgets and files have it
 
@@ -61,8 +62,11 @@ def own(given: Sequence[Objective], limited: Collection[str]) -> dict[str, Objec
     for each in arguments.listed(given):
         errors.require(isinstance(each, Objective), "an objective", each, "a bignas.Objective")
         fits = isinstance(each.name, str) and _NAME.fullmatch(each.name) is not None
-        takes = "letters, digits and _, up to 40, a letter first"
+        fits = fits and not each.name.endswith(_TAKEN)
+        takes = f"letters, digits and _, up to 40, a letter first, and no {_TAKEN} at the end"
         errors.require(fits, "the name of an objective", each.name, takes)
+        arguments.text(f"the title of {each.name}", each.title)
+        arguments.text(f"the unit of {each.name}", each.unit)
         if each.name in (*counting.COUNTED, *counting.LATENCIES, *found):
             raise errors.UsageError(
                 f"there is an objective {each.name!r} already; name it otherwise"
@@ -78,14 +82,17 @@ def own(given: Sequence[Objective], limited: Collection[str]) -> dict[str, Objec
 
 def _checked(objective: Objective, architecture: Architecture) -> Measurement:
     """What a user's function says of a child."""
-    figure = objective.measure(architecture)
     try:
-        errors.require(isinstance(figure, Measurement), objective.name, figure, "a Measurement")
-        cost = plain.number(objective.name, figure.value, above=_LEAST)
+        figure = objective.measure(architecture)
+        errors.require(isinstance(figure, Measurement), "what it gives", figure, "a Measurement")
+        cost = plain.number("its value", figure.value, above=_LEAST)
         spread = None if figure.spread is None else plain.number("its spread", figure.spread)
+        errors.require(spread is None or spread >= 0, "its spread", spread, "0 or more")
         return Measurement(cost, spread)
-    except errors.UsageError as error:
-        raise errors.RunError(str(error)) from error
+    except errors.OutOfMemoryError:
+        raise
+    except (errors.UsageError, errors.RunError) as error:
+        raise errors.RunError(f"{objective.name}: {error}") from error
 
 
 def build(

@@ -19,7 +19,6 @@ from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import config as selection_config
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import AnyBudget
-from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.strategies import Strategy
@@ -116,7 +115,8 @@ def search(
             strategy=strategy,
         )
         if strategy is None:
-            _warn_of_unread(task.selection, show if chief else console.silent)
+            unread = selection_config.unread(task.selection, run.config.task.selection)
+            _warn_of_unread(task.selection.strategy, unread, show if chief else console.silent)
         reranking = None
         if which is not None:
             reranking = which, child_files.scorer(run, task, evaluator, which.form, elsewhere)
@@ -126,12 +126,10 @@ def search(
     return result
 
 
-def _warn_of_unread(settings: SelectionConfig, show: Show) -> None:
-    if unread := selection_config.unread(settings):
-        show(
-            f"warning: the strategy {settings.strategy!r} does not read task.selection's "
-            f"{', '.join(unread)}"
-        )
+def _warn_of_unread(strategy: str, unread: Sequence[str], show: Show) -> None:
+    if unread:
+        names = ", ".join(unread)
+        console.warn(show, [f"the strategy {strategy!r} does not read task.selection's {names}"])
 
 
 def _overridden(

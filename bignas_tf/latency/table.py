@@ -133,8 +133,12 @@ class LatencyTable:
             measured = {"model_dir": model_dir, "resolutions": ",".join(map(str, sides))}
             raise self._incomplete(missing, models, measured)
 
-    def check_images(self, models: ModelSpace) -> None:
+    def check_images(self, models: ModelSpace, way_out: str) -> None:
         """Refuses a table of other images than children of a space read: their overhead is another.
+
+        Args:
+          models: the space.
+          way_out: what to do.
 
         Raises:
           UsageError: it is one.
@@ -145,13 +149,13 @@ class LatencyTable:
             raise errors.UsageError(
                 f"{self.path} is for patches of {side} px with {channels} channels, and children "
                 f"of {models.space.name!r} take {size[0]} px with {size[1]}, whose overhead is "
-                "another; give another output file"
+                f"another; {way_out}"
             )
 
     def _incomplete(
         self, missing: list[Part], models: ModelSpace, measured: Mapping[str, str]
     ) -> errors.UsageError:
-        self.check_images(models)
+        self.check_images(models, "measure another table for them")
         flags = {**measured, "output": self.path}
         if threads := _THREADS.search(self.device):
             flags["threads"] = threads[1]

@@ -113,6 +113,8 @@ class ElasticBatchNorm(elastic.ElasticLayer):
     ) -> None:
         """Keeps the moments, padded to the widest, for a pass that wants them."""
         assert forward.recorded is not None
+        if self.offset in forward.recorded:
+            raise ValueError(f"two batch norms have the offset {self.offset}")
         missing = 0 if forward.masked else self.width - width
         moments = tf.pad(tf.stack([mean, variance]), np.array([[0, 0], [0, 1]]) * missing)
         moments.set_shape([2, self.width])

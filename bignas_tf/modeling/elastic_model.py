@@ -126,8 +126,8 @@ class ElasticModel(tf_keras.Model):
           ValueError: two batch norms have the same places, or more than there are.
         """
         pieces, position = [], 0
-        end = {self.statistics_width: tf.zeros([2, 0])}
-        for offset, moments in sorted((recorded | end).items()):
+        end = self.statistics_width, tf.zeros([2, 0])
+        for offset, moments in [*sorted(recorded.items()), end]:
             if offset < position:
                 raise ValueError(
                     f"a batch norm's channels end at {position}, beyond the offset {offset} of the "

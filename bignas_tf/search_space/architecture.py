@@ -117,8 +117,8 @@ class Architecture:
           UsageError: a field is missing, unknown, or not made of integers.
         """
         names = [field.name for field in dataclasses.fields(cls)]
-        if not isinstance(value, dict) or sorted(value) != sorted(names):
-            given = sorted(value) if isinstance(value, dict) else type(value).__name__
+        if not isinstance(value, dict) or set(value) != set(names):
+            given = sorted(map(str, value)) if isinstance(value, dict) else type(value).__name__
             raise errors.UsageError(
                 f"an architecture has the fields {names}; got {errors.cut(str(given), 200)}"
             )

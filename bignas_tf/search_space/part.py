@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Collection, Mapping
@@ -47,7 +48,8 @@ def read(space: SearchSpace, path: str | os.PathLike[str]) -> SearchSpace:
         for index, (own, stage) in enumerate(zip(content["stages"], stages, strict=True))
     ]
     part["train_resolutions"] = part["eval_resolutions"]
-    return from_dict(part, source)
+    name = f"{space.name} within {source}"  # for messages
+    return dataclasses.replace(from_dict(part, source), name=name)
 
 
 def _narrowed(
@@ -68,12 +70,13 @@ def _narrowed(
             )
         elif not _are_some(value, own[name]):
             raise errors.UsageError(
-                f"{source}: {name} is {errors.shown(value)}; it takes a list of some of {own[name]}"
+                f"{source}: {name} is {errors.shown(value)}; it takes a list of some of "
+                f"{own[name]}, ascending"
             )
     return {**own, **given}
 
 
 def _are_some(value: object, of: list[int]) -> bool:
-    """Whether a value lists some of these numbers."""
-    numbers = value if isinstance(value, list) else []
-    return bool(numbers) and all(plain.is_whole(each) and each in of for each in numbers)
+    """Whether a value lists some of these ascending numbers, in their order."""
+    numbers = value if isinstance(value, list) and all(map(plain.is_whole, value)) else []
+    return bool(numbers) and numbers == [each for each in of if each in numbers]

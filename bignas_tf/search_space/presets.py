@@ -176,7 +176,8 @@ def child(space: SearchSpace, name: AnyArchitecture) -> Architecture:
       UsageError: no such child, or one outside the space.
     """
     if isinstance(name, Mapping):
-        name = Architecture.from_json(dict(name))
+        plain = name.get("architecture", name)  # a file may say more of a child
+        name = Architecture.from_json(dict(plain) if isinstance(plain, Mapping) else plain)
     if isinstance(name, Architecture):
         space.validate(name)
         return name

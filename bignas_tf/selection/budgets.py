@@ -31,7 +31,7 @@ class Budget:
         if not self.limits:
             raise errors.UsageError("a budget has no limit; give one, as in mflops=4")
         # Equal budgets have one name.
-        limits = {name: _limit(name, limit) for name, limit in sorted(self.limits.items())}
+        limits = {name: _limit(name, limit) for name, limit in sorted(self.limits.items(), key=str)}
         object.__setattr__(self, "limits", limits)
 
     def __hash__(self) -> int:
@@ -112,9 +112,21 @@ def _no_limit(name: str, value: object) -> errors.UsageError:
 
 
 def ordered(budgets: Sequence[Budget]) -> list[Budget]:
-    """Each budget once, ascending, those of the same objectives side by side."""
+    """Each budget once, ascending, those of the same objectives side by side.
+
+    Raises:
+      UsageError: two have one name.
+    """
+    named: dict[str, Budget] = {}
+    for budget in budgets:
+        other = named.setdefault(budget.name, budget)
+        if other != budget:
+            raise errors.UsageError(
+                f"the budgets {other} and {budget} would both be called {budget.name}; name an "
+                "objective otherwise"
+            )
     return sorted(
-        {budget.name: budget for budget in budgets}.values(),
+        named.values(),
         key=lambda budget: (list(budget.limits), list(budget.limits.values())),
     )
 

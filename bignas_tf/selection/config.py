@@ -129,13 +129,13 @@ def validate(config: SelectionConfig, named: bool = True) -> None:
         _check_strategy(config)
 
 
-def unread(config: SelectionConfig) -> list[str]:
-    """Fields that are set to something, and that the strategy does not read."""
+def unread(config: SelectionConfig, usual: SelectionConfig) -> list[str]:
+    """Fields that are set to something else than usual, and that the strategy does not read."""
     # Through JSON, because YAML gives lists where defaults are tuples.
-    now, usual = (json.loads(json.dumps(each.as_dict())) for each in (config, SelectionConfig()))
+    now, then = (json.loads(json.dumps(each.as_dict())) for each in (config, usual))
     some = dict.fromkeys(itertools.chain.from_iterable(_READ.values()))
     unread = [name for name in some if name not in _READ[config.strategy]]
-    return [name for name in unread if now[name] != usual[name]]
+    return [name for name in unread if now[name] != then[name]]
 
 
 def _check_grid(config: SelectionConfig) -> None:

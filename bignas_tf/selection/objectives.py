@@ -55,9 +55,9 @@ class Objective:
 
     Attributes:
       name: its key in budgets and results, such as "mflops".
-      title: for people, such as "multiply-adds".
-      unit: such as "M" or "ms", in which costs are 0.000001 and more: they are kept with six
-        decimals.
+      title: for people, such as "multiply-adds". A journal knows a measured objective by its name
+        and title: what measures otherwise needs another title.
+      unit: such as "M" or "ms", in which costs are above 0.000001: they are kept with six decimals.
       measure: returns a child's cost; raises `RunError` if it cannot be measured.
       counted: whether it follows from the architecture alone, thousands of children a
         second; others take seconds a child, and are remembered in the journal.

@@ -154,8 +154,16 @@ class Pool:
 
         Returns:
           Whether there were any new ones among them.
+
+        Raises:
+          UsageError: what is none of the space's, or a phase that is no text.
         """
+        errors.require(isinstance(phase, str), "the phase of a search", phase, "text")
         new = [a for a in dict.fromkeys(architectures) if a not in self._candidates]
+        for child in new:
+            takes = "an architecture"
+            errors.require(isinstance(child, Architecture), "what is scored", child, takes)
+            self.space.validate(child)
         new = new[: self.allowed(len(new))]
         # Measuring takes long: some children are finished before the next are measured.
         counted = all(each.counted for each in self._figures.objectives.values())

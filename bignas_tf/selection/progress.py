@@ -101,8 +101,9 @@ class SearchProgress:
             outcome = f"failed: {candidate.failure}"
         else:
             outcome = f"top-1 {percent(candidate.ranking.top1)}"
+        of = f"/{self._planned}" if self._planned >= self._done else ""
         self._show(
-            f"{candidate.phase} {self._done}/{self._planned}: {', '.join(costs)}, {outcome}  "
+            f"{candidate.phase} {self._done}{of}: {', '.join(costs)}, {outcome}  "
             f"({self._pace() if new else 'known'})  best {self._best(pool)}"
         )
 
@@ -126,8 +127,10 @@ class SearchProgress:
         if len(self._ends) == 1:
             return "first"
         each = (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
-        left = console.duration(each * (self._planned - self._done))
-        return f"{60 / each:.0f}/min, {left} left"
+        pace = f"{60 / each:.0f}/min"
+        if self._planned < self._done:  # a strategy of the user's own did not say how many
+            return pace
+        return f"{pace}, {console.duration(each * (self._planned - self._done))} left"
 
     def _best(self, pool: Pool) -> str:
         """The best accuracy so far within each budget."""

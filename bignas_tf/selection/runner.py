@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +17,7 @@ from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import part
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import config as selection_config
 from bignas_tf.selection import journal as journal_lib
@@ -79,9 +82,7 @@ class Search:
         self._find = strategy or strategies.named(selection)
         splits.check(splits.of_selection(data, selection))
         self._supernet = supernet
-        self._space = supernet.space
-        if selection.within:
-            self._space = part.read(supernet.space, selection.within)
+        self._space, self._settings = _searched(supernet.space, selection)
         self._data = data
         self._changes = changes or {}
         self._caveats = tuple(caveats)
@@ -157,10 +158,11 @@ class Search:
             for what, split in self._splits.items()
         }
         figures = Figures(self._objectives, scorers, journal, progress.found)
-        space, settings = self._space, self._selection
+        space, settings = self._space, copy.deepcopy(self._settings)  # a strategy may write to them
         measured = {name: each for name, each in self._objectives.items() if not each.counted}
         budgets_lib.check(space, budgets, measured, figures.known_cost)
         pool = Pool(space, budgets, figures, progress, settings.evaluations)
+        pool.plan(settings.evaluations)  # a strategy may say better
         self._find(pool, settings)
         pool.end()
         result = self._result(pool.candidates)
@@ -203,6 +205,8 @@ class Search:
     def _result(self, candidates: Sequence[Candidate]) -> SearchResult:
         """What the search has found, with nothing selected yet."""
         selection = self._selection.as_dict() | {"strategy": self._named}
+        if self._selection.within:  # the file may change
+            selection["part"] = json.loads(json.dumps(self._space.content()))
         ranking, reporting = self._splits[RANKING], self._splits[REPORTING]
         return SearchResult(
             source=self._source,
@@ -215,6 +219,23 @@ class Search:
             train_data=self._changes,
             caveats=self._caveats,
         )
+
+
+def _searched(
+    whole: SearchSpace, selection: SelectionConfig
+) -> tuple[SearchSpace, SelectionConfig]:
+    """What is searched, and the settings for it: a coarse grid has the part's resolutions alone.
+
+    Raises:
+      UsageError: the whole has no such resolution, or no such part.
+    """
+    for side in selection.resolutions:
+        errors.require_one_of("one of task.selection.resolutions", side, whole.eval_resolutions)
+    if not selection.within:
+        return whole, selection
+    space = part.read(whole, selection.within)
+    sides = tuple(side for side in selection.resolutions if side in space.eval_resolutions)
+    return space, dataclasses.replace(selection, resolutions=sides)
 
 
 def _image_set(split: Split) -> ImageSet:

@@ -225,5 +225,6 @@ def named(settings: SelectionConfig) -> Strategy:
 
 
 def name_of(strategy: Strategy) -> str:
-    """What results call a strategy, which may be a user's."""
-    return getattr(strategy, "__name__", type(strategy).__name__)
+    """What results call a strategy; a user's own is "own:" and its name."""
+    name = getattr(strategy, "__name__", type(strategy).__name__)
+    return name if strategy in STRATEGIES.values() else f"own:{name}"

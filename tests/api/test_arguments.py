@@ -159,6 +159,10 @@ def test_a_budget_may_be_read_twice_and_given_alone() -> None:
     assert bignas.budget({"mflops": np.float32(4)}) == budget  # as search.json has them
     with pytest.raises(bignas.UsageError, match="a budget has no limit"):
         bignas.budget({})
+    with pytest.raises(bignas.UsageError, match="objective is 1; choose from"):
+        bignas.check_budgets("bignas_small", {1: 2, "mflops": 3})  # type: ignore[dict-item]
+    with pytest.raises(bignas.UsageError, match=r"an architecture has the fields .*'1', 'a'"):
+        bignas.cost("bignas_small", {1: 2, "a": 3})  # type: ignore[dict-item]
 
 
 def test_numbers_from_the_least_to_the_most_pass() -> None:

@@ -72,7 +72,7 @@ def test_progress_is_told_now_and_then(
     monkeypatch.setattr(baseline, "_SHOWN_S", 0.0)
     lines: list[str] = []
     found = baseline.baseline(run, "smallest", minutes=0.1, show=lines.append)
-    pattern = re.compile(r"step [\d,]+: loss \d+\.\d{3}, 0\.[01] min left")
+    pattern = re.compile(r"step [\d,]+: loss \d+\.\d{3}, \d+ s left")
     assert all(map(pattern.fullmatch, lines))
     assert len(lines) == found.steps - 1  # the last one ends it
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import re
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_the_python_of_the_page_runs(
     names: dict[str, Any] = {}
     exec(compile(source, str(PAGE), "exec"), names)
     found = names["found"]
-    assert found.strategy == "climb"
+    assert found.strategy == "own:climb"
     assert {each.phase for each in found.candidates} == {"start", "climb"}
     assert len(found.candidates) == 5
     for each in found.candidates:
@@ -79,6 +80,8 @@ def test_a_measured_objective_is_remembered(run: bignas.Run, tmp_path: pathlib.P
     [
         (bignas.Objective("mflops", "", "", _layers), "mflops=1", "there is an objective 'mflops'"),
         (bignas.Objective("a b", "", "", _layers), "mflops=1", "the name of an objective is 'a b'"),
+        (bignas.Objective("ranking_top1", "", "", _layers), "mflops=1", "no _top1 at the end"),
+        (bignas.Objective("kb", 5, "", _layers), "mflops=1", "the title of kb is 5"),  # type: ignore[arg-type]
         (_layers, "mflops=1", "an objective is .* it takes a bignas.Objective"),
         (
             bignas.Objective("layers", "", "", _layers, counted=False),
@@ -99,9 +102,14 @@ def test_an_objective_that_cannot_be_used_is_refused(
 @pytest.mark.parametrize(
     ("measure", "problem"),
     [
-        (lambda child: 3.0, r"layers is 3\.0; it takes a Measurement"),
-        (lambda child: bignas.Measurement(0.0), r"layers is 0\.0; it takes a number above 1e-06"),
-        (lambda child: bignas.Measurement(float("nan")), "layers is nan"),
+        (lambda child: 3.0, r"layers: what it gives is 3\.0; it takes a Measurement"),
+        (
+            lambda child: bignas.Measurement(0.0),
+            r"its value is 0\.0; it takes a number above 1e-06",
+        ),
+        (lambda child: bignas.Measurement(float("nan")), "layers: its value is nan"),
+        (lambda child: bignas.Measurement(10**400), "layers: its value is 1000"),
+        (lambda child: bignas.Measurement(3.0, -1.0), r"its spread is -1\.0; it takes 0 or more"),
     ],
 )
 def test_a_cost_that_is_none_ends_the_search(
@@ -112,13 +120,22 @@ def test_a_cost_that_is_none_ends_the_search(
         bignas.search(run, "layers=5", tmp_path / "s", objectives=[own])
 
 
+@pytest.mark.parametrize("resolutions", [(), (8, 10), (8,)])
 @pytest.mark.parametrize("name", [*STRATEGIES, "own"])
-def test_every_strategy_keeps_to_a_part(run: bignas.Run, tmp_path: pathlib.Path, name: str) -> None:
-    side = run.space.eval_resolutions[1]
+def test_every_strategy_keeps_to_a_part(
+    run: bignas.Run, tmp_path: pathlib.Path, name: str, resolutions: tuple[int, ...]
+) -> None:
+    """Whatever resolutions the coarse grid of the run has."""
+    side = 10
     (tmp_path / "part.yaml").write_text(yaml.safe_dump({"eval_resolutions": [side]}))
     biggest = run.space.with_resolution(run.space.biggest(), side)
     most = bignas.cost(run, biggest).macs / 1e6
-    changes: dict[str, Any] = {"evaluations": 24, "mutants": 2, "rounds": 2, "resolutions": ()}
+    changes: dict[str, Any] = {
+        "evaluations": 24,
+        "mutants": 2,
+        "rounds": 2,
+        "resolutions": resolutions,
+    }
     if name in STRATEGIES:
         changes["strategy"] = name
     found = bignas.search(
@@ -136,6 +153,30 @@ def test_every_strategy_keeps_to_a_part(run: bignas.Run, tmp_path: pathlib.Path,
         bignas.search(run, f"mflops={1.01 * most}", tmp_path / "s", within=tmp_path / "part.yaml")
 
 
+def test_a_strategy_cannot_leave_the_part_or_write_to_what_is_recorded(
+    run: bignas.Run, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "part.yaml").write_text("eval_resolutions: [10]")
+
+    def beyond(pool: Pool, settings: SelectionConfig) -> None:
+        pool.score([run.space.with_resolution(run.space.smallest(), 8)], "beyond")
+
+    given: dict[str, Any] = {"within": tmp_path / "part.yaml", "show": None}
+    with pytest.raises(bignas.UsageError, match=r"'resolution' is 8; choose from \[10\]"):
+        bignas.search(run, "mflops=0.1", tmp_path / "s", strategy=beyond, **given)
+
+    def scribbled(pool: Pool, settings: SelectionConfig) -> None:
+        settings.prefer = "zzz"
+        pool.score([pool.space.smallest()], "start")
+
+    found = bignas.search(run, "mflops=0.1", tmp_path / "s", strategy=scribbled, **given)
+    assert found.prefer == "best"
+    assert found.selection["part"]["eval_resolutions"] == [10]
+    assert bignas.read_search(tmp_path / "s") == found
+    with pytest.raises(bignas.UsageError, match=r"children of 'digits within /.*part\.yaml': from"):
+        bignas.search(run, "mflops=5", tmp_path / "t", **given)
+
+
 def test_settings_that_a_strategy_does_not_read_are_named(
     run: bignas.Run, tmp_path: pathlib.Path
 ) -> None:
@@ -143,16 +184,20 @@ def test_settings_that_a_strategy_does_not_read_are_named(
     changes = {"task": {"selection": {"strategy": "random", "evaluations": 2, "rounds": 3}}}
     bignas.search(run, "mflops=0.1", tmp_path, params_override=changes, show=lines.append)
     (line,) = (line for line in lines if "does not read" in line)
-    assert line.startswith("warning: the strategy 'random' does not read task.selection's ")
-    assert "rounds" in line
-    assert "evaluations" not in line
+    assert line == "warning: the strategy 'random' does not read task.selection's rounds"
 
 
 def test_the_usual_settings_are_read() -> None:
+    usual = SelectionConfig(rounds=7)
     for name in STRATEGIES:
-        assert (
-            unread(SelectionConfig(strategy=name, evaluations=5, seed=3, prefer="cheapest")) == []
-        )
-    assert unread(SelectionConfig(strategy="evolution", trusted_tau=0.5)) == ["trusted_tau"]
-    assert unread(SelectionConfig(strategy="predictor", rounds=9)) == ["rounds"]
-    assert unread(SelectionConfig(population=9, resolutions=(8,))) == ["population"]
+        given = SelectionConfig(strategy=name, evaluations=5, seed=3, prefer="cheapest", rounds=7)
+        assert unread(given, usual) == []
+    for name, field in (
+        ("evolution", "trusted_tau"),
+        ("predictor", "rounds"),
+        ("random", "rounds"),
+    ):
+        given = dataclasses.replace(usual, **{"strategy": name, field: 1})
+        assert unread(given, usual) == [field]
+    given = dataclasses.replace(usual, population=9, resolutions=(8,))
+    assert unread(given, usual) == ["population"]

@@ -141,6 +141,9 @@ def test_batch_norms_that_share_places_are_named() -> None:
     network.stem_norm.offset = 4
     with pytest.raises(ValueError, match="channels end at 20, beyond the offset 16 of the next"):
         network.moments(_images(), SPACE.biggest())
+    network.stem_norm.offset = network.blocks[0].first_norm.offset
+    with pytest.raises(ValueError, match="two batch norms have the offset 16"):
+        network.moments(_images(), SPACE.biggest())
     network.stem_norm.offset = 0
     network.statistics_width -= 1
     with pytest.raises(ValueError, match="beyond statistics_width, "):

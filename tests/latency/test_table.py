@@ -143,7 +143,7 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
     with pytest.raises(errors.UsageError, match=f"--output={table.path} --threads=4$"):
         other.require(MODELS, [8], "runs/a")
     with pytest.raises(
-        errors.UsageError, match=r"with 1 channels, .* px with 3, .* another output"
+        errors.UsageError, match=r"with 1 channels, .* px with 3, .* measure another table"
     ):
         table.require(ModelSpace(MODELS.space, 7, 3), [8], "runs/a")
 

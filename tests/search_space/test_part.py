@@ -49,7 +49,12 @@ def test_the_whole_file_with_fewer_choices_is_a_part(tmp_path: pathlib.Path) -> 
         ("eval_resolutions: [15]", r"eval_resolutions is \[15\]; it .* some of \[12, 14, 16\]"),
         ("eval_resolutions: []", "eval_resolutions is"),
         ("eval_resolutions: 14", "eval_resolutions is 14; it takes a list"),
-        ("eval_resolutions: [16, 14]", "list each choice once, ascending"),
+        (
+            "eval_resolutions: [16, 14]",
+            r"\[16, 14\]; .* some of \[12, 14, 16\], ascending",
+        ),
+        ("eval_resolutions: [14, 14]", r"\[14, 14\]; it takes"),
+        ("stages: [{}, {depths: [true]}, {}]", r"depths is \[True\]"),
         ("eval_resolutions: [true]", r"eval_resolutions is \[True\]"),
         ("resolutions: [14]", "field is 'resolutions'; choose from"),
         ("stages: [{}]", "stages must be a list of 3, as in 'tiny'"),

@@ -98,7 +98,9 @@ def test_a_child_is_named_or_published_and_lies_in_the_space() -> None:
     space = presets.bignas_imagenet()
     assert presets.child(space, "BigNASModel-S") == published.published("BigNASModel-S")
     assert presets.child(space, "biggest") == space.biggest()
-    assert presets.child(space, space.smallest().to_json()) == space.smallest()
+    plain = space.smallest().to_json()
+    assert presets.child(space, plain) == space.smallest()
+    assert presets.child(space, {"architecture": plain, "macs": 5}) == space.smallest()
     with pytest.raises(errors.UsageError, match=r"'resolution' is 192; choose from \[20"):
         presets.child(presets.bignas_small(), "BigNASModel-S")
     with pytest.raises(errors.UsageError, match=r"^'BigNASModel-XL' is neither .* smallest, bigg"):

@@ -7,6 +7,7 @@ import re
 
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
+from bignas_tf import console
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import strategies
 from bignas_tf.selection.budgets import Budget
@@ -49,8 +50,8 @@ def test_lines_tell_done_left_pace_and_the_best_of_each_budget() -> None:
     for number, line in enumerate(finished, 1):
         assert re.match(rf"(coarse|fine) {number}/20: [\d.e-]+ ms time, [\d.e-]+ M multiply", line)
         # The first says nothing about the others.
-        minutes = 2 * (20 - number) / 60
-        pace = f"  (30/min, {minutes:.1f} min left)  " if number > 1 else "  (first)  "
+        left = console.duration(2 * (20 - number))
+        pace = f"  (30/min, {left} left)  " if number > 1 else "  (first)  "
         assert pace in line
     assert re.search(r"best ms_0.6: \d+.\d\d%, 0.05: \d+.\d\d%$", finished[-1])
 
@@ -66,7 +67,7 @@ def test_the_pace_is_that_of_the_latest_children() -> None:
     pool = Pool(SPACE, countable.budgets()[-1:], figures, progress, evaluations=60)
     strategies.random(pool, countable.settings())
     finished = [line for line in lines if line.startswith("random")]
-    assert "(60/min, 0.7 min left)" in finished[19]
+    assert "(60/min, 40 s left)" in finished[19]
     assert "(1/min, 1.0 min left)" in finished[58]
 
 

@@ -79,7 +79,7 @@ def test_each_value_that_a_resumed_run_changes_is_named(begun: pathlib.Path) -> 
     cosine = f"{rate}.cosine.initial_learning_rate=0.1,{rate}.cosine.decay_steps=0"
     other = runs.parse(begun, f"{rate}.type=cosine,{cosine}")
     lines = resuming.changes(str(begun), other)
-    assert any(line.endswith(".type was constant_ending, is now 'cosine'") for line in lines)
+    assert any(line.endswith(".type was 'constant_ending', is now 'cosine'") for line in lines)
     assert any(line.endswith(f"{RATE} was 0.006, is now not set") for line in lines)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from official.core import config_definitions as cfg
+from official.modeling import hyperparams
 
 from bignas_tf import errors, plain
 
@@ -87,6 +88,9 @@ def validate(config: DataConfig) -> None:
             "data: cache=True keeps whole patches, but crop='inception' cuts them from the full "
             "image; use crop='pad' or cache=False"
         )
+    if isinstance(config.input_path, hyperparams.Config):
+        given = errors.shown(config.input_path.as_dict())
+        raise errors.UsageError(f"data: input_path is {given}; it takes text or a list of texts")
     if not images_name(config):
         field = _NAMED_BY[config.source]
         raise errors.UsageError(f"data: source={config.source!r} needs {field}")

@@ -33,9 +33,26 @@ def permute(index: tf.Tensor, count: int, seed: int, epoch: tf.Tensor) -> tf.Ten
     epoch = tf.broadcast_to(tf.cast(epoch, tf.int64), tf.shape(index))
     later = tf.bitwise.right_shift(epoch, tf.constant(_BITS, tf.int64))
     seeds = tf.stack([seeds, epoch, tf.bitwise.bitwise_xor(epoch, later)], axis=1)
-    return tf.raw_ops.RandomIndexShuffle(
-        index=index, seed=seeds, max_index=tf.constant(count - 1, tf.int64), rounds=_ROUNDS
-    )
+    wrong = _is_wrong(count)
+
+    def shuffled(index: tf.Tensor) -> tf.Tensor:
+        most = tf.constant(count if wrong else count - 1, tf.int64)
+        return tf.raw_ops.RandomIndexShuffle(
+            index=index, seed=seeds, max_index=most, rounds=_ROUNDS
+        )
+
+    places = shuffled(index)
+    # Of one more index the permutation is right; what goes to that one goes on to its place.
+    return tf.where(places == count, shuffled(places), places) if wrong else places
+
+
+def _is_wrong(count: int) -> bool:
+    """Whether TensorFlow's operation is no permutation: of 4^n + 1 indices, from 65,537 on.
+
+    It gives one place twice and another never (2.20; so tests say).
+    """
+    most = count - 1
+    return most >= 1 << 16 and most & most - 1 == 0 and most.bit_length() % 2 == 1
 
 
 def _folded(seed: int) -> int:

@@ -34,6 +34,10 @@ def resolve(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
 
 
 def _pieces(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
+    if "shard" in spec:
+        raise errors.UsageError(
+            f"{what}: split {spec!r} counts shards; count images or percents, as in 'train[:90%]'"
+        )
     names = {_STAND_IN if split == ALL else split: split for split in sizes}
     known = spec
     if ALL in sizes:

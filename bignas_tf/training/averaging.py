@@ -17,6 +17,11 @@ Average = optimization.ExponentialMovingAverage
 SAVED_AS = "optimizer/ema_base_optimizer/iter"
 
 
+def averaged(optimizer: tf_keras.optimizers.Optimizer) -> tf_keras.optimizers.Optimizer:
+    """The optimiser that trains the weights; itself where nothing averages them."""
+    return optimizer._optimizer if isinstance(optimizer, Average) else optimizer
+
+
 def copy_weights(
     source: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer, target: tf_keras.Model
 ) -> None:

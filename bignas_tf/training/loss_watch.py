@@ -90,9 +90,7 @@ class LossWatch:
         """Yields warnings of a run that has ended; none if it had fewer than 100 steps."""
         if self._steps < _FEWEST_STEPS:
             return
-        if self._classes == 1:
-            yield "nothing was learnt: task.train_data.num_classes is 1"
-        elif not self._chance:
+        if not self._chance:
             yield "nothing was learnt: all training images are of one class"
         if self._watched and self._guesses(self._median(self._role)):
             best, step = self._best

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+import tf_keras
 from official.core import base_trainer
 from official.core import config_definitions as cfg
 
@@ -33,6 +35,7 @@ class SupernetTrainer(base_trainer.Trainer):
         optimizer = task.create_optimizer(schedules.for_run(config.trainer), config.runtime)
         # Slots made inside a traced replica step would crash MirroredStrategy.
         optimizer._create_all_weights(model.trainable_variables)
+        self._settings = _settings(optimizer)
         # Without gin, which would add a line of its own to the messages of errors.
         base_trainer.Trainer.__init__.__wrapped__(
             self, config, task, model, optimizer, train=True, evaluate=False
@@ -53,6 +56,11 @@ class SupernetTrainer(base_trainer.Trainer):
         if _on_one_cpu(self.strategy):
             return dataset_or_fn(*args, **kwargs)
         return super().distribute_dataset(dataset_or_fn, *args, **kwargs)
+
+    def restore_settings(self) -> None:
+        """Gives the optimiser what the configuration says; a checkpoint has what it was."""
+        for variable, value in self._settings:
+            variable.assign(value)
 
     def initialize(self) -> None:
         """Sets the weights of `start`; called if the folder of the run has no checkpoint."""
@@ -87,6 +95,16 @@ class SupernetTrainer(base_trainer.Trainer):
         seconds = time.monotonic() - self._loop_began
         images = steps * self.config.task.train_data.global_batch_size
         return logs | {"images_per_second": images / seconds, "steps_per_second": steps / seconds}
+
+
+def _settings(optimizer: tf_keras.optimizers.Optimizer) -> list[tuple[tf.Variable, np.ndarray]]:
+    """The momentum and the like of an optimiser, which Keras keeps as variables, and their values.
+
+    A learning rate is one of them if it is constant.
+    """
+    inner = averaging.averaged(optimizer)
+    inner._create_hypers()
+    return [(v, v.numpy()) for v in inner._hyper.values() if isinstance(v, tf.Variable)]
 
 
 def _on_one_cpu(strategy: tf.distribute.Strategy) -> bool:

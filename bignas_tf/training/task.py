@@ -14,7 +14,7 @@ from bignas_tf.data import inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import presets
-from bignas_tf.training import accumulation, checkpoints, children, models, teachers
+from bignas_tf.training import accumulation, averaging, checkpoints, children, models, teachers
 from bignas_tf.training.configs import BigNASConfig
 
 DIFFERENT_CHOICES = "different_choices"
@@ -47,14 +47,23 @@ class BigNASTask(base_task.Task):
         """See the Model Garden's.
 
         Raises:
-          UsageError: settings do not fit together, such as two ways of clipping gradients.
+          UsageError: settings do not fit together, such as two ways of clipping gradients, or
+            AdamW's own clipping and several replicas.
         """
         try:
-            return super().create_optimizer(*arguments, **keywords)
+            optimizer = super().create_optimizer(*arguments, **keywords)
         except (TypeError, ValueError) as error:
             raise errors.UsageError(
                 f"trainer.optimizer_config cannot be used: {errors.one_line(error)}"
             ) from error
+        bound = getattr(averaging.averaged(optimizer), "gradient_clip_norm", 0)
+        if bound > 0 and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise errors.UsageError(
+                f"adamw.gradient_clip_norm is {bound} (1.0 by default) and clips the gradients of "
+                "each replica alone, so that training would depend on how many there are; set it "
+                "to 0, and global_clipnorm to clip their sum"
+            )
+        return optimizer
 
     def build_inputs(
         self, params: DataConfig, input_context: tf.distribute.InputContext | None = None

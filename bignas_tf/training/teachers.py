@@ -44,7 +44,7 @@ def load(folder: str, data: DataConfig) -> Callable[[tf.Tensor], tf.Tensor]:
     def teacher(patches: tf.Tensor) -> tf.Tensor:
         # `model` is captured: graphs hold their variables weakly.
         assert model is not None
-        return signature(**{SIGNATURE: patches})[LOGITS]
+        return tf.cast(signature(**{SIGNATURE: patches})[LOGITS], tf.float32)
 
     return teacher
 
@@ -54,9 +54,11 @@ def _check(where: str, signature: Any, data: DataConfig) -> None:
     given = signature.structured_input_signature[1]
     spec, expected = given.get(SIGNATURE), [None, side, side, data.channels]
     fits = spec is not None and spec.dtype == tf.uint8 and spec.shape.is_compatible_with(expected)
+    fits = fits and (spec.shape.rank is None or spec.shape[0] is None)  # a batch of any size
     if list(given) != [SIGNATURE] or not fits:
         raise errors.UsageError(
-            f"{where} takes {given}; its {SIGNATURE!r} must take uint8 patches of {expected[1:]}"
+            f"{where} takes {given}; its {SIGNATURE!r} must take any number of uint8 patches of "
+            f"{expected[1:]}"
         )
     answer = signature.structured_outputs.get(LOGITS)
     if answer is None or not answer.shape.is_compatible_with([None, data.num_classes]):

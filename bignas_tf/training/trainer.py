@@ -225,6 +225,7 @@ def _run(
                 trainer=trainer,
                 train_actions=[progress],
             ).controller
+        trainer.restore_settings()
         with faults.named(trainer.config.task.train_data):
             _loops(trainer, controller, curves, sigterm)
     progress.finished()

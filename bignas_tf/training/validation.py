@@ -71,6 +71,10 @@ def _check_data(task: BigNASConfig) -> None:
     require(0 <= seed < 2**32, "task.seed", seed, f"0 to {2**32 - 1}")  # Keras' limit
     require(at_once >= 0, "task.images_at_once", at_once, "0 (all) or more")
     data = task.train_data
+    classes = data.num_classes
+    require(
+        classes > 1, "task.train_data.num_classes", classes, "2 or more: nothing else is learnt"
+    )
     require(data.is_training, "task.train_data.is_training", data.is_training, "true")
     space = presets.get(task.model.search_space)
     if task.sandwich.alone:
@@ -106,6 +110,11 @@ def _check_runtime(runtime: cfg.RuntimeConfig, execution: str) -> None:
             "runtime.enable_xla would compile slices again for every child; set "
             "task.model.execution=mask or runtime.enable_xla=false"
         )
+    if runtime.enable_xla and not runtime.num_gpus:
+        raise errors.UsageError(
+            "runtime.enable_xla compiles for the GPUs that runtime.num_gpus names, which is 0; set "
+            "it, or runtime.enable_xla=false (what runs on a TPU is compiled anyway)"
+        )
 
 
 def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> None:
@@ -123,6 +132,15 @@ def _check_steps(trainer: cfg.TrainerConfig, evaluation: EvaluationConfig) -> No
                 "evaluations come at the end of a loop, so it must be a multiple of "
                 f"steps_per_loop ({trainer.steps_per_loop})"
             )
+    if trainer.train_tf_while_loop and not trainer.train_tf_function:
+        raise errors.UsageError(
+            "trainer.train_tf_while_loop needs trainer.train_tf_function; set both to false to run "
+            "without a graph"
+        )
+    if trainer.allow_tpu_summary and not trainer.train_tf_while_loop:
+        raise errors.UsageError(
+            "trainer.allow_tpu_summary needs trainer.train_tf_while_loop; set both, or neither"
+        )
     subdir = trainer.validation_summary_subdir
     require(bool(subdir), "trainer.validation_summary_subdir", subdir, "the name of a folder")
     bound = trainer.loss_upper_bound

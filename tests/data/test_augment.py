@@ -113,7 +113,7 @@ def test_every_operation_of_the_policy_is_drawn() -> None:
         assert any(np.array_equal(alone, patch) for patch in patches), policy
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 1000])
+@pytest.mark.parametrize("count", [1, 2, 7, 1000, 65_536, 65_537, 65_538, 262_145])
 def test_permute_is_a_permutation_of_its_own_each_epoch(count: int) -> None:
     index = tf.range(count, dtype=tf.int64)
     orders = [shuffling.permute(index, count, 3, tf.constant(epoch)).numpy() for epoch in (0, 1)]

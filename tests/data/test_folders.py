@@ -196,6 +196,13 @@ def test_as_many_classes_as_folders_are_needed(tmp_path: pathlib.Path, classes: 
         inputs.build_dataset(config)
 
 
+@pytest.mark.parametrize("spec", ["train[:1shard]", "train[1shard:]"])
+def test_shards_are_not_counted(spec: str) -> None:
+    """TFDS has several, which sizes do not tell; all images would be the first one."""
+    with pytest.raises(errors.UsageError, match="counts shards; count images or percents"):
+        split_names.resolve(spec, {"train": 1000}, "photos")
+
+
 def test_a_split_may_be_called_all_beside_others() -> None:
     others = {"all": 5, "images": 7, "all-2": 3}
     assert split_names.resolve("all+images", others, "photos") == [("all", 0, 5), ("images", 0, 7)]

@@ -137,12 +137,6 @@ def test_a_run_of_a_few_steps_is_not_judged(tmp_path: pathlib.Path) -> None:
     assert list(watch.at_end()) == []
 
 
-def test_one_class_leaves_nothing_to_learn(tmp_path: pathlib.Path) -> None:
-    watch = _watch(tmp_path, "task.train_data.num_classes=1")
-    assert _fed(watch, [0.0] * 6) == {}
-    assert list(watch.at_end()) == ["nothing was learnt: task.train_data.num_classes is 1"]
-
-
 @pytest.mark.parametrize(
     ("overrides", "smallest", "warned"),
     [

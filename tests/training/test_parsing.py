@@ -98,6 +98,16 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("task.train_data.base_size=32", "base_size is 32; the supernet is made for 28"),
         ("runtime.mixed_precision_dtype=float16", r"'float16'; choose from \['float32', 'bfl"),
         ("runtime.distribution_strategy=parameter_server", "choose from .*'one_device'"),
+        ("task.train_data.num_classes=1", "num_classes is 1; it takes 2 or more"),
+        (
+            "runtime.enable_xla=true,task.model.execution=mask",
+            "for the GPUs that runtime.num_gpus names, which is 0",
+        ),
+        ("trainer.train_tf_function=false", "train_tf_while_loop needs trainer.train_tf_function"),
+        (
+            "trainer.allow_tpu_summary=true,trainer.train_tf_while_loop=false",
+            "allow_tpu_summary needs trainer.train_tf_while_loop",
+        ),
         ("runtime.enable_xla=true", "again for every child; set task.model.execution=mask"),
         (f"{OPTIMISER}warmup.type=lin", r"'lin'; choose from \['linear', 'polynomial'\]"),
         (f"{OPTIMISER}optimizer.type=sgd_experimental", "'sgd_experimental', which has no legacy"),
@@ -303,6 +313,9 @@ def test_overrides_may_be_a_mapping() -> None:
     sides = {"resolutions": np.array([20, 28]), "evaluations": np.int64(7)}
     selection = parsing.parse("bignas_small", [], {"task": {"selection": sides}}).task.selection
     assert (list(selection.resolutions), selection.evaluations) == ([20, 28], 7)
+    named = {"task": {"train_data": {"input_path": {"a": "b"}, "source": "folder"}}}
+    with pytest.raises(errors.UsageError, match=r"input_path is .*; it takes text or a list"):
+        parsing.parse("bignas_small", [], named)
     with pytest.raises(errors.UsageError, match=r"trainer\.train_step"):
         parsing.parse("bignas_small", [], {"trainer": {"train_step": 7}})
     with pytest.raises(errors.UsageError, match="expected text or a mapping"):

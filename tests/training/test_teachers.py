@@ -22,16 +22,23 @@ DATA = DataConfig(base_size=14, channels=1, num_classes=10)
 class _Linear(tf.Module):
     """The simplest teacher; its weights are variables, as a foreign model's may be."""
 
-    def __init__(self, classes: int = 10, side: int = 14, name: str = "patches") -> None:
+    def __init__(
+        self,
+        classes: int = 10,
+        side: int = 14,
+        name: str = "patches",
+        batch: int | None = None,
+        logits: tf.DType = tf.float32,
+    ) -> None:
         super().__init__()
         rng = np.random.default_rng(0)
         kernel = rng.normal(0.0, 0.1, (side * side, classes)).astype(np.float32)
         self.kernel = tf.Variable(kernel)
-        spec = tf.TensorSpec([None, side, side, 1], tf.uint8, name)
+        spec = tf.TensorSpec([batch, side, side, 1], tf.uint8, name)
 
         def answer(patches: tf.Tensor) -> dict[str, tf.Tensor]:
             pixels = tf.reshape(tf.cast(patches, tf.float32) / 127.5 - 1.0, [-1, side * side])
-            return {"logits": tf.matmul(pixels, self.kernel)}
+            return {"logits": tf.cast(tf.matmul(pixels, self.kernel), logits)}
 
         self.answer = tf.function(answer, input_signature=[spec])
 
@@ -113,10 +120,16 @@ def test_what_is_no_teacher_is_refused(tmp_path: pathlib.Path) -> None:
     cases = {
         str(tmp_path / "nowhere"): "cannot be loaded as a SavedModel",
         _saved(tmp_path / "key", key="serve"): r"has the signatures \['serve'\]; 'patches' is",
-        _saved(tmp_path / "name", _Linear(name="x")): "must take uint8 patches",
-        _saved(tmp_path / "side", _Linear(side=16)): r"must take uint8 patches of \[14, 14, 1\]",
+        _saved(tmp_path / "name", _Linear(name="x")): "must take any number of uint8 patches",
+        _saved(tmp_path / "side", _Linear(side=16)): r"number of uint8 patches of \[14, 14, 1\]",
+        _saved(tmp_path / "batch", _Linear(batch=4)): "must take any number of uint8 patches",
         _saved(tmp_path / "classes", _Linear(classes=4)): "'logits' of 10 classes are needed",
     }
     for path, words in cases.items():
         with pytest.raises(errors.UsageError, match=words):
             teachers.load(path, DATA)
+
+
+def test_the_logits_of_a_teacher_become_float32(tmp_path: pathlib.Path) -> None:
+    teacher = teachers.load(_saved(tmp_path / "half", _Linear(logits=tf.bfloat16)), DATA)
+    assert teacher(tf.zeros([3, 14, 14, 1], tf.uint8)).dtype == tf.float32

@@ -128,11 +128,6 @@ def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig
 
 def _reporting(run: Run, task: BigNASConfig, show: Show) -> Split:
     """The images to report an accuracy on, which neither training may have seen."""
-    data = task.train_data
-    if data.num_classes < 2:
-        raise errors.UsageError(
-            f"task.train_data.num_classes is {data.num_classes}; at least 2 are needed"
-        )
     reporting = cards.reporting_images(task)
     console.warn(show, apart.check_finetuning(run.config.task, task, run.images))
     return reporting

@@ -102,7 +102,7 @@ def test_a_fine_tuned_child_is_exported_and_converted(
 @pytest.mark.parametrize(
     ("changes", "override", "words"),
     [
-        ({"num_classes": 1}, "", "num_classes is 1; at least 2 are needed"),
+        ({"num_classes": 1}, "", "num_classes is 1; it takes 2 or more"),
         (
             {"channels": 3},
             "task.selection.calibration_split=train",

@@ -34,7 +34,7 @@ def resolve(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
 
 
 def _pieces(spec: str, sizes: Mapping[str, int], what: str) -> list[Piece]:
-    if "shard" in spec:
+    if re.search(r"\[[^]]*shard", spec):
         raise errors.UsageError(
             f"{what}: split {spec!r} counts shards; count images or percents, as in 'train[:90%]'"
         )

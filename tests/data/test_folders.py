@@ -201,6 +201,7 @@ def test_shards_are_not_counted(spec: str) -> None:
     """TFDS has several, which sizes do not tell; all images would be the first one."""
     with pytest.raises(errors.UsageError, match="counts shards; count images or percents"):
         split_names.resolve(spec, {"train": 1000}, "photos")
+    assert split_names.resolve("shard1[:5]", {"shard1": 9}, "photos") == [("shard1", 0, 5)]
 
 
 def test_a_split_may_be_called_all_beside_others() -> None:

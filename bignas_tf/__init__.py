@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bignas_tf.api.baseline import baseline
     from bignas_tf.api.cascades import export_cascade
     from bignas_tf.api.checking import check_images
-    from bignas_tf.api.counting import check_budgets, cost
+    from bignas_tf.api.counting import check_budgets, cost, describe
     from bignas_tf.api.devices import evaluation_strategy, training_strategy
     from bignas_tf.api.examples import save_images
     from bignas_tf.api.exporting import child, convert, export, export_family, verify
@@ -102,6 +102,7 @@ _HOMES = {
     "confusion": "api.judging.confusion",
     "convert": "api.exporting.convert",
     "cost": "api.counting.cost",
+    "describe": "api.counting.describe",
     "evaluate": "api.judging.evaluate",
     "evaluation_strategy": "api.devices.evaluation_strategy",
     "export": "api.exporting.export",
@@ -170,6 +171,7 @@ __all__ = [
     "confusion",
     "convert",
     "cost",
+    "describe",
     "evaluate",
     "evaluation_strategy",
     "export",

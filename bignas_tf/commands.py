@@ -35,6 +35,7 @@ NAMES = (
     "finetune",
     "garden",
     "import_supernet",
+    "space",
     "cost",
     "latency_table",
     "benchmark",

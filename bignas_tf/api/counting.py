@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bignas_tf import errors
 from bignas_tf.api import arguments, selecting
+from bignas_tf.reports import overview
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import MOST_CHANNELS, Architecture
@@ -54,6 +55,24 @@ def cost(
     models = model_space_of(space, num_classes, input_channels)
     child = presets.child(models.space, architecture)
     return cost_lib.count(models.space, child, models.num_classes, models.input_channels)
+
+
+def describe(
+    space: SearchSpace | str | os.PathLike[str] | Run,
+    num_classes: int | None = None,
+    input_channels: int | None = None,
+) -> str:
+    """Returns lines that say what may be chosen in a space, and what its children cost.
+
+    Args:
+      space: a search space, its preset's name or YAML file, or a run.
+      num_classes: outputs of the classifier; the run's, or 1000, if None.
+      input_channels: of the images; the run's, or 3, if None.
+
+    Raises:
+      UsageError: no such space.
+    """
+    return "\n".join(overview.lines(model_space_of(space, num_classes, input_channels)))
 
 
 def check_budgets(

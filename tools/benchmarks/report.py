@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bignas_tf import console
+
 from .harness import Row, Samples, figure, spread
 
 LEGEND = (
@@ -17,14 +19,10 @@ _COLUMNS = ("what", "unit", "ours", "reference", "ratio", "spread", "target", "r
 
 def table(rows: Sequence[Row]) -> str:
     """The rows under `_COLUMNS`, then each different note."""
-    lines = [_COLUMNS, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
     notes = dict.fromkeys(row.note for row in rows if row.note)
-    return "\n".join([*text, *(f"- {note}" for note in notes)])
+    return "\n".join(
+        [*console.aligned([_COLUMNS, *map(_cells, rows)]), *(f"- {note}" for note in notes)]
+    )
 
 
 def _cells(row: Row) -> tuple[str, ...]:

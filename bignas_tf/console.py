@@ -21,8 +21,13 @@ def silent(line: str) -> None:
 
 def warn(show: Show, warnings: Iterable[str]) -> None:
     """Shows each warning as one."""
-    for warning in warnings:
-        show(f"warning: {warning}")
+    for each in warnings:
+        show(warning(each))
+
+
+def warning(text: str) -> str:
+    """The line that warns of something."""
+    return f"warning: {text}"
 
 
 def duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import errors, image_files
+from bignas_tf import console, errors, image_files
 
 from .cli import launch, to_stderr
 from .serving import clients
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
             except clients.RefusedError as error:
                 if len(paths) == 1:
                     raise
-                to_stderr(f"warning: {error}")
+                console.warn(to_stderr, [str(error)])
                 refused += 1
     if refused:
         raise bignas.UsageError(f"{refused:,} of {len(paths):,} images could not be classified")

@@ -126,9 +126,9 @@ def export_cascade(
     taken = cascade or cascade_front.chosen(front, answers, accuracy, mean_cost)
     chosen = _Chosen(run, task, found, objective, children, front, taken, cascade is not None)
     if len(taken.children) == 1:
-        show(
-            f"warning: {taken.children[0]} alone is the best choice; a cascade of it only makes a "
-            "larger file: export that child"
+        alone = f"{taken.children[0]} alone is the best choice"
+        console.warn(
+            show, [f"{alone}; a cascade of it only makes a larger file: export that child"]
         )
     card = _card(chosen, ranking) | cards.provenance(run, task, licence)
     for line in _lines(card):

@@ -147,8 +147,7 @@ def _lines(result: Judgement) -> Iterator[str]:
     yield from _table(result)
     for what, figure in words.judged(result):
         yield f"{what}: {figure}"
-    for warning in result.warnings:
-        yield f"warning: {warning}"
+    yield from map(console.warning, result.warnings)
 
 
 def _table(result: Judgement) -> Iterator[str]:

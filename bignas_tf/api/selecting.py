@@ -101,9 +101,7 @@ def show_selected(result: SearchResult, show: Show, told: Collection[str] = ()) 
 def _lines(result: SearchResult, told: Collection[str]) -> Iterator[str]:
     for child in result.selected:
         yield _line(child, result.objectives)
-    for warning in result.warnings:
-        if warning not in told:
-            yield f"warning: {warning}"
+    yield from (console.warning(each) for each in result.warnings if each not in told)
 
 
 def _line(child: Selected, objectives: Mapping[str, Quantity]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import orbit
 import tensorflow as tf
 
-from bignas_tf import errors, workers
+from bignas_tf import console, errors, workers
 from bignas_tf.accuracy import percent
 from bignas_tf.console import Show
 from bignas_tf.modeling.supernet import Supernet
@@ -73,7 +73,7 @@ class LearningCurves:
         top1 = dict[str, float]()
         for name, outcome in self._evaluate().items():
             if isinstance(outcome, errors.RunError):
-                self._show(f"warning: no accuracy of {name} at step {step}: {outcome}")
+                console.warn(self._show, [f"no accuracy of {name} at step {step}: {outcome}"])
             else:
                 top1[name] = outcome
         shown = "  ".join(f"{name} {percent(value)}" for name, value in top1.items()) or "none"

@@ -144,8 +144,8 @@ def _build(
         show(note)
     if isinstance(strategy, tf.distribute.TPUStrategy):
         cores = strategy.num_replicas_in_sync
-        if warning := core_memory.check(config, tpu_host.generation(), cores):
-            show(f"warning: {warning}")
+        if tight := core_memory.check(config, tpu_host.generation(), cores):
+            console.warn(show, [tight])
     if start:
         show(initial_weights.summary(start))
     if step < config.trainer.train_steps and config.trainer.train_tf_function:

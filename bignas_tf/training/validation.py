@@ -49,7 +49,7 @@ def validate(config: cfg.ExperimentConfig) -> None:
     if (strategy := config.runtime.distribution_strategy) in _BRANCHLESS:
         check_branches(config.task, f"runtime.distribution_strategy={strategy}")
     _check_distillation(task.distillation, task.sandwich)
-    _check_regularisation(task.regularisation)
+    _check_regularisation(task.regularisation, task.sandwich)
     _check_steps(trainer, task.evaluation)
     optimisation.check(trainer)
     _check_data(task)
@@ -204,9 +204,15 @@ def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) ->
         )
 
 
-def _check_regularisation(config: RegularisationConfig) -> None:
+def _check_regularisation(config: RegularisationConfig, sandwich: SandwichConfig) -> None:
     where, decay = "task.regularisation", config.weight_decay
     for name in ("dropout_rate", "label_smoothing"):
         value = getattr(config, name)
         require(0.0 <= value < 1.0, f"{where}.{name}", value, "0 or more, and less than 1")
     require(0.0 <= decay < math.inf, f"{where}.weight_decay", decay, "0 or more")
+    trained = sandwich.biggest or sandwich.alone
+    if config.children == "biggest" and not trained and (decay or config.dropout_rate):
+        raise errors.UsageError(
+            f"{where} regularises the biggest child, which sandwich.biggest=false does not train; "
+            "set regularisation.children=all, or weight_decay and dropout_rate to 0"
+        )

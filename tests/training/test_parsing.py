@@ -109,6 +109,10 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         (f"{OPTIMISER}warmup.type=lin", r"'lin'; choose from \['linear', 'polynomial'\]"),
         (f"{OPTIMISER}optimizer.type=sgd_experimental", "'sgd_experimental', which has no legacy"),
         ("task.sandwich.biggest=false", "weight is 1.0, but there is no teacher; set sandwich.b"),
+        (
+            "task.sandwich.biggest=false,task.distillation.weight=0.0",
+            "regularises the biggest child, which sandwich.biggest=false does not train; set regul",
+        ),
         ("task.sandwich.resolutions=all", r"'all'; choose from \['paired', 'any'\]"),
         ("task.sandwich.alone=nobody.json", "nobody.json cannot be read"),
         ("task.distillation.weight=1.5", "weight is 1.5; it takes 0 to 1"),

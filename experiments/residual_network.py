@@ -2,6 +2,8 @@
 
   python -m experiments.residual_network
 
+The commands train, judge and search it, too, if task.model.network names it (docs/layers.md).
+
 Its blocks are those of ResNet (https://arxiv.org/abs/1512.03385): two 3x3 convolutions and a
 shortcut without weights; children choose widths and depths. All else is the project's own. Expected
 on scikit-learn's 360 test digits: each child right in more than 95%, less with other statistics.
@@ -21,7 +23,8 @@ from bignas_tf.data.config import DataConfig
 from bignas_tf.layers import ElasticBatchNorm, ElasticClassifier, ElasticConvolution, Pass, fit
 from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import blocks as blocks_lib
-from bignas_tf.search_space.architecture import Stage
+from bignas_tf.search_space.architecture import Architecture, Stage
+from bignas_tf.search_space.cost import Cost
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import splits
 from bignas_tf.selection.evaluator import Evaluator
@@ -51,16 +54,17 @@ class ResidualBlock(tf_keras.layers.Layer):
     Args:
       widest: the row of the block table of the biggest child.
       offset: where its batch norms start in `Pass.statistics`.
+      zero_gamma: whether its last gammas start at 0.
     """
 
-    def __init__(self, widest: blocks_lib.Block, offset: int) -> None:
+    def __init__(self, widest: blocks_lib.Block, offset: int, zero_gamma: bool) -> None:
         super().__init__(name=widest.name)
         before, out = widest.in_width, widest.out_width
         self.out_width, self.norm_width = out, 2 * out
         self.first_conv = ElasticConvolution(before, out, 3, widest.stride, widest.symmetric)
         self.first_norm = ElasticBatchNorm(out, offset)
         self.second_conv = ElasticConvolution(out, out, 3)
-        self.second_norm = ElasticBatchNorm(out, offset + out, zero_gamma=True)
+        self.second_norm = ElasticBatchNorm(out, offset + out, zero_gamma=zero_gamma)
 
     def call(self, x: tf.Tensor, block: blocks_lib.Block, forward: Pass) -> tf.Tensor:
         """Maps [N, H, W, in] to [N, H / stride, W / stride, out]."""
@@ -76,17 +80,24 @@ class ResidualBlock(tf_keras.layers.Layer):
 class ResidualNetwork(ElasticModel):
     """A stem, residual blocks, an average and a classifier; see `ElasticModel`."""
 
-    def __init__(self, space: SearchSpace = SPACE, execution: str = "slice") -> None:
-        super().__init__(space, CLASSES, input_channels=1, execution=execution)
+    def __init__(
+        self,
+        space: SearchSpace = SPACE,
+        num_classes: int = CLASSES,
+        input_channels: int = 1,
+        **rules: Any,
+    ) -> None:
+        super().__init__(space, num_classes, input_channels, **rules)
         widest = blocks_lib.widest(space)
         self.stem_conv = ElasticConvolution(self.input_channels, widest.stem_width, 3)
         self.stem_norm = ElasticBatchNorm(widest.stem_width, offset=0)
         self.statistics_width = widest.stem_width
         self.blocks = []
         for block in widest.blocks:
-            self.blocks.append(ResidualBlock(block, self.statistics_width))
+            before = self.statistics_width
+            self.blocks.append(ResidualBlock(block, before, self.zero_init_gamma))
             self.statistics_width += self.blocks[-1].norm_width
-        self.classifier = ElasticClassifier(widest.head_in_width, CLASSES)
+        self.classifier = ElasticClassifier(widest.head_in_width, num_classes)
 
     def logits(
         self,
@@ -95,13 +106,30 @@ class ResidualNetwork(ElasticModel):
         forward: Pass,
         dropout_seed: tf.Tensor | None,
     ) -> tf.Tensor:
-        """See `ElasticModel.logits`; there is no dropout."""
+        """See `ElasticModel.logits`."""
         x = self.stem_conv(images, self.input_channels, table.stem_width, forward)
         x = tf.nn.relu(self.stem_norm(x, table.stem_width, forward))
         for layer, block in zip(self.blocks, table.blocks, strict=True):
             if block.active is not False:
                 x = layer(x, block, forward)
-        return self.classifier(tf.reduce_mean(x, [1, 2]), table.head_in_width, forward)
+        x = self.drop(tf.reduce_mean(x, [1, 2]), dropout_seed)
+        return self.classifier(x, table.head_in_width, forward)
+
+    def cost_of(self, architecture: Architecture) -> Cost:
+        """See `ElasticModel.cost_of`; a batch norm has four vectors, a pixel four bytes."""
+        table = blocks_lib.resolve_child(self.space, architecture)
+        area, width, peak = architecture.resolution**2, table.stem_width, 0
+        weights = 9 * self.input_channels * width
+        macs, params = area * weights, weights + 4 * width
+        for block in table.blocks:
+            if block.active:
+                area //= block.stride**2
+                weights = 9 * block.out_width * (block.in_width + block.out_width)
+                macs, params = macs + area * weights, params + weights + 8 * block.out_width
+                held = area * block.stride**2 * block.in_width  # the shortcut waits for the rest
+                peak = max(peak, 4 * (held + 2 * area * block.out_width))
+        weights = table.head_in_width * self.num_classes
+        return Cost(macs + weights, params + weights + self.num_classes, peak)
 
 
 def train(network: ResidualNetwork, steps: int, show: Callable[[str], None] = print) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numbers
 import os
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
 from bignas_tf import errors
 from bignas_tf.plain import Value
+
+if TYPE_CHECKING:
+    from bignas_tf.training.checkpoints import Run
 
 T = TypeVar("T")
 
@@ -34,6 +37,24 @@ def check_run(run: object) -> None:
     if not isinstance(run, Run):
         raise errors.UsageError(
             f"run is {errors.shown(run)}; give what `train` returns, or `load` of its folder"
+        )
+
+
+def check_own_network(run: Run, what: str) -> None:
+    """Refuses what is no run, and a run of a network that a user has written.
+
+    Args:
+      run: to be checked.
+      what: needs the project's own network, such as "an export".
+
+    Raises:
+      UsageError: it is either.
+    """
+    check_run(run)
+    if network := run.config.task.model.network:
+        raise errors.UsageError(
+            f"{what} needs the project's own network; {run.model_dir} was trained with "
+            f"task.model.network={network}"
         )
 
 

@@ -59,7 +59,7 @@ def baseline(
     """
     began = time.monotonic() if began is None else began
     minutes = plain.number("minutes", minutes, above=0)
-    arguments.check_run(run)
+    arguments.check_own_network(run, "the baseline")
     chosen, task = presets.child(run.space, architecture), run.config.task
     data = task.train_data
     # Before training: otherwise these mistakes would show only after it.

@@ -31,6 +31,7 @@ COUNTED = {
 }
 LATENCIES = ("saved_model_ms", "litert_ms", "table_ms", "command_ms")  # by `api.objectives`
 _CLASSES, _CHANNELS = 1000, 3
+_Space = SearchSpace | str | os.PathLike  # what is no run
 # A run has no more classes, and a space no wider layers; counts of them fit into 64 bits.
 MOST_CLASSES = 1 << 22
 
@@ -52,6 +53,9 @@ def cost(
     Raises:
       UsageError: no such space or child, or a child outside the space.
     """
+    if num_classes is input_channels is None and not isinstance(space, _Space):
+        arguments.check_run(space)  # whose network may be the user's own
+        return space.supernet.cost_of(presets.child(space.space, architecture))
     models = model_space_of(space, num_classes, input_channels)
     child = presets.child(models.space, architecture)
     return cost_lib.count(models.space, child, models.num_classes, models.input_channels)
@@ -153,7 +157,7 @@ def model_space_of(
         space = presets.get(os.fspath(space))
     if isinstance(space, SearchSpace):
         return ModelSpace(space, num_classes or _CLASSES, input_channels or _CHANNELS)
-    arguments.check_run(space)
+    arguments.check_own_network(space, "counting blocks")
     net = space.supernet
     return ModelSpace(
         space.space, num_classes or net.num_classes, input_channels or net.input_channels

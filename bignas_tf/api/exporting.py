@@ -43,7 +43,7 @@ def child(run: Run, architecture: AnyArchitecture) -> tf_keras.Model:
     Raises:
       UsageError: no such child, or images that cannot be read.
     """
-    arguments.check_run(run)
+    arguments.check_own_network(run, "a standalone child")
     chosen = presets.child(run.space, architecture)
     return slicing.sliced_child(
         run.supernet, chosen, evaluators.evaluator_of(run).statistics(chosen)
@@ -77,7 +77,7 @@ def export(
       UsageError: no such child, labels that do not fit, or a folder that cannot be written.
       RunError: the written model does not load or gives other logits.
     """
-    arguments.check_run(run)
+    arguments.check_own_network(run, "an export")
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)
     children = {"": presets.child(run.space, architecture)}
@@ -119,7 +119,7 @@ def export_family(
         that cannot be written.
       RunError: a written model does not load or gives other logits.
     """
-    arguments.check_run(run)
+    arguments.check_own_network(run, "an export")
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)

@@ -74,7 +74,7 @@ def finetune(
     formats = arguments.listed(formats)
     if formats:
         converter.check(formats)
-    arguments.check_run(run)
+    arguments.check_own_network(run, "fine-tuning")
     arguments.check_config(config)
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)

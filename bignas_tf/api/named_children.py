@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bignas_tf import errors
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import splits
@@ -15,7 +15,7 @@ from bignas_tf.training.configs import BigNASConfig
 Score = Callable[[], dict[str, float | errors.RunError]]
 
 
-def scorer(task: BigNASConfig) -> Callable[[Supernet], Score]:
+def scorer(task: BigNASConfig) -> Callable[[ElasticModel], Score]:
     """Opens the images, and returns a function that gives a supernet's scorer of its children.
 
     A scorer calibrates them for the present weights and returns their top-1 accuracies by name. A
@@ -35,7 +35,7 @@ def scorer(task: BigNASConfig) -> Callable[[Supernet], Score]:
     calibration = splits.calibration_batches(data, task.selection)
     images = splits.open_split(data, own.split, task.selection.batch_size, own.images or None)
 
-    def of(supernet: Supernet) -> Score:
+    def of(supernet: ElasticModel) -> Score:
         evaluator = Evaluator(supernet, calibration)
 
         def top1() -> dict[str, float | errors.RunError]:

@@ -111,15 +111,14 @@ def build(
     """
     counting.check_names(names)
     _check_used(names, options)
-    net, models = run.supernet, counting.model_space_of(run)
-    searched = part.read(run.space, options.within) if options.within else run.space
-    setting = _Setting(run.model_dir, net, options, models, searched, elsewhere)
-    return tuple(
-        counting.objective(name, net.cost_of)
-        if name in counting.COUNTED
-        else _LATENCIES[name](setting)
-        for name in names
-    )
+    counted = [name for name in names if name in counting.COUNTED]
+    made = {name: counting.objective(name, run.supernet.cost_of) for name in counted}
+    if timed := [name for name in names if name not in made]:
+        models = counting.model_space_of(run)
+        searched = part.read(run.space, options.within) if options.within else run.space
+        setting = _Setting(run.model_dir, run.supernet, options, models, searched, elsewhere)
+        made |= {name: _LATENCIES[name](setting) for name in timed}
+    return tuple(made[name] for name in names)
 
 
 def _check_used(names: Sequence[str], options: Options) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from bignas_tf.layers import elastic
+from bignas_tf import errors
+from bignas_tf.layers import elastic, stateless
 from bignas_tf.search_space import blocks as blocks_lib
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.cost import Cost
 from bignas_tf.search_space.space import SearchSpace
 
 EXECUTIONS = ("slice", "mask")
@@ -18,8 +20,11 @@ EXECUTIONS = ("slice", "mask")
 class ElasticModel(tf_keras.Model):
     """Shared weights of a search space; the child to run is an argument of the call.
 
-    A family of networks is a subclass with elastic layers that `logits` calls, and with a
-    `statistics_width`: the channels of all its batch norms together.
+    A family of networks is a subclass with elastic layers that `logits` calls, with a
+    `statistics_width`, the channels of all its batch norms together, and a `classifier`, whose
+    weights a run with other classes does not take over. A judgement and a search need `cost_of`
+    besides. For a run (`task.model.network`) its constructor takes the arguments of this one but
+    `name`.
 
     Args:
       space: what may be chosen.
@@ -28,6 +33,9 @@ class ElasticModel(tf_keras.Model):
       execution: how a child given as a tensor runs: "slice" (CPU, GPU; never
         under XLA, which would compile for every child) or "mask" (static
         shapes, TPU). A child given as an `Architecture` is always sliced.
+      dropout_rate: of `drop`, where a call brings a seed.
+      zero_init_gamma: whether the last batch norm of each residual starts at 0, which is for
+        the layers of a subclass to follow.
       norm_replicas: how many replicas share a batch's moments; see `elastic.Pass`.
       name: of the model.
 
@@ -36,6 +44,7 @@ class ElasticModel(tf_keras.Model):
     """
 
     statistics_width: int
+    classifier: tf_keras.layers.Layer
 
     def __init__(
         self,
@@ -43,6 +52,8 @@ class ElasticModel(tf_keras.Model):
         num_classes: int,
         input_channels: int = 3,
         execution: str = "slice",
+        dropout_rate: float = 0.0,
+        zero_init_gamma: bool = True,
         norm_replicas: int = 0,
         name: str | None = None,
     ) -> None:
@@ -54,6 +65,8 @@ class ElasticModel(tf_keras.Model):
         self.num_classes = num_classes
         self.input_channels = input_channels
         self.execution = execution
+        self.dropout_rate = dropout_rate
+        self.zero_init_gamma = zero_init_gamma
         self.norm_replicas = norm_replicas
         self.compute_dtype_of_layers = tf_keras.mixed_precision.global_policy().compute_dtype
         # Carried by every checkpoint, so that one of another space is refused.
@@ -74,12 +87,46 @@ class ElasticModel(tf_keras.Model):
           images: float [N, R, R, input_channels] in [-1, 1].
           table: the child's widths, as integers or int32 tensors.
           forward: for every elastic layer.
-          dropout_seed: integer [2]; None for no dropout.
+          dropout_seed: for `drop`.
 
         Returns:
           float32 [N, num_classes].
         """
         raise NotImplementedError
+
+    def drop(self, x: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        """Dropout before the classifier, a function of the place in the global batch.
+
+        Drawn for all images and the widest head, then cut: any number of replicas, slices
+        and masks drop the same.
+
+        Args:
+          x: features [N, C].
+          seed: integer [2]; None for no dropout.
+        """
+        if seed is None or not self.dropout_rate:
+            return x
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+
+        def uniform(shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+            everywhere = [replicas * shape[0], self.classifier.kernel.shape[0]]
+            draws = tf.cast(stateless.uniform(everywhere, seed), dtype)
+            return tf.slice(draws, [replica * shape[0], 0], shape)
+
+        return tf.nn.experimental.general_dropout(x, self.dropout_rate, uniform)
+
+    def cost_of(self, architecture: Architecture) -> Cost:
+        """What one child costs, for one image; a subclass may say how it is counted.
+
+        Raises:
+          UsageError: the architecture is outside the space, or nobody has said how.
+        """
+        raise errors.UsageError(
+            f"nothing says what a child of {type(self).__name__} costs; give the class a method "
+            "`cost_of(architecture)` that returns a bignas.Cost"
+        )
 
     def call(
         self,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
-from bignas_tf.layers import activation, elastic, stateless
+from bignas_tf.layers import activation, elastic
 from bignas_tf.layers.batch_norm import ElasticBatchNorm
 from bignas_tf.layers.classifier import ElasticClassifier
 from bignas_tf.layers.convolution import ElasticConvolution
@@ -24,29 +26,13 @@ class Supernet(ElasticModel):
       space: what may be chosen.
       num_classes: outputs of the classifier.
       input_channels: channels of the images.
-      execution: "slice" or "mask"; see `ElasticModel`.
-      dropout_rate: before the classifier, where a call brings a seed.
-      zero_init_gamma: start the last batch norm of each residual at 0.
-      norm_replicas: how many replicas share a batch's moments; see `elastic.Pass`.
+      rules: the other arguments of `ElasticModel`.
     """
 
     def __init__(
-        self,
-        space: SearchSpace,
-        num_classes: int,
-        input_channels: int = 3,
-        execution: str = "slice",
-        dropout_rate: float = 0.0,
-        zero_init_gamma: bool = True,
-        norm_replicas: int = 0,
+        self, space: SearchSpace, num_classes: int, input_channels: int = 3, **rules: Any
     ) -> None:
-        super().__init__(
-            space, num_classes, input_channels, execution, norm_replicas, name="supernet"
-        )
-        self.dropout_rate = dropout_rate
-        self._build_layers(zero_init_gamma)
-
-    def _build_layers(self, zero_gamma: bool) -> None:
+        super().__init__(space, num_classes, input_channels, name="supernet", **rules)
         widest = blocks_lib.widest(self.space)
         stem, head = widest.stem_width, widest.head_width
         stride = self.space.stem_stride
@@ -59,7 +45,7 @@ class Supernet(ElasticModel):
         offset = stem
         self.blocks = []
         for block in widest.blocks:
-            self.blocks.append(ElasticMBConv(block, offset, zero_gamma))
+            self.blocks.append(ElasticMBConv(block, offset, self.zero_init_gamma))
             offset += self.blocks[-1].norm_width
         pooled = widest.head_conv_width
         self.head_conv = ElasticPointwise(widest.head_in_width, pooled, name="head_conv")
@@ -90,9 +76,7 @@ class Supernet(ElasticModel):
             if block.active is not False:
                 x = layer(x, block, forward)
         x = self._head(x, table, forward)
-        if dropout_seed is not None and self.dropout_rate:
-            x = self._drop(x, dropout_seed)
-        return self.classifier(x, table.head_width, forward)
+        return self.classifier(self.drop(x, dropout_seed), table.head_width, forward)
 
     def _stem(
         self, images: tf.Tensor, table: blocks_lib.BlockTable, forward: elastic.Pass
@@ -119,20 +103,3 @@ class Supernet(ElasticModel):
         if forward.masked:
             x *= elastic.mask(table.head_width, self.classifier.kernel.shape[0], x.dtype)
         return act(x)
-
-    def _drop(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Dropout of [N, C] features, a function of the place in the global batch.
-
-        Drawn for all images and the widest head, then cut: any number of replicas, slices
-        and masks drop the same.
-        """
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group if context else 0
-
-        def uniform(shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-            everywhere = [replicas * shape[0], self.classifier.kernel.shape[0]]
-            draws = tf.cast(stateless.uniform(everywhere, seed), dtype)
-            return tf.slice(draws, [replica * shape[0], 0], shape)
-
-        return tf.nn.experimental.general_dropout(x, self.dropout_rate, uniform)

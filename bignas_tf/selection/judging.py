@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bignas_tf.console import Show
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import progress
@@ -24,7 +24,7 @@ def sample_children(space: SearchSpace, count: int, seed: int) -> dict[str, Arch
 
 
 def score(
-    net: Supernet,
+    net: ElasticModel,
     evaluator: Evaluator,
     images: Split,
     children: Mapping[str, Architecture],

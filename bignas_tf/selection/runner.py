@@ -14,7 +14,7 @@ from bignas_tf import console, errors, files, machine, workers
 from bignas_tf.console import Show
 from bignas_tf.data import config as data_config
 from bignas_tf.data.config import DataConfig
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import part
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
@@ -67,7 +67,7 @@ class Search:
 
     def __init__(
         self,
-        supernet: Supernet,
+        supernet: ElasticModel,
         data: DataConfig,
         selection: SelectionConfig,
         source: Mapping[str, Any],
@@ -242,7 +242,9 @@ def _image_set(split: Split) -> ImageSet:
     return ImageSet(split.config.tfds_split, split.images)
 
 
-def build_evaluator(supernet: Supernet, data: DataConfig, selection: SelectionConfig) -> Evaluator:
+def build_evaluator(
+    supernet: ElasticModel, data: DataConfig, selection: SelectionConfig
+) -> Evaluator:
     """An evaluator that calibrates every child on the run's own images.
 
     Raises:

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 from official.modeling import optimization
 
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 
 Average = optimization.ExponentialMovingAverage
 # Where a checkpoint has the step count of an optimiser that averages.
@@ -36,7 +36,7 @@ def start(model: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer) -> No
         optimizer.get_slot(weight, "average").assign(weight.read_value())
 
 
-def restore(supernet: Supernet, checkpoint: str) -> None:
+def restore(supernet: ElasticModel, checkpoint: str) -> None:
     """Reads the averages of a checkpoint as the weights of a supernet.
 
     Raises:

@@ -15,7 +15,7 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import errors, files, run_folder, strict_yaml
 from bignas_tf.data.identity import BySplit
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import (
@@ -54,7 +54,7 @@ class Run:
     model_dir: str
     config: cfg.ExperimentConfig = dataclasses.field(repr=False)
     space: SearchSpace = dataclasses.field(repr=False)
-    supernet: Supernet = dataclasses.field(repr=False)
+    supernet: ElasticModel = dataclasses.field(repr=False)
     checkpoint: str
     step: int
     index_sha256: str = dataclasses.field(repr=False)

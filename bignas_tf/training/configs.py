@@ -18,6 +18,8 @@ class SupernetConfig(hyperparams.Config):
 
     Attributes:
       search_space: a preset's name or the path of a YAML file.
+      network: a subclass of `ElasticModel` by its dotted name, such as
+        "my_networks.ResidualNetwork"; the project's own if empty.
       execution: "mask" (TPU), "slice" (CPU, GPU) or "auto".
       zero_init_gamma: start the last batch norm of each residual at 0 (Section 3.1).
       norm_replicas: neighbouring replicas (cores of a TPU, GPUs) that share the moments of a
@@ -25,6 +27,7 @@ class SupernetConfig(hyperparams.Config):
     """
 
     search_space: str = "bignas_imagenet"
+    network: str = ""
     execution: str = "auto"
     zero_init_gamma: bool = True
     norm_replicas: int = 0

@@ -9,7 +9,7 @@ import tf_keras
 
 from bignas_tf import errors, run_folder, workers
 from bignas_tf.data.config import DataConfig
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import blocks
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import averaging, checkpoints, class_names
@@ -67,6 +67,12 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
         run = checkpoints.load_run(folder)
     except errors.UsageError as error:
         raise errors.UsageError(f"task.init_checkpoint: {error}") from error
+    ours, theirs = config.model.network, run.config.task.model.network
+    if ours != theirs:
+        raise errors.UsageError(
+            f"task.init_checkpoint: {folder} was trained with task.model.network={theirs!r}; here "
+            f"it is {ours!r}: make them equal, or start from another run"
+        )
     different = blocks.differences(run.space, space)
     if different:
         raise errors.UsageError(
@@ -85,7 +91,7 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
     return run
 
 
-def assign(start: Start, supernet: Supernet, optimizer: tf_keras.optimizers.Optimizer) -> None:
+def assign(start: Start, supernet: ElasticModel, optimizer: tf_keras.optimizers.Optimizer) -> None:
     """Gives a supernet the weights it starts from, all but a classifier for other classes.
 
     The optimiser starts fresh. Averages of the weights, if it keeps them, start from these.

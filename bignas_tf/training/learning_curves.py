@@ -12,12 +12,12 @@ import tensorflow as tf
 from bignas_tf import console, errors, workers
 from bignas_tf.accuracy import percent
 from bignas_tf.console import Show
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.training import curve_file
 from bignas_tf.training.supernet_trainer import SupernetTrainer
 
 # Given the supernet, returns a function that scores its named children, or says why it cannot.
-Evaluation = Callable[[Supernet], Callable[[], Mapping[str, float | errors.RunError]]]
+Evaluation = Callable[[ElasticModel], Callable[[], Mapping[str, float | errors.RunError]]]
 
 
 class LearningCurves:

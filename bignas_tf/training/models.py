@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
+import pkgutil
+from collections.abc import Callable
+
 import tensorflow as tf
 
+from bignas_tf import errors
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training.configs import BigNASConfig
 
 
-def build_supernet(config: BigNASConfig, space: SearchSpace) -> Supernet:
-    """Builds the supernet a task's configuration describes, under the current strategy."""
+def build_supernet(config: BigNASConfig, space: SearchSpace) -> ElasticModel:
+    """Builds the supernet a task's configuration describes, under the current strategy.
+
+    Raises:
+      UsageError: see `network`; or the network does not take these arguments.
+    """
     execution = config.model.execution
     if execution == "auto":
         on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
         execution = "mask" if on_tpu else "slice"
-    return Supernet(
-        space,
-        config.train_data.num_classes,
-        config.train_data.channels,
-        execution=execution,
-        dropout_rate=config.regularisation.dropout_rate,
-        zero_init_gamma=config.model.zero_init_gamma,
-        norm_replicas=config.model.norm_replicas,
-    )
+    build = network(config.model.network)
+    try:
+        return build(
+            space,
+            config.train_data.num_classes,
+            config.train_data.channels,
+            execution=execution,
+            dropout_rate=config.regularisation.dropout_rate,
+            zero_init_gamma=config.model.zero_init_gamma,
+            norm_replicas=config.model.norm_replicas,
+        )
+    except TypeError as error:
+        if build is Supernet:
+            raise
+        raise errors.UsageError(
+            f"task.model.network={config.model.network} takes other arguments than "
+            f"{Supernet.__name__}: {errors.one_line(error)}"
+        ) from error
+
+
+def network(name: str) -> Callable[..., ElasticModel]:
+    """The class of a supernet: the project's own, or one that a user has written.
+
+    Args:
+      name: "" for the project's own, or a dotted name, such as "my_networks.ResidualNetwork".
+
+    Raises:
+      UsageError: it cannot be imported, or is no subclass of `ElasticModel`.
+    """
+    if not name:
+        return Supernet
+    where = f"task.model.network is {errors.shown(name)}"
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise errors.UsageError(
+            f"{where}, which cannot be imported: {errors.one_line(error)}; name a class as in "
+            "'module.Class', of a module that is installed or on PYTHONPATH"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, ElasticModel)):
+        raise errors.UsageError(f"{where}, which is no subclass of ElasticModel")
+    return found

@@ -17,9 +17,10 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import checkpoints, learnt
 from bignas_tf.training.configs import BigNASConfig
 
-# With another one of these the weights mean something else (labels, pixels, which children they
-# are for), or the optimiser silently starts with empty slots.
+# With another one of these the weights mean something else (layers, labels, pixels, which children
+# they are for), or the optimiser silently starts with empty slots.
 _FIXED = (
+    "task.model.network",
     "task.train_data.num_classes",
     "task.train_data.channels",
     "task.train_data.label_offset",

@@ -9,7 +9,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 from bignas_tf import files, run_folder, strict_yaml
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import learnt
@@ -23,7 +23,11 @@ def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -
 
 
 def save(
-    supernet: Supernet, step: int, config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str
+    supernet: ElasticModel,
+    step: int,
+    config: cfg.ExperimentConfig,
+    space: SearchSpace,
+    model_dir: str,
 ) -> None:
     """Writes a run of weights alone: no optimiser, no averages, no run that it started from.
 

@@ -13,7 +13,7 @@ import tf_keras
 from official.core import base_trainer
 from official.core import config_definitions as cfg
 
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.training import averaging, initial_weights, models, schedules
 from bignas_tf.training.initial_weights import Start
 from bignas_tf.training.task import BigNASTask
@@ -69,7 +69,7 @@ class SupernetTrainer(base_trainer.Trainer):
             self._start = None  # a second supernet, which would last as long as the training
 
     @functools.cached_property
-    def evaluated(self) -> Supernet:
+    def evaluated(self) -> ElasticModel:
         """The supernet to evaluate: the trained one, or a second one with the averaged weights.
 
         Swapping the averages into the trained supernet and back would round its weights.

@@ -12,7 +12,7 @@ from official.core import base_task, task_factory
 from bignas_tf import errors
 from bignas_tf.data import inputs
 from bignas_tf.data.config import DataConfig
-from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from bignas_tf.training import accumulation, averaging, checkpoints, children, models, teachers
 from bignas_tf.training.configs import BigNASConfig
@@ -24,7 +24,7 @@ DIFFERENT_CHOICES = "different_choices"
 class BigNASTask(base_task.Task):
     """Trains a supernet by the sandwich rule (Sections 3.1 and 4.2)."""
 
-    def build_model(self) -> Supernet:
+    def build_model(self) -> ElasticModel:
         tf_keras.utils.set_random_seed(self.task_config.seed)
         config = self.task_config
         self._check_groups()
@@ -95,7 +95,7 @@ class BigNASTask(base_task.Task):
     def train_step(
         self,
         inputs: tuple[tf.Tensor, tf.Tensor],
-        model: Supernet,
+        model: ElasticModel,
         optimizer: tf_keras.optimizers.Optimizer,
         metrics: list[tf_keras.metrics.Metric] | None = None,
     ) -> Mapping[str, Any]:

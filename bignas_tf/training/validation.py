@@ -12,7 +12,7 @@ from bignas_tf.errors import require, require_one_of
 from bignas_tf.modeling import elastic_model
 from bignas_tf.search_space import presets
 from bignas_tf.selection import config as selection_config
-from bignas_tf.training import optimisation
+from bignas_tf.training import models, optimisation
 from bignas_tf.training.configs import (
     BigNASConfig,
     DistillationConfig,
@@ -41,6 +41,7 @@ def validate(config: cfg.ExperimentConfig) -> None:
     """
     task, trainer = config.task, config.trainer
     validate_trained(task)
+    models.network(task.model.network)
     _check_runtime(config.runtime, task.model.execution)
     replicas = task.model.norm_replicas
     require(replicas >= 0, "task.model.norm_replicas", replicas, "0 (all) or more")

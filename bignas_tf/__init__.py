@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bignas_tf.exports.runtimes import Outcome
     from bignas_tf.exports.trainable import backbone
     from bignas_tf.latency.table import LatencyTable
+    from bignas_tf.modeling.elastic_model import ElasticModel
     from bignas_tf.packaged import unpack_demo
     from bignas_tf.search_space.architecture import Architecture
     from bignas_tf.search_space.cost import Cost
@@ -80,6 +81,7 @@ _HOMES = {
     "Confusion": "selection.confusion.Confusion",
     "ConversionReport": "conversion.figures.ConversionReport",
     "Cost": "search_space.cost.Cost",
+    "ElasticModel": "modeling.elastic_model.ElasticModel",
     "Judgement": "selection.judgement.Judgement",
     "LatencyTable": "latency.table.LatencyTable",
     "Measurement": "selection.objectives.Measurement",
@@ -147,6 +149,7 @@ __all__ = [
     "Confusion",
     "ConversionReport",
     "Cost",
+    "ElasticModel",
     "Judgement",
     "LatencyTable",
     "Measurement",

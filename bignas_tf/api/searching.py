@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -19,6 +19,7 @@ from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import config as selection_config
 from bignas_tf.selection import runner
 from bignas_tf.selection.budgets import AnyBudget
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.selection.objectives import Objective
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.strategies import Strategy
@@ -80,11 +81,7 @@ def search(
     threads = arguments.whole("threads", threads, 1)
     arguments.check_run(run)
     limits, show = selecting.read_budgets(budgets), console.or_silent(show)
-    task = _overridden(run.config, params_override).task
-    if prefer is not None:
-        task.selection.prefer = prefer
-    if within is not None:
-        task.selection.within = errors.require_path("within", within)
+    task = _changed(run.config, params_override, prefer, within).task
     errors.require(strategy is None or callable(strategy), "strategy", strategy, "a function")
     chief = workers.is_chief(run.supernet.distribute_strategy)
     caveats = apart.check_search(run.config.task, task, run.images)
@@ -93,15 +90,13 @@ def search(
     which = None if rerank is None else child_files.checked(rerank)
     limited = budgets_lib.limited(limits)
     own = objectives_lib.own(objectives, limited)
-    names = dict.fromkeys([*counting.COUNTED, *limited])
     table = None if latency_table is None else errors.require_path("latency_table", latency_table)
     options = objectives_lib.Options(threads, table, latency_command, task.selection.within)
-    changes = config_lib.changes(task.train_data, run.config.task.train_data)
     folder = errors.require_path("output_dir", output_dir)
     run_folder.refuse(folder)
     with Disposable() as elsewhere:
-        known = [name for name in names if name not in own]
-        costs = objectives_lib.build(known, run, options, elsewhere)
+        known = {name: None for name in (*counting.COUNTED, *limited) if name not in own}
+        costs = objectives_lib.build(list(known), run, options, elsewhere)
         evaluator = evaluators.evaluator_of(run, task)
         searching = runner.Search(
             supernet=run.supernet,
@@ -110,13 +105,12 @@ def search(
             source=run.source,
             objectives=[*costs, *own.values()],
             evaluator=evaluator,
-            changes=changes,
+            changes=config_lib.changes(task.train_data, run.config.task.train_data),
             caveats=caveats,
             strategy=strategy,
         )
-        if strategy is None:
-            unread = selection_config.unread(task.selection, run.config.task.selection)
-            _warn_of_unread(task.selection.strategy, unread, show if chief else console.silent)
+        if chief and strategy is None:
+            console.warn(show, _of_unread(task.selection, run.config.task.selection))
         reranking = None
         if which is not None:
             reranking = which, child_files.scorer(run, task, evaluator, which.form, elsewhere)
@@ -126,14 +120,17 @@ def search(
     return result
 
 
-def _warn_of_unread(strategy: str, unread: Sequence[str], show: Show) -> None:
-    if unread:
-        names = ", ".join(unread)
-        console.warn(show, [f"the strategy {strategy!r} does not read task.selection's {names}"])
+def _of_unread(now: SelectionConfig, before: SelectionConfig) -> Iterator[str]:
+    """Warns of changed settings that the strategy does not read."""
+    if unread := selection_config.unread(now, before):
+        yield f"the strategy {now.strategy!r} does not read task.selection's {', '.join(unread)}"
 
 
-def _overridden(
-    config: cfg.ExperimentConfig, params_override: str | Mapping[str, Any]
+def _changed(
+    config: cfg.ExperimentConfig,
+    params_override: str | Mapping[str, Any],
+    prefer: str | None,
+    within: str | os.PathLike[str] | None,
 ) -> cfg.ExperimentConfig:
     """A run's configuration with what a search may change of it."""
     changed = copy.deepcopy(config)
@@ -147,4 +144,8 @@ def _overridden(
             "params_override: a search follows its run in all but task.selection and "
             "task.train_data"
         )
+    if prefer is not None:
+        changed.task.selection.prefer = prefer
+    if within is not None:
+        changed.task.selection.within = errors.require_path("within", within)
     return changed

@@ -67,6 +67,10 @@ def own(given: Sequence[Objective], limited: Collection[str]) -> dict[str, Objec
         errors.require(fits, "the name of an objective", each.name, takes)
         arguments.text(f"the title of {each.name}", each.title)
         arguments.text(f"the unit of {each.name}", each.unit)
+        measure, counted = each.measure, each.counted
+        errors.require(callable(measure), f"measure of {each.name}", measure, "a function")
+        known = isinstance(counted, bool)
+        errors.require(known, f"counted of {each.name}", counted, "True or False")
         if each.name in (*counting.COUNTED, *counting.LATENCIES, *found):
             raise errors.UsageError(
                 f"there is an objective {each.name!r} already; name it otherwise"
@@ -155,9 +159,8 @@ def _table(setting: _Setting) -> Objective:
             "docs/searching.md describes the format"
         )
     table = LatencyTable.load(path)
-    # All of them: mutation reaches resolutions outside the coarse grid.
-    searched = dataclasses.replace(models, space=setting.searched)
-    table.require(searched, searched.space.eval_resolutions, setting.model_dir)
+    # At every resolution: mutation reaches those outside the coarse grid.
+    table.require(models, setting.searched, setting.model_dir)
 
     def measure(architecture: Architecture) -> Measurement:
         return Measurement(table.milliseconds(models, architecture))

@@ -14,13 +14,14 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from bignas_tf import commands, errors, files, plain
 from bignas_tf.search_space import blocks, presets, style
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import BlockPart, Head, ModelSpace, Part, Stem
+from bignas_tf.search_space.space import SearchSpace
 
 FORMAT, UNIT = 3, "ms"
 _KINDS: dict[str, type[Part]] = {"stem": Stem, "block": BlockPart, "head": Head}
@@ -116,19 +117,20 @@ class LatencyTable:
             }
             raise self._incomplete(missing, models, measured) from None
 
-    def require(self, models: ModelSpace, resolutions: Iterable[int], model_dir: str) -> None:
+    def require(self, models: ModelSpace, searched: SearchSpace, model_dir: str) -> None:
         """Refuses a table that lacks a part of some child, before a search begins.
 
         Args:
           models: the space.
-          resolutions: of the children.
+          searched: the part of it whose children are searched, or all of it.
           model_dir: folder of their run, which can be measured.
 
         Raises:
           UsageError: it does; the message says how to measure what is missing.
         """
-        sides = list(resolutions)
-        missing = [part for part in models.all_parts(sides) if part not in self.times]
+        sides = searched.eval_resolutions
+        known = models.all_parts(sides, searched)
+        missing = [part for part in known if part not in self.times]
         if missing:
             measured = {"model_dir": model_dir, "resolutions": ",".join(map(str, sides))}
             raise self._incomplete(missing, models, measured)

@@ -167,7 +167,8 @@ def widest(space: space_lib.SearchSpace) -> BlockTable:
 def differences(one: space_lib.SearchSpace, other: space_lib.SearchSpace) -> list[str]:
     """What keeps a supernet of either space from having the other's weights.
 
-    The widest network of both must be the same; resolutions and smaller choices may differ.
+    The widest network of both must have the same weights; resolutions and smaller choices may
+    differ.
 
     Returns:
       A text for each difference, such as "stage2_block1.kernel was 5, is now 3".
@@ -184,6 +185,8 @@ def _of_weights(space: space_lib.SearchSpace) -> dict[str, Any]:
     }
     for block in blocks.values():
         del block["optional"], block["style"]
+        if block["skip"] == "equal" and block["in_width"] == block["out_width"]:
+            block["skip"] = "fitted"  # whether its stage has one width or several
     del table["resolution"]
     style = dataclasses.asdict(space.style)
     return (

@@ -115,11 +115,21 @@ class ModelSpace:
         """
         return self._parts(blocks_lib.resolve_child(self.space, architecture))
 
-    def all_parts(self, resolutions: Iterable[int]) -> list[Part]:
-        """The parts of all children on some resolutions, each once."""
-        codes = itertools.chain.from_iterable(map(self._telling_codes, resolutions))
-        tables = (blocks_lib.resolve(self.space, code.tolist()) for code in codes)
-        return list(dict.fromkeys(part for table in tables for part in self._parts(table)))
+    def all_parts(
+        self, resolutions: Iterable[int], within: space_lib.SearchSpace | None = None
+    ) -> list[Part]:
+        """The parts of all children on some resolutions, each once.
+
+        Args:
+          resolutions: input sides.
+          within: the part of the space whose children count; None for all of it. The parts are
+            those of the whole: which skips there are follows from all choices.
+        """
+        searched = within or self.space
+        children = (
+            searched.decode(code) for side in resolutions for code in _telling_codes(searched, side)
+        )
+        return list(dict.fromkeys(part for child in children for part in self.parts(child)))
 
     def _parts(self, table: blocks_lib.BlockTable) -> list[Part]:
         stem = self._stem(table)
@@ -155,15 +165,15 @@ class ModelSpace:
             activation=style.head_activation,
         )
 
-    def _telling_codes(self, resolution: int) -> Iterator[np.ndarray]:
-        """Codes of children that together have every part that exists at a resolution."""
-        space = self.space
-        deepest = space.encode(space.with_resolution(space.biggest(), resolution))
-        for genes in _deciding_genes(space):
-            for values in itertools.product(*(space.genes[gene] for gene in genes)):
-                code = deepest.copy()
-                code[genes] = values
-                yield code
+
+def _telling_codes(space: space_lib.SearchSpace, resolution: int) -> Iterator[np.ndarray]:
+    """Codes of children that together have every part that exists at a resolution."""
+    deepest = space.encode(space.with_resolution(space.biggest(), resolution))
+    for genes in _deciding_genes(space):
+        for values in itertools.product(*(space.genes[gene] for gene in genes)):
+            code = deepest.copy()
+            code[genes] = values
+            yield code
 
 
 def _block(side: int, block: blocks_lib.Block) -> BlockPart:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets as budgets_lib
@@ -158,12 +158,11 @@ class Pool:
         Raises:
           UsageError: what is none of the space's, or a phase that is no text.
         """
-        errors.require(isinstance(phase, str), "the phase of a search", phase, "text")
-        new = [a for a in dict.fromkeys(architectures) if a not in self._candidates]
-        for child in new:
-            takes = "an architecture"
-            errors.require(isinstance(child, Architecture), "what is scored", child, takes)
-            self.space.validate(child)
+        phase = plain.Value(phase, "the phase of a search").text()
+        several = isinstance(architectures, Iterable)
+        errors.require(several, "what is scored", architectures, "a list of architectures")
+        children = dict.fromkeys(map(self._own, architectures))
+        new = [child for child in children if child not in self._candidates]
         new = new[: self.allowed(len(new))]
         # Measuring takes long: some children are finished before the next are measured.
         counted = all(each.counted for each in self._figures.objectives.values())
@@ -171,6 +170,15 @@ class Pool:
         for first in range(0, len(new), step):
             self._finish(new[first : first + step], phase)
         return bool(new)
+
+    def _own(self, child: Architecture) -> Architecture:
+        """A child as the space writes it: with Python's integers, whatever a strategy has put in.
+
+        Raises:
+          UsageError: it is none of the space's.
+        """
+        errors.require(isinstance(child, Architecture), "what is scored", child, "an architecture")
+        return self.space.decode(self.space.encode(child))
 
     def _finish(self, architectures: Sequence[Architecture], phase: str) -> None:
         whole = []

@@ -42,6 +42,8 @@ def choose(
                     f"be converted to {rerank.form}"
                 )
         if not found:
+            if not candidates:
+                raise errors.RunError("the strategy of the search scored no child")
             failures = [c.failure for c in candidates if c.failure]
             why = f"; {len(failures)} failed, the first: {failures[0]}" if failures else ""
             raise errors.RunError(f"no candidate within budget {budget.name} was scored{why}")

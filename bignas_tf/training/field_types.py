@@ -7,6 +7,7 @@ import dataclasses
 import sys
 import typing
 from collections.abc import Iterator
+from typing import Any
 
 from official.modeling import hyperparams
 
@@ -48,6 +49,34 @@ def check(known: hyperparams.Config, values: object, source: str, path: str = ""
             raise errors.UsageError(
                 f"{source}: {path}{key} is {errors.shown(value)}; expected {type(default).__name__}"
             )
+
+
+def to_floats(config: hyperparams.Config) -> None:
+    """Makes whole numbers floats in the fields of real ones: `learning_rate=1` is 1.0.
+
+    Schedules compute with them, and optimisers make variables of their type, into which a
+    checkpoint of another type is not restored.
+
+    Args:
+      config: the configuration, or a group of its fields; changed.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, hyperparams.Config):
+            to_floats(value)
+        elif _is_real(field.type):
+            setattr(config, field.name, _floats(value))
+
+
+def _is_real(kind: object) -> bool:
+    """Whether a field has real numbers: one, a list of them, or perhaps none."""
+    return kind in (float, "float") or any(map(_is_real, typing.get_args(kind)))
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(map(_floats, value))
+    return float(value) if plain.is_whole(value) else value
 
 
 def unchosen(known: object, values: object, path: str = "") -> Iterator[str]:

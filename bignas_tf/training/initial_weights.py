@@ -78,8 +78,8 @@ def load(config: BigNASConfig, space: SearchSpace) -> Run:
         raise errors.UsageError(
             f"task.init_checkpoint: {folder} was trained in another search space "
             f"({run.space.name!r}) than {space.name!r}: {different[0]}; set "
-            f"task.model.search_space to {folder}/{run_folder.SPACE_FILE} or to a space with the "
-            "same biggest network, or start from another run"
+            f"task.model.search_space to {folder}/{run_folder.SPACE_FILE} or to a space whose "
+            "biggest network has the same weights, or start from another run"
         )
     channels = config.train_data.channels
     if run.supernet.input_channels != channels:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -18,6 +19,12 @@ from bignas_tf.training import schedules
 _WHERE = "trainer.optimizer_config"
 _RATES = ("initial_learning_rate", "learning_rate")
 _SHARES = ("momentum", "rho", "beta_1", "beta_2")  # of the past in an average
+_CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
+_NOT_NEGATIVE = (
+    "initial_mean_square", "warmup_learning_rate", "epsilon", "weight_decay_rate",
+    "gradient_clip_norm",
+)  # fmt: skip
+_PATTERNS = ("exclude_from_weight_decay", "include_in_weight_decay")
 # What a schedule cannot do without, and the Model Garden leaves open.
 _NEEDED = (
     "initial_learning_rate", "decay_steps", "total_decay_steps", "decay_rate", "warmup_steps",
@@ -75,12 +82,28 @@ def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
             require(math.isfinite(value), field, value, "a finite number")
         if name in _RATES and value is not None:
             require(_is_positive(value, math.inf), field, value, "a number above 0")
-        if name in ("initial_mean_square", "warmup_learning_rate"):
+        if name in _CLIPS and value is not None:
+            require(_is_positive(value, math.inf), field, value, "a number above 0, or null")
+        if name in _NOT_NEGATIVE and value is not None:
             require(value >= 0.0, field, value, "0 or more")
+        if name in _PATTERNS and value is not None:
+            _check_patterns(field, value)
         if name in _SHARES:
             require(0.0 <= value < 1.0, field, value, "0 or more, and less than 1")
         if (name == "offset" or name.endswith("_steps")) and value is not None:
             require(plain.is_whole(value, 0), field, value, "a whole number from 0")
+
+
+def _check_patterns(field: str, patterns: Sequence[str]) -> None:
+    """Refuses what is no regular expression, or no list of them."""
+    try:
+        require(not isinstance(patterns, str), field, patterns, "a list of regular expressions")
+        for pattern in patterns:
+            re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise errors.UsageError(
+            f"{field} has {errors.shown(pattern)}, which is no regular expression: {error}"
+        ) from error
 
 
 def _check_needed(where: str, schedule: hyperparams.Config) -> None:

@@ -75,6 +75,7 @@ def override(config: cfg.ExperimentConfig, *sources: str | Mapping[str, Any]) ->
         that has no effect, or an unreadable file.
     """
     paths = [path for each in sources if each for path in _override(config, each)]
+    field_types.to_floats(config)
     for path in paths:  # a later source may have chosen it
         group, _, name = path.rpartition(".")
         choice = functools.reduce(getattr, group.split("."), config)

@@ -27,6 +27,7 @@ _FIXED = (
     "task.sandwich.alone",
     "trainer.optimizer_config.optimizer.type",
 )
+_FIRST = ("model.zero_init_gamma", ".initial_mean_square", ".initial_accumulator_value")
 _RESTORE = (
     "restore it, because nothing else says what the weights are for and which images they have "
     "learnt from"
@@ -108,7 +109,11 @@ def changes(model_dir: str, config: cfg.ExperimentConfig, chief: bool = True) ->
     if not chief:  # whose machine may keep the run that this one started from elsewhere
         now = now.replace(init_checkpoint=before.task.init_checkpoint)
     _check_learnt(model_dir, before.task, now)
-    return [f"  changed: {each}" for each in plain.told(changed)]
+    first = {name: changed.pop(name) for name in list(changed) if name.endswith(_FIRST)}
+    return [
+        *(f"  changed: {each}" for each in plain.told(changed)),
+        *(f"  of no effect on a run that has begun: {each}" for each in plain.told(first)),
+    ]
 
 
 def _check_learnt(model_dir: str, before: BigNASConfig, now: BigNASConfig) -> None:

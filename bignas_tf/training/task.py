@@ -17,6 +17,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.training import accumulation, averaging, checkpoints, children, models, teachers
 from bignas_tf.training.configs import BigNASConfig
 
+_GIN = " In call to configurable"  # what gin adds to the messages of a function
 DIFFERENT_CHOICES = "different_choices"
 
 
@@ -54,7 +55,7 @@ class BigNASTask(base_task.Task):
             optimizer = super().create_optimizer(*arguments, **keywords)
         except (TypeError, ValueError) as error:
             raise errors.UsageError(
-                f"trainer.optimizer_config cannot be used: {errors.one_line(error)}"
+                f"trainer.optimizer_config cannot be used: {errors.one_line(error).split(_GIN)[0]}"
             ) from error
         bound = getattr(averaging.averaged(optimizer), "gradient_clip_norm", 0)
         if bound > 0 and tf.distribute.get_strategy().num_replicas_in_sync > 1:

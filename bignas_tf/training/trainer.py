@@ -22,6 +22,7 @@ from bignas_tf.training import (
     agreement,
     checkpoints,
     core_memory,
+    field_types,
     initial_weights,
     learnt,
     listing,
@@ -115,6 +116,7 @@ def train(
       RunError: the loss exploded, memory or disk ran out, SIGTERM came, or another worker was lost.
     """
     validation.validate(config)
+    field_types.to_floats(config)  # of what was set from Python
     files.make_folder(model_dir)
     show = show if workers.is_chief(strategy) else console.silent
     with workers.together(strategy), writer.sole(model_dir, strategy, show):

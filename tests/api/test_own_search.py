@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -82,6 +83,8 @@ def test_a_measured_objective_is_remembered(run: bignas.Run, tmp_path: pathlib.P
         (bignas.Objective("a b", "", "", _layers), "mflops=1", "the name of an objective is 'a b'"),
         (bignas.Objective("ranking_top1", "", "", _layers), "mflops=1", "no _top1 at the end"),
         (bignas.Objective("kb", 5, "", _layers), "mflops=1", "the title of kb is 5"),  # type: ignore[arg-type]
+        (bignas.Objective("kb", "", "", None), "mflops=1", "measure of kb is None; it takes a fun"),  # type: ignore[arg-type]
+        (bignas.Objective("kb", "", "", _layers, "no"), "mflops=1", "counted of kb is 'no'; it"),  # type: ignore[arg-type]
         (_layers, "mflops=1", "an objective is .* it takes a bignas.Objective"),
         (
             bignas.Objective("layers", "", "", _layers, counted=False),
@@ -175,6 +178,54 @@ def test_a_strategy_cannot_leave_the_part_or_write_to_what_is_recorded(
     assert bignas.read_search(tmp_path / "s") == found
     with pytest.raises(bignas.UsageError, match=r"children of 'digits within /.*part\.yaml': from"):
         bignas.search(run, "mflops=5", tmp_path / "t", **given)
+
+
+def test_children_are_taken_as_the_space_writes_them(
+    run: bignas.Run, tmp_path: pathlib.Path
+) -> None:
+    """A strategy computes with NumPy: files with its numbers, or 8.0, could not be read again."""
+    small = run.space.smallest()
+    others = {
+        "resolution": np.int64(small.resolution),
+        "stem_width": float(small.stem_width),
+        "depths": [True, *small.depths[1:]] if small.depths[0] == 1 else list(small.depths),
+    }
+
+    def numeric(pool: Pool, settings: SelectionConfig) -> None:
+        for name, value in others.items():
+            pool.score([dataclasses.replace(small, **{name: value})], name)
+
+    found = bignas.search(run, "mflops=0.1", tmp_path, strategy=numeric, show=None)
+    assert [child.architecture for child in found.candidates] == [small]
+    assert bignas.read_search(tmp_path) == found
+    assert bignas.search(run, "mflops=0.1", tmp_path, strategy=numeric, show=None) == found
+
+
+@pytest.mark.parametrize(
+    ("scored", "phase", "problem"),
+    [
+        ("smallest", "start", r"what is scored is .* it takes a list of architectures"),
+        (["smallest"], "\ud800", "the phase of a search"),
+        (["smallest"], 3, "the phase of a search"),
+        ([{"resolution": 8}], "start", "what is scored is {'resolution': 8}; it takes an archit"),
+        ([np.zeros(3)], "start", "what is scored is .* it takes an architecture"),
+    ],
+)
+def test_what_a_strategy_cannot_score_is_named(
+    run: bignas.Run, tmp_path: pathlib.Path, scored: Any, phase: Any, problem: str
+) -> None:
+    small = run.space.smallest()
+    given = small if scored == "smallest" else [small if isinstance(x, str) else x for x in scored]
+    with pytest.raises(bignas.UsageError, match=problem):
+        bignas.search(
+            run, "mflops=0.1", tmp_path, show=None,
+            strategy=lambda pool, settings: pool.score(given, phase),
+        )  # fmt: skip
+
+
+def test_a_strategy_that_scores_nothing_is_told_so(run: bignas.Run, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(bignas.RunError, match="the strategy of the search scored no child"):
+        bignas.search(run, "mflops=0.1", tmp_path, strategy=lambda *given: None, show=None)
 
 
 def test_settings_that_a_strategy_does_not_read_are_named(

@@ -16,6 +16,7 @@ from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import BlockPart, Head, ModelSpace, Stem
+from bignas_tf.search_space.space import SearchSpace
 from tests.search_space import spaces
 
 MODELS = ModelSpace(spaces.countable(), num_classes=7, input_channels=1)
@@ -24,6 +25,11 @@ MODELS = ModelSpace(spaces.countable(), num_classes=7, input_channels=1)
 def _all_children() -> list[Architecture]:
     space = MODELS.space
     return [space.decode(code) for code in itertools.product(*space.genes)]
+
+
+def _at(side: int) -> SearchSpace:
+    """The part of the space with children of one side."""
+    return dataclasses.replace(MODELS.space, train_resolutions=(side,), eval_resolutions=(side,))
 
 
 def _full_table(path: pathlib.Path) -> LatencyTable:
@@ -89,6 +95,31 @@ def test_all_parts_are_those_of_all_children() -> None:
         assert set(found) == expected
 
 
+@pytest.mark.parametrize(
+    ("style", "whole", "fewer"),
+    [
+        ({}, {"expands": (1, 2)}, {"expands": (1,)}),
+        ({"skips": "matched"}, {"widths": (8, 12), "depths": (1, 2)}, {"widths": (8,)}),
+        ({"skips": "equal"}, {"widths": (8, 12), "depths": (1, 2)}, {"widths": (8,)}),
+    ],
+)
+def test_parts_within_a_space_are_those_of_the_whole(
+    style: dict[str, Any], whole: dict[str, Any], fewer: dict[str, Any]
+) -> None:
+    """Whether a block expands, and which skip it has, follows from all choices of its stage."""
+    countable = spaces.countable()
+    stage = dataclasses.replace(countable.stages[0], **whole)
+    space = dataclasses.replace(
+        countable, stages=(stage,), style=dataclasses.replace(countable.style, **style)
+    )
+    part = dataclasses.replace(space, stages=(dataclasses.replace(stage, **fewer),))
+    models = ModelSpace(space, 7, 1)
+    children = [part.decode(code) for code in itertools.product(*part.genes)]
+    expected = {each for child in children for each in models.parts(child)}
+    assert set(models.all_parts(space.eval_resolutions, part)) == expected
+    assert expected < set(models.all_parts(space.eval_resolutions))
+
+
 def test_no_random_child_has_another_part() -> None:
     models, rng = ModelSpace(spaces.tiny(), 5), np.random.default_rng(0)
     known = set(models.all_parts(models.space.eval_resolutions))
@@ -132,20 +163,20 @@ def test_what_is_missing_is_told_with_the_command_that_measures_it(tmp_path: pat
     assert '"stride": 1, "symmetric": false, "expands": true, "skip": "projected"' in message
     assert "<YAML file of 'countable'> --resolutions=8 --num_classes=7" in message
     assert f"--input_channels=1 --output={table.path}" in message
-    holed.require(MODELS, [10], "runs/a")
+    holed.require(MODELS, _at(10), "runs/a")
     with pytest.raises(
         errors.UsageError, match=r"lacks 1 .*--model_dir=runs/a --resolutions=8,10 "
     ):
-        holed.require(MODELS, [8, 10], "runs/a")
+        holed.require(MODELS, MODELS.space, "runs/a")
     with pytest.raises(errors.UsageError, match="lacks 4 entries"):  # heads of other classes
-        table.require(ModelSpace(MODELS.space, 8, 1), [8], "runs/a")
+        table.require(ModelSpace(MODELS.space, 8, 1), _at(8), "runs/a")
     other = dataclasses.replace(holed, device="LiteRT 2, XNNPACK, float32, 4 threads; this machine")
     with pytest.raises(errors.UsageError, match=f"--output={table.path} --threads=4$"):
-        other.require(MODELS, [8], "runs/a")
+        other.require(MODELS, _at(8), "runs/a")
     with pytest.raises(
         errors.UsageError, match=r"with 1 channels, .* px with 3, .* measure another table"
     ):
-        table.require(ModelSpace(MODELS.space, 7, 3), [8], "runs/a")
+        table.require(ModelSpace(MODELS.space, 7, 3), _at(8), "runs/a")
 
 
 @pytest.mark.parametrize(

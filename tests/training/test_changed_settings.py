@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bignas_tf import errors
-from bignas_tf.training import parsing
+from bignas_tf.training import parsing, resuming
 from bignas_tf.training.task import BigNASTask
 from tests.modeling import replicas
 from tests.training import runs
@@ -26,6 +26,9 @@ CONSTANT = f"{OPTIMISER}learning_rate.type=constant,{OPTIMISER}warmup.type=null,
         ("", "optimizer.rmsprop.rho", 0.9, 0.5, "rho"),
         (AVERAGED, "optimizer.rmsprop.momentum", 0.9, 0.25, "momentum"),
         (CONSTANT, "learning_rate.constant.learning_rate", 0.25, 0.5, "learning_rate"),
+        # Of a whole number Keras would make an integer, in the checkpoint, too.
+        ("", "optimizer.rmsprop.momentum", 0, 0.25, "momentum"),
+        (CONSTANT, "learning_rate.constant.learning_rate", 1, 0.5, "learning_rate"),
     ],
 )
 def test_a_setting_that_is_changed_on_resuming_is_used(
@@ -46,6 +49,16 @@ def test_a_setting_that_is_changed_on_resuming_is_used(
     weights = [name for name in changed if name.startswith("model/") and changed[name].ndim > 1]
     assert weights
     assert any(not np.array_equal(unchanged[each], changed[each]) for each in weights)
+
+
+def test_what_only_the_start_of_a_run_reads_is_named(tmp_path: pathlib.Path) -> None:
+    runs.train(runs.parse(tmp_path, f"{FAST}trainer.train_steps=1"), tmp_path / "run")
+    rest = f"{OPTIMISER}optimizer.rmsprop.momentum=0.5,task.model.zero_init_gamma=false"
+    now = runs.parse(tmp_path, f"{FAST}trainer.train_steps=1,{rest}")
+    assert resuming.changes(str(tmp_path / "run"), now) == [
+        "  changed: trainer.optimizer_config.optimizer.rmsprop.momentum was 0.9, is now 0.5",
+        "  of no effect on a run that has begun: task.model.zero_init_gamma was True, is now False",
+    ]
 
 
 def test_a_clipping_that_depends_on_the_number_of_replicas_is_refused(

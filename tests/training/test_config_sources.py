@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 
 import numpy as np
@@ -67,6 +68,43 @@ def test_later_sources_win(tmp_path: pathlib.Path) -> None:
 def test_numbers_are_read_as_people_write_them(source: str) -> None:
     config = parsing.parse("bignas_small", [], source)
     assert config.task.regularisation.weight_decay == 3e-4
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        f"{OPTIMISER}learning_rate.constant_ending.initial_learning_rate",
+        f"{OPTIMISER}optimizer.rmsprop.clipnorm",  # none by default
+        f"{OPTIMISER}ema.average_decay",  # of a group that is absent by default
+        "task.regularisation.weight_decay",
+    ],
+)
+def test_a_whole_number_is_a_real_one_where_such_are_meant(field: str) -> None:
+    config = configs.blank_experiment()
+    parsing.override(config, f"{field}=1")
+    value = functools.reduce(getattr, field.split("."), config)
+    assert (value, type(value)) == (1.0, float)
+    assert type(config.trainer.train_steps) is int
+    assert type(config.trainer.optimizer_config.warmup.linear.warmup_learning_rate) is float
+
+
+def test_rates_of_steps_are_real_numbers() -> None:
+    config = configs.blank_experiment()
+    parsing.override(
+        config,
+        {
+            "trainer": {
+                "optimizer_config": {
+                    "learning_rate": {
+                        "type": "stepwise",
+                        "stepwise": {"boundaries": [5], "values": [1, 0.5]},
+                    }
+                }
+            }
+        },
+    )
+    steps = config.trainer.optimizer_config.learning_rate.stepwise
+    assert list(map(type, (*steps.boundaries, *steps.values))) == [int, float, float]
 
 
 def test_a_rate_whose_default_is_written_as_an_integer_takes_a_fraction() -> None:

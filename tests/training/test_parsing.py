@@ -108,6 +108,20 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("runtime.enable_xla=true", "again for every child; set task.model.execution=mask"),
         (f"{OPTIMISER}warmup.type=lin", r"'lin'; choose from \['linear', 'polynomial'\]"),
         (f"{OPTIMISER}optimizer.type=sgd_experimental", "'sgd_experimental', which has no legacy"),
+        (
+            f"{OPTIMISER}optimizer.rmsprop.global_clipnorm=0",
+            "is 0.0; it takes a number above 0, or",
+        ),
+        (f"{OPTIMISER}optimizer.rmsprop.epsilon=-1", r"epsilon is -1.0; it takes 0 or more"),
+        (
+            f"{OPTIMISER}optimizer.type=adamw,{OPTIMISER}optimizer.adamw.weight_decay_rate=-1",
+            r"weight_decay_rate is -1.0; it takes 0 or more",
+        ),
+        (
+            f"{OPTIMISER}optimizer.type=adamw,"
+            f"{OPTIMISER}optimizer.adamw.exclude_from_weight_decay=['(']",
+            r"decay has '\(', which is no regular expression: missing \)",
+        ),
         ("task.sandwich.biggest=false", "weight is 1.0, but there is no teacher; set sandwich.b"),
         (
             "task.sandwich.biggest=false,task.distillation.weight=0.0",
@@ -162,7 +176,7 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         (f"{OPTIMISER}learning_rate.type=stepwise", r"stepwise\.boundaries is not set; this sche"),
         (f"{OPTIMISER}learning_rate.type=cosine", r"cosine\.initial_learning_rate is not set"),
         (f"{OPTIMISER}warmup.type=polynomial", r"polynomial\.warmup_steps is not set"),
-        (f"{OPTIMISER}warmup.linear.warmup_learning_rate=-1", "rate is -1; it takes 0 or more"),
+        (f"{OPTIMISER}warmup.linear.warmup_learning_rate=-1", "rate is -1.0; it takes 0 or more"),
         (f"{OPTIMISER}optimizer.rmsprop.rho=2.0", "rho is 2.0; it takes 0 or more, and less than"),
         (f"{OPTIMISER}optimizer.rmsprop.momentum=-3.0", "momentum is -3.0; it takes 0 or more"),
         (f"{STEPWISE}.boundaries=[5,a],{STEPWISE}.values=[1,1,1]", "it takes ascending steps"),

@@ -11,9 +11,14 @@ from bignas_tf import errors, files
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
 
+def ending(name: str) -> str:
+    """The ending of a file's name, such as ".jpg"; "" if it has none."""
+    return os.path.splitext(name)[1].lower()
+
+
 def is_image(name: str) -> bool:
     """Whether a file's name has an image's ending."""
-    return os.path.splitext(name)[1].lower() in _ENDINGS
+    return ending(name) in _ENDINGS
 
 
 def is_folder_of(name: str, label: str) -> bool:

@@ -8,8 +8,8 @@ import sys
 from tests.forks import ROOT
 
 
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+def python(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
     """Runs the interpreter to its end."""
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s
     )

@@ -62,7 +62,9 @@ def define_labels() -> flags.FlagHolder[str | None]:
 
 def define_tpu() -> flags.FlagHolder[str]:
     """Defines --tpu, for `bignas_tf.evaluation_strategy`."""
-    return flags.DEFINE_string("tpu", "", "TPU whose cores evaluate, by name or address.")
+    return flags.DEFINE_string(
+        "tpu", "", "TPU whose cores share the images of each child, by name or address."
+    )
 
 
 def check_folder() -> None:

@@ -66,9 +66,7 @@ _RERANK = flags.DEFINE_string(
 _NUM_GPUS = flags.DEFINE_integer(
     "num_gpus", 1, "GPUs that share the images of each child.", lower_bound=1
 )
-_TPU = flags.DEFINE_string(
-    "tpu", "", "TPU whose cores share the images of each child, by name or address."
-)
+_TPU = runs.define_tpu()
 _MULTI_WORKER = flags.DEFINE_bool(
     "multi_worker", False, "Search with the processes that TF_CONFIG names; start each like this."
 )

@@ -54,7 +54,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
         calibration = _calibration_split(card)
         licence = card.added("licence", Value.text, "")
         changes: dict[str, object] = card.added(TRAIN_DATA, Value.settings, {})
-    if source["index_sha256"] != run.source["index_sha256"]:
+    if source["index_sha256"] != run.index_sha256:
         raise errors.UsageError(
             f"{folder} was exported from {source['checkpoint']}; {run.model_dir} now holds another "
             "checkpoint; export again"

@@ -203,7 +203,9 @@ def _content(folder: str) -> _Content:
             elif image_files.is_image(each.name) and _holds(each.is_file):
                 images.append(each.path)
             else:
-                others[_ending(each.name) if _holds(each.is_file) else "not a regular file"] += 1
+                others[
+                    image_files.ending(each.name) if _holds(each.is_file) else "not a regular file"
+                ] += 1
     return _Content(folder, sorted(images), dict(sorted(folders.items())), others)
 
 
@@ -214,10 +216,6 @@ def _images_below(folder: str) -> int:
         folders[:] = [name for name in folders if name[0] != "."]
         number += sum(image_files.is_image(name) and name[0] != "." for name in names)
     return number
-
-
-def _ending(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
 
 
 def _holds(asked: Callable[[], bool]) -> bool:

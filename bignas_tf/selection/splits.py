@@ -200,7 +200,7 @@ def check_copies(learnt: DataConfig, uses: Mapping[str, DataConfig]) -> list[str
       UsageError: copies of images learnt from are where they must not be, or a split cannot be
         opened.
     """
-    pairs = [pair for pair in _PAIRS if pair.first == TRAINING and pair.second in uses]
+    pairs = _of_training(uses)
     asked = {pair.second: _paths(inputs.open_images(uses[pair.second])) for pair in pairs}
     known = _paths(inputs.open_images(learnt))
     found = copies.of(known, {path for paths in asked.values() for path in paths})
@@ -223,7 +223,11 @@ def _paths(source: Source) -> list[str]:
 
 def unlike_training(uses: Mapping[str, DataConfig]) -> list[DataConfig]:
     """The uses that should share no image with training."""
-    return [uses[pair.second] for pair in _PAIRS if pair.first == TRAINING and pair.second in uses]
+    return [uses[pair.second] for pair in _of_training(uses)]
+
+
+def _of_training(uses: Mapping[str, DataConfig]) -> list[_Pair]:
+    return [pair for pair in _PAIRS if pair.first == TRAINING and pair.second in uses]
 
 
 def identified(data: DataConfig, selection: SelectionConfig) -> dict[str, Any]:

@@ -117,14 +117,11 @@ def _is_listed(kind: object, value: object) -> bool:
     kinds = typing.get_args(kind)
     if isinstance(value, dict):
         return bool(value) and any(map(_is_group, kinds))
-    items = [typing.get_args(each)[0] for each in kinds if _is_sequence(each)]
+    several = (each for each in kinds if typing.get_origin(each) is collections.abc.Sequence)
+    items = [typing.get_args(each)[0] for each in several]
     return isinstance(value, list | tuple) and any(
         all(isinstance(one, item) for one in value) for item in items
     )
-
-
-def _is_sequence(kind: object) -> bool:
-    return typing.get_origin(kind) is collections.abc.Sequence
 
 
 def _fits(default: object, value: object) -> bool:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import pathlib
 import pkgutil
-import subprocess
-import sys
 
 import pytest
 
 import bignas_tf as bignas
 from bignas_tf import errors
+from tests.interpreter import python
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIGHT = (
@@ -35,9 +34,7 @@ def _typed_names() -> set[str]:
 
 def test_importing_the_package_imports_no_tensorflow_and_listing_it_neither() -> None:
     code = "import sys, bignas_tf as b; dir(b); print({'tensorflow', 'numpy'} & set(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    done = python("-c", code)
     assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
 
 
@@ -47,9 +44,7 @@ def test_what_needs_no_weights_needs_no_tensorflow() -> None:
         f"for name in {LIGHT}: getattr(bignas, name)\n"
         "print(bignas.cost('bignas_imagenet', 'BigNASModel-S').macs)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    done = python("-c", code)
     assert (done.returncode, done.stdout) == (0, "241949056\n"), done.stderr
 
 
@@ -62,9 +57,7 @@ def test_what_a_notebook_imports_leaves_its_plots_alone() -> None:
         "bignas.configure_garden('retinanet_bignas')\n"
         "print(matplotlib.get_backend(), 'official.vision' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    done = python("-c", code, timeout_s=300)
     assert (done.returncode, done.stdout) == (0, "svg False\nsvg True\n"), done.stderr
 
 

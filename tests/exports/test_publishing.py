@@ -6,12 +6,11 @@ import pathlib
 
 import numpy as np
 import pytest
-from google.protobuf import text_format
-from tensorflow_serving.config import model_server_config_pb2
 
 from bignas_tf import errors, scratch
 from bignas_tf.exports import proof, publishing, serving_configs, trials
 from tests import kills
+from tests.exports.listing import listed
 
 REPLACE = """
 from bignas_tf import scratch
@@ -25,12 +24,6 @@ with scratch.folder(folder) as staged:
 
 def _tree(folder: pathlib.Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-def _listed(base: pathlib.Path) -> list[str]:
-    config = model_server_config_pb2.ModelServerConfig()
-    text_format.Parse((base / serving_configs.MODELS_FILE).read_text(), config)
-    return sorted(each.name for each in config.model_config_list.config)
 
 
 @pytest.mark.parametrize("names", [["child_1", "child_2"], [serving_configs.ONLY_MODEL]])
@@ -48,7 +41,7 @@ def test_an_export_that_is_killed_has_published_all_or_nothing(
         else:
             for folder in folders:
                 assert _tree(base / folder / "1") == ["child.json", "saved_model.pb"]
-            assert _listed(base) == names
+            assert listed(base) == names
         assert not list(base.rglob(".*"))
         kill += 1
     # The name of the whole, each version, and both configurations.

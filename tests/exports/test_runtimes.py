@@ -31,16 +31,6 @@ SESSION, CLI, PYTHON, FLOAT32, FLOAT16, DYNAMIC, INT8, *OPTIONAL = runtimes.RUNT
 
 
 @pytest.fixture(scope="module")
-def net() -> Supernet:
-    return digits.supernet()
-
-
-@pytest.fixture(scope="module")
-def evaluator(net: Supernet) -> Evaluator:
-    return digits.evaluator(net)
-
-
-@pytest.fixture(scope="module")
 def servable(net: Supernet, evaluator: Evaluator) -> saved_model.Servable:
     return digit_children.servable(net, net.space.smallest(), evaluator)
 

@@ -73,16 +73,6 @@ def _case(evaluator: Evaluator, supernet: Supernet, architecture: Architecture) 
 
 
 @pytest.fixture(scope="module")
-def net() -> Supernet:
-    return digits.supernet()
-
-
-@pytest.fixture(scope="module")
-def evaluator(net: Supernet) -> Evaluator:
-    return digits.evaluator(net)
-
-
-@pytest.fixture(scope="module")
 def case(evaluator: Evaluator, net: Supernet) -> Case:
     return _case(evaluator, net, net.space.with_resolution(net.space.biggest(), 9))
 

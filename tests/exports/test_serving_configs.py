@@ -7,10 +7,8 @@ import shutil
 import threading
 from concurrent import futures
 
-from google.protobuf import text_format
-from tensorflow_serving.config import model_server_config_pb2
-
 from bignas_tf.exports import serving_configs
+from tests.exports.listing import listed
 
 NAMES = ["child_1", "child_2"]
 _ROUNDS = 20
@@ -22,13 +20,7 @@ def _add(base: pathlib.Path, name: str, version: str = "1") -> None:
     (folder / "saved_model.pb").write_bytes(b"")
 
 
-def _listed(base: pathlib.Path) -> list[str]:
-    config = model_server_config_pb2.ModelServerConfig()
-    text_format.Parse((base / serving_configs.MODELS_FILE).read_text(), config)
-    return sorted(each.name for each in config.model_config_list.config)
-
-
-def test_exports_at_once_are_all_listed(tmp_path: pathlib.Path) -> None:
+def test_exports_at_once_are_alllisted(tmp_path: pathlib.Path) -> None:
     def export(base: pathlib.Path, name: str, ready: threading.Barrier) -> None:
         ready.wait()
         _add(base, name)
@@ -40,16 +32,16 @@ def test_exports_at_once_are_all_listed(tmp_path: pathlib.Path) -> None:
         base.mkdir()
         with futures.ThreadPoolExecutor(len(NAMES)) as pool:
             list(pool.map(lambda name, base=base, ready=ready: export(base, name, ready), NAMES))
-        assert _listed(base) == NAMES
+        assert listed(base) == NAMES
 
 
-def test_two_models_of_one_name_are_never_listed(tmp_path: pathlib.Path) -> None:
+def test_two_models_of_one_name_are_neverlisted(tmp_path: pathlib.Path) -> None:
     """An export, and another in its folder "child": the server would not start."""
     _add(tmp_path, ".")
     _add(tmp_path, "child")
     for folder in (tmp_path, tmp_path / "child"):
         serving_configs.update(folder)
-        assert _listed(folder) == ["child"]
+        assert listed(folder) == ["child"]
 
 
 def test_folders_without_a_graph_are_no_models(tmp_path: pathlib.Path) -> None:
@@ -58,7 +50,7 @@ def test_folders_without_a_graph_are_no_models(tmp_path: pathlib.Path) -> None:
     _add(tmp_path, "converted", "float32")
     _add(tmp_path, ".unverified-abc")
     serving_configs.update(tmp_path)
-    assert _listed(tmp_path) == ["child_2"]
+    assert listed(tmp_path) == ["child_2"]
 
 
 def test_they_are_written_again_only_where_other_models_are_there(tmp_path: pathlib.Path) -> None:
@@ -72,11 +64,11 @@ def test_they_are_written_again_only_where_other_models_are_there(tmp_path: path
     assert config.read_text() == mine
     _add(tmp_path, "child_2")
     assert serving_configs.update(tmp_path)
-    assert _listed(tmp_path) == ["child_2", "mine"]
+    assert listed(tmp_path) == ["child_2", "mine"]
     assert "model_version_policy" in config.read_text()
     shutil.rmtree(tmp_path / "child_1")
     assert serving_configs.update(tmp_path)
-    assert _listed(tmp_path) == ["child_2"]
+    assert listed(tmp_path) == ["child_2"]
 
 
 def test_names_stay_and_none_is_given_twice(tmp_path: pathlib.Path) -> None:
@@ -93,7 +85,7 @@ def test_names_stay_and_none_is_given_twice(tmp_path: pathlib.Path) -> None:
     assert not serving_configs.update(base)
     _add(base, "child_2")
     assert serving_configs.update(base)
-    assert _listed(base) == ["child_2", "child_2_", "latest"]
+    assert listed(base) == ["child_2", "child_2_", "latest"]
     assert config.read_text().startswith(mine.rstrip("}\n "))
     shutil.rmtree(base / "child_2")
     assert serving_configs.update(base)
@@ -106,7 +98,7 @@ def test_a_folder_that_was_moved_gets_entries_of_its_new_place(tmp_path: pathlib
     assert serving_configs.update(tmp_path / "old")
     (tmp_path / "old").rename(tmp_path / "new")
     assert serving_configs.update(tmp_path / "new")
-    assert _listed(tmp_path / "new") == NAMES
+    assert listed(tmp_path / "new") == NAMES
     assert f"{tmp_path}/old" not in (tmp_path / "new" / serving_configs.MODELS_FILE).read_text()
 
 

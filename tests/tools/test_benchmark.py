@@ -6,7 +6,6 @@ import dataclasses
 import json
 import pathlib
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ import tensorflow as tf
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Stage
 from bignas_tf.selection.evaluator import Evaluator
+from tests.interpreter import python
 from tests.search_space import spaces
 from tools.benchmarks import MEASURES, candidate, cases, harness, report, step
 
@@ -114,10 +114,7 @@ def test_what_was_skipped_is_named_in_table_and_json() -> None:
 
 
 def _benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.benchmark", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    return python("-m", "tools.benchmark", *arguments, timeout_s=120)
 
 
 @pytest.mark.parametrize(

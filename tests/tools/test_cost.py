@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
-import sys
 
 import pytest
 
 from bignas_tf import files
 from bignas_tf.search_space import cost, presets, published
 from tests.forks import Forks
+from tests.interpreter import python
 from tests.tools import commands
-from tests.tools.commands import ROOT
 
 
 def _cost(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.cost", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    return python("-m", "tools.cost", *arguments)
 
 
 def _printed(*arguments: str) -> dict[str, int]:
@@ -107,10 +103,7 @@ def test_no_classes_exits_2_and_names_the_flag() -> None:
 
 
 def test_tensorflow_is_not_imported() -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "tools.cost", "--architecture=BigNASModel-S"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    done = python("-X", "importtime", "-m", "tools.cost", "--architecture=BigNASModel-S")
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "numpy" in imported
     assert "tensorflow" not in imported

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
-import sys
 
 import pytest
 from tensorflow.compiler.xla.service import hlo_pb2
 
 from bignas_tf import errors, files
 from bignas_tf.selection import spread
+from tests.interpreter import python
 from tests.selection import digits
 from tools.tpu import environment, fitting, lowering
 
@@ -24,10 +24,8 @@ needs_libtpu = pytest.mark.skipif(
 
 
 def _compile(*arguments: str, timeout_s: int = 60) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.tpu_compile", "--experiment=bignas_small", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=timeout_s,
-    )  # fmt: skip
+    small = "--experiment=bignas_small"
+    return python("-m", "tools.tpu_compile", small, *arguments, timeout_s=timeout_s)
 
 
 @needs_libtpu

@@ -14,12 +14,12 @@ ABSENT = "not set"
 
 
 def is_whole(value: object, least: float = -math.inf, most: float = math.inf) -> TypeGuard[int]:
-    """Whether it is a whole number from `least` to `most`; a bool is none."""
+    """Whether it is a whole number from `least` to `most`; a bool does not count."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a number; a bool is none, NaN is one."""
+    """Whether it is a number; a bool does not count, NaN does."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -73,7 +73,7 @@ class Pool:
         return self.allowed(1) == 0
 
     def allowed(self, count: int) -> int:
-        """How many of so many further children may be scored."""
+        """How many of `count` further children may be scored."""
         return min(count, self.evaluations - len(self._candidates)) if self.evaluations else count
 
     def plan(self, evaluations: int) -> None:

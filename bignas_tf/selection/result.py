@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from bignas_tf import console, errors, files
 from bignas_tf.console import Show
@@ -21,7 +21,6 @@ from bignas_tf.selection.provenance import ImageSet, Source
 from bignas_tf.selection.reranking import Reranking
 from bignas_tf.selection.selected import Selected
 
-T = TypeVar("T")
 
 FILE = "search.json"
 _TOOL = "tools.search"

@@ -21,7 +21,6 @@ from bignas_tf.selection.provenance import ImageSet, Source
 from bignas_tf.selection.reranking import Reranking
 from bignas_tf.selection.selected import Selected
 
-
 FILE = "search.json"
 _TOOL = "tools.search"
 _PREFER, _TRUSTED_TAU = "prefer", "trusted_tau"

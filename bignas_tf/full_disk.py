@@ -57,7 +57,9 @@ def message(why: str, path: str | os.PathLike[str] | None, size: int | None = No
             free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
             takes = "" if size is None else f"it takes {size:,} bytes, "
             room = f" ({takes}{free:,} bytes are free)"
+    limited = why == os.strerror(errno.EFBIG)
+    mend = "Raise the limit of a file's size (ulimit -f)" if limited else "Make room"
     return (
         f"{'a file' if path is None else os.fspath(path)} cannot be written: {why}{room}; what was "
-        "there before is kept. Make room, and give the same command again: it continues"
+        f"there before is kept. {mend}, and give the same command again: it continues"
     )

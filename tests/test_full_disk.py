@@ -22,7 +22,7 @@ def test_a_file_that_does_not_fit_leaves_the_old_one_alone(tmp_path: pathlib.Pat
         pytest.raises(
             errors.RunError,
             match=rf"^{path} cannot be written: {limits.WHY} \(it takes 2,000 bytes, [\d,]+ bytes "
-            r"are free\); what was there before is kept\. Make room, .* it continues$",
+            r"are free\); what was there before is kept\. Raise the limit of .* it continues$",
         ),
     ):
         files.write_text(path, "\u00e9" * 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tf_keras
@@ -18,7 +18,7 @@ from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import runtimes, saved_model, trials
+from bignas_tf.exports import runtimes, saved_model, serving_configs, trials
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -89,7 +89,9 @@ def export(
         ((_, servable),) = _servables(
             run, run.config.task, children, names, licence, console.or_silent(show)
         )
-        return saved_model.export(servable, output_dir, through)
+        version = saved_model.export(servable, output_dir, through)
+    warn_of_pins([version], show)
+    return version
 
 
 def export_family(
@@ -132,7 +134,9 @@ def export_family(
         run, task, children, names, licence, console.or_silent(show), cards.converted(found)
     )
     with trials.started() as through:
-        return saved_model.export_family(servables, output_dir, through)
+        made = saved_model.export_family(servables, output_dir, through)
+    warn_of_pins(made, show)
+    return made
 
 
 def convert(
@@ -202,6 +206,11 @@ def write_formats(
     for line in measure.table(report).splitlines():
         show(line)
     return report
+
+
+def warn_of_pins(made: Iterable[pathlib.Path], show: Show | None) -> None:
+    """Warns of new versions that servers do not take, because they are told to keep another."""
+    console.warn(console.or_silent(show), filter(None, map(serving_configs.held_back, made)))
 
 
 def verify(

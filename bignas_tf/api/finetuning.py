@@ -97,6 +97,7 @@ def finetune(
         )
         folder = saved_model.export(servable, output_dir, through)
     show(str(folder))
+    exporting.warn_of_pins([folder], show)
     if patches is not None:
         made = _conversion(folder, servable, patches, reporting)
         exporting.write_formats(made, formats, show)

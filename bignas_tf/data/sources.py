@@ -129,7 +129,8 @@ def prepared(config: config_lib.DataConfig) -> tfds.core.DatasetBuilder:
         where = f" --data_dir={data_dir}" if data_dir else ""
         raise errors.UsageError(
             f"TFDS data set {name!r} is not in {builder.data_dir}; run "
-            f"{commands.spelling('prepare_data')} --dataset={name}{where}"
+            f"{commands.spelling('prepare_data')} --dataset={name}{where}, or name the folder that "
+            "has it (tfds_data_dir; for a run --data_dir)"
         )
     return builder
 

@@ -129,6 +129,7 @@ def ensure_base(output_dir: str | os.PathLike[str]) -> pathlib.Path:
             "which a bucket cannot do; export to a local folder, then copy it: "
             f"gcloud storage rsync --recursive FOLDER {os.fspath(output_dir)}"
         )
+    serving_configs.check(pathlib.Path(output_dir))
     if os.path.exists(os.path.join(output_dir, versions.GRAPH_FILE)):
         raise errors.UsageError(
             f"{os.fspath(output_dir)} is itself a version of a model; give the folder of its "

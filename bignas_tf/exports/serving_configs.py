@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
@@ -29,8 +30,9 @@ def update(base: pathlib.Path) -> bool:
 
     A model is a folder of versions: `base` itself, called "child", or folders in it, by their
     names. Entries of models that are there stay as they are, for a user may have given them other
-    names, or policies. The server wants absolute paths, so it must see `base` at its present path,
-    and a folder that was moved gets new entries.
+    names, or policies. The server wants absolute paths, so it must see `base` at its present path;
+    the entries of a folder that was moved or copied get its new one. A file that cannot be read is
+    kept beside the new one, as `models.config.unreadable`.
 
     Returns:
       Whether `models.config` had to be written.
@@ -41,6 +43,8 @@ def update(base: pathlib.Path) -> bool:
     base, written = base.resolve(), False
     # Another export may add a model, and list it, between this one's look and its writing.
     while (config := _wanted(base)) != _read(base):
+        if _parsed(base)[1]:
+            (base / MODELS_FILE).replace(base / f"{MODELS_FILE}.unreadable")
         files.write_text(base / MODELS_FILE, text_format.MessageToString(config))
         written = True
     if not (base / BATCHING_FILE).is_file():
@@ -56,6 +60,11 @@ def _wanted(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     before = _read(base).model_config_list.config
     listed.extend(each for each in before if _place(base, each.base_path) in there)
     known = {_place(base, each.base_path) for each in listed}
+    for each in before:
+        if (place := _moved_to(base, each.base_path)) in there and place not in known:
+            known.add(place)
+            listed.add().CopyFrom(each)
+            listed[-1].base_path = str(place)
     names = {each.name for each in listed}
     for path, name in there.items():
         if path not in known:
@@ -72,13 +81,75 @@ def _place(base: pathlib.Path, model: str) -> pathlib.Path:
     return base if path.resolve() == base else path.parent.resolve() / path.name
 
 
+def _moved_to(base: pathlib.Path, model: str) -> pathlib.Path:
+    """Where a model should be whose folder was moved to `base`, alone or with others."""
+    path = pathlib.Path(model)
+    named = base / path.name
+    elsewhere = path.parent.resolve() != base
+    return base if elsewhere and not named.is_dir() else named
+
+
+def check(base: pathlib.Path) -> None:
+    """Refuses a `models.config` that no server could read.
+
+    Raises:
+      UsageError: says what is wrong with it.
+    """
+    _, fault = _parsed(base)
+    if fault:
+        raise errors.UsageError(
+            f"{base / MODELS_FILE} cannot be read ({fault}); mend it, or remove it: then it is "
+            "written anew, without the names and policies that were in it"
+        )
+
+
+def check_pins(base: pathlib.Path) -> None:
+    """Refuses a `models.config` that pins a version which is not there.
+
+    Raises:
+      UsageError: names it, and those that are there.
+    """
+    for name, folder, pinned in _pins(base):
+        there = {path.parent.name for path in folder.glob(f"[0-9]*/{versions.GRAPH_FILE}")}
+        if missing := [version for version in pinned if str(version) not in there]:
+            raise errors.UsageError(
+                f"{base / MODELS_FILE} pins version {missing[0]} of {name!r}, which is not in "
+                f"{folder}; there are {', '.join(sorted(there, key=int)) or 'none'}"
+            )
+
+
+def held_back(version: pathlib.Path) -> str:
+    """Why servers do not answer with a version; "" where nothing keeps them from it."""
+    for base in (version.parent, version.parent.parent):
+        for name, folder, pinned in _pins(base):
+            if folder == version.parent.resolve() and int(version.name) not in pinned:
+                kept = ", ".join(map(str, pinned))
+                return f"{base / MODELS_FILE} pins {name!r} to version {kept}, which servers keep"
+    return ""
+
+
+def _pins(base: pathlib.Path) -> Iterator[tuple[str, pathlib.Path, list[int]]]:
+    """The models that `models.config` pins to versions, with their folders and those versions."""
+    for each in _read(base).model_config_list.config:
+        if pinned := list(each.model_version_policy.specific.versions):
+            yield each.name, _place(base.resolve(), each.base_path), pinned
+
+
 def _read(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     """What `models.config` says; nothing if it is missing or damaged."""
+    return _parsed(base)[0]
+
+
+def _parsed(base: pathlib.Path) -> tuple[model_server_config_pb2.ModelServerConfig, str]:
+    """What `models.config` says, and why it cannot be read; "" if it can, or is missing."""
+    nothing = model_server_config_pb2.ModelServerConfig()
+    if not (base / MODELS_FILE).is_file():
+        return nothing, ""
     try:
         text = files.read_text(base / MODELS_FILE)
-        return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-    except (errors.UsageError, text_format.ParseError, UnicodeDecodeError):
-        return model_server_config_pb2.ModelServerConfig()  # not what was read before the fault
+        return text_format.Parse(text, model_server_config_pb2.ModelServerConfig()), ""
+    except (errors.UsageError, text_format.ParseError, UnicodeDecodeError) as error:
+        return nothing, errors.one_line(error)  # not what was read before the fault
 
 
 def models(base: pathlib.Path) -> dict[str, pathlib.Path]:

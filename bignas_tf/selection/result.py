@@ -271,7 +271,10 @@ def read(folder: str | os.PathLike[str], space: SearchSpace | None = None) -> Se
     Raises:
       UsageError: it is missing, damaged or something else, or of another space.
     """
-    path = os.path.join(errors.require_path("folder", folder), FILE)
+    folder = errors.require_path("folder", folder)
+    path, below = os.path.join(folder, FILE), os.path.join(folder, "search")
+    if not files.is_file(path) and files.is_file(os.path.join(below, FILE)):
+        raise errors.UsageError(f"{folder} is not the folder of a search; {below} is")
     with files.reading(path, _TOOL) as content:
         result = SearchResult.from_json(content)
         if space is not None:

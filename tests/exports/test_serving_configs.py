@@ -7,6 +7,9 @@ import shutil
 import threading
 from concurrent import futures
 
+import pytest
+
+from bignas_tf import errors
 from bignas_tf.exports import serving_configs
 from tests.exports.listing import listed
 
@@ -20,7 +23,7 @@ def _add(base: pathlib.Path, name: str, version: str = "1") -> None:
     (folder / "saved_model.pb").write_bytes(b"")
 
 
-def test_exports_at_once_are_alllisted(tmp_path: pathlib.Path) -> None:
+def test_exports_at_once_are_all_listed(tmp_path: pathlib.Path) -> None:
     def export(base: pathlib.Path, name: str, ready: threading.Barrier) -> None:
         ready.wait()
         _add(base, name)
@@ -35,7 +38,7 @@ def test_exports_at_once_are_alllisted(tmp_path: pathlib.Path) -> None:
         assert listed(base) == NAMES
 
 
-def test_two_models_of_one_name_are_neverlisted(tmp_path: pathlib.Path) -> None:
+def test_two_models_of_one_name_are_never_listed(tmp_path: pathlib.Path) -> None:
     """An export, and another in its folder "child": the server would not start."""
     _add(tmp_path, ".")
     _add(tmp_path, "child")
@@ -102,6 +105,50 @@ def test_a_folder_that_was_moved_gets_entries_of_its_new_place(tmp_path: pathlib
     assert f"{tmp_path}/old" not in (tmp_path / "new" / serving_configs.MODELS_FILE).read_text()
 
 
+def _policy(base: pathlib.Path, name: str, version: int) -> None:
+    """Pins a model to a version, as a user does who rolls back."""
+    config = base / serving_configs.MODELS_FILE
+    pin = f"model_version_policy {{ specific {{ versions: {version} }} }}"
+    text = config.read_text()
+    assert text.count(f'name: "{name}"') == 1
+    config.write_text(text.replace(f'name: "{name}"', f'name: "{name}" {pin}'))
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_a_user_wrote_goes_along_with_a_folder_that_is_moved(
+    tmp_path: pathlib.Path, alone: bool
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    names = ["."] if alone else NAMES
+    for name in names:
+        _add(old, name)
+    serving_configs.update(old)
+    name = "child" if alone else NAMES[0]
+    _policy(old, name, 1)
+    before = (old / serving_configs.MODELS_FILE).read_text()
+    shutil.copytree(old, new)
+    assert serving_configs.update(new)
+    after = (new / serving_configs.MODELS_FILE).read_text()
+    assert "versions: 1" in after
+    assert str(old) not in after
+    assert after.count("config {") == before.count("config {")
+    serving_configs.check_pins(new)
+
+
+def test_a_pin_to_a_version_that_is_gone_is_refused(tmp_path: pathlib.Path) -> None:
+    _add(tmp_path, "child_1", "2")
+    _add(tmp_path, "child_1", "10")
+    serving_configs.update(tmp_path)
+    _policy(tmp_path, "child_1", 2)
+    serving_configs.check_pins(tmp_path)
+    assert serving_configs.held_back(tmp_path / "child_1" / "2") == ""
+    told = serving_configs.held_back(tmp_path / "child_1" / "10")
+    assert "models.config pins 'child_1' to version 2, which servers keep" in told
+    shutil.rmtree(tmp_path / "child_1" / "2")
+    with pytest.raises(errors.UsageError, match=r"pins version 2 of 'child_1', .* there are 10$"):
+        serving_configs.check_pins(tmp_path)
+
+
 def test_a_tuned_batching_is_kept(tmp_path: pathlib.Path) -> None:
     _add(tmp_path, "child_1")
     serving_configs.update(tmp_path)
@@ -112,12 +159,18 @@ def test_a_tuned_batching_is_kept(tmp_path: pathlib.Path) -> None:
     assert batching.read_text() == "max_batch_size { value: 8 }\n"
 
 
-def test_a_damaged_file_is_written_anew(tmp_path: pathlib.Path) -> None:
+def test_a_damaged_file_is_refused_and_kept_where_it_is_written_anew(
+    tmp_path: pathlib.Path,
+) -> None:
     _add(tmp_path, "child_1")
     serving_configs.update(tmp_path)
     config = tmp_path / serving_configs.MODELS_FILE
     whole = config.read_text()
     for damaged in (whole.rstrip("}\n "), whole.rstrip()[:-1], f"{whole}unknown: 1\n", "\xff"):
         config.write_bytes(damaged.encode("latin-1"))
+        with pytest.raises(errors.UsageError, match=r"models.config cannot be read \(.*; mend it"):
+            serving_configs.check(tmp_path)
         assert serving_configs.update(tmp_path)
+        kept = tmp_path / f"{serving_configs.MODELS_FILE}.unreadable"
+        assert kept.read_bytes() == damaged.encode("latin-1")
         assert config.read_text() == whole

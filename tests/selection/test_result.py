@@ -225,3 +225,11 @@ def test_children_no_better_than_the_most_frequent_class_are_told(
 def test_a_budget_without_candidates_ends_with_the_reason_of_failures() -> None:
     with pytest.raises(errors.RunError, match=r"within budget 15 .*1 failed, the first: it failed"):
         select(FOUND, {"mflops": 15})
+
+
+def test_the_folder_above_a_search_is_told_from_it(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "search.json").write_text("{}")
+    told = f"{tmp_path} is not the folder of a search; {tmp_path}/search is"
+    with pytest.raises(errors.UsageError, match=f"^{told}$"):
+        result.read(tmp_path)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import files
+from bignas_tf import files, run_folder
 
 from ..cli import launch
 
@@ -86,6 +86,12 @@ def _check(base: pathlib.Path) -> None:
         raise bignas.UsageError(
             f"{base} is one version; give the folder of versions, {base.parent}"
         )
+    if run_folder.is_run(str(base)):
+        raise bignas.UsageError(
+            f"{base} is the folder of a training run; give that of an export, such as "
+            f"{base / 'export'}"
+        )
+    serving_configs.check(base)
     bignas.finish_exports(base)
     if not serving_configs.models(base):
         raise bignas.UsageError(f"{base} holds no exported version; export again")
@@ -93,6 +99,7 @@ def _check(base: pathlib.Path) -> None:
         print(
             f"{base}: models.config is written anew, for the models that are there", file=sys.stderr
         )
+    serving_configs.check_pins(base)
 
 
 def _server(base: pathlib.Path) -> list[str]:

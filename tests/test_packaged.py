@@ -46,7 +46,7 @@ def test_another_is_refused_with_the_names_that_there_are(path: str) -> None:
         packaged.experiment_file(path)
     message = str(refusal.value)
     assert message.startswith(f"{path} does not exist; ")
-    assert "comes with adaptation.yaml, attentive_nas.yaml, digits.yaml, " in message
+    assert "comes with adaptation.yaml, attentive_nas.yaml, cifar10.yaml, digits.yaml, " in message
     assert ".yaml, ablations/imagenet/*.yaml, ablations/small/*.yaml" in message
     assert ("digits.yaml'?" in message) == ("did you mean '" in message) == ("digit" in path)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bignas_tf import console, errors, plain
@@ -19,7 +19,7 @@ from bignas_tf.exports.cascade import ServableCascade
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import cascade_front, cascades
 from bignas_tf.selection import result as result_lib
-from bignas_tf.selection.cascades import Cascade
+from bignas_tf.selection.cascades import Answers, Cascade
 from bignas_tf.selection.result import SearchResult
 from bignas_tf.selection.splits import Split
 from bignas_tf.training.checkpoints import Run
@@ -125,17 +125,29 @@ def export_cascade(
         cascade_front.check_used(cascade, answers)
     taken = cascade or cascade_front.chosen(front, answers, accuracy, mean_cost)
     chosen = _Chosen(run, task, found, objective, children, front, taken, cascade is not None)
-    if len(taken.children) == 1:
-        alone = f"{taken.children[0]} alone is the best choice"
-        console.warn(
-            show, [f"{alone}; a cascade of it only makes a larger file: export that child"]
-        )
+    console.warn(show, _of_single_children(taken, answers))
     card = _card(chosen, ranking) | cards.provenance(run, task, licence)
     for line in _lines(card):
         show(line)
     servable = _servable(chosen, card, names, reporting)
     with trials.started() as through:
         return cascade_lib.export(servable, output_dir, through)
+
+
+def _of_single_children(taken: Cascade, answers: Mapping[str, Answers]) -> Iterator[str]:
+    """Warns of a cascade that is one child, or that is no better than one."""
+    if len(taken.children) == 1:
+        yield (
+            f"{taken.children[0]} alone is the best choice; a cascade of it only makes a larger "
+            "file: export that child"
+        )
+    elif name := cascades.no_better_than(taken, answers):
+        child, given = answers[name], cascades.outcome(taken, answers)
+        yield (
+            f"{name} alone has {child.accuracy} on the images that choose thresholds, for "
+            f"{child.cost:.4g}; the cascade has {given.accuracy} for {given.cost:.4g}: export that "
+            "child, or choose other thresholds"
+        )
 
 
 def _costs(found: SearchResult, objective: str, folder: str | os.PathLike[str]) -> dict[str, float]:

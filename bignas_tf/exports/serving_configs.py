@@ -30,9 +30,10 @@ def update(base: pathlib.Path) -> bool:
 
     A model is a folder of versions: `base` itself, called "child", or folders in it, by their
     names. Entries of models that are there stay as they are, for a user may have given them other
-    names, or policies. The server wants absolute paths, so it must see `base` at its present path;
-    the entries of a folder that was moved or copied get its new one. A file that cannot be read is
-    kept beside the new one, as `models.config.unreadable`.
+    names, or policies, and so do those of models in other folders. The server wants absolute
+    paths, so it must see `base` at its present path; the entries of a folder that was moved or
+    copied get its new one. What people have written, or nothing can read, is kept beside the new
+    file, as `models.config.old`.
 
     Returns:
       Whether `models.config` had to be written.
@@ -43,8 +44,8 @@ def update(base: pathlib.Path) -> bool:
     base, written = base.resolve(), False
     # Another export may add a model, and list it, between this one's look and its writing.
     while (config := _wanted(base)) != _read(base):
-        if _parsed(base)[1]:
-            (base / MODELS_FILE).replace(base / f"{MODELS_FILE}.unreadable")
+        if _is_by_hand(base):
+            (base / MODELS_FILE).replace(base / f"{MODELS_FILE}.old")
         files.write_text(base / MODELS_FILE, text_format.MessageToString(config))
         written = True
     if not (base / BATCHING_FILE).is_file():
@@ -57,14 +58,17 @@ def _wanted(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     there = {path: name for name, path in models(base).items()}
     config = model_server_config_pb2.ModelServerConfig()
     listed = config.model_config_list.config
-    before = _read(base).model_config_list.config
-    listed.extend(each for each in before if _place(base, each.base_path) in there)
-    known = {_place(base, each.base_path) for each in listed}
-    for each in before:
-        if (place := _moved_to(base, each.base_path)) in there and place not in known:
-            known.add(place)
+    before = list(_read(base).model_config_list.config)
+    places = [_place(base, each.base_path) for each in before]
+    if not any(place == base or place.parent == base for place in places):
+        places = [_moved(base, place, alone=len(places) == 1) for place in places]
+    for each, place in zip(before, places, strict=True):
+        below = place == base or place.parent == base
+        if place in there or (not below and place.is_dir()):
             listed.add().CopyFrom(each)
-            listed[-1].base_path = str(place)
+            if place != _place(base, each.base_path):
+                listed[-1].base_path = str(place)
+    known = {_place(base, each.base_path) for each in listed}
     names = {each.name for each in listed}
     for path, name in there.items():
         if path not in known:
@@ -75,18 +79,24 @@ def _wanted(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     return config
 
 
+def _moved(base: pathlib.Path, place: pathlib.Path, alone: bool) -> pathlib.Path:
+    """Where a model is now whose folder came to `base` from elsewhere, alone or with others."""
+    named = base / place.name
+    if named.is_dir():
+        return named
+    return base if alone else place
+
+
+def _is_by_hand(base: pathlib.Path) -> bool:
+    """Whether `models.config` has more than its entries, such as comments, or is damaged."""
+    path = base / MODELS_FILE
+    return path.is_file() and path.read_bytes() != text_format.MessageToString(_read(base)).encode()
+
+
 def _place(base: pathlib.Path, model: str) -> pathlib.Path:
     """A model's folder below `base`, or `base`, by whatever links its path leads there."""
     path = pathlib.Path(model)
     return base if path.resolve() == base else path.parent.resolve() / path.name
-
-
-def _moved_to(base: pathlib.Path, model: str) -> pathlib.Path:
-    """Where a model should be whose folder was moved to `base`, alone or with others."""
-    path = pathlib.Path(model)
-    named = base / path.name
-    elsewhere = path.parent.resolve() != base
-    return base if elsewhere and not named.is_dir() else named
 
 
 def check(base: pathlib.Path) -> None:

@@ -178,6 +178,18 @@ def clearance(cascade: Cascade, answers: Mapping[str, Answers]) -> np.ndarray:
     return gaps
 
 
+def no_better_than(cascade: Cascade, answers: Mapping[str, Answers]) -> str | None:
+    """The best child that alone is as accurate as the cascade, for as little; None if none is."""
+    given = outcome(cascade, answers)
+    top1 = {name: child.accuracy.top1 for name, child in answers.items()}
+    better = [
+        name
+        for name, child in answers.items()
+        if top1[name] >= given.accuracy.top1 and child.cost <= given.cost
+    ]
+    return max(better, key=top1.__getitem__, default=None)
+
+
 def outcome(cascade: Cascade, answers: Mapping[str, Answers]) -> Outcome:
     """What a cascade gives on images that all its children have answered."""
     by = answered_by(cascade, answers)

@@ -8,6 +8,8 @@ import threading
 from concurrent import futures
 
 import pytest
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
 
 from bignas_tf import errors
 from bignas_tf.exports import serving_configs
@@ -135,6 +137,27 @@ def test_what_a_user_wrote_goes_along_with_a_folder_that_is_moved(
     serving_configs.check_pins(new)
 
 
+def test_models_of_other_folders_stay_and_so_do_comments_in_a_copy(tmp_path: pathlib.Path) -> None:
+    """A server has one file of models, so people add theirs to it, also one of the same name."""
+    base, other = tmp_path / "base", tmp_path / "other"
+    _add(base, "child_1")
+    serving_configs.update(base)
+    for folder in (base, other):
+        _add(folder, "child_2")
+    config = base / serving_configs.MODELS_FILE
+    content = text_format.Parse(config.read_text(), model_server_config_pb2.ModelServerConfig())
+    content.model_config_list.config.add(name="previous", base_path=f"{other}/child_2")
+    config.write_text(f"# by hand\n{text_format.MessageToString(content)}")
+    assert serving_configs.update(base)
+    assert listed(base) == ["child_1", "child_2", "previous"]
+    assert f'"{other}/child_2"' in config.read_text()
+    assert f'"{base}/child_2"' in config.read_text()
+    assert "by hand" in (base / f"{serving_configs.MODELS_FILE}.old").read_text()
+    shutil.rmtree(other)
+    assert serving_configs.update(base)
+    assert listed(base) == ["child_1", "child_2"]
+
+
 def test_a_pin_to_a_version_that_is_gone_is_refused(tmp_path: pathlib.Path) -> None:
     _add(tmp_path, "child_1", "2")
     _add(tmp_path, "child_1", "10")
@@ -171,6 +194,6 @@ def test_a_damaged_file_is_refused_and_kept_where_it_is_written_anew(
         with pytest.raises(errors.UsageError, match=r"models.config cannot be read \(.*; mend it"):
             serving_configs.check(tmp_path)
         assert serving_configs.update(tmp_path)
-        kept = tmp_path / f"{serving_configs.MODELS_FILE}.unreadable"
+        kept = tmp_path / f"{serving_configs.MODELS_FILE}.old"
         assert kept.read_bytes() == damaged.encode("latin-1")
         assert config.read_text() == whole

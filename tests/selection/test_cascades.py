@@ -131,6 +131,20 @@ def test_a_cascade_beats_its_children() -> None:
     assert cascades.outcome(wanted, answers).accuracy.top1 >= 0.7
 
 
+def test_a_cascade_that_is_no_better_than_a_child_is_told() -> None:
+    """As one whose children are in the wrong order."""
+    confidence = np.linspace(0.1, 1.0, 10, dtype=np.float32)
+    right = np.arange(10) >= 3
+    answers = {
+        "small": Answers(1.0, confidence, right),
+        "big": Answers(4.0, confidence, np.arange(10) >= 1),
+    }
+    good = Cascade(("small", "big"), (0.45,))
+    assert cascades.no_better_than(good, answers) is None
+    assert cascades.outcome(good, answers).cost == pytest.approx(1.0 + 0.4 * 4.0)
+    assert cascades.no_better_than(Cascade(("big", "small"), (0.45,)), answers) == "big"
+
+
 def test_an_accuracy_that_no_cascade_has_is_refused() -> None:
     answers = _answers(2)
     front = cascade_front.front(answers)

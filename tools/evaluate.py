@@ -67,10 +67,10 @@ def _score_export() -> None:
 def _score_child() -> None:
     table = _CONFUSION.value
     run = runs.load(bignas.evaluation_strategy(tpu=_TPU.value))
+    cost = bignas.cost(run, _ARCHITECTURE.value)  # before the work: a user's network may not say
     asked = run, _ARCHITECTURE.value, _SPLIT.value
     found = bignas.confusion(*asked, show=to_stderr) if table else None
     accuracy = found.accuracy if found else bignas.evaluate(*asked, show=to_stderr)
-    cost = bignas.cost(run, _ARCHITECTURE.value)
     _tell({"macs": cost.macs, "params": cost.params}, accuracy, found)
 
 

@@ -22,9 +22,9 @@ class ElasticModel(tf_keras.Model):
 
     A family of networks is a subclass with elastic layers that `logits` calls, with a
     `statistics_width`, the channels of all its batch norms together, and a `classifier`, whose
-    weights a run with other classes does not take over. A judgement and a search need `cost_of`
-    besides. For a run (`task.model.network`) its constructor takes the arguments of this one but
-    `name`.
+    weights a run with other classes does not take over. A judgement, a search and
+    `bignas evaluate` need `cost_of` besides. For a run (`task.model.network`) its constructor takes
+    the arguments of this one but `name`.
 
     Args:
       space: what may be chosen.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bignas_tf import console
+from bignas_tf import console, errors
 from bignas_tf.reports import words
 from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space import published
@@ -41,9 +41,18 @@ def lines(models: ModelSpace) -> Iterator[str]:
     yield ""
     yield f"with num_classes={models.num_classes} and input_channels={models.input_channels}:"
     yield from console.aligned([_COSTS, *_costs(models)])
-    if names := published.published_names(space.name):
+    if names := [name for name in published.published_names(space.name) if _has(space, name)]:
         yield ""
         yield f"published children: {', '.join(names)}"
+
+
+def _has(space: SearchSpace, name: str) -> bool:
+    """Whether a published child is in the space, which may be another one of the preset's name."""
+    try:
+        space.validate(published.published(name))
+    except errors.UsageError:
+        return False
+    return True
 
 
 def _choices(space: SearchSpace) -> Iterator[Sequence[str]]:

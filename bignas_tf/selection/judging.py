@@ -46,6 +46,7 @@ def score(
     table = [
         [net.space.with_resolution(child, side) for side in sides] for child in children.values()
     ]
+    macs = np.array([[net.cost_of(child).macs for child in row] for row in table], np.int64)
     # A small space may draw the same child twice.
     different = list(dict.fromkeys(child for row in table for child in row))
     show(
@@ -56,7 +57,7 @@ def score(
     return Scores(
         children,
         sides,
-        macs=np.array([[net.cost_of(child).macs for child in row] for row in table], np.int64),
+        macs=macs,
         top1=np.array([[scored[child].top1 for child in row] for row in table]),
         images=images.images,
     )

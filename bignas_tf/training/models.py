@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pkgutil
+import importlib
+import inspect
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -24,24 +25,33 @@ def build_supernet(config: BigNASConfig, space: SearchSpace) -> ElasticModel:
     if execution == "auto":
         on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
         execution = "mask" if on_tpu else "slice"
-    build = network(config.model.network)
+    build, given = network(config.model.network), f"task.model.network={config.model.network}"
+    arguments = {
+        "space": space,
+        "num_classes": config.train_data.num_classes,
+        "input_channels": config.train_data.channels,
+        "execution": execution,
+        "dropout_rate": config.regularisation.dropout_rate,
+        "zero_init_gamma": config.model.zero_init_gamma,
+        "norm_replicas": config.model.norm_replicas,
+    }
     try:
-        return build(
-            space,
-            config.train_data.num_classes,
-            config.train_data.channels,
-            execution=execution,
-            dropout_rate=config.regularisation.dropout_rate,
-            zero_init_gamma=config.model.zero_init_gamma,
-            norm_replicas=config.model.norm_replicas,
-        )
+        inspect.signature(build).bind(**arguments)
     except TypeError as error:
-        if build is Supernet:
-            raise
         raise errors.UsageError(
-            f"task.model.network={config.model.network} takes other arguments than "
-            f"{Supernet.__name__}: {errors.one_line(error)}"
+            f"{given}: its constructor takes other arguments than ElasticModel: {error}"
         ) from error
+    supernet = build(**arguments)
+    for name, value in arguments.items():
+        if getattr(supernet, name) != value:
+            raise errors.UsageError(
+                f"{given}: its {name} is {errors.shown(getattr(supernet, name))} and should be "
+                f"{errors.shown(value)}; its constructor has to hand all of its arguments on"
+            )
+    errors.require(
+        hasattr(supernet, "statistics_width"), given, "no `statistics_width`", "a network with one"
+    )
+    return supernet
 
 
 def network(name: str) -> Callable[..., ElasticModel]:
@@ -57,12 +67,14 @@ def network(name: str) -> Callable[..., ElasticModel]:
         return Supernet
     where = f"task.model.network is {errors.shown(name)}"
     try:
-        found = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
+        module, _, attribute = name.rpartition(".")
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise errors.UsageError(
             f"{where}, which cannot be imported: {errors.one_line(error)}; name a class as in "
             "'module.Class', of a module that is installed or on PYTHONPATH"
         ) from error
-    if not (isinstance(found, type) and issubclass(found, ElasticModel)):
-        raise errors.UsageError(f"{where}, which is no subclass of ElasticModel")
+    own = isinstance(found, type) and issubclass(found, ElasticModel)
+    if not own or found.logits is ElasticModel.logits:
+        raise errors.UsageError(f"{where}, which is no subclass of ElasticModel with `logits`")
     return found

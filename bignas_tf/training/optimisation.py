@@ -24,7 +24,9 @@ _NOT_NEGATIVE = (
     "initial_mean_square", "warmup_learning_rate", "epsilon", "weight_decay_rate",
     "gradient_clip_norm",
 )  # fmt: skip
-_PATTERNS = ("exclude_from_weight_decay", "include_in_weight_decay")
+_PATTERNS = (
+    "exclude_from_weight_decay", "include_in_weight_decay", "exclude_from_layer_adaptation",
+)  # fmt: skip
 # What a schedule cannot do without, and the Model Garden leaves open.
 _NEEDED = (
     "initial_learning_rate", "decay_steps", "total_decay_steps", "decay_rate", "warmup_steps",
@@ -96,14 +98,15 @@ def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
 
 def _check_patterns(field: str, patterns: Sequence[str]) -> None:
     """Refuses what is no regular expression, or no list of them."""
-    try:
-        require(not isinstance(patterns, str), field, patterns, "a list of regular expressions")
-        for pattern in patterns:
+    listed = isinstance(patterns, list | tuple)
+    require(listed, field, patterns, "a list of regular expressions")
+    for pattern in patterns:
+        try:
             re.compile(pattern)
-    except (re.error, TypeError) as error:
-        raise errors.UsageError(
-            f"{field} has {errors.shown(pattern)}, which is no regular expression: {error}"
-        ) from error
+        except (re.error, TypeError) as error:
+            raise errors.UsageError(
+                f"{field} has {errors.shown(pattern)}, which is no regular expression: {error}"
+            ) from error
 
 
 def _check_needed(where: str, schedule: hyperparams.Config) -> None:

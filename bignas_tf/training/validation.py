@@ -214,6 +214,7 @@ def _check_regularisation(config: RegularisationConfig, sandwich: SandwichConfig
     trained = sandwich.biggest or sandwich.alone
     if config.children == "biggest" and not trained and (decay or config.dropout_rate):
         raise errors.UsageError(
-            f"{where} regularises the biggest child, which sandwich.biggest=false does not train; "
-            "set regularisation.children=all, or weight_decay and dropout_rate to 0"
+            f"{where} regularises the biggest child, which task.sandwich.biggest=false does not "
+            f"train; set {where}.weight_decay and dropout_rate to 0, as they have been so far, or "
+            f"{where}.children=all"
         )

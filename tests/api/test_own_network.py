@@ -133,9 +133,10 @@ def test_a_network_without_costs_is_named() -> None:
     [
         ("nowhere.Network", "cannot be imported: No module named 'nowhere'; name a class as in"),
         ("experiments.residual_network.Nothing", "has no attribute 'Nothing'"),
-        ("Network", "cannot be imported: No module named 'Network'"),
-        ("..Network", "cannot be imported: invalid format"),
+        ("Network", "cannot be imported: Empty module name"),
+        ("..Network", "cannot be imported: the 'package' argument is required"),
         ("pathlib.Path", ", which is no subclass of ElasticModel"),
+        ("bignas_tf.ElasticModel", ", which is no subclass of ElasticModel with `logits`"),
         ("numpy.pi", ", which is no subclass of ElasticModel"),
     ],
 )
@@ -149,13 +150,22 @@ def test_what_is_no_network_is_refused_before_anything_is_read(
 def test_a_constructor_that_takes_other_arguments_is_named(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Narrow(ElasticModel):
+    class Narrow(ResidualNetwork):
         def __init__(self, space: bignas.SearchSpace) -> None:
-            super().__init__(space, 10)
+            super().__init__(space)
 
-    module = types.ModuleType("narrow_networks")
-    vars(module)["Narrow"] = Narrow
-    monkeypatch.setitem(sys.modules, "narrow_networks", module)
-    config = _config(tmp_path, "task.model.network=narrow_networks.Narrow")
-    with pytest.raises(bignas.UsageError, match=r"narrow_networks.Narrow takes other arguments"):
-        bignas.train(config, tmp_path / "run", show=None)
+    class Deaf(ResidualNetwork):
+        def __init__(self, space: bignas.SearchSpace, **rules: Any) -> None:
+            super().__init__(space, rules["num_classes"], rules["input_channels"])
+
+    module = types.ModuleType("my_networks")
+    vars(module).update(Narrow=Narrow, Deaf=Deaf)
+    monkeypatch.setitem(sys.modules, "my_networks", module)
+    masked = "task.model.execution=mask"
+    for name, told in (
+        ("Narrow", "its constructor takes other arguments than ElasticModel: got an unexpected"),
+        ("Deaf", "its execution is 'slice' and should be 'mask'; its constructor has to hand all"),
+    ):
+        config = _config(tmp_path, f"{masked},task.model.network=my_networks.{name}")
+        with pytest.raises(bignas.UsageError, match=f"network=my_networks.{name}: {told}"):
+            bignas.train(config, tmp_path / "run", show=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import pathlib
 
@@ -77,6 +78,13 @@ def test_the_columns_of_every_preset_are_aligned(name: str) -> None:
     table = list(itertools.takewhile(bool, lines[4:]))
     start = table[0].index("stride")
     assert all(line[start].isdigit() and line[start - 1] == " " for line in table[1:-1])
+
+
+def test_a_space_with_a_preset_s_name_has_only_its_own_published_children() -> None:
+    whole = presets.get("bignas_imagenet")
+    part = dataclasses.replace(whole, head_widths=(1280,))
+    assert "BigNASModel-S, BigNASModel-M" in bignas.describe(part)
+    assert "BigNASModel-L" not in bignas.describe(part)  # its head has 1408 channels
 
 
 def test_a_space_of_ones_own(tmp_path: pathlib.Path) -> None:

@@ -125,7 +125,7 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("task.sandwich.biggest=false", "weight is 1.0, but there is no teacher; set sandwich.b"),
         (
             "task.sandwich.biggest=false,task.distillation.weight=0.0",
-            "regularises the biggest child, which sandwich.biggest=false does not train; set regul",
+            "regularises the biggest child, which task.sandwich.biggest=false does not train; set",
         ),
         ("task.sandwich.resolutions=all", r"'all'; choose from \['paired', 'any'\]"),
         ("task.sandwich.alone=nobody.json", "nobody.json cannot be read"),

@@ -32,6 +32,24 @@ def check(model_dir: str) -> None:
         )
 
 
+def check_network(model_dir: str, network: str, what: str) -> None:
+    """Refuses a run of a network that a user has written.
+
+    Args:
+      model_dir: folder of the run.
+      network: the run's `task.model.network`.
+      what: needs the project's own network, such as "an export".
+
+    Raises:
+      UsageError: it is one.
+    """
+    if network:
+        raise errors.UsageError(
+            f"{what} needs the project's own network; {model_dir} was trained with "
+            f"task.model.network={network}"
+        )
+
+
 def refuse(output_dir: str | os.PathLike[str]) -> None:
     """Refuses the folder of a run where results need one of their own.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 import bignas_tf as bignas
+from bignas_tf import run_folder
 
 from . import cli, runs
 
@@ -47,11 +48,7 @@ def of_flags() -> tuple[str, int | None, int | None]:
         if given["search_space"].present:
             raise bignas.UsageError("give --model_dir or --search_space: a run has its own space")
         task = bignas.read_config(given.model_dir).task
-        if network := task.model.network:
-            raise bignas.UsageError(
-                f"counting blocks needs the project's own network; {given.model_dir} was trained "
-                f"with task.model.network={network}"
-            )
+        run_folder.check_network(given.model_dir, task.model.network, "counting blocks")
         space, data = task.model.search_space, task.train_data
         classes, channels = data.num_classes, data.channels
     return space, given.num_classes or classes, given.input_channels or channels

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
-from bignas_tf import errors
+from bignas_tf import errors, run_folder
 from bignas_tf.plain import Value
 
 if TYPE_CHECKING:
@@ -51,11 +51,7 @@ def check_own_network(run: Run, what: str) -> None:
       UsageError: it is either.
     """
     check_run(run)
-    if network := run.config.task.model.network:
-        raise errors.UsageError(
-            f"{what} needs the project's own network; {run.model_dir} was trained with "
-            f"task.model.network={network}"
-        )
+    run_folder.check_network(run.model_dir, run.config.task.model.network, what)
 
 
 def check_config(config: object) -> None:

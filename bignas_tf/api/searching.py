@@ -95,8 +95,9 @@ def search(
     folder = errors.require_path("output_dir", output_dir)
     run_folder.refuse(folder)
     with Disposable() as elsewhere:
-        known = {name: None for name in (*counting.COUNTED, *limited) if name not in own}
-        costs = objectives_lib.build(list(known), run, options, elsewhere)
+        names = dict.fromkeys((*counting.COUNTED, *limited))
+        known = [name for name in names if name not in own]
+        costs = objectives_lib.build(known, run, options, elsewhere)
         evaluator = evaluators.evaluator_of(run, task)
         searching = runner.Search(
             supernet=run.supernet,

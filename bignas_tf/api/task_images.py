@@ -60,8 +60,7 @@ def with_images(
     """
     task, path = copy.deepcopy(run.config.task), os.fspath(path)
     if changes:
-        field_types.check(task.train_data, changes, path, "task.train_data.")
-        task.train_data.override(changes)
+        field_types.override(task.train_data, changes, path, "task.train_data.")
         try:
             data_config.validate(task.train_data)
             sources.opener(task.train_data)

@@ -60,11 +60,11 @@ def _wanted(base: pathlib.Path) -> model_server_config_pb2.ModelServerConfig:
     listed = config.model_config_list.config
     before = list(_read(base).model_config_list.config)
     places = [_place(base, each.base_path) for each in before]
-    if not any(place == base or place.parent == base for place in places):
+    if not any(base in (place, place.parent) for place in places):
         places = [_moved(base, place, alone=len(places) == 1) for place in places]
     for each, place in zip(before, places, strict=True):
-        below = place == base or place.parent == base
-        if place in there or (not below and place.is_dir()):
+        elsewhere = base not in (place, place.parent)
+        if place in there or (elsewhere and place.is_dir()):
             listed.add().CopyFrom(each)
             if place != _place(base, each.base_path):
                 listed[-1].base_path = str(place)
@@ -120,11 +120,11 @@ def check_pins(base: pathlib.Path) -> None:
       UsageError: names it, and those that are there.
     """
     for name, folder, pinned in _pins(base):
-        there = {path.parent.name for path in folder.glob(f"[0-9]*/{versions.GRAPH_FILE}")}
-        if missing := [version for version in pinned if str(version) not in there]:
+        there = _versions(folder)
+        if missing := [version for version in pinned if version not in there]:
             raise errors.UsageError(
                 f"{base / MODELS_FILE} pins version {missing[0]} of {name!r}, which is not in "
-                f"{folder}; there are {', '.join(sorted(there, key=int)) or 'none'}"
+                f"{folder}; there are {', '.join(map(str, there)) or 'none'}"
             )
 
 
@@ -166,8 +166,13 @@ def models(base: pathlib.Path) -> dict[str, pathlib.Path]:
     """Every model at and below `base`, by the name that it gets."""
     found: dict[str, pathlib.Path] = {}
     for folder in [base, *sorted(path for path in base.glob("[!.]*") if path.is_dir())]:
-        graphs = folder.glob(f"[0-9]*/{versions.GRAPH_FILE}")
-        if any(path.parent.name.isdecimal() for path in graphs):
+        if _versions(folder):
             # An export of its own in a folder called "child" is listed there alone.
             found.setdefault(ONLY_MODEL if folder == base else folder.name, folder)
     return found
+
+
+def _versions(folder: pathlib.Path) -> list[int]:
+    """The versions of a model that have a graph, ascending: those that a server can load."""
+    names = (path.parent.name for path in folder.glob(f"[0-9]*/{versions.GRAPH_FILE}"))
+    return sorted(int(name) for name in names if name.isdecimal())

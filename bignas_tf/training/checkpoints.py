@@ -242,9 +242,7 @@ def read_config(model_dir: str) -> cfg.ExperimentConfig:
     config = configs.blank_experiment()
     try:
         values = strict_yaml.load(files.read_text(path))
-        field_types.check(config, values, damaged)
-        config.override(values, is_strict=True)
-        field_types.to_floats(config)
+        field_types.override(config, values, damaged)
     except errors.UsageError:
         raise
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:

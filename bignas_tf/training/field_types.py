@@ -51,6 +51,13 @@ def check(known: hyperparams.Config, values: object, source: str, path: str = ""
             )
 
 
+def override(config: hyperparams.Config, values: Any, source: str, path: str = "") -> None:
+    """Overrides fields whose keys and types `check` accepts; see it for arguments and errors."""
+    check(config, values, source, path)
+    config.override(values, is_strict=True)
+    to_floats(config)
+
+
 def to_floats(config: hyperparams.Config) -> None:
     """Makes whole numbers floats in the fields of real ones: `learning_rate=1` is 1.0.
 

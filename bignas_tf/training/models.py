@@ -48,9 +48,8 @@ def build_supernet(config: BigNASConfig, space: SearchSpace) -> ElasticModel:
                 f"{given}: its {name} is {errors.shown(getattr(supernet, name))} and should be "
                 f"{errors.shown(value)}; its constructor has to hand all of its arguments on"
             )
-    errors.require(
-        hasattr(supernet, "statistics_width"), given, "no `statistics_width`", "a network with one"
-    )
+    if not hasattr(supernet, "statistics_width"):
+        raise errors.UsageError(f"{given}: its constructor has to set `statistics_width`")
     return supernet
 
 

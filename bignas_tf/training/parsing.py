@@ -75,7 +75,6 @@ def override(config: cfg.ExperimentConfig, *sources: str | Mapping[str, Any]) ->
         that has no effect, or an unreadable file.
     """
     paths = [path for each in sources if each for path in _override(config, each)]
-    field_types.to_floats(config)
     for path in paths:  # a later source may have chosen it
         group, _, name = path.rpartition(".")
         choice = functools.reduce(getattr, group.split("."), config)
@@ -101,9 +100,10 @@ def _override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> 
             + (_QUOTES if text else "")
         ) from error
     named = errors.cut(str(source), _MOST_SHOWN)
-    field_types.check(config, values, named)
     try:
-        config.override(values, is_strict=True)
+        field_types.override(config, values, named)
+    except errors.UsageError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.UsageError(f"{named}: {errors.one_line(error)}") from error
     return field_types.unchosen(config, values)

@@ -165,6 +165,7 @@ def test_a_pin_to_a_version_that_is_gone_is_refused(tmp_path: pathlib.Path) -> N
     _policy(tmp_path, "child_1", 2)
     serving_configs.check_pins(tmp_path)
     assert serving_configs.held_back(tmp_path / "child_1" / "2") == ""
+    _add(tmp_path, "child_1", "3_old")  # no version
     told = serving_configs.held_back(tmp_path / "child_1" / "10")
     assert "models.config pins 'child_1' to version 2, which servers keep" in told
     shutil.rmtree(tmp_path / "child_1" / "2")

@@ -38,7 +38,7 @@ def check_network(model_dir: str, network: str, what: str) -> None:
     Args:
       model_dir: folder of the run.
       network: the run's `task.model.network`.
-      what: needs the project's own network, such as "an export".
+      what: needs the project's own network, such as "fine-tuning".
 
     Raises:
       UsageError: it is one.

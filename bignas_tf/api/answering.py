@@ -12,10 +12,9 @@ from bignas_tf import console, errors
 from bignas_tf.api import cards, evaluators
 from bignas_tf.console import Show
 from bignas_tf.data import decode
-from bignas_tf.exports import signatures
+from bignas_tf.exports import signatures, sliced_graph
 from bignas_tf.exports.cascade import Numbers
 from bignas_tf.exports.intake import Intake
-from bignas_tf.modeling import slicing
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import splits
 from bignas_tf.selection.cascades import Answers
@@ -80,7 +79,7 @@ def score(
         if architecture in made:
             continue
         statistics = evaluator.statistics(architecture)
-        model = slicing.sliced_child(run.supernet, architecture, statistics)
+        model = sliced_graph.standalone(run.supernet, architecture, statistics)
         numbers = signatures.frozen(model, intake)
         ranked, reported = (
             Answers.of(cost, _probabilities(numbers, images)) for images in (ranking, reporting)

@@ -45,7 +45,7 @@ def check_own_network(run: Run, what: str) -> None:
 
     Args:
       run: to be checked.
-      what: needs the project's own network, such as "an export".
+      what: needs the project's own network, such as "fine-tuning".
 
     Raises:
       UsageError: it is either.

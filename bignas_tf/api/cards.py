@@ -68,9 +68,11 @@ def card(
       accuracy: on the reporting split of `task`.
       licence: of the model, to which that of weights made by others is added.
     """
+    network = run.config.task.model.network
     return {
         "architecture": architecture.to_json(),
         trainable.SPACE_FIELD: run.space.content(),
+        **({trainable.NETWORK_FIELD: network} if network else {}),
         **cost._asdict(),
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
         **provenance(run, task, licence),

@@ -104,7 +104,7 @@ def export_cascade(
     errors.require(isinstance(cascade, Cascade | None), "cascade", cascade, takes)
     accuracy = None if accuracy is None else plain.number("accuracy", accuracy)
     mean_cost = None if mean_cost is None else plain.number("mean_cost", mean_cost)
-    arguments.check_own_network(run, "an export")
+    arguments.check_run(run)
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)

@@ -6,11 +6,10 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-import tf_keras
-
 from bignas_tf import errors, files
 from bignas_tf.api import task_images
-from bignas_tf.exports import trainable, versions
+from bignas_tf.exports import sliced_graph, trainable, versions
+from bignas_tf.exports.sliced_graph import AnyChild
 from bignas_tf.plain import Value
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
@@ -28,12 +27,14 @@ class ExportedChild:
       labels: of the classes, in their order.
       licence: of the model; "" if unknown.
       child: as it was exported, its statistics included, before its batch norms were folded.
+      params: how many it has.
     """
 
     task: BigNASConfig
     labels: Sequence[str]
     licence: str
-    child: tf_keras.Model
+    child: AnyChild
+    params: int
 
 
 def read(folder: pathlib.Path, run: Run) -> ExportedChild:
@@ -50,7 +51,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
     path = versions.child_file(folder, "export the search's children one by one, and convert those")
     with files.reading(path, "tools.export") as card:
         source = {name: card["source"][name].text() for name in ("index_sha256", "checkpoint")}
-        split = card["accuracy"]["split"].text()
+        split, params = card["accuracy"]["split"].text(), card["params"].count()
         calibration = _calibration_split(card)
         licence = card.added("licence", Value.text, "")
         changes: dict[str, object] = card.added(TRAIN_DATA, Value.settings, {})
@@ -63,9 +64,11 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
     task = task_images.with_images(run, changes, path, "export again")
     task.selection.reporting_split = split
     task.selection.calibration_split = calibration or task.selection.calibration_split
+    if run.config.task.model.network:
+        return ExportedChild(task, labels, licence, sliced_graph.read(folder), params)
     # Fine-tuned children have other classes than the run.
     child = trainable.read(folder).model(task.train_data.num_classes)
-    return ExportedChild(task, labels, licence, child)
+    return ExportedChild(task, labels, licence, child, params)
 
 
 def _calibration_split(card: Value) -> str:

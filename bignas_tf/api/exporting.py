@@ -18,7 +18,7 @@ from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import decode, sources
 from bignas_tf.data.config import DataConfig
-from bignas_tf.exports import runtimes, saved_model, serving_configs, trials
+from bignas_tf.exports import runtimes, saved_model, serving_configs, sliced_graph, trials
 from bignas_tf.exports.runtimes import Outcome
 from bignas_tf.exports.saved_model import Servable
 from bignas_tf.modeling import slicing
@@ -77,7 +77,7 @@ def export(
       UsageError: no such child, labels that do not fit, or a folder that cannot be written.
       RunError: the written model does not load or gives other logits.
     """
-    arguments.check_own_network(run, "an export")
+    arguments.check_run(run)
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)
     children = {"": presets.child(run.space, architecture)}
@@ -121,7 +121,7 @@ def export_family(
         that cannot be written.
       RunError: a written model does not load or gives other logits.
     """
-    arguments.check_own_network(run, "an export")
+    arguments.check_run(run)
     arguments.text("licence", licence)
     output_dir = errors.require_path("output_dir", output_dir)
     found = result_lib.read(search_dir, run.space)
@@ -177,6 +177,7 @@ def convert(
     made = converter.Conversion(
         folder=folder,
         child=found.child,
+        params=found.params,
         labels=found.labels,
         calibration=cards.calibration_patches(found.task, count),
         split=found.task.selection.reporting_split,
@@ -282,7 +283,7 @@ def _servables(
         statistics = evaluator.statistics(architecture)
         accuracy = evaluator.top1(architecture, statistics, reporting)
         logits, _ = next(evaluator.logits(architecture, statistics, [(patches, labels)]))
-        model = slicing.sliced_child(net, architecture, statistics)
+        model = sliced_graph.standalone(net, architecture, statistics)
         cost = net.cost_of(architecture)
         card = cards.card(run, task, architecture, cost, accuracy, licence)
         card["calibration"] = calibration

@@ -111,6 +111,7 @@ def _conversion(
     return converter.Conversion(
         folder=folder,
         child=servable.child,
+        params=servable.card["params"],
         labels=servable.labels,
         calibration=patches,
         split=servable.card["accuracy"]["split"],

@@ -8,12 +8,12 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-import tf_keras
 
 from bignas_tf import errors, files, full_disk, scratch
 from bignas_tf.conversion import measure, metadata, onnx, packages, tflite
 from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.exports import proof, publishing, runtimes
+from bignas_tf.exports.sliced_graph import AnyChild
 
 _PACKAGES = dict.fromkeys(tflite.KINDS, (packages.LITERT,)) | {"onnx": ("tf2onnx", "onnxruntime")}
 
@@ -24,7 +24,8 @@ class Conversion:
 
     Attributes:
       folder: the version of the export.
-      child: from `slicing.sliced_child`, the exported child.
+      child: the exported child.
+      params: how many it has.
       labels: of the classes, in their order.
       calibration: uint8 [N, S, S, C], training images that int8 takes its ranges from.
       split: the name of the images in `batches`.
@@ -33,7 +34,8 @@ class Conversion:
     """
 
     folder: pathlib.Path
-    child: tf_keras.Model
+    child: AnyChild
+    params: int
     labels: Sequence[str]
     calibration: np.ndarray
     split: str
@@ -106,7 +108,7 @@ def _convert(conversion: Conversion, name: str) -> bytes:
     child = conversion.child
     description = metadata.FileDescription(
         name=f"image classifier, {name}",
-        description=f"{child.count_params():,} parameters at {child.input_shape[1]} px",
+        description=f"{conversion.params:,} parameters at {child.input_shape[1]} px",
         labels=tuple(conversion.labels),
         licence=conversion.licence,
     )

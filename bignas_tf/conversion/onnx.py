@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import tf_keras
-
 from bignas_tf.exports.child_function import ChildFunction
+from bignas_tf.exports.sliced_graph import AnyChild
 
 # What runtimes since 2023 read, and tf2onnx writes.
 _OPSET = 18
 
 
-def convert(child: tf_keras.Model, patch_size: int, labels: Sequence[str]) -> bytes:
+def convert(child: AnyChild, patch_size: int, labels: Sequence[str]) -> bytes:
     """Converts a child; takes any number of images a call.
 
     Inputs and outputs are those of `ChildFunction`.
 
     Args:
-      child: what `build_child` made, weights set.
+      child: from `sliced_graph.standalone`.
       patch_size: side of the patches in pixels.
       labels: of the classes, in their order; JSON in the file's metadata.
 

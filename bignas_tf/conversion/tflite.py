@@ -17,23 +17,23 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf import errors
 from bignas_tf.conversion import metadata, operations, rounding
 from bignas_tf.exports import probe
 from bignas_tf.exports.child_function import ChildFunction
+from bignas_tf.exports.sliced_graph import AnyChild
 
 KINDS = ("float32", "float16", "dynamic_range", "int8")
 
 
 def convert(
-    child: tf_keras.Model, kind: str, patches: np.ndarray, description: metadata.FileDescription
+    child: AnyChild, kind: str, patches: np.ndarray, description: metadata.FileDescription
 ) -> bytes:
     """Converts a child.
 
     Args:
-      child: what `build_child` made, weights set.
+      child: from `sliced_graph.standalone`.
       kind: one of KINDS.
       patches: uint8 [N, S, S, C], real images from training, which int8 is fitted to.
       description: what the file says about itself.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import tf_keras
 from tf_keras import layers
 
 from bignas_tf.accuracy import Accuracy, percent
+from bignas_tf.exports.sliced_graph import AnyChild, SlicedGraph
 
 CARD_FILE = "card.md"
 _MOST_LABELS = 20
@@ -26,24 +28,32 @@ _TRAIN = """\
 The graph is frozen. `weights.npz` has the same weights, batch norms apart, by the names of stock
 Keras layers. `bignas_tf.backbone("the folder of this file")` loads them as a Keras model that gives
 features at several strides, and the Model Garden takes them as the backbone `bignas_child`."""
+_TRAIN_GRAPH = """\
+The graph is frozen, and its layers are those of {network}: train that supernet on, and export the
+child again. The signature `child` is the child alone, from float32 images in [-1, 1]."""
 
 
-def render(card: Mapping[str, Any], child: tf_keras.Model, labels: Sequence[str]) -> str:
+def render(card: Mapping[str, Any], child: AnyChild, labels: Sequence[str]) -> str:
     """Writes the card in Markdown; what `card` does not hold is said to be unknown.
 
     Args:
       card: what becomes `child.json`.
-      child: what `build_child` made.
+      child: that is exported.
       labels: of the classes, in their order.
     """
+    if isinstance(child, SlicedGraph):
+        drawing = [f"{name}: {json.dumps(what)}" for name, what in card["architecture"].items()]
+        training = _TRAIN_GRAPH.format(network=_code(card.get("network", "unknown")))
+    else:
+        drawing, training = list(_drawing(child)), _TRAIN
     since = "fine-tuned" if "finetuned" in card else "not trained again"
     parts = [
         f"# Model card\n\nAn image classifier, cut out of a supernet (BigNAS) and {since}.",
         "## Figures\n\n" + "\n".join(f"- {line}" for line in _figures(card)),
         f"## Classes\n\n```\n{_classes(labels)}\n```",
-        "## Architecture\n\n```\n" + "\n".join(_drawing(child)) + "\n```",
+        "## Architecture\n\n```\n" + "\n".join(drawing) + "\n```",
         "## How to call it\n\n" + _CALL,
-        "## How to train it further\n\n" + _TRAIN,
+        "## How to train it further\n\n" + training,
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -7,6 +7,7 @@ import tf_keras
 
 from bignas_tf.data import resize
 from bignas_tf.exports import folding, verify
+from bignas_tf.exports.sliced_graph import AnyChild, SlicedGraph
 
 
 class ChildFunction(tf.Module):
@@ -14,10 +15,10 @@ class ChildFunction(tf.Module):
 
     `serve` takes patches [batch, S, S, C] with pixels from 0 to 255, as evaluation cuts them, and
     gives float32 logits and probabilities [batch, classes] by name. `embed` takes the same, and
-    adds the features [batch, width] that the classifier reads.
+    adds the features [batch, width] that the classifier reads; only a Keras model has it.
 
     Args:
-      child: what `build_child` made, weights set.
+      child: from `sliced_graph.standalone`.
       patch_size: S.
       batch: images in a call; None for any number.
       dtype: of the pixels.
@@ -25,16 +26,22 @@ class ChildFunction(tf.Module):
 
     def __init__(
         self,
-        child: tf_keras.Model,
+        child: AnyChild,
         patch_size: int,
         batch: int | None = None,
         dtype: tf.DType = tf.uint8,
     ) -> None:
         super().__init__()
-        self.folded = folding.fold(child)
+        self.folded = child if isinstance(child, SlicedGraph) else folding.fold(child)
         side, channels = child.input_shape[1], child.input_shape[3]
         spec = tf.TensorSpec([batch, patch_size, patch_size, channels], dtype, "patches")
 
+        def serve(patches: tf.Tensor) -> dict[str, tf.Tensor]:
+            return _answer(self.folded(resize.resize_patches(patches, side), training=False))
+
+        self.serve = tf.function(serve, input_signature=[spec], autograph=False)
+        if isinstance(child, SlicedGraph):
+            return
         read = self.folded.get_layer("classifier").input
         whole = tf_keras.Model(self.folded.input, [read, self.folded.output])
 
@@ -42,11 +49,7 @@ class ChildFunction(tf.Module):
             features, logits = whole(resize.resize_patches(patches, side), training=False)
             return {verify.FEATURES: features} | _answer(logits)
 
-        def serve(patches: tf.Tensor) -> dict[str, tf.Tensor]:
-            return _answer(self.folded(resize.resize_patches(patches, side), training=False))
-
         self.embed = tf.function(embed, input_signature=[spec], autograph=False)
-        self.serve = tf.function(serve, input_signature=[spec], autograph=False)
 
 
 def _answer(logits: tf.Tensor) -> dict[str, tf.Tensor]:

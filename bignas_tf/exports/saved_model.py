@@ -1,4 +1,4 @@
-"""Writes children as verified, versioned SavedModels of stock Keras layers."""
+"""Writes children as verified, versioned SavedModels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from bignas_tf import errors, files, full_disk, scratch
-from bignas_tf.data import decode
+from bignas_tf.data import decode, resize
 from bignas_tf.exports import card as card_lib
 from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports import (
@@ -23,6 +22,7 @@ from bignas_tf.exports import (
     requests,
     serving_configs,
     signatures,
+    sliced_graph,
     trainable,
     trials,
     verify,
@@ -30,15 +30,18 @@ from bignas_tf.exports import (
 )
 from bignas_tf.exports.intake import Intake
 from bignas_tf.exports.signatures import Answer
+from bignas_tf.exports.sliced_graph import AnyChild, SlicedGraph
 
 _MODEL_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 # Fills the folder of a version, which is not there yet, and verifies it.
 Write = Callable[[pathlib.Path], None]
-_GRAPH = (
+_FOLDED = (
     "batch norms folded into the convolutions, weights as constants; params counts them apart, as "
     "weights.npz has them"
 )
+_SLICED = "slices of the supernet's weights as constants; params counts the layers' own"
 _FEATURES = "images: uint8 [N, H, W, channels]; answers with what the classifier reads"
+_CHILD = "images: float32 [N, R, R, channels] in [-1, 1], R being the child's resolution"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Servable:
     """A child, and all that its export says and proves.
 
     Attributes:
-      child: from `slicing.sliced_child`.
+      child: from `sliced_graph.standalone`.
       card: architecture, cost (of the child as trained, batch norms counted), accuracy and
         source, written as `child.json`.
       patches: uint8 [N, S, S, C], real images to verify on.
@@ -58,7 +61,7 @@ class Servable:
       UsageError: there are more or fewer names than classes.
     """
 
-    child: tf_keras.Model
+    child: AnyChild
     card: dict[str, Any]
     patches: np.ndarray
     expected_logits: np.ndarray
@@ -207,13 +210,20 @@ def _writer(servable: Servable, through: Sequence[trials.Started]) -> Write:
 def _write(servable: Servable, folder: pathlib.Path, through: Sequence[trials.Started]) -> None:
     """Fills a folder with all that a version contains, and verifies it."""
     save_graph(folder, signatures.build(servable.child, servable.intake, servable.labels))
-    feeds = requests.feeds(servable.patches, servable.centre)
-    feeds[verify.FEATURES] = feeds["serving_default"]
+    inputs, feeds = input_card(servable.intake), requests.feeds(servable.patches, servable.centre)
+    if isinstance(servable.child, SlicedGraph):
+        graph, classifier = _SLICED, ()
+        images = resize.resize_patches(servable.patches, servable.child.input_shape[1])
+        inputs["signatures"][sliced_graph.SIGNATURE] = _CHILD
+        feeds[sliced_graph.SIGNATURE] = {sliced_graph.INPUT: images.numpy()}
+    else:
+        graph, classifier = _FOLDED, servable.child.get_layer("classifier").get_weights()
+        inputs["signatures"][verify.FEATURES] = _FEATURES
+        feeds[verify.FEATURES] = feeds["serving_default"]
+        trainable.write(folder, servable.child)
     requests.write_warmup(folder, feeds)
     proof = proof_lib.Proof(servable.patches, servable.expected_logits)
     proof.write(folder)
-    trainable.write(folder, servable.child)
-    classifier = servable.child.get_layer("classifier").get_weights()
     difference = verify.verify_export(folder, feeds, proof.logits, proof.tolerance, classifier)
     verified = {
         "images": len(proof.logits),
@@ -222,9 +232,7 @@ def _write(servable: Servable, folder: pathlib.Path, through: Sequence[trials.St
         "tolerance": proof.tolerance,
     }
     files.write_json(folder / versions.LABELS_FILE, list(servable.labels))
-    inputs = input_card(servable.intake)
-    inputs["signatures"][verify.FEATURES] = _FEATURES
-    card = servable.card | {"graph": _GRAPH, "input": inputs}
+    card = servable.card | {"graph": graph, "input": inputs}
     files.write_json(folder / versions.CHILD_FILE, card | {"verified": verified})
     text = card_lib.render(card, servable.child, servable.labels)
     files.write_text(folder / card_lib.CARD_FILE, text)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
-import tf_keras
 from tensorflow.python.framework import convert_to_constants
 
-from bignas_tf.exports import verify
+from bignas_tf.exports import sliced_graph, verify
 from bignas_tf.exports.child_function import ChildFunction
 from bignas_tf.exports.intake import Intake
+from bignas_tf.exports.sliced_graph import AnyChild, SlicedGraph
 from bignas_tf.exports.versions import BEST
 
 _MOST_NAMED = 5  # classes of an answer that come with their names
@@ -19,7 +19,7 @@ Answer = dict[str, tf.Tensor]
 
 
 def build(
-    child: tf_keras.Model, intake: Intake, labels: Sequence[str]
+    child: AnyChild, intake: Intake, labels: Sequence[str]
 ) -> dict[str, Callable[[tf.Tensor], Answer]]:
     """The functions to save, by the keys of their signatures.
 
@@ -27,17 +27,21 @@ def build(
     'image_bytes' JPEG and PNG files. They answer with logits, probabilities and the best classes
     by number, name and probability. 'patches' takes squares that are cut already, and answers
     with the first two alone: it is for runtimes without strings. 'features' takes images as
-    'serving_default' does, and answers with what the classifier reads, float32 [N, width].
+    'serving_default' does, and answers with what the classifier reads, float32 [N, width]. A child
+    that is no Keras model has 'child' instead: float32 images in [-1, 1] at its resolution to
+    logits.
 
     Batch norms are folded into the convolutions, and the weights are constants of the graph, so
     that the kernels lay them out only once. It cannot be trained further.
 
     Args:
-      child: what `build_child` made, weights set.
+      child: from `sliced_graph.standalone`.
       intake: what becomes of images before the child sees them.
       labels: the classes' names, in their order.
     """
     whole = _whole(child, intake)
+    if isinstance(child, SlicedGraph):
+        return around(whole, intake, labels) | {sliced_graph.SIGNATURE: _as_it_is(child)}
 
     def features(patches: tf.Tensor) -> Answer:
         return {verify.FEATURES: whole(patches)[verify.FEATURES]}
@@ -45,6 +49,15 @@ def build(
     images = [None, None, None, intake.channels]
     embedding = _function(intake.from_pixels, features, images, tf.uint8, "images")
     return around(_without_features(whole), intake, labels) | {verify.FEATURES: embedding}
+
+
+def _as_it_is(child: SlicedGraph) -> Callable[[tf.Tensor], Answer]:
+    """The child without what prepares images, as `sliced_graph.read` takes it."""
+
+    def answer(images: tf.Tensor) -> Answer:
+        return {verify.LOGITS: child(images)}
+
+    return _function(tf.identity, answer, child.input_shape, tf.float32, sliced_graph.INPUT)
 
 
 def around(
@@ -68,7 +81,7 @@ def around(
     }
 
 
-def build_light(child: tf_keras.Model, intake: Intake) -> dict[str, Callable[[tf.Tensor], Answer]]:
+def build_light(child: AnyChild, intake: Intake) -> dict[str, Callable[[tf.Tensor], Answer]]:
     """'patches' alone; see `build`."""
     return {"patches": _patches(frozen(child, intake), intake)}
 
@@ -91,7 +104,7 @@ def _function(
     return tf.function(lambda given: answer(read(given)), input_signature=[spec], autograph=False)
 
 
-def frozen(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
+def frozen(child: AnyChild, intake: Intake) -> Callable[[tf.Tensor], Answer]:
     """Patches to logits and probabilities, by a graph of constants."""
     return _without_features(_whole(child, intake))
 
@@ -102,10 +115,12 @@ def _without_features(whole: Callable[[tf.Tensor], Answer]) -> Callable[[tf.Tens
     }
 
 
-def _whole(child: tf_keras.Model, intake: Intake) -> Callable[[tf.Tensor], Answer]:
-    """Patches to features, logits and probabilities, by a graph of constants."""
+def _whole(child: AnyChild, intake: Intake) -> Callable[[tf.Tensor], Answer]:
+    """Patches to logits, probabilities and a Keras model's features, by a graph of constants."""
     # Graphs hold their variables weakly: what owns them must outlive the conversion.
     owner = ChildFunction(child, intake.size)
+    if isinstance(child, SlicedGraph):
+        return owner.serve  # its weights are constants already
     embed = owner.embed.get_concrete_function()
     frozen = convert_to_constants.convert_variables_to_constants_v2(embed)
     return lambda patches: dict(zip(embed.structured_outputs, frozen(patches), strict=True))

@@ -23,7 +23,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 
 WEIGHTS_FILE = "weights.npz"
-SPACE_FIELD = "search_space"
+SPACE_FIELD, NETWORK_FIELD = "search_space", "network"
 # The strides of the features, as levels: the powers of 2 that detectors and segmenters name.
 _LOWEST_LEVEL = 2
 
@@ -127,14 +127,19 @@ def read(version: str | os.PathLike[str]) -> TrainableChild:
       version: folder of one version.
 
     Raises:
-      UsageError: it is not the folder of a child, was exported before exports had weights, or
-        a file is damaged.
+      UsageError: it is not the folder of a child, is of a network of a user's own, was exported
+        before exports had weights, or a file is damaged.
     """
     folder = pathlib.Path(errors.require_path("version", version))
     card_path = versions.child_file(folder, "give the version of one child")
     path = folder / WEIGHTS_FILE
     with files.reading(card_path, "tools.export") as card:
         known = card.fields()
+    if NETWORK_FIELD in known:
+        raise errors.UsageError(
+            f"{folder} is a child of {known[NETWORK_FIELD].text()}, a network of a user's own, of "
+            "which no Keras layers are known to train it further"
+        )
     if not files.is_file(path) or SPACE_FIELD not in known:
         raise errors.UsageError(
             f"{folder} was exported before exports had trainable weights ({WEIGHTS_FILE}); export "

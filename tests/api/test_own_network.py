@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 import sys
 import types
@@ -90,10 +91,51 @@ def test_it_is_judged_and_searched_by_its_own_costs(
     assert selected.name in page.read_text()
 
 
+def test_its_children_are_exported_converted_and_answer(
+    trained: bignas.Run, tmp_path: pathlib.Path
+) -> None:
+    child = dataclasses.replace(SMALL.biggest(), resolution=8)  # which is not that of patches
+    version = bignas.export(trained, child, tmp_path / "export", show=None)
+    card = json.loads((version / "child.json").read_text())
+    assert card["network"] == NAME
+    assert card["verified"]["signatures"] == [
+        "child", "float_images", "image_bytes", "patches", "serving_default"
+    ]  # fmt: skip
+    assert "its layers are those of `experiments.res" in (version / "card.md").read_text()
+    outcomes = bignas.verify(version, show=None)
+    assert all(each.passed for each in outcomes)
+    assert not outcomes[0].skipped
+    report = bignas.convert(trained, version, ["float32", "int8"], calibration_images=16, show=None)
+    assert report.formats["float32"].accuracy.top1 == card["accuracy"]["top1"]
+    for use in (bignas.backbone, lambda version: bignas.backbone(version, 8, 8)):
+        with pytest.raises(bignas.UsageError, match=f"is a child of {NAME}, a network of a user"):
+            use(version)
+
+
+@pytest.mark.slow
+def test_the_children_of_its_search_are_exported_alone_and_as_a_cascade(
+    trained: bignas.Run, tmp_path: pathlib.Path
+) -> None:
+    costs = [bignas.cost(trained, name).macs / 1e6 for name in ("smallest", "biggest")]
+    chosen = "task.selection.strategy=random,task.selection.evaluations=4"
+    folder = tmp_path / "search"
+    found = bignas.search(
+        trained, [{"mflops": cost} for cost in costs], folder, params_override=chosen, show=None
+    )
+    made = bignas.export_family(trained, folder, tmp_path / "family", show=None)
+    assert [version.parent.name for version in made] == list(found.children)
+    names = ",".join(found.children)
+    cascade = bignas.export_cascade(
+        trained, folder, tmp_path / "cascade", cascade=names.replace(",", ":0.135,"), show=None
+    )
+    images = np.zeros([3, 14, 14, 1], np.uint8)
+    for version in (*made, cascade):
+        assert len(bignas.Classifier(version).predict(images)) == 3
+
+
 @pytest.mark.parametrize(
     ("what", "call"),
     [
-        ("an export", lambda run, folder: bignas.export(run, "smallest", folder)),
         ("a standalone child", lambda run, folder: bignas.child(run, "smallest")),
         ("counting blocks", lambda run, folder: bignas.cost(run, "smallest", 7)),
         ("counting blocks", lambda run, folder: bignas.search(run, "litert_ms=1", folder)),

@@ -58,6 +58,7 @@ def _convert(
     made = converter.Conversion(
         folder=folder,
         child=servable.child,
+        params=servable.child.count_params(),
         labels=labels,
         calibration=digit_children.calibration(),
         split="test[:64]",

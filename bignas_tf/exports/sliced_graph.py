@@ -1,0 +1,106 @@
+"""A child of any elastic network as one graph: what stock Keras layers are to the paper's family.
+
+Nothing says how the network of a user would look in stock layers. But its call with one
+architecture is a graph in which every slice has constant bounds: with the weights as constants,
+TensorFlow's optimiser computes the slices, and only they are left.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import TypeAlias
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from tensorflow.lite.python import util
+from tensorflow.python.eager import wrap_function
+from tensorflow.python.framework import convert_to_constants
+
+from bignas_tf import errors
+from bignas_tf.modeling import slicing
+from bignas_tf.modeling.elastic_model import ElasticModel
+from bignas_tf.modeling.supernet import Supernet
+from bignas_tf.search_space.architecture import Architecture
+
+SIGNATURE, INPUT = "child", "images"
+# Slices of constants and what is computed of them; what nothing reads before and after.
+_OPTIMISERS = ["pruning", "constfold", "pruning"]
+
+
+class SlicedGraph(tf.Module):
+    """A child as a function of images, without variables.
+
+    Args:
+      function: float32 [N, R, R, channels] images in [-1, 1] to logits [N, classes].
+
+    Attributes:
+      input_shape: (None, R, R, channels).
+      output_shape: (None, classes).
+    """
+
+    def __init__(self, function: tf.types.experimental.ConcreteFunction) -> None:
+        super().__init__()
+        self._function = function
+        (images,), (logits,) = function.inputs, function.outputs
+        self.input_shape, self.output_shape = tuple(images.shape), tuple(logits.shape)
+
+    def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Logits of images. Only a child of Keras layers can train."""
+        del training
+        (logits,) = tf.nest.flatten(self._function(images))
+        return logits
+
+
+AnyChild: TypeAlias = tf_keras.Model | SlicedGraph  # that `standalone` gives
+
+
+def standalone(
+    network: ElasticModel, architecture: Architecture, statistics: np.ndarray
+) -> AnyChild:
+    """A child on its own: of stock Keras layers if it is of the paper's family, else a graph.
+
+    Args:
+      network: trained weights.
+      architecture: the child's choices.
+      statistics: float32 [2, network.statistics_width], calibrated for it.
+    """
+    # A subclass may have changed what the layers of its parent do.
+    if type(network) is Supernet:
+        return slicing.sliced_child(network, architecture, statistics)
+    return cut(network, architecture, statistics)
+
+
+def cut(network: ElasticModel, architecture: Architecture, statistics: np.ndarray) -> SlicedGraph:
+    """A child of a supernet of any family, as a graph; see `standalone`."""
+    side = architecture.resolution
+    spec = tf.TensorSpec([None, side, side, network.input_channels], tf.float32, INPUT)
+
+    def call(images: tf.Tensor) -> tf.Tensor:
+        return network(images, architecture, statistics=tf.constant(statistics))
+
+    traced = tf.function(call, input_signature=[spec], autograph=False).get_concrete_function()
+    whole = convert_to_constants.convert_variables_to_constants_v2(traced)
+    inputs, outputs = whole.inputs, whole.outputs
+    optimisers = util.get_grappler_config(_OPTIMISERS)
+    graph = util.run_graph_optimizations(
+        whole.graph.as_graph_def(), inputs, outputs, optimisers, whole.graph
+    )
+    names = ([tensor.name for tensor in tensors] for tensors in (inputs, outputs))
+    return SlicedGraph(wrap_function.function_from_graph_def(graph, *names))
+
+
+def read(version: pathlib.Path) -> SlicedGraph:
+    """Reads the child of an export that `cut` made.
+
+    Raises:
+      UsageError: the folder cannot be loaded, or has none.
+    """
+    try:
+        signatures = tf.saved_model.load(str(version)).signatures
+    except (OSError, tf.errors.OpError) as error:
+        reason = errors.one_line(error)
+        raise errors.UsageError(f"{version} cannot be loaded ({reason}); export again") from error
+    if SIGNATURE not in signatures:
+        raise errors.UsageError(f"{version} has no signature {SIGNATURE!r}; export again")
+    return SlicedGraph(signatures[SIGNATURE])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
+import sys
 from typing import Any
 
 import tensorflow as tf
@@ -18,6 +19,7 @@ import bignas_tf
 from bignas_tf import errors, plain, workers
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
+from bignas_tf.training import models
 
 # Which worker it is, and where its machine keeps what all of them have.
 _OWN = (
@@ -29,6 +31,7 @@ _OWN = (
     "task.train_data.tfds_data_dir",
 )
 _STEP, _CODE, _SPACE = "step", "the code of bignas_tf", "the search space"
+_NETWORK = "the code of task.model.network"
 _TOOLS = ("tools", "experiments")  # which a wheel has in the package, and a checkout beside it
 
 
@@ -55,8 +58,9 @@ def check(
     """
     if not workers.many(strategy):
         return
-    known = {_STEP: step, _CODE: _code(), _SPACE: presets.to_yaml(space), **_settings(config)}
-    mine = json.loads(json.dumps(known))
+    known = {_STEP: step, _CODE: _code(), _SPACE: presets.to_yaml(space)}
+    known[_NETWORK] = _module(models.network(config.task.model.network).__module__)
+    mine = json.loads(json.dumps(known | _settings(config)))
     chiefs = json.loads(workers.sharing(strategy)(json.dumps(mine)))
     different = plain.changes(chiefs, mine)
     if not workers.averaging(strategy)(float(bool(different))):
@@ -96,3 +100,9 @@ def _code() -> str:
         if place.parts[0] not in _TOOLS and not any(part[0] == "." for part in place.parts):
             digest.update(place.as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _module(name: str) -> str:
+    """A short hash of a module's source; "" of one that has none, such as a notebook's."""
+    path = getattr(sys.modules[name], "__file__", None)
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:12] if path else ""

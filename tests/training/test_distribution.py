@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +22,7 @@ from bignas_tf.training import sampling, trainer
 from bignas_tf.training.progress import Progress
 from bignas_tf.training.task import BigNASTask
 from tests.data import photos
+from tests.forks import LIMIT_S, ROOT
 from tests.modeling import helpers, replicas
 from tests.training import processes, runs
 
@@ -110,6 +115,37 @@ def test_workers_of_different_folders_or_settings_are_refused(
     assert [code for code, _ in ends] == [2, 2], ends
     assert "error: another worker has other settings, code or checkpoints; its error" in ends[0][1]
     assert difference in ends[1][1]
+
+
+@pytest.mark.slow
+def test_workers_with_other_code_of_a_users_network_are_refused(tmp_path: pathlib.Path) -> None:
+    runs.parse(tmp_path)
+    workers = {"cluster": {"worker": processes.free_hosts(2)}}
+    started = []
+    for index in range(2):
+        (tmp_path / str(index)).mkdir()
+        (tmp_path / str(index) / "my_networks.py").write_text(
+            "from experiments.residual_network import ResidualNetwork\n\n\n"
+            f"class Network(ResidualNetwork):\n    version = {index}\n"
+        )
+        variables = {
+            "PYTHONPATH": str(tmp_path / str(index)),
+            "TF_CONFIG": json.dumps(workers | {"task": {"type": "worker", "index": index}}),
+        }
+        command = [
+            *(sys.executable, "-m", "tools.train"),
+            *(f"--config_file={tmp_path / 'experiment.yaml'}", f"--model_dir={tmp_path / 'run'}"),
+            "--params_override=runtime.distribution_strategy=multi_worker_mirrored,"
+            "task.model.network=my_networks.Network",
+        ]
+        started.append(
+            subprocess.Popen(
+                command, cwd=ROOT, env=os.environ | variables, stderr=subprocess.PIPE, text=True
+            )
+        )
+    said = [each.communicate(timeout=LIMIT_S)[1] for each in started]
+    assert [each.returncode for each in started] == [2, 2], said
+    assert "the code of task.model.network is " in said[1]
 
 
 @pytest.mark.slow

@@ -157,7 +157,7 @@ def convert(
       formats: kinds of LiteRT, and "onnx".
       calibration_images: of the export's calibration split, that int8 takes its ranges from; None
         for `cards.CALIBRATION_IMAGES`, or as many as there are.
-      show: takes the lines of a table; None for silence.
+      show: takes a line for each file, then those of a table; None for silence.
 
     Returns:
       What was measured; `to_json()` of it is in `converted/report.json`.
@@ -202,8 +202,8 @@ def _calibrating(images: int | None, formats: Sequence[str]) -> int:
 def write_formats(
     made: converter.Conversion, formats: Sequence[str], show: Show
 ) -> ConversionReport:
-    """Adds `converted/` to an export and shows what was measured; see `converter.write`."""
-    report = converter.write(made, formats)
+    """Adds `converted/` to an export and shows what is done and measured; see `converter.write`."""
+    report = converter.write(made, formats, show)
     for line in measure.table(report).splitlines():
         show(line)
     return report

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bignas_tf import errors, files, full_disk, scratch
+from bignas_tf import console, errors, files, full_disk, scratch
+from bignas_tf.console import Show
 from bignas_tf.conversion import measure, metadata, onnx, packages, tflite
 from bignas_tf.conversion.figures import ConversionReport
 from bignas_tf.exports import proof, publishing, runtimes
@@ -58,7 +59,9 @@ def check(formats: Sequence[str]) -> None:
             packages.require(package, f"the format {name}")
 
 
-def write(conversion: Conversion, formats: Sequence[str]) -> ConversionReport:
+def write(
+    conversion: Conversion, formats: Sequence[str], show: Show = console.silent
+) -> ConversionReport:
     """Writes `converted/` of an export: the files, their labels and `report.json`.
 
     What was there before is replaced, once all is measured.
@@ -66,6 +69,7 @@ def write(conversion: Conversion, formats: Sequence[str]) -> ConversionReport:
     Args:
       conversion: what to convert.
       formats: some of `runtimes.FILES`, which `check` has passed.
+      show: takes a line for each file, and one before they are measured.
 
     Returns:
       The report, as it is in the file.
@@ -83,20 +87,22 @@ def write(conversion: Conversion, formats: Sequence[str]) -> ConversionReport:
         publishing.finish(conversion.folder)
         converted = staged / runtimes.CONVERTED_DIR
         converted.mkdir()
-        report = _write(conversion, formats, converted)
+        report = _write(conversion, formats, converted, show)
         os.chmod(converted, 0o755)
         publishing.publish_replacements(staged)
     return report
 
 
 def _write(
-    conversion: Conversion, formats: Sequence[str], folder: pathlib.Path
+    conversion: Conversion, formats: Sequence[str], folder: pathlib.Path, show: Show
 ) -> ConversionReport:
     """Fills a folder; returns the report."""
     paths = {name: folder / runtimes.FILES[name] for name in formats}
     for name, path in paths.items():
         path.write_bytes(_convert(conversion, name))
+        show(f"{path.name}: made")
     files.write_text(folder / metadata.LABEL_FILE, metadata.label_lines(conversion.labels))
+    show(f"measuring on the images of {conversion.split}")
     report = measure.formats(conversion.folder, paths, conversion.split, conversion.batches)
     files.write_json(folder / runtimes.REPORT_FILE, report.to_json())
     return report

@@ -38,8 +38,7 @@ _REPEATS = flags.DEFINE_integer("repeats", 9, "Of each measurement.", lower_boun
 Call = Callable[[], object]
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     from bignas_tf import files, machine
 
     versions = _versions()

@@ -65,8 +65,7 @@ _ADAPTATION_STEPS = flags.DEFINE_list(
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     _choose("--parts", _PARTS.value, PARTS)
     from bignas_tf import files
     from experiments.claim_parts import halves, runs, worker

@@ -17,7 +17,6 @@ import io
 import pathlib
 import tempfile
 import zipfile
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -31,8 +30,7 @@ _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run.", requir
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     run = bignas.load(_MODEL_DIR.value)
     with tempfile.TemporaryDirectory() as folder:
         _write(run, pathlib.Path(folder))

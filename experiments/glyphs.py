@@ -20,7 +20,7 @@ import os
 import pathlib
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -44,8 +44,7 @@ _SPLITS = (("train", 0.7), ("validation", 0.8), ("test", 1.0))  # up to this sha
 _PROGRESS_FONTS = 100
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     from bignas_tf import errors, files
     from experiments import glyphs_fonts
 

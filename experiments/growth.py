@@ -14,7 +14,6 @@ experiments/results/growth/.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -32,8 +31,7 @@ _REPEATS = flags.DEFINE_integer("repeats", 7, "Timed runs of each point.", lower
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "experiments/results", "Folder of the results.")
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     import pathlib
 
     from bignas_tf import files, machine

@@ -44,8 +44,7 @@ _MOST_KIB = {"step": 1.0, "candidate": 10.0}
 _MOST_PERCENT = 1.0
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
 
     folder = files.ensure_writable(_OUTPUT_DIR.value)
     with tempfile.TemporaryDirectory() as scratch:

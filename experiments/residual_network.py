@@ -11,7 +11,7 @@ on scikit-learn's 360 test digits: each child right in more than 95%, less with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -154,8 +154,7 @@ def train(network: ResidualNetwork, steps: int, show: Callable[[str], None] = pr
             show(f"step {number + 1}: loss of {told}")
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     tf_keras.utils.set_random_seed(0)
     network = ResidualNetwork()
     train(network, STEPS)

@@ -85,8 +85,7 @@ class Scene:
     things: list[Thing]
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     import tensorflow as tf
 
     from bignas_tf import files, scratch

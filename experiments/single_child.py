@@ -10,8 +10,6 @@ Result: experiments/results/single_child.json.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 from official.core import config_definitions as cfg
 
@@ -35,8 +33,7 @@ _ALONE = (
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     settings = f"task.train_data.tfds_data_dir={_DATA_DIR.value},trainer.train_steps={_STEPS.value}"
     config = bignas.configure(
         "bignas_small", ["experiments/fashion_mnist.yaml"], f"{settings},{_ALONE}"

@@ -57,8 +57,7 @@ _SETTINGS = {
 _COUNTS = (50, 100, 150, 200)  # evaluations, after which hypervolumes are shown
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     from bignas_tf import files
     from bignas_tf.selection import strategies
 

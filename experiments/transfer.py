@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import pathlib
 import statistics
-from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -45,8 +44,7 @@ WEIGHTS = ("child", "random")
 SCENES = ("train", "validation")
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     path = pathlib.Path(_OUTPUT.value)
     settings = {task: _setting(task) for task in _TASKS.value}
     found = files.read_json(path) if path.exists() else {}

@@ -20,7 +20,7 @@ from tools.cli import launch
 
 SIZE = flags.DEFINE_integer("size", 1, "A number.")
 
-def main(argv):
+def main():
     {body}
 
 launch(main)

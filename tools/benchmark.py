@@ -32,9 +32,8 @@ _IMAGES = flags.DEFINE_integer(
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    """Runs the measure that `argv` names, or all."""
-    name = argv[1] if len(argv) > 1 else "all"
+def main(name: str = "all") -> None:
+    """Runs a measure, or all."""
     errors.require_one_of("measure", name, (*MEASURES, "all"))
     chosen = list(MEASURES) if name == "all" else [name]
     _check_read(chosen)

@@ -9,8 +9,6 @@ out of range; exit code 2 if there is any.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -22,8 +20,7 @@ configs.define_flags()
 _MOST = flags.DEFINE_integer("most", 100, "Faults after which it stops.", lower_bound=1)
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     faults = bignas.check_images(configs.configured(), most=_MOST.value)
     for fault in faults:
         print(fault)

@@ -32,12 +32,12 @@ _MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 _UNLOADED = ("failed to map segment", os.strerror(errno.ENOMEM))  # of a library, as glibc says it
 
 
-def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> None:
+def launch(main: Callable[..., None], most_arguments: int = 0) -> None:
     """Runs `main` under absl: 0 success, 1 the run failed, 2 the user's mistake.
 
     Args:
-      main: takes the arguments that are not flags, the program's name first.
-      most_arguments: how many positional arguments it takes, before or after the flags.
+      main: takes the arguments that are not flags, each as one of its own.
+      most_arguments: how many of them it takes, before or after the flags.
     """
     # TensorFlow reads both when it is imported, which happens inside `main`. With the second it
     # imports tf_keras, which everything here uses, instead of Keras 3: a quarter of its start.
@@ -46,7 +46,7 @@ def launch(main: Callable[[Sequence[str]], None], most_arguments: int = 0) -> No
     quiet.tensorflow()
     flags.FLAGS.set_gnu_getopt()
     _translate_help()
-    app.run(lambda argv: _guarded(main, argv, most_arguments), flags_parser=_parse)
+    app.run(lambda argv: _guarded(main, argv[1:], most_arguments), flags_parser=_parse)
 
 
 def when_read(check: Callable[[], None]) -> None:
@@ -127,14 +127,11 @@ def _settle(argv: Sequence[str]) -> None:
             ]
 
 
-def _guarded(
-    main: Callable[[Sequence[str]], None], argv: Sequence[str], most_arguments: int
-) -> None:
+def _guarded(main: Callable[..., None], arguments: Sequence[str], most_arguments: int) -> None:
     with reporting():
-        unexpected = list(argv[1 + most_arguments :])
-        if unexpected:
+        if unexpected := list(arguments[most_arguments:]):
             raise errors.UsageError(f"unexpected arguments {unexpected}; see --help")
-        main(argv)
+        main(*arguments)
         _flush()
 
 

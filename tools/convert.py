@@ -8,8 +8,6 @@ Writes <export_dir>/converted/: child_<kind>.tflite, labels.txt and report.json,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -34,8 +32,7 @@ _CALIBRATION_IMAGES = flags.DEFINE_integer(
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     run = runs.load()
     bignas.convert(
         run, _EXPORT_DIR.value, _FORMATS.value, calibration_images=_CALIBRATION_IMAGES.value

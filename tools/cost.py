@@ -7,7 +7,6 @@ python -m tools.cost --model_dir=runs/fashion_mnist --architecture=smallest
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -25,9 +24,8 @@ _ARCHITECTURE = flags.DEFINE_string(
 )
 
 
-def main(argv: Sequence[str]) -> None:
+def main() -> None:
     """Counts the child named by the flags."""
-    del argv
     space, classes, channels = models.of_flags()
     cost = bignas.cost(space, _ARCHITECTURE.value, classes, channels)
     print(json.dumps(cost._asdict()))

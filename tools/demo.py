@@ -11,7 +11,6 @@ images or others, name its folder as task.init_checkpoint.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -24,8 +23,7 @@ _MODEL_DIR = flags.DEFINE_string(
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     folder = _MODEL_DIR.value
     bignas.unpack_demo(folder)
     print(f"a trained supernet is in {folder}", flush=True)

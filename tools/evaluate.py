@@ -14,7 +14,6 @@ file has how often each class was taken for which.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -52,8 +51,7 @@ def _goes_together(values: dict[str, str | None]) -> bool:
     return exported == (values["images"] is not None) and not (exported and of_run)
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     if _CONFUSION.value:
         files.make_place(_CONFUSION.value, "--confusion")
     (_score_export if _EXPORT_DIR.value is not None else _score_child)()

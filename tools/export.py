@@ -11,8 +11,6 @@ One child becomes <output_dir>/<version>/; the selected children of a search bec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -30,8 +28,7 @@ _LABELS = runs.define_labels()
 flags.mark_flags_as_mutual_exclusive(["architecture", "search_dir"], required=True)
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     run = runs.load()
     named = {"labels": _LABELS.value, "licence": _LICENCE.value, "show": to_stderr}
     if _SEARCH_DIR.value is None:

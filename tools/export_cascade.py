@@ -12,8 +12,6 @@ and the accuracy is reported on others. Each child answers to its own name as we
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -40,8 +38,7 @@ _LABELS = runs.define_labels()
 flags.mark_flags_as_mutual_exclusive(["accuracy", "mean_cost", "cascade"])
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     version = bignas.export_cascade(
         runs.load(),
         _SEARCH_DIR.value,

@@ -12,8 +12,6 @@ small to train a supernet on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -28,8 +26,7 @@ _OUTPUT_DIR, _LICENCE = runs.define_version()
 _FORMATS = flags.DEFINE_list("formats", [], "Also convert to these; see tools.convert.")
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     run = runs.load()
     config = configs.configured(run=run)
     bignas.finetune(

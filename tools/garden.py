@@ -12,8 +12,6 @@ A training is continued from its latest checkpoint if there is one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -62,8 +60,7 @@ def _exports(values: dict[str, str]) -> bool:
     return values["mode"] == "export" or not flags.FLAGS["input_type"].present
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     config = bignas.configure_garden(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
     if _MODE.value == "export":
         kind = _INPUT_TYPE.value

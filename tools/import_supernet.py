@@ -10,8 +10,6 @@ docs/public-weights.md says where, and under which licence they give it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -37,9 +35,8 @@ _CONFIG_FILE = flags.DEFINE_multi_string(
 _PARAMS_OVERRIDE = flags.DEFINE_string("params_override", "", "Overrides, as in tools.train.")
 
 
-def main(argv: Sequence[str]) -> None:
+def main() -> None:
     """Imports the checkpoint named by the flags."""
-    del argv
     bignas.import_supernet(
         _FROM.value,
         _CHECKPOINT.value,

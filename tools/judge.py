@@ -10,8 +10,6 @@ uses the reporting split.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -32,8 +30,7 @@ _OUTPUT = flags.DEFINE_string(
 _TPU = runs.define_tpu()
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     bignas.judge(
         runs.load(bignas.evaluation_strategy(tpu=_TPU.value)),
         children=_CHILDREN.value,

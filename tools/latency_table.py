@@ -12,8 +12,6 @@ At the end a few whole children are measured and compared with the sums.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -30,9 +28,8 @@ _CHILDREN = flags.DEFINE_integer(
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file of the table.", required=True)
 
 
-def main(argv: Sequence[str]) -> None:
+def main() -> None:
     """Measures what is missing from the table."""
-    del argv
     space, classes, channels = models.of_flags()
     bignas.latency_table(
         space,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -26,8 +25,7 @@ _ARCHITECTURE = runs.define_architecture("biggest")
 _MINUTES = flags.DEFINE_float("minutes", 8.0, "Minutes of training.")
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     began = time.monotonic()
     run = runs.load()
     result = bignas.baseline(run, _ARCHITECTURE.value, _MINUTES.value, began=began, show=to_stderr)

@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -41,8 +40,8 @@ def _asks_a_server(values: dict[str, object]) -> bool:
     )
 
 
-def main(argv: Sequence[str]) -> None:
-    given = clients.images_of(argv)
+def main(*given: str) -> None:
+    clients.require_images(given)
     if missing := [path or "''" for path in given if not os.path.exists(path)]:
         named = errors.cut(", ".join(missing), 300)
         raise bignas.UsageError(f"{named} cannot be read (no such file)")

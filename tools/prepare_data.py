@@ -9,8 +9,6 @@ The second makes one of a folder of images, photos/class/*.jpg or photos/split/c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -28,9 +26,8 @@ _IMAGES = flags.DEFINE_string("images", None, "Folder of class folders, to make 
 flags.mark_flags_as_mutual_exclusive(["manual_dir", "images"])
 
 
-def main(argv: Sequence[str]) -> None:
+def main() -> None:
     """Prepares the data set named by the flags."""
-    del argv
     if _IMAGES.value is not None:
         bignas.pack_images(_IMAGES.value, _DATASET.value, _DATA_DIR.value)
     else:

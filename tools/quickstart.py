@@ -53,8 +53,7 @@ class _Failed(bignas.RunError):
     """A tool said itself that it failed; nobody stopped it."""
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     images = os.path.abspath(os.path.expanduser(_IMAGES.value)) if _IMAGES.value else ""
     config_file, run_dir, budgets = _prepared(images, _run_dir(images))
     override = own_images.override({"task.train_data.tfds_data_dir": _DATA_DIR.value})

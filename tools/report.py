@@ -9,8 +9,6 @@ and the commands and versions that made them. The plots are in report/.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -26,8 +24,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     bignas.report(_MODEL_DIR.value, search_dirs=_SEARCH_DIRS.value, output_dir=_OUTPUT_DIR.value)
 
 

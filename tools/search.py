@@ -17,8 +17,6 @@ command_ms, from --latency_command.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -87,8 +85,7 @@ def _selects_alone(values: dict[str, object]) -> bool:
     return values["select"] is None or not given
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     budgets = _budgets()
     if _SELECT.value is not None:
         bignas.select(

@@ -6,8 +6,6 @@ python -m tools.space --model_dir=runs/fashion_mnist
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import bignas_tf as bignas
 
 from . import models
@@ -16,9 +14,8 @@ from .cli import launch
 models.define_flags(search_space="bignas_imagenet")
 
 
-def main(argv: Sequence[str]) -> None:
+def main() -> None:
     """Describes the space named by the flags."""
-    del argv
     print(bignas.describe(*models.of_flags()))
 
 

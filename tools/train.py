@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -22,8 +20,7 @@ _MODEL_DIR = flags.DEFINE_string(
 _TPU = flags.DEFINE_string("tpu", "", "Name or address of a TPU, for distribution_strategy: tpu.")
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     config = configs.configured()
     strategy = bignas.training_strategy(config, _TPU.value)
     bignas.fit(config, _MODEL_DIR.value, strategy=strategy)

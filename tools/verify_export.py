@@ -10,8 +10,6 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import bignas_tf as bignas
@@ -22,8 +20,8 @@ from .cli import launch
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
 
 
-def main(argv: Sequence[str]) -> None:
-    folders = [*argv[1:], *filter(None, [_EXPORT_DIR.value])]
+def main(*given: str) -> None:
+    folders = [*given, *filter(None, [_EXPORT_DIR.value])]
     if len(folders) != 1:
         raise bignas.UsageError(f"give one folder: {commands.spelling('verify_export')} EXPORT_DIR")
     (folder,) = folders

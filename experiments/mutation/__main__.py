@@ -46,8 +46,7 @@ _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Folder
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     from bignas_tf import files
     from experiments.journal import Journal
     from experiments.mutation import code_mutants, sharing

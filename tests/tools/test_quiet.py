@@ -24,7 +24,7 @@ _TOOL = """
 import os
 from tools import cli
 
-def main(argv):
+def main():
     import tensorflow as tf
     from tensorflow.python.grappler import cluster
 
@@ -40,7 +40,7 @@ _CHATTER = """
 from absl import logging
 from tools import cli
 
-cli.launch(lambda argv: logging.info("loaded a data set"))
+cli.launch(lambda: logging.info("loaded a data set"))
 """
 
 

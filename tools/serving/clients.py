@@ -63,15 +63,14 @@ def of_flags() -> Client:
     return connect(given.server, given.model, given.rest, given.timeout_s)
 
 
-def images_of(argv: Sequence[str]) -> Sequence[str]:
-    """The images that a tool is given: its arguments behind its own name.
+def require_images(paths: Sequence[str]) -> None:
+    """Refuses a command line without images.
 
     Raises:
       UsageError: there is none.
     """
-    if len(argv) < 2:
+    if not paths:
         raise errors.UsageError("no image was given; name at least one PNG or JPEG file")
-    return argv[1:]
 
 
 def connect(server: str, model: str, rest: bool, timeout_s: float) -> Client:

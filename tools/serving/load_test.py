@@ -34,8 +34,8 @@ _REQUESTS = flags.DEFINE_integer("requests", 200, "Requests for each concurrency
 _BATCH = flags.DEFINE_integer("batch", 1, "Images in a request.", lower_bound=1)
 
 
-def main(argv: Sequence[str]) -> None:
-    paths = clients.images_of(argv)
+def main(*paths: str) -> None:
+    clients.require_images(paths)
     concurrencies = [int(text) if text.isdecimal() else 0 for text in _CONCURRENCIES.value]
     if not concurrencies or min(concurrencies) < 1:
         raise bignas.UsageError(f"--concurrencies: {_CONCURRENCIES.value}; give numbers from 1")

@@ -15,7 +15,6 @@ import pathlib
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -52,8 +51,7 @@ def _has_two_ports(values: dict[str, object]) -> bool:
     return values["port"] != values["rest_port"]
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
+def main() -> None:
     if files.is_remote(_EXPORT_DIR.value):
         raise bignas.UsageError(
             f"--export_dir={_EXPORT_DIR.value} is remote; copy it to this machine first: "

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from bignas_tf import errors
 from bignas_tf.data import config as config_lib
@@ -14,14 +14,25 @@ from bignas_tf.data import identity, inputs
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit
 from bignas_tf.selection import splits
+from bignas_tf.selection.config import SelectionConfig
 from bignas_tf.training import checkpoints, class_names
 from bignas_tf.training import learnt as learnt_images
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
-# A run's folder, its configuration, and its images when it learnt from them.
-_Earlier = tuple[str, BigNASConfig, BySplit | None]
-_PARENT = "the run that the child comes from"
+
+class _Learnt(NamedTuple):
+    """What a run has learnt from.
+
+    Attributes:
+      data: names the images.
+      images: of their data set, when the run learnt from them; None if unknown.
+      start: of messages: the run's name and a colon; "" for the run that is asked about.
+    """
+
+    data: DataConfig
+    images: BySplit | None
+    start: str = ""
 
 
 def check_training(task: BigNASConfig) -> list[str]:
@@ -70,7 +81,7 @@ def check_search(
     """
     uses = splits.of_selection(searched.train_data, searched.selection)
     warnings = class_names.check_scored(trained.train_data, searched.train_data)
-    warnings += _check_learnt(trained.train_data, uses, images)
+    warnings += _check_learnt(_Learnt(trained.train_data, images), uses)
     return [*warnings, *_check_earlier(trained, uses)]
 
 
@@ -97,20 +108,18 @@ def check_finetuning(
     del uses[splits.RANKING]  # nothing is ranked
     _leave_out_absent_calibration(uses)
     warnings = splits.check(uses | {splits.TRAINING: task.train_data})
-    warnings += _check_named(_PARENT, trained, uses, images)
-    if identity.is_same(trained.train_data, uses[splits.REPORTING], images):
-        _check_chosen(trained, uses[splits.REPORTING])
+    parent = _Learnt(trained.train_data, images, "the run that the child comes from: ")
+    warnings += _each([parent], lambda learnt: _check_learnt(learnt, uses))
+    _each([parent], lambda learnt: _check_chosen(learnt, trained.selection, uses))
     return [*warnings, *_check_earlier(trained, uses)]
 
 
-def _check_chosen(trained: BigNASConfig, reported: DataConfig) -> None:
+def _check_chosen(learnt: _Learnt, selection: SelectionConfig, uses: splits.Uses) -> None:
     """Refuses to report on images by which a run calibrates its children, and ranks them."""
-    uses = splits.of_selection(reported, trained.selection)
-    there = {
-        use: uses[use] for use in (splits.CALIBRATION, splits.RANKING) if not _problem(uses[use])
-    }
-    with _named(_PARENT):
-        splits.check(there | {splits.REPORTING: reported})
+    reported = uses[splits.REPORTING]
+    if identity.is_same(learnt.data, reported, learnt.images):
+        chosen = splits.of_selection(reported, selection) | {splits.REPORTING: reported}
+        splits.check({use: data for use, data in chosen.items() if not _problem(data)})
 
 
 def check_scored(run: Run, task: BigNASConfig, *names: str) -> None:
@@ -126,10 +135,24 @@ def check_scored(run: Run, task: BigNASConfig, *names: str) -> None:
     """
     names = names or (task.selection.reporting_split,)
     uses = [splits.evaluated(task.train_data, name) for name in names]
-    _check_same(run.config.task.train_data, uses, run.images)
-    for folder, earlier, images in _earlier(run.config.task)[0]:
-        with _named(f"task.init_checkpoint {folder}"):
-            _check_same(earlier.train_data, uses, images)
+    _each(_history(run)[0], lambda learnt: _check_unchanged(learnt, uses))
+
+
+def seen_in_training(run: Run, split: str) -> list[str]:
+    """Warnings if a split shares images with what the run, or one it began with, has learnt from.
+
+    Where the images learnt from are gone, there is nothing to compare with.
+
+    Args:
+      run: whose children are scored.
+      split: of the run's images.
+
+    Raises:
+      UsageError: the split cannot be opened.
+    """
+    uses = {splits.SCORED: splits.evaluated(run.config.task.train_data, split)}
+    history, gone = _history(run)
+    return gone + _each(history, lambda learnt: _compared(learnt, uses))
 
 
 def _leave_out_absent_calibration(uses: splits.Uses) -> list[str]:
@@ -156,122 +179,90 @@ def _problem(config: DataConfig) -> str:
 
 def _check_earlier(task: BigNASConfig, uses: Mapping[str, DataConfig]) -> list[str]:
     """Checks what the runs have learnt from whose weights a run starts from."""
-    runs, warnings = _earlier(task)
-    for folder, earlier, images in runs:
-        warnings += _check_named(f"task.init_checkpoint {folder}", earlier, uses, images)
+    earlier, gone = _earlier(task)
+    return gone + _each(earlier, lambda learnt: _check_learnt(learnt, uses))
+
+
+def _each(runs: Iterable[_Learnt], check: Callable[[_Learnt], list[str] | None]) -> list[str]:
+    """Checks what each run has learnt from; errors and warnings begin with the run's name."""
+    warnings: list[str] = []
+    for learnt in runs:
+        try:
+            warnings += [f"{learnt.start}{warning}" for warning in check(learnt) or ()]
+        except errors.UsageError as error:
+            raise errors.UsageError(f"{learnt.start}{error}") from error
     return warnings
 
 
-def _check_named(
-    name: str, trained: BigNASConfig, uses: Mapping[str, DataConfig], images: BySplit | None
-) -> list[str]:
-    """As `_check_learnt`, with the name of the run in every message."""
-    with _named(name):
-        found = _check_learnt(trained.train_data, uses, images)
-    return [f"{name}: {warning}" for warning in found]
-
-
-@contextlib.contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Puts the name of a run before what is wrong with its images."""
-    try:
-        yield
-    except errors.UsageError as error:
-        raise errors.UsageError(f"{name}: {error}") from error
-
-
-def _check_learnt(
-    learnt: DataConfig, uses: Mapping[str, DataConfig], images: BySplit | None
-) -> list[str]:
-    """Checks uses against images of an earlier training; of another data set none is known.
-
-    Of another folder the files are compared: it may be a copy.
-    """
-    now = uses[splits.REPORTING]
-    if not identity.is_same(learnt, now, images):
-        return _check_copies(learnt, uses, images)
-    if images is not None:
-        identity.check_same(images, learnt, splits.unlike_training(uses))
-    # The files may have been moved since.
-    own = now.replace(tfds_split=learnt.tfds_split)
-    if not _problem(own):
-        return splits.check({**uses, splits.TRAINING: own})
-    splits.check({use: config for use, config in uses.items() if use != splits.TRAINING})
+def _check_learnt(learnt: _Learnt, uses: Mapping[str, DataConfig]) -> list[str]:
+    """Checks uses against images learnt from, whether these are what they were or not."""
+    _check_unchanged(learnt, splits.unlike_training(uses))
+    found = _compared(learnt, uses)
+    if found is not None:
+        return found
+    splits.check({use: data for use, data in uses.items() if use != splits.TRAINING})
     return [
-        f"the images learnt from cannot be compared: their split {learnt.tfds_split!r} of "
-        f"{config_lib.images_name(now)!r} is gone"
+        f"the images learnt from cannot be compared: their split {learnt.data.tfds_split!r} of "
+        f"{config_lib.images_name(uses[splits.REPORTING])!r} is gone"
     ]
 
 
-def _check_copies(
-    learnt: DataConfig, uses: Mapping[str, DataConfig], images: BySplit | None
-) -> list[str]:
+def _check_unchanged(learnt: _Learnt, uses: Sequence[DataConfig]) -> None:
+    """Checks uses against what the images were; of another data set nothing is known."""
+    if learnt.images is not None and identity.is_same(learnt.data, uses[0], learnt.images):
+        identity.check_same(learnt.images, learnt.data, uses)
+
+
+def _compared(learnt: _Learnt, uses: Mapping[str, DataConfig]) -> list[str] | None:
+    """Checks uses against images learnt from; None if these are gone.
+
+    Of another folder the files are compared: it may be a copy.
+    """
+    now = next(iter(uses.values()))  # all are of one data set
+    if not identity.is_same(learnt.data, now, learnt.images):
+        return _check_copies(learnt, uses)
+    own = now.replace(tfds_split=learnt.data.tfds_split)  # the files may have been moved since
+    return None if _problem(own) else splits.check({**uses, splits.TRAINING: own})
+
+
+def _check_copies(learnt: _Learnt, uses: Mapping[str, DataConfig]) -> list[str]:
     """Checks uses against images learnt from that may have been copied from another folder."""
-    if any(each.source != "folder" for each in (learnt, *uses.values())):
+    data, images = learnt.data, learnt.images
+    if any(each.source != "folder" for each in (data, *uses.values())):
         return []
-    if problem := _problem(learnt):
+    if problem := _problem(data):
         return [f"the images learnt from cannot be compared: {problem}"]
-    found = splits.check_copies(learnt, uses)
-    there = identity.read(learnt)
-    names = () if images is None else identity.named(learnt, images)
+    found, there = splits.check_copies(data, uses), identity.read(data)
+    names = () if images is None else identity.named(data, images)
     if images is not None and any(there.get(each) != images[each] for each in names):
-        name = config_lib.images_name(learnt)
+        name = config_lib.images_name(data)
         found.append(f"not all images learnt from can be compared: {name} has changed since")
     return found
 
 
-def seen_in_training(run: Run, split: str) -> list[str]:
-    """Warnings if a split shares images with what the run, or one it began with, has learnt from.
-
-    Where the images learnt from are gone, there is nothing to compare with.
-
-    Args:
-      run: whose children are scored.
-      split: of the run's images.
-
-    Raises:
-      UsageError: the split cannot be opened.
-    """
-    scored = splits.evaluated(run.config.task.train_data, split)
-    runs, warnings = _earlier(run.config.task)
-    warnings += _seen(run.config.task.train_data, scored, run.images)
-    for folder, earlier, images in runs:
-        found = _seen(earlier.train_data, scored, images)
-        warnings += [f"task.init_checkpoint {folder}: {warning}" for warning in found]
-    return warnings
+def _history(run: Run) -> tuple[list[_Learnt], list[str]]:
+    """What a run has learnt from, and what those before it have; see `_earlier`."""
+    earlier, gone = _earlier(run.config.task)
+    return [_Learnt(run.config.task.train_data, run.images), *earlier], gone
 
 
-def _seen(learnt: DataConfig, scored: DataConfig, images: BySplit | None) -> list[str]:
-    own = scored.replace(tfds_split=learnt.tfds_split)  # the files may have been moved since
-    if not identity.is_same(learnt, scored, images):
-        return _check_copies(learnt, {splits.SCORED: scored}, images)
-    if _problem(own):
-        return []
-    return splits.check({splits.TRAINING: own, splits.SCORED: scored})
-
-
-def _check_same(learnt: DataConfig, uses: Sequence[DataConfig], images: BySplit | None) -> None:
-    """Checks uses against what the images were; of another data set nothing is known."""
-    if images is not None and identity.is_same(learnt, uses[0], images):
-        identity.check_same(images, learnt, uses)
-
-
-def _earlier(task: BigNASConfig) -> tuple[list[_Earlier], list[str]]:
-    """The runs whose weights a run starts from, the last first, as far as they are there.
+def _earlier(task: BigNASConfig) -> tuple[list[_Learnt], list[str]]:
+    """What the runs have learnt from whose weights a run starts from, the last of them first.
 
     A run that resumes does not need them; one that starts is refused without the first.
 
     Returns:
-      Them, and a warning if one is gone.
+      Them, as far as they are there, and a warning if one is gone.
     """
-    found: dict[str, _Earlier] = {}
+    found: dict[str, _Learnt] = {}
     folder = task.init_checkpoint
     while folder and folder not in found:
+        start = f"task.init_checkpoint {folder}: "
         try:
             task = checkpoints.read_config(folder).task
         except errors.UsageError as error:
-            gone = f"task.init_checkpoint {folder}: what it has learnt from cannot be compared"
-            return [*found.values()], [f"{gone}: {error}"]
-        found[folder] = folder, task, learnt_images.read(folder)
+            gone = f"{start}what it has learnt from cannot be compared: {error}"
+            return [*found.values()], [gone]
+        found[folder] = _Learnt(task.train_data, learnt_images.read(folder), start)
         folder = learnt_images.parent(folder, task)
     return [*found.values()], []

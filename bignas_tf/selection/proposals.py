@@ -12,6 +12,7 @@ believer of Ginsbourger et al., Kriging Is Well-Suited to Parallelize Optimizati
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ _GENERATIONS = 3
 _MOST_MISSES = 10  # measured children beyond their budget before a round ends
 
 Costs = Mapping[str, float]
+Aim = Budget | str  # what a child may be for: a budget, or the front of an objective
 
 
 class Crowd:
@@ -124,6 +126,21 @@ def propose(
     return list(_picks(pool, crowd, outlook, count)) if crowd.children else []
 
 
+@dataclasses.dataclass(frozen=True)
+class View:
+    """Imagined children as arrays.
+
+    Attributes:
+      rows: their features, float64 [children, features].
+      costs: those that budgets limit, counted or predicted, float64 [children] each.
+      allowed: whether each budget allows them, bool [children] each.
+    """
+
+    rows: np.ndarray
+    costs: Mapping[str, np.ndarray]
+    allowed: Mapping[Budget, np.ndarray]
+
+
 class Outlook:
     """What the candidates of a search say of other children.
 
@@ -133,6 +150,7 @@ class Outlook:
     Attributes:
       children: how many candidates were scored.
       tau: Kendall's tau of what is predicted for children left out; None if it is unknown.
+      budgets: of the search.
       fronts: cost and accuracy of scored children, for each objective that budgets limit.
     """
 
@@ -142,7 +160,7 @@ class Outlook:
         counted = list(map(pool.counted_costs, children))
         seen = prediction.features(pool.space, children, counted)
         top1 = [each.ranking.top1 for each in scored if each.ranking is not None]
-        self._budgets = pool.budgets
+        self.budgets = pool.budgets
         self._highest = hypervolume_lib.highest_costs(pool.budgets)
         self._accuracy = Predictor(seen, np.array(top1))
         # Measured costs are predicted, too: hundreds of children a round cannot be measured.
@@ -158,7 +176,7 @@ class Outlook:
             for name in pool.limited
         }
 
-    def view(self, crowd: Crowd) -> _View:
+    def view(self, crowd: Crowd) -> View:
         """What is known of imagined children before they are measured."""
         rows, costs = crowd.features(), crowd.costs
         priced = {
@@ -167,69 +185,42 @@ class Outlook:
             else np.exp(self._logarithms[name].predict(rows)[0])
             for name in self.fronts
         }
-        allowed = [
-            np.all([priced[name] <= limit for name, limit in budget.limits.items()], axis=0)
-            for budget in self._budgets
-        ]
-        return _View(rows, priced, np.array(allowed))
+        allowed = {
+            budget: np.all([priced[name] <= most for name, most in budget.limits.items()], axis=0)
+            for budget in self.budgets
+        }
+        return View(rows, priced, allowed)
 
-    def promise(self, view: _View) -> np.ndarray:
+    def promise(self, view: View) -> np.ndarray:
         """The accuracy that each child promises, float64 [children]."""
         mean, deviation = self._accuracy.predict(view.rows)
         return mean + deviation
 
-    def by_budget(self, view: _View, promise: np.ndarray) -> list[np.ndarray]:
-        """What each child promises to each budget.
+    def order(self, view: View, promise: np.ndarray, aim: Aim) -> np.ndarray:
+        """What each child promises to a budget or to a front, float64 [children].
 
         Args:
           view: of the children.
           promise: of theirs, see above.
+          aim: the budget, or the front's objective.
 
         Returns:
-          For each budget accuracies, -inf for children beyond it, float64 [children].
+          Accuracies or additions to the hypervolume; -inf for children of no use.
         """
-        return [np.where(allowed, promise, -np.inf) for allowed in view.allowed]
+        if isinstance(aim, Budget):
+            return np.where(view.allowed[aim], promise, -np.inf)
+        points = np.stack([view.costs[aim], promise], axis=1)
+        gains = hypervolume_lib.gains(points, self.fronts[aim], self._highest[aim])
+        useful = np.any([*view.allowed.values()], axis=0) & (gains > 0)
+        return np.where(useful, gains, -np.inf)
 
-    def by_front(self, view: _View, promise: np.ndarray) -> list[np.ndarray]:
-        """What each child promises to each front.
-
-        Args:
-          view: of the children.
-          promise: of theirs, see above.
-
-        Returns:
-          For each front what is added to its hypervolume, -inf for nothing, float64 [children].
-        """
-        added = []
-        for name, front in self.fronts.items():
-            points = np.stack([view.costs[name], promise], axis=1)
-            gains = hypervolume_lib.gains(points, front, self._highest[name])
-            useful = view.allowed.any(0) & (gains > 0)
-            added.append(np.where(useful, gains, -np.inf))
-        return added
-
-    def suppose(self, view: _View, place: int) -> None:
+    def suppose(self, view: View, place: int) -> None:
         """Takes what is predicted of a child for measured, so that the next picks differ."""
         row = view.rows[[place]]
         mean, _ = self._accuracy.predict(row)
         self._accuracy.suppose(row)
         for name, front in self.fronts.items():
             front.append((view.costs[name][place], mean[0]))
-
-
-@dataclasses.dataclass(frozen=True)
-class _View:
-    """Imagined children as arrays.
-
-    Attributes:
-      rows: their features, float64 [children, features].
-      costs: those that budgets limit, counted or predicted, float64 [children] each.
-      allowed: whether each budget allows them, bool [budgets, children].
-    """
-
-    rows: np.ndarray
-    costs: Mapping[str, np.ndarray]
-    allowed: np.ndarray
 
 
 def _imagined(
@@ -251,9 +242,10 @@ def _promising(crowd: Crowd, outlook: Outlook, count: int) -> Iterator[Architect
         return
     view = outlook.view(crowd)
     promise = outlook.promise(view)
-    for order in outlook.by_budget(view, promise) + outlook.by_front(view, promise):
-        for place in np.argsort(-order, kind="stable")[:count]:
-            yield children[place]
+    aims: tuple[Aim, ...] = (*outlook.budgets, *outlook.fronts)
+    for aim in aims:
+        order = outlook.order(view, promise, aim)
+        yield from (children[place] for place in np.argsort(-order, kind="stable")[:count])
 
 
 def _bred(
@@ -276,17 +268,18 @@ def _picks(pool: Pool, crowd: Crowd, outlook: Outlook, count: int) -> Iterator[A
     children, view = crowd.children, outlook.view(crowd)
     left = np.ones(len(children), bool)
     found = misses = 0
-    while found < count and misses < _MOST_MISSES:
-        turn = found + misses
-        orders = (outlook.by_front if turn % 2 else outlook.by_budget)(view, outlook.promise(view))
-        number = turn // 2 % len(orders)
-        order = np.where(left, orders[number], -np.inf)
+    pairs = zip(itertools.cycle(outlook.budgets), itertools.cycle(outlook.fronts), strict=False)
+    turns: Iterator[Aim] = itertools.chain.from_iterable(pairs)
+    for aim in turns:
+        if found >= count or misses >= _MOST_MISSES:
+            return
+        order = np.where(left, outlook.order(view, outlook.promise(view), aim), -np.inf)
         place = int(order.argmax())
-        budgets = pool.budgets if turn % 2 else pool.budgets[number : number + 1]
         if order[place] == -np.inf:  # nothing is left for this turn
             misses += 1
             continue
         left[place] = False
+        budgets = [aim] if isinstance(aim, Budget) else outlook.budgets
         if all(pool.measured_beyond(children[place], each) for each in budgets):
             misses += 1
             continue

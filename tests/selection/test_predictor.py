@@ -192,7 +192,8 @@ def test_the_most_promising_are_the_best_of_each_budget_and_of_each_front() -> N
     crowd.add(countable.everything())
     view = outlook.view(crowd)
     promise = outlook.promise(view)
-    orders = outlook.by_budget(view, promise) + outlook.by_front(view, promise)
+    aims = (*outlook.budgets, *outlook.fronts)
+    orders = [outlook.order(view, promise, aim) for aim in aims]
     assert len(orders) > len(pool.budgets)
     best = [crowd.children[int(order.argmax())] for order in orders]
     assert list(proposals._promising(crowd, outlook, 1)) == best

@@ -32,10 +32,9 @@ Result: abuse.json in --results_dir, and exit code 1 if anything failed.
 
 from __future__ import annotations
 
-import itertools
 import pathlib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from absl import flags
 
@@ -43,6 +42,7 @@ from bignas_tf import errors
 from tools.cli import launch
 
 _Outcomes = list[dict[str, Any]]
+T = TypeVar("T")
 PARTS = ("input", "kills", "neighbours", "machine", "requests", "suite")
 
 _PARTS = flags.DEFINE_list("parts", list(PARTS), f"Any of {', '.join(PARTS)}.")
@@ -71,9 +71,8 @@ _WORK_DIR = flags.DEFINE_string(
 _RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "Folder of abuse.json.")
 
 
-def main(argv: Sequence[str]) -> None:
-    del argv
-    _chosen("--parts", _PARTS.value, PARTS)
+def main() -> None:
+    _chosen("--parts", _PARTS.value, _MEASURES)
     if {"input", "requests"} & set(_PARTS.value):
         _check_run()
     from bignas_tf import files
@@ -109,27 +108,21 @@ def _earlier(path: pathlib.Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _chosen(flag: str, given: Sequence[str], allowed: Sequence[str]) -> list[str]:
+def _chosen(flag: str, given: Sequence[str], known: Mapping[str, T]) -> list[T]:
     """Those that are given, in their own order; all if none is."""
     for name in given:
-        errors.require_one_of(flag, name, allowed)
-    return [name for name in allowed if name in (given or allowed)]
+        errors.require_one_of(flag, name, known)
+    return [each for name, each in known.items() if name in (given or known)]
 
 
 def _input(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     from experiments.abuse import damaged, readers
 
     by_file = {reader.file: reader for reader in readers.READERS}
-    chosen = _chosen("--files", _FILES.value, list(by_file))
+    chosen = _chosen("--files", _FILES.value, by_file)
     cases = -(-_CASES.value // len(chosen))
-    outcomes = damaged.check_all(
-        [by_file[name] for name in chosen],
-        pathlib.Path(_MODEL_DIR.value),
-        cases,
-        _SEED.value,
-        journal,
-        work_dir,
-    )
+    folder = pathlib.Path(_MODEL_DIR.value)
+    outcomes = damaged.check_all(chosen, folder, cases, _SEED.value, journal, work_dir)
     outcomes = _with_others(outcomes, list(by_file))
     return {
         "seed": _SEED.value,
@@ -151,48 +144,43 @@ def _with_others(outcomes: _Outcomes, order: Sequence[str]) -> _Outcomes:
 def _kills(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     from experiments.abuse import kills, small_run
 
-    chosen = _chosen("--tools", _TOOLS.value, list(small_run.BY_TOOL))
-    place = _place(work_dir)
-
-    def each(count: int) -> _Outcomes:
-        return [
-            kills.check(small_run.BY_TOOL[tool], place, count, _SEED.value, journal)
-            for tool in chosen
-        ]
-
-    return _counted("tools", _in_turn(each, _KILLS.value))
+    tools, place = _chosen("--tools", _TOOLS.value, small_run.BY_TOOL), _place(work_dir)
+    return _in_turn(
+        "tools",
+        _KILLS.value,
+        lambda count: [kills.check(tool, place, count, _SEED.value, journal) for tool in tools],
+    )
 
 
 def _neighbours(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     from experiments.abuse import neighbours
 
-    chosen = _chosen("--meetings", _MEETINGS.value, list(neighbours.BY_NAME))
+    meetings = _chosen("--meetings", _MEETINGS.value, neighbours.BY_NAME)
     place = _place(work_dir)
-
-    def each(count: int) -> _Outcomes:
-        return [
-            neighbours.check(neighbours.BY_NAME[name], place, count, _SEED.value, journal)
-            for name in chosen
-        ]
-
-    return _counted("meetings", _in_turn(each, _TRIALS.value))
+    return _in_turn(
+        "meetings",
+        _TRIALS.value,
+        lambda count: [
+            neighbours.check(each, place, count, _SEED.value, journal) for each in meetings
+        ],
+    )
 
 
 def _machine(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     from experiments.abuse import lacks, machine, small_run
 
-    tools = _chosen("--tools", _TOOLS.value, list(small_run.BY_TOOL))
-    chosen = [lacks.BY_NAME[each] for each in _chosen("--lacks", _LACKS.value, list(lacks.BY_NAME))]
+    tools = _chosen("--tools", _TOOLS.value, small_run.BY_TOOL)
+    lacking = _chosen("--lacks", _LACKS.value, lacks.BY_NAME)
     place = _place(work_dir)
-
-    def each(count: int) -> _Outcomes:
-        outcomes = [
-            machine.check(small_run.BY_TOOL[tool], chosen, place, count, _SEED.value, journal)
+    return _in_turn(
+        "tools",
+        _TRIALS.value,
+        lambda count: [
+            outcome
             for tool in tools
-        ]
-        return list(itertools.chain(*outcomes))
-
-    return _counted("tools", _in_turn(each, _TRIALS.value))
+            for outcome in machine.check(tool, lacking, place, count, _SEED.value, journal)
+        ],
+    )
 
 
 def _place(work_dir: pathlib.Path) -> Any:
@@ -204,14 +192,10 @@ def _place(work_dir: pathlib.Path) -> Any:
     return place
 
 
-def _in_turn(each: Callable[[int], _Outcomes], count: int) -> _Outcomes:
+def _in_turn(of: str, most: int, check: Callable[[int], _Outcomes]) -> dict[str, Any]:
     """All once, then all twice, and so on: a campaign that is interrupted has tried everything."""
-    for so_many in range(1, count):
-        each(so_many)
-    return each(count)
-
-
-def _counted(of: str, outcomes: _Outcomes) -> dict[str, Any]:
+    for count in range(1, most + 1):
+        outcomes = check(count)
     failures = sum(len(outcome["problems"]) for outcome in outcomes)
     return {"seed": _SEED.value, "failures": failures, of: outcomes}
 

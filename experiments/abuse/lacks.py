@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import random
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 _MB = 1 << 20
 
 
+@dataclasses.dataclass(frozen=True)
 class Lack:
-    """Something that a machine lacks; this one lacks nothing.
+    """Something that a machine lacks; by default nothing.
 
     Attributes:
       name: of it.
@@ -22,208 +25,123 @@ class Lack:
       aborts: whether a library may end the process, which no tool can prevent.
       warning: pattern of the line with which a tool says that it did without a part of its work;
         "" if it may not.
+      unavailable: gives why it cannot be tried here; "" if it can.
+      folder: gives where the tool works, which is in the folder of the trial or is that.
+      argument: gives that folder as the command line spells it.
+      environment: gives variables that the tool is started with, for that folder.
+      words: gives how `starter` starts the tool.
+      prepared: context of the whole trial, in its folder.
+      lacking: context in which it is lacking, mended at the end; of the trial's folder, of how much
+        is lacking, and of the bytes that the tool adds where nothing is.
     """
 
-    name = "nothing"
-    refusal = ""
-    aborts = False
-    warning = ""
-
-    def unavailable(self) -> str:
-        """Why it cannot be tried here; empty if it can."""
-        return ""
-
-    def folder(self, case: pathlib.Path) -> pathlib.Path:
-        """Where the tool works, which is in `case` or is that."""
-        return case
-
-    def argument(self, folder: pathlib.Path) -> str:
-        """The folder as the command line spells it."""
-        return str(folder)
-
-    def environment(self, folder: pathlib.Path) -> dict[str, str]:
-        """Variables that the tool is started with."""
-        del folder
-        return {}
-
-    def words(self, rng: random.Random) -> tuple[str, ...]:
-        """How `starter` starts the tool."""
-        del rng
-        return ()
-
-    @contextlib.contextmanager
-    def prepared(self, case: pathlib.Path) -> Iterator[None]:
-        """Context of the whole trial."""
-        del case
-        yield
-
-    @contextlib.contextmanager
-    def lacking(self, case: pathlib.Path, rng: random.Random, added: int) -> Iterator[None]:
-        """Context in which it is lacking; mended at the end.
-
-        Args:
-          case: folder of the trial.
-          rng: for how much is lacking.
-          added: bytes that the tool adds to the folder where nothing is lacking.
-        """
-        del case, rng, added
-        yield
-
-
-class _OwnDisk(Lack):
-    """A small disk in memory, which only root can mount."""
-
-    def unavailable(self) -> str:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                with self.prepared(pathlib.Path(folder)):
-                    return ""
-            except (OSError, subprocess.CalledProcessError) as error:
-                return f"no disk can be mounted here ({error})"
-
-    @contextlib.contextmanager
-    def prepared(self, case: pathlib.Path) -> Iterator[None]:
-        case.mkdir(parents=True, exist_ok=True)
-        _run("mount", "-t", "tmpfs", "none", str(case))
-        try:
-            yield
-        finally:
-            _run("umount", "--lazy", str(case))
-
-
-class FullDisk(_OwnDisk):
-    """Room for a part of what the tool writes, drawn anew for each trial."""
-
-    name = "room on the disk"
-    refusal = "No space left on device"
-
-    @contextlib.contextmanager
-    def lacking(self, case: pathlib.Path, rng: random.Random, added: int) -> Iterator[None]:
-        disk = os.statvfs(case)
-        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-        _remount(case, f"size={used + int(rng.uniform(0, 1) * added)}")
-        yield
-        _remount(case, f"size={used + 100 * added + 100 * _MB}")
-
-
-class ReadOnly(_OwnDisk):
-    """A folder that nobody may write to, root included."""
-
-    name = "permission to write"
-    refusal = "Read-only file system"
-
-    @contextlib.contextmanager
-    def lacking(self, case: pathlib.Path, rng: random.Random, added: int) -> Iterator[None]:
-        del rng, added
-        _remount(case, "ro")
-        yield
-        _remount(case, "rw")
-
-
-class Memory(Lack):
-    """A limit on the process, from what a start takes to more than it needs."""
-
-    name = "memory"
-    refusal = (
-        "memory (or disk )?ran out|out of memory|Cannot allocate memory|failed to map segment|"
-        r"can't start new thread|Resource temporarily unavailable|pthread_create\(\) failed"
+    name: str
+    refusal: str = ""
+    aborts: bool = False
+    warning: str = ""
+    unavailable: Callable[[], str] = lambda: ""
+    folder: Callable[[pathlib.Path], pathlib.Path] = lambda case: case
+    argument: Callable[[pathlib.Path], str] = str
+    environment: Callable[[pathlib.Path], dict[str, str]] = lambda folder: {}
+    words: Callable[[random.Random], tuple[str, ...]] = lambda rng: ()
+    prepared: Callable[[pathlib.Path], AbstractContextManager[None]] = lambda case: (
+        contextlib.nullcontext()
     )
-    aborts = True
-    warning = r"warning: \d+ of \d+ children failed"
-
-    def words(self, rng: random.Random) -> tuple[str, ...]:
-        return (f"memory={int(10 ** rng.uniform(0.5, 3.3))}",)
+    lacking: Callable[[pathlib.Path, random.Random, int], AbstractContextManager[None]] = (
+        lambda case, rng, added: contextlib.nullcontext()
+    )
 
 
-class PlainName(Lack):
-    """A folder with spaces, an apostrophe, an ampersand and letters of several scripts."""
-
-    name = "a plain name"
-
-    def folder(self, case: pathlib.Path) -> pathlib.Path:
-        return case / "Ünï çødé & l'été 目录 😀"
-
-
-class ShortPath(Lack):
-    """A folder whose path has a thousand characters."""
-
-    name = "a short path"
-
-    def folder(self, case: pathlib.Path) -> pathlib.Path:
-        return case.joinpath(*[f"{number}{'long' * 30}" for number in range(8)])
+@contextlib.contextmanager
+def _own_disk(case: pathlib.Path) -> Iterator[None]:
+    """A small disk in memory, which only root can mount."""
+    case.mkdir(parents=True, exist_ok=True)
+    _run("mount", "-t", "tmpfs", "none", str(case))
+    try:
+        yield
+    finally:
+        _run("umount", "--lazy", str(case))
 
 
-class PossiblePath(Lack):
-    """A folder with a name that is longer than any file system takes."""
-
-    name = "a possible path"
-    refusal = "."  # whatever is read first cannot be there
-
-    def argument(self, folder: pathlib.Path) -> str:
-        return str(folder / ("x" * 300))
-
-
-class AbsolutePath(Lack):
-    """A path from the folder in which the tool is started."""
-
-    name = "an absolute path"
-
-    def argument(self, folder: pathlib.Path) -> str:
-        return os.path.relpath(folder)
-
-
-class Home(Lack):
-    """No folder can be made in $HOME, not even by root: it is a file."""
-
-    name = "a home"
-
-    def environment(self, folder: pathlib.Path) -> dict[str, str]:
-        return {"HOME": str(folder / "space.yaml")}
-
-
-class Network(Lack):
-    """No network interface at all."""
-
-    name = "a network"
-
-    def unavailable(self) -> str:
+def _no_disk() -> str:
+    with tempfile.TemporaryDirectory() as folder:
         try:
-            _run("unshare", "--net", "true")
+            with _own_disk(pathlib.Path(folder)):
+                return ""
         except (OSError, subprocess.CalledProcessError) as error:
-            return f"the network cannot be taken away here ({error})"
-        return ""
-
-    def words(self, rng: random.Random) -> tuple[str, ...]:
-        return ("no_network",)
+            return f"no disk can be mounted here ({error})"
 
 
-class Language(Lack):
-    """LC_ALL=C, from the start of the interpreter."""
+@contextlib.contextmanager
+def _little_room(case: pathlib.Path, rng: random.Random, added: int) -> Iterator[None]:
+    """Room for a part of what the tool writes, drawn anew for each trial."""
+    disk = os.statvfs(case)
+    used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+    _remount(case, f"size={used + int(rng.uniform(0, 1) * added)}")
+    yield
+    _remount(case, f"size={used + 100 * added + 100 * _MB}")
 
-    name = "a language"
 
-    def words(self, rng: random.Random) -> tuple[str, ...]:
-        return ("locale_c",)
-
-
-LACKS = (
-    FullDisk(),
-    ReadOnly(),
-    Memory(),
-    PlainName(),
-    ShortPath(),
-    PossiblePath(),
-    AbsolutePath(),
-    Home(),
-    Network(),
-    Language(),
-)
-BY_NAME = {lack.name: lack for lack in LACKS}
+@contextlib.contextmanager
+def _read_only(case: pathlib.Path, rng: random.Random, added: int) -> Iterator[None]:
+    """A folder that nobody may write to, root included."""
+    _remount(case, "ro")
+    yield
+    _remount(case, "rw")
 
 
 def _remount(case: pathlib.Path, option: str) -> None:
     _run("mount", "-o", f"remount,{option}", str(case))
 
 
+def _no_unsharing() -> str:
+    try:
+        _run("unshare", "--net", "true")
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"the network cannot be taken away here ({error})"
+    return ""
+
+
 def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
+
+
+LACKS = (
+    Lack(
+        "room on the disk",
+        refusal="No space left on device",
+        unavailable=_no_disk,
+        prepared=_own_disk,
+        lacking=_little_room,
+    ),
+    Lack(
+        "permission to write",
+        refusal="Read-only file system",
+        unavailable=_no_disk,
+        prepared=_own_disk,
+        lacking=_read_only,
+    ),
+    Lack(
+        "memory",  # of the process, from what a start takes to more than it needs
+        refusal=(
+            "memory (or disk )?ran out|out of memory|Cannot allocate memory|failed to map segment|"
+            r"can't start new thread|Resource temporarily unavailable|pthread_create\(\) failed"
+        ),
+        aborts=True,
+        warning=r"warning: \d+ of \d+ children failed",
+        words=lambda rng: (f"memory={int(10 ** rng.uniform(0.5, 3.3))}",),
+    ),
+    # Spaces, an apostrophe, an ampersand and letters of several scripts; a thousand characters; a
+    # name that is longer than any file system takes, so that whatever is read first is not there.
+    Lack("a plain name", folder=lambda case: case / "Ünï çødé & l'été 目录 😀"),
+    Lack(
+        "a short path", folder=lambda case: case.joinpath(*(f"{n}{'long' * 30}" for n in range(8)))
+    ),
+    Lack("a possible path", refusal=".", argument=lambda folder: str(folder / ("x" * 300))),
+    Lack("an absolute path", argument=os.path.relpath),
+    # A file, in which not even root can make a folder.
+    Lack("a home", environment=lambda folder: {"HOME": str(folder / "space.yaml")}),
+    Lack("a network", unavailable=_no_unsharing, words=lambda rng: ("no_network",)),
+    Lack("a language", words=lambda rng: ("locale_c",)),
+)
+BY_NAME = {lack.name: lack for lack in LACKS}

@@ -150,28 +150,8 @@ def _space(folder: pathlib.Path) -> SearchSpace:
     return presets.get(str(folder / "search_space.yaml"))
 
 
-def _experiment(folder: pathlib.Path) -> object:
-    return parsing.parse("bignas_small", [str(folder / "experiment.yaml")], "")
-
-
 def _run(folder: pathlib.Path) -> object:
     return checkpoints.read_config(str(folder)), checkpoints.describe_latest(str(folder))
-
-
-def _report(folder: pathlib.Path) -> object:
-    return reported.read(str(folder), [])
-
-
-def _search(folder: pathlib.Path) -> object:
-    return result.read(folder / "search", _space(folder))
-
-
-def _judgement(folder: pathlib.Path) -> object:
-    return judgement_lib.read(folder / "judgement.json", _space(folder))
-
-
-def _child(folder: pathlib.Path) -> object:
-    return presets.child(_space(folder), folder / "search" / "child_4.json")
 
 
 def _journal(folder: pathlib.Path) -> object:
@@ -189,21 +169,9 @@ def _origin(folder: pathlib.Path) -> dict[str, Any]:
     return dict(json.loads(kept.read_text()))
 
 
-def _table(folder: pathlib.Path) -> object:
-    return LatencyTable.load(folder / "table.json")
-
-
-def _curves(folder: pathlib.Path) -> object:
-    return curve_file.read(folder / curve_file.FILE)
-
-
 def _images(folder: pathlib.Path) -> object:
     _decode_all("folder", folder / "images")
     return description.read(str(folder / "images"))
-
-
-def _records(folder: pathlib.Path) -> object:
-    return _decode_all("tfrecord", folder / "images.tfrecord")
 
 
 def _decode_all(source: str, path: pathlib.Path) -> int:
@@ -221,21 +189,9 @@ def _images_of(source: str, path: pathlib.Path) -> data_config.DataConfig:
     )  # fmt: skip
 
 
-def _override(folder: pathlib.Path) -> object:
-    return parsing.parse("bignas_small", [], _text(folder / "override.txt"))
-
-
-def _budget(folder: pathlib.Path) -> object:
-    return budgets.parse(_text(folder / "budget.txt"))
-
-
 def _text(path: pathlib.Path) -> str:
     """As an argument of a command line is read."""
     return os.fsdecode(path.read_bytes())
-
-
-def _torch(name: str) -> Callable[[pathlib.Path], object]:
-    return lambda folder: torch_files.read(folder / "imported" / name)
 
 
 @functools.cache
@@ -245,49 +201,66 @@ def _importing() -> Supernet:
 
 
 def _imported(folder: pathlib.Path) -> object:
-    content = _torch(goldens.ATTENTIVE_NAS.name)(folder)
+    content = torch_files.read(folder / "imported" / goldens.ATTENTIVE_NAS.name)
     state, _ = weights.state_of(content, "checkpoint")
     weights.classes(state, "checkpoint")
     return weights.assign(_importing(), state, "checkpoint")
 
 
-def _origin_of_weights(folder: pathlib.Path) -> object:
-    return origin.read(str(folder))
-
-
-def _learnt(folder: pathlib.Path) -> object:
-    return learnt.read(str(folder))
-
-
-def _backbone(folder: pathlib.Path) -> object:
-    return trainable.backbone(folder / "export" / "1")
-
-
+# In the order of a quickstart; `it` is the folder of all valid files.
 READERS = (
     Reader("search_space.yaml", _space, mutants.of_yaml),
-    Reader("experiment.yaml", _experiment, mutants.of_yaml),
-    Reader("override.txt", _override, mutants.of_bytes),
-    Reader("budget.txt", _budget, mutants.of_bytes),
+    Reader(
+        "experiment.yaml",
+        lambda it: parsing.parse("bignas_small", [str(it / "experiment.yaml")], ""),
+        mutants.of_yaml,
+    ),
+    Reader(
+        "override.txt",
+        lambda it: parsing.parse("bignas_small", [], _text(it / "override.txt")),
+        mutants.of_bytes,
+    ),
+    Reader("budget.txt", lambda it: budgets.parse(_text(it / "budget.txt")), mutants.of_bytes),
     Reader("params.yaml", _run, mutants.of_yaml),
     Reader("checkpoint", _run, mutants.of_bytes),
     Reader("ckpt-2000.index", _run, mutants.of_bytes),
-    Reader("search/search.json", _search, mutants.of_json),
-    Reader("judgement.json", _judgement, mutants.of_json),
-    Reader("search/child_4.json", _child, mutants.of_json),
+    Reader(
+        "search/search.json", lambda it: result.read(it / "search", _space(it)), mutants.of_json
+    ),
+    Reader(
+        "judgement.json",
+        lambda it: judgement_lib.read(it / "judgement.json", _space(it)),
+        mutants.of_json,
+    ),
+    Reader(
+        "search/child_4.json",
+        lambda it: presets.child(_space(it), it / "search" / "child_4.json"),
+        mutants.of_json,
+    ),
     Reader("search/journal.jsonl", _journal, mutants.of_lines, appends=True),
-    Reader("table.json", _table, mutants.of_json),
-    Reader(curve_file.FILE, _curves, mutants.of_json),
-    Reader("command.json", _report, mutants.of_json),
-    Reader("export/1/child.json", _report, mutants.of_json),
-    Reader("export/1/labels.json", _report, mutants.of_json),
-    Reader(_CASCADE, _report, mutants.of_json),
-    Reader(_WEIGHTS, _backbone, mutants.of_archive),
+    Reader("table.json", lambda it: LatencyTable.load(it / "table.json"), mutants.of_json),
+    Reader(curve_file.FILE, lambda it: curve_file.read(it / curve_file.FILE), mutants.of_json),
+    *(
+        Reader(name, lambda it: reported.read(str(it), []), mutants.of_json)
+        for name in ("command.json", "export/1/child.json", "export/1/labels.json", _CASCADE)
+    ),
+    Reader(_WEIGHTS, lambda it: trainable.backbone(it / "export" / "1"), mutants.of_archive),
     Reader("images/class_0/0.png", _images, mutants.of_bytes),
     Reader("images/class_1/0.jpg", _images, mutants.of_bytes),
-    Reader("images.tfrecord", _records, mutants.of_bytes),
-    Reader("imported/zip.pth", _torch("zip.pth"), mutants.of_archive),
-    Reader("imported/legacy.pth", _torch("legacy.pth"), mutants.of_bytes),
+    Reader(
+        "images.tfrecord",
+        lambda it: _decode_all("tfrecord", it / "images.tfrecord"),
+        mutants.of_bytes,
+    ),
+    Reader(
+        "imported/zip.pth", lambda it: torch_files.read(it / "imported/zip.pth"), mutants.of_archive
+    ),
+    Reader(
+        "imported/legacy.pth",
+        lambda it: torch_files.read(it / "imported/legacy.pth"),
+        mutants.of_bytes,
+    ),
     Reader(f"imported/{goldens.ATTENTIVE_NAS.name}", _imported, mutants.of_bytes),
-    Reader(origin.FILE, _origin_of_weights, mutants.of_json),
-    Reader(learnt.FILE, _learnt, mutants.of_json),
+    Reader(origin.FILE, lambda it: origin.read(str(it)), mutants.of_json),
+    Reader(learnt.FILE, lambda it: learnt.read(str(it)), mutants.of_json),
 )

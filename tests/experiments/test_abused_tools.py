@@ -58,7 +58,12 @@ def test_two_tools_at_once(place: small_run.Place, path: pathlib.Path) -> None:
 
 
 def test_a_tool_where_something_is_lacking(place: small_run.Place, path: pathlib.Path) -> None:
-    tried = [lacks.PlainName(), lacks.PossiblePath(), lacks.AbsolutePath(), lacks.Home()]
+    tried = [
+        lacks.BY_NAME["a plain name"],
+        lacks.BY_NAME["a possible path"],
+        lacks.BY_NAME["an absolute path"],
+        lacks.BY_NAME["a home"],
+    ]
     with Journal(path, {}) as journal:
         outcomes = machine.check(COST, tried, place, 1, 0, journal, lambda line: None)
     assert [(each["lack"], each["ended"], each["problems"]) for each in outcomes] == [
@@ -111,21 +116,21 @@ def test_a_search_is_compared_with_one_of_the_same_step(tmp_path: pathlib.Path) 
     ],
 )
 def test_how_a_tool_may_end_on_a_full_disk(code: int, said: str, ended: str) -> None:
-    found, problem = machine.judge(code, [], said, lacks.FullDisk())
+    found, problem = machine.judge(code, [], said, lacks.BY_NAME["room on the disk"])
     assert found == ended
     assert bool(problem) == (ended == "failed")
 
 
 def test_only_a_lack_of_memory_may_end_a_process() -> None:
-    assert machine.judge(-6, [], "terminate called", lacks.Memory()) == ("aborted", "")
-    assert machine.judge(2, [], "error: no such file", lacks.Home())[0] == "failed"
+    assert machine.judge(-6, [], "terminate called", lacks.BY_NAME["memory"]) == ("aborted", "")
+    assert machine.judge(2, [], "error: no such file", lacks.BY_NAME["a home"])[0] == "failed"
 
 
 def test_only_a_lack_of_memory_lets_a_tool_do_without_a_part_and_it_says_so() -> None:
     warned = ["0.02: 15.61%", "warning: 2 of 28 children failed, at 8 px: MemoryError"]
-    assert machine.judge(0, warned, "", lacks.Memory()) == ("did without a part", "")
-    assert machine.judge(0, warned[:1], "", lacks.Memory()) == ("worked", "")
-    assert machine.judge(0, warned, "", lacks.Network()) == ("worked", "")
+    assert machine.judge(0, warned, "", lacks.BY_NAME["memory"]) == ("did without a part", "")
+    assert machine.judge(0, warned[:1], "", lacks.BY_NAME["memory"]) == ("worked", "")
+    assert machine.judge(0, warned, "", lacks.BY_NAME["a network"]) == ("worked", "")
 
 
 def test_a_process_that_cannot_even_tell_its_error_has_not_succeeded(forks: Forks) -> None:

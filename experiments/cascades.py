@@ -75,6 +75,9 @@ def _described(name: str, version: pathlib.Path) -> dict[str, Any]:
 
     cascade = version / versions.CASCADE_FILE
     card = files.read_json(cascade if cascade.exists() else version / versions.CHILD_FILE)
+    objective = card["objective"]["name"] if cascade.exists() else "mflops"
+    if objective != "mflops":
+        raise bignas.UsageError(f"{version} was made for {objective}, and costs here are mflops")
     accuracy = bignas.Accuracy.from_json(card["accuracy"])
     sizes = [path.stat().st_size for path in version.rglob("*") if path.is_file()]
     return {

@@ -69,12 +69,12 @@ def main() -> None:
     _choose("--parts", _PARTS.value, PARTS)
     from bignas_tf import files
     from experiments.claim_parts import halves, runs, worker
-    from experiments.claim_parts.campaign import Campaign, Plan
+    from experiments.claim_parts.campaign import Campaign
     from experiments.journal import Journal
 
     settings = _settings()
     parts = {name: _part(name) for name in PARTS if name in _PARTS.value}
-    plan = sum((part.plan(settings) for part in parts.values()), Plan())
+    plan = set().union(*(part.plan(settings) for part in parts.values()))
     work_dir = files.ensure_writable(_WORK_DIR.value)
     description = worker.call(runs.describe, settings.base)
     with Journal(work_dir / "journal.jsonl", description) as journal:

@@ -47,7 +47,7 @@ class Journal:
         self._entries: dict[str, Entry] = {}
         self._file = line_files.LocalLines(path, "a campaign", "--work_dir")
         other = (
-            "belongs to a campaign with another configuration or length; choose another "
+            "belongs to a campaign with another configuration, length or code; choose another "
             "--work_dir, or delete it"
         )
         head = json.dumps({"origin": origin}, sort_keys=True)

@@ -102,6 +102,8 @@ def spread(pool: Pool, settings: SelectionConfig, count: int) -> list[Architectu
     if len(crowd.children) < count:
         rng = np.random.default_rng(settings.seed)
         crowd.add(pool.space.sample(rng) for _ in range(_RANDOM))
+    if not crowd.children:  # what is within a budget is rarer than one child in a hundred
+        return [budgets_lib.cheapest(pool.space)]
     children, rows = crowd.children, crowd.features()
     chosen, nearest = [0], np.full(len(children), np.inf)
     while len(chosen) < min(count, len(children)):
@@ -279,7 +281,8 @@ def _picks(pool: Pool, crowd: Crowd, outlook: Outlook, count: int) -> Iterator[A
             misses += 1
             continue
         left[place] = False
-        budgets = [aim] if isinstance(aim, Budget) else outlook.budgets
+        useful = [budget for budget, allowed in view.allowed.items() if allowed[place]]
+        budgets = [aim] if isinstance(aim, Budget) else useful
         if all(pool.measured_beyond(children[place], each) for each in budgets):
             misses += 1
             continue

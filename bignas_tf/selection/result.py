@@ -234,23 +234,23 @@ def write(
 ) -> None:
     """Writes the selected children's files, then search.json.
 
-    Children that an earlier result of the folder selected, and this one does not, are removed.
+    Children that an earlier result of the folder selected, and this one does not, are removed
+    first: after a kill in between, the earlier search.json still names them.
 
     Args:
       folder: which exists.
       result: to write.
       show: takes a line if children are removed.
     """
-    before = _names_in(folder)
     names = result.children
-    for name, child in names.items():
-        files.write_json(os.path.join(folder, f"{name}.json"), child.to_json())
-    files.write_json(os.path.join(folder, FILE), result.to_json())
-    gone = sorted(before - set(names))
+    gone = sorted(_names_in(folder) - set(names))
     for name in gone:
         files.remove(os.path.join(folder, f"{name}.json"))
     if gone:
         show(f"removed children of other budgets: {', '.join(f'{name}.json' for name in gone)}")
+    for name, child in names.items():
+        files.write_json(os.path.join(folder, f"{name}.json"), child.to_json())
+    files.write_json(os.path.join(folder, FILE), result.to_json())
 
 
 def _names_in(folder: str | os.PathLike[str]) -> set[str]:

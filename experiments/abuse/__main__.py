@@ -76,10 +76,12 @@ def main() -> None:
     if {"input", "requests"} & set(_PARTS.value):
         _check_run()
     from bignas_tf import files
+    from experiments.abuse import undisturbed
     from experiments.journal import Journal
 
     work_dir = files.ensure_writable(_WORK_DIR.value)
-    with Journal(work_dir / "journal.jsonl", {"campaign": "abuse"}) as journal:
+    origin = {"campaign": "abuse", "code": undisturbed.code()}
+    with Journal(work_dir / "journal.jsonl", origin) as journal:
         found = {part: _MEASURES[part](work_dir, journal) for part in PARTS if part in _PARTS.value}
     path = _results()
     files.write_json(path, _earlier(path) | found)

@@ -65,9 +65,11 @@ def _case(victim: Command, place: Place, number: int, seed: int) -> trials.Resul
     with place.begun(victim.begins_with) as folder:
         # One that ended before its moment is not run for the next one: only what is done twice is
         # known to be right.
-        killed = [_kill(victim, folder, moments[0])]
-        killed += [_kill(victim, folder, moment) for moment in moments[1:] if killed[0]]
+        killed: list[bool] = []
         try:
+            for moment in moments:
+                if all(killed):
+                    killed.append(kill(victim, folder, moment))
             small_run.end(victim, folder)
             problem = alone.difference(folder)
         except errors.RunError as error:
@@ -76,11 +78,17 @@ def _case(victim: Command, place: Place, number: int, seed: int) -> trials.Resul
     return {"moments_s": tried, "killed": killed, "problem": problem}
 
 
-def _kill(victim: Command, folder: pathlib.Path, moment: float) -> bool:
-    """Whether the tool still ran at that moment, in seconds from its start."""
+def kill(victim: Command, folder: pathlib.Path, moment: float) -> bool:
+    """Whether the tool still ran at that moment, in seconds from its start.
+
+    Raises:
+      RunError: it had failed before.
+    """
     with small_run.started(victim, folder) as process:
         timer = threading.Timer(moment, process.send, [signal.SIGKILL])
         timer.start()
-        code, _ = process.end()
+        code, said = process.end()
         timer.cancel()
+    if code not in (0, -signal.SIGKILL):
+        raise errors.RunError(f"exit code {code} before it was killed: {errors.cut(said, 300)}")
     return code == -signal.SIGKILL

@@ -16,7 +16,7 @@ from experiments.abuse.small_run import Command, Place
 from experiments.abuse.trees import Tree
 from tests.forks import ROOT
 
-_CODE = ("bignas_tf", "tools", "experiments/abuse", "tests/selection")  # what trees depend on
+_CODE = ("bignas_tf", "tools", "experiments", "tests")  # what results depend on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,7 @@ def find(
         are right.
     """
     called = [dataclasses.asdict(command) for command in commands]
-    kept = place.base / f"undisturbed_{journal.digest([_code(), parts, called, right_from])}.json"
+    kept = place.base / f"undisturbed_{journal.digest([code(), parts, called, right_from])}.json"
     if not kept.exists():
         first, second = (_try(place, parts, commands) for _ in range(2))
         agreed = [trees.agreeing(*pair) for pair in zip(first.right, second.right, strict=True)]
@@ -88,7 +88,7 @@ def _try(place: Place, parts: Sequence[str], commands: Sequence[Command]) -> Und
 
 
 @functools.cache
-def _code() -> str:
+def code() -> str:
     """A digest of the code: what is found depends on it."""
     digest = hashlib.sha256()
     for folder in _CODE:

@@ -15,7 +15,7 @@ import yaml
 from bignas_tf import files
 from experiments import drawing
 from experiments.claim_parts import recipes, runs, shared, summaries
-from experiments.claim_parts.campaign import Campaign, Plan, Settings
+from experiments.claim_parts.campaign import Campaign, Plan, Settings, units
 
 FOLDER = pathlib.Path("experiments/ablations/small")
 JUDGED, ABLATION = "judged", "ablation"
@@ -42,11 +42,11 @@ def names() -> list[str]:
 
 
 def plan(settings: Settings) -> Plan:
-    """How many units of each kind there are."""
-    seeds = settings.seeds
-    others = len({_base(name) for name in settings.ablations} - {Base()})
-    runs_trained = (len(settings.ablations) + others) * seeds
-    return Plan({shared.SUPERNET: seeds, JUDGED: seeds, ABLATION: runs_trained})
+    """The units of this part."""
+    seeds = range(settings.seeds)
+    others = {_base(name) for name in settings.ablations} - {Base()}
+    trained = units(ABLATION, [*settings.ablations, *others], seeds)
+    return trained | units(shared.SUPERNET, seeds) | units(JUDGED, seeds)
 
 
 def _base(name: str) -> Base:

@@ -21,7 +21,7 @@ from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
 from experiments import drawing
 from experiments.claim_parts import halves, recipes, runs, summaries, uniform
-from experiments.claim_parts.campaign import Campaign, Plan, Settings
+from experiments.claim_parts.campaign import Campaign, Plan, Settings, units
 from experiments.claim_parts.halves import Half
 from experiments.journal import digest
 
@@ -38,9 +38,10 @@ class _Task(NamedTuple):
 
 
 def plan(settings: Settings) -> Plan:
-    """How many units of each kind there are."""
-    of_kind = (settings.seeds + len(recipes.ADAPTING) - 1) * len(settings.adaptation_steps)
-    return Plan({SOURCE: settings.seeds, ADAPTED: of_kind, SCRATCH: of_kind})
+    """The units of this part."""
+    each = settings.adaptation_steps, range(settings.seeds + len(recipes.ADAPTING) - 1)
+    sources = units(SOURCE, range(settings.seeds))
+    return sources | units(ADAPTED, *each) | units(SCRATCH, *each)
 
 
 def measure(campaign: Campaign) -> dict[str, Any]:
@@ -183,10 +184,11 @@ def _note(result: Mapping[str, Any]) -> str:
     for length, kind in itertools.product(result["lengths"], KINDS):
         tried = length["settings_ranking_top1"][kind].items()
         ranked = ", ".join(f"{name} {100 * top1:.2f}" for name, top1 in tried)
-        minutes = statistics.fmean(length["seconds"][kind]) / 60
+        seconds = [each for each in length["seconds"][kind] if each is not None]
+        minutes = f"{statistics.fmean(seconds) / 60:.1f}" if seconds else "an unknown number of"
         lines.append(
             f"{kind.capitalize()} for {length['steps']} steps: {length['setting'][kind]}, the best "
-            f"by the ranking split ({ranked}); {minutes:.1f} minutes with tracing."
+            f"by the ranking split ({ranked}); {minutes} minutes with tracing."
         )
     return "\n".join(f"- {line}" for line in lines)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from experiments import drawing
 from experiments.claim_parts import recipes, runs, shared, summaries
-from experiments.claim_parts.campaign import Campaign, Plan, Settings
+from experiments.claim_parts.campaign import Campaign, Plan, Settings, units
 from experiments.journal import digest
 
 ALONE, FINE_TUNED = "trained alone", "fine-tuned"
@@ -23,17 +23,11 @@ _STEPS_PART, _RATE_PART = 0.1, 0.1
 
 
 def plan(settings: Settings) -> Plan:
-    """How many units of each kind there are."""
-    children, seeds = len(settings.budgets_mflops), settings.seeds
-    return Plan(
-        {
-            shared.SUPERNET: 1 + 2 * seeds,
-            shared.SEARCH: 1,
-            shared.SLICED: seeds,
-            FINE_TUNED: children * seeds,
-            ALONE: children * (len(recipes.ALONE) + seeds - 1),
-        }
-    )
+    """The units of this part."""
+    seeds = range(settings.seeds)
+    each = settings.budgets_mflops, range(len(recipes.ALONE) + settings.seeds - 1)
+    own = units(FINE_TUNED, settings.budgets_mflops, seeds) | units(ALONE, *each)
+    return own | shared.planned_slices(settings)
 
 
 def measure(campaign: Campaign) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import itertools
 import pathlib
 import re
 import shutil
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import bignas_tf as bignas
@@ -21,7 +22,13 @@ from experiments.claim_parts import worker
 from experiments.claim_parts.recipes import Recipe
 from experiments.journal import Journal, digest
 
-Plan = collections.Counter[str]  # how many units of each kind
+# The units that are needed: the kind of each first. One that several parts need is there once.
+Plan = set[tuple[Any, ...]]
+
+
+def units(kind: str, *choices: Iterable[Any]) -> Plan:
+    """A unit for each combination of choices; one if there are none."""
+    return set(itertools.product([kind], *choices))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +82,11 @@ class Campaign:
         self._progress = _Progress(plan)
         self._finished: set[pathlib.Path] = set()  # by their folders; several parts share some
         self._report_only = report_only
+
+    @property
+    def left(self) -> int:
+        """How many planned units have not finished."""
+        return self._progress.left
 
     @property
     def steps(self) -> int:
@@ -151,12 +163,16 @@ class _Progress:
     """Which unit of how many, and the time left by the mean time of each kind so far."""
 
     def __init__(self, plan: Plan) -> None:
-        self._left = Plan(plan)
-        self._total = plan.total()
+        self._left = collections.Counter(kind for kind, *_ in plan)
+        self._total = len(plan)
         self._seconds: dict[str, list[float]] = collections.defaultdict(list)
 
+    @property
+    def left(self) -> int:
+        return self._left.total()
+
     def line(self, label: str) -> str:
-        number = self._total - self._left.total() + 1
+        number = self._total - self.left + 1
         return f"unit {number}/{self._total}: {label}{self._time_left()}"
 
     def finished(self, kind: str, seconds: float) -> None:

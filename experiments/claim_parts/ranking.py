@@ -17,14 +17,15 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from experiments import drawing
 from experiments.claim_parts import alone, recipes, shared, summaries
-from experiments.claim_parts.campaign import Campaign, Plan, Settings
+from experiments.claim_parts.campaign import Campaign, Plan, Settings, units
 
 _DRAWN_FOR_ONE = 50  # random children for each that is wanted
 
 
 def plan(settings: Settings) -> Plan:
-    """How many units of each kind there are."""
-    return Plan({shared.SUPERNET: 1, shared.SLICED: 1, alone.ALONE: settings.ranking_children})
+    """The units of this part."""
+    slices = units(shared.SUPERNET, [0]) | units(shared.SLICED, [0], ["ranked"])
+    return slices | units(alone.ALONE, range(settings.ranking_children), ["ranked"])
 
 
 def measure(campaign: Campaign) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
-from bignas_tf import errors, files
+from bignas_tf import errors, files, run_folder
 from bignas_tf.accuracy import percent
 from bignas_tf.api import apart, finetuning, stock_training
 from bignas_tf.modeling import child as child_lib
@@ -66,12 +66,13 @@ def train_and_score(folder: str, recipe: Recipe, architectures: Sequence[Plain])
     """Trains a supernet, and scores children of it.
 
     Returns:
-      "scores": see `score_slices`; "seconds": of the training, with building and tracing, since
-      the last interruption.
+      "scores": see `score_slices`; "seconds": of the training, with building and tracing; None if
+      it was interrupted.
     """
+    begun = (pathlib.Path(folder) / run_folder.CHECKPOINTS_FILE).exists()
     began = time.monotonic()
     _train(recipe.config(), folder)
-    seconds = round(time.monotonic() - began, 1)
+    seconds = None if begun else round(time.monotonic() - began, 1)
     return {"scores": score_slices(folder, folder, architectures), "seconds": seconds}
 
 

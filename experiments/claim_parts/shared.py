@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.claim_parts import runs, searches
-from experiments.claim_parts.campaign import Campaign
+from experiments.claim_parts.campaign import Campaign, Plan, Settings, units
 from experiments.journal import digest
 
 SUPERNET, SEARCH, SLICED = "supernet", "search", "sliced"
+
+
+def planned_slices(settings: Settings) -> Plan:
+    """The units of `searched`, and of `sliced` for its children and each seed."""
+    seeds = range(settings.seeds)
+    return units(SUPERNET, seeds) | units(SEARCH) | units(SLICED, seeds, ["searched"])
 
 
 def supernet(campaign: Campaign, seed: int) -> str:

@@ -17,16 +17,16 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from experiments import drawing
 from experiments.claim_parts import shared, summaries
-from experiments.claim_parts.campaign import Campaign, Plan, Settings
+from experiments.claim_parts.campaign import Campaign, Plan, Settings, units
 
 _MULTIPLIERS = 1001  # finer than any space's steps
 KINDS = ("searched", "uniform")
 
 
 def plan(settings: Settings) -> Plan:
-    """How many units of each kind there are."""
-    seeds = settings.seeds
-    return Plan({shared.SUPERNET: 1 + 2 * seeds, shared.SEARCH: 1, shared.SLICED: 2 * seeds})
+    """The units of this part."""
+    own = units(shared.SLICED, range(settings.seeds), ["uniform"])
+    return own | shared.planned_slices(settings)
 
 
 def children(space: SearchSpace) -> list[Architecture]:

@@ -136,10 +136,14 @@ def _all(mutants: Sequence[Any], outcome: Any, journal: Any) -> list[dict[str, A
             for mutant, key in zip(mutants, keys, strict=True)
             if journal.get(key) is None
         }
-        for future in concurrent.futures.as_completed(waiting):
-            key, result = waiting[future], future.result()
-            journal.add(key, Entry(result, 0.0))
-            print(f"{key['path']}:{key['line']} {result['ended']}: {result['said']}", flush=True)
+        try:
+            for future in concurrent.futures.as_completed(waiting):
+                key, result = waiting[future], future.result()
+                journal.add(key, Entry(result, 0.0))
+                ended = f"{result['ended']}: {result['said']}"
+                print(f"{key['path']}:{key['line']} {ended}", flush=True)
+        finally:
+            pool.shutdown(cancel_futures=True)  # or an error would be told hours later
     return [journal.get(key).result for key in keys]
 
 

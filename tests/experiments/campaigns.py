@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 from bignas_tf.search_space import cost, presets
 from bignas_tf.search_space.architecture import Architecture
-from experiments.claim_parts.campaign import Campaign, Plan, Settings
+from experiments.claim_parts.campaign import Campaign, Plan, Settings, units
 from experiments.claim_parts.recipes import Recipe
 from experiments.journal import Journal
 
@@ -28,4 +29,10 @@ def mflops(child: Architecture) -> float:
 def campaign(
     folder: pathlib.Path, journal: Journal, report_only: bool = False, **kinds: int
 ) -> Campaign:
-    return Campaign(SETTINGS, folder, journal, DESCRIPTION, Plan(kinds), report_only)
+    plan = Plan().union(*(units(kind, range(count)) for kind, count in kinds.items()))
+    return Campaign(SETTINGS, folder, journal, DESCRIPTION, plan, report_only)
+
+
+def of_part(folder: pathlib.Path, journal: Journal, part: Any) -> Campaign:
+    """A campaign of one part, whose units are all in the journal."""
+    return Campaign(SETTINGS, folder, journal, DESCRIPTION, part.plan(SETTINGS), report_only=True)

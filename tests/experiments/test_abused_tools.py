@@ -22,7 +22,7 @@ from bignas_tf.selection import result
 from experiments.abuse import kills, lacks, machine, neighbours, small_run, strays, suite, trees
 from experiments.abuse.neighbours import Meeting
 from experiments.journal import Journal
-from tests.forks import Forks
+from tests.forks import LIMIT_S, Forks
 from tests.processes import Process
 from tests.selection import made_up_searches
 
@@ -48,6 +48,12 @@ def test_a_tool_is_killed_and_started_again(place: small_run.Place, path: pathli
         assert (outcome["cases"], outcome["problems"]) == (2, {})
         # The second time both cases are in the journal.
         assert lines == ["cost 1/2: as it should", "cost 2/2: as it should"]
+
+
+def test_a_tool_that_fails_before_its_kill_is_a_problem(tmp_path: pathlib.Path) -> None:
+    wrong = small_run.Command("cost", (), "--architecture=nowhere")
+    with pytest.raises(errors.RunError, match="exit code 2 before it was killed: "):
+        kills.kill(wrong, tmp_path, LIMIT_S)
 
 
 def test_two_tools_at_once(place: small_run.Place, path: pathlib.Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import json
 import pathlib
@@ -16,7 +17,7 @@ import yaml
 from bignas_tf.search_space import presets
 from experiments.claim_parts import ablations, alone, ranking, recipes, summaries, uniform
 from experiments.journal import Entry, Journal, digest
-from tests.experiments.campaigns import SETTINGS, campaign, mflops
+from tests.experiments.campaigns import SETTINGS, mflops, of_part
 from tests.processes import Process
 from tests.selection import digits
 
@@ -108,7 +109,9 @@ def _write_alone(journal: Journal) -> None:
 
 def test_the_table_of_children_alone(tmp_path: pathlib.Path, journal: Journal) -> None:
     _write_alone(journal)
-    result = alone.measure(campaign(tmp_path, journal, report_only=True))
+    made = of_part(tmp_path, journal, alone)
+    result = alone.measure(made)
+    assert made.left == 0
     assert [row["setting"] for row in result["children"]] == ["crop", "crop"]
     assert result["difference"]["values"] == pytest.approx([0.02, 0.04])
     table = alone.table(result).splitlines()
@@ -120,6 +123,17 @@ def test_the_table_of_children_alone(tmp_path: pathlib.Path, journal: Journal) -
     ]
     alone.plot(result, tmp_path / "alone.png")
     assert (tmp_path / "alone.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_unit_that_several_parts_need_is_planned_once() -> None:
+    both = alone.plan(SETTINGS) | uniform.plan(SETTINGS) | ranking.plan(SETTINGS)
+    assert collections.Counter(kind for kind, *_ in both) == {
+        "supernet": 2,  # of each seed
+        "search": 1,
+        "sliced": 5,  # searched and uniform children of each seed, and those that are ranked
+        "fine-tuned": 4,
+        "trained alone": 2 * 4 + 4,  # two budgets with three settings and a second seed; ranked
+    }
 
 
 def test_the_table_of_ablations_names_what_diverged(
@@ -136,7 +150,9 @@ def test_the_table_of_ablations_names_what_diverged(
             diverged = name == "naive_init" and seed == 1
             result: Mapping[str, Any] = {"diverged": "at step 7"} if diverged else worse
             journal.add({"kind": "ablation", **what}, Entry(result, 1.0))
-    result = ablations.measure(campaign(tmp_path, journal, report_only=True))
+    made = of_part(tmp_path, journal, ablations)
+    result = ablations.measure(made)
+    assert made.left == 0
     lost = "-1.50 ± 0.50"
     assert ablations.table(result).splitlines()[2:] == [
         "| base | 80.00 ± 0.00 | 90.00 ± 0.00 | 85.00 ± 0.00 |  |  |  |",

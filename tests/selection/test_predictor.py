@@ -56,6 +56,7 @@ def _search(
     score: Callable[[Architecture], float] = _accuracy,
     memory: Memory | None = None,
     watcher: Silent | None = None,
+    others: Sequence[Objective] = (),
     **changes: object,
 ) -> list[Candidate]:
     def scores(children: Sequence[Architecture]) -> Iterator[Scored]:
@@ -70,6 +71,7 @@ def _search(
         "ms": Objective(
             "ms", "", "ms", lambda child: Measurement(_milliseconds(child)), counted=False
         ),
+        **{each.name: each for each in others},
     }
     found = Figures(objectives, {RANKING: Scorer(1000, scores)}, memory or Memory(), lambda _: None)
     settings = countable.settings(
@@ -153,6 +155,22 @@ def test_children_that_measured_limits_allow_are_found_with_few_measurements() -
     assert all(budget.holds(each.costs) for each in predicted)
     # Hundreds are imagined a round, and judged by a prediction of their time.
     assert len(memory.of("ms")) < 2 * len(found)
+
+
+def test_children_of_a_front_are_within_a_budget_counted_costs_included() -> None:
+    budgets = [Budget({"mflops": 0.05}), Budget({"ms": 1.0})]
+    found = _search(budgets=budgets, evaluations=40, trusted_tau=0.0)
+    predicted = [each for each in found if each.phase == "predicted"]
+    assert predicted
+    assert all(any(budget.holds(each.costs) for budget in budgets) for each in predicted)
+
+
+def test_a_budget_that_nothing_drawn_at_first_is_within_is_searched_all_the_same() -> None:
+    inverse = Objective("inverse", "", "", lambda child: Measurement(1 - _mflops(child)))
+    within = Budget({"inverse": 1 - 0.999 * _mflops(SPACE.biggest())})
+    coarse = {"resolutions": SPACE.eval_resolutions[:1], "depth_multipliers": (0.0,)}
+    found = _search(budgets=[within], others=[inverse], evaluations=12, **coarse)
+    assert found[0].architecture == budgets_lib.cheapest(SPACE)
 
 
 def test_a_search_none_of_whose_children_can_be_scored_ends() -> None:

@@ -8,7 +8,7 @@ import pathlib
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
-from bignas_tf import errors
+from bignas_tf import errors, files
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import result, selecting
@@ -56,6 +56,30 @@ def test_selecting_again_needs_no_evaluation(folder: pathlib.Path) -> None:
     assert lines == [f"removed children of other budgets: {', '.join(gone)}"]
     kept = sorted(path.name for path in (folder / "again").glob("child_*"))
     assert kept == ["child_mflops_40_ms_3.json"]
+
+
+def test_a_kill_while_children_are_replaced_leaves_none_of_other_budgets(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = (select(FOUND, {"mflops": limit}) for limit in (22, 50))
+    result.write(tmp_path, before)
+    with monkeypatch.context() as killed:
+        _stop_at_the_last_file(killed)
+        with pytest.raises(KeyboardInterrupt):
+            result.write(tmp_path, after)
+    result.write(tmp_path, after)
+    assert [path.name for path in tmp_path.glob("child_*")] == ["child_50.json"]
+
+
+def _stop_at_the_last_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = files.write_json
+
+    def stopped(path: str, content: object) -> None:
+        write(path, content)
+        if path.endswith(result.FILE):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "write_json", stopped)
 
 
 def test_what_holds_whatever_is_selected_stays_and_may_be_absent(folder: pathlib.Path) -> None:

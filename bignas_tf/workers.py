@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bignas_tf import errors
+from bignas_tf.console import Show
 
 T = TypeVar("T")
 
@@ -87,27 +88,53 @@ def held_by_chief(
         yield held
 
 
-@contextlib.contextmanager
-def sigterm_noted(strategy: tf.distribute.Strategy) -> Iterator[Callable[[], bool]]:
-    """Notes SIGTERM, the notice of a preemption, so that the current loop can end.
+class Stops:
+    """SIGTERM, the notice of a preemption, and Ctrl-C, noted so that the current loop can end.
 
-    For the main thread only, as Python's signals are.
+    Where there is nothing to save yet, Ctrl-C stops at once, and so does a second one.
 
-    Yields:
-      Whether any worker has got the signal; all of them must ask at the same point.
+    Args:
+      strategy: of the workers.
+      show: takes a line when Ctrl-C is noted.
     """
-    noted = False
 
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal noted
-        noted = True
+    def __init__(self, strategy: tf.distribute.Strategy, show: Show) -> None:
+        self._average = averaging(strategy)
+        self._show = show
+        self._asked = 0
+        self._signals: set[int] = set()
 
-    average = averaging(strategy)
-    before = signal.signal(signal.SIGTERM, note)
-    try:
-        yield lambda: average(float(noted)) > 0
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    @property
+    def interrupted(self) -> bool:
+        """Whether this process has got Ctrl-C."""
+        return signal.SIGINT in self._signals
+
+    def asked(self) -> bool:
+        """Whether any worker is to stop; all of them must call this before each loop."""
+        self._asked += 1
+        return self._average(float(bool(self._signals))) > 0
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Handles the signals; for the main thread only, as Python's signals are."""
+        numbers = [signal.SIGTERM]
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            numbers.append(signal.SIGINT)
+        before = {number: signal.signal(number, self._note) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            if self.interrupted or self._asked < 2:
+                raise KeyboardInterrupt
+            # Another line may be half printed, or nobody read them any more.
+            with contextlib.suppress(RuntimeError, OSError):
+                self._show("interrupted: ending this loop and saving; Ctrl-C again stops at once")
+        self._signals.add(number)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import os
 import pathlib
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -199,18 +199,27 @@ def _run(tool: str, *arguments: str, **flag_values: str) -> str:
     arguments = (*(f"--{name}={value}" for name, value in flag_values.items()), *arguments)
     print(f"\n$ {commands.spelling(tool)} {shlex.join(arguments)}", flush=True)
     command = [*commands.process(tool), *arguments]
-    lines = []
+    lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            lines.append(line)
+        try:
+            lines.extend(_relayed(process.stdout))
+        except KeyboardInterrupt:  # which the tool has got, too: a training then saves its step
+            lines.extend(_relayed(process.stdout))
+            raise
     if process.returncode:
         kinds = {kind.exit_code: kind for kind in (bignas.UsageError, _Failed)}
         raise kinds.get(process.returncode, bignas.RunError)(
             f"{tool} stopped with exit code {process.returncode}"
         )
     return "".join(lines)
+
+
+def _relayed(output: Iterable[str]) -> Iterator[str]:
+    """Prints lines as they come."""
+    for line in output:
+        print(line, end="", flush=True)
+        yield line
 
 
 def _predict(config: ExperimentConfig, export: str, folder: str) -> None:

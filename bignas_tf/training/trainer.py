@@ -1,11 +1,11 @@
-"""Runs a training experiment on Orbit: loops, checkpoints, and a stop on SIGTERM."""
+"""Runs a training experiment on Orbit: loops, checkpoints, and a stop that is asked for."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import orbit
@@ -97,8 +97,8 @@ def train(
 
     Writes checkpoints, TensorBoard summaries, `params.yaml`, `search_space.yaml` and
     `images.json` into `model_dir`, which all workers must see and may be remote, and
-    `learning_curves.json` if there is an evaluation. On SIGTERM it saves a checkpoint at the end
-    of the current loop.
+    `learning_curves.json` if there is an evaluation. On SIGTERM or Ctrl-C it saves a checkpoint at
+    the end of the current loop.
 
     Args:
       config: of the run.
@@ -205,6 +205,7 @@ def _run(
     chief = workers.is_chief(trainer.strategy)
     progress = Progress(trainer, model_dir, show)
     curves = LearningCurves(trainer, evaluation, model_dir, show) if evaluation else None
+    stops = workers.Stops(trainer.strategy, show if chief else console.silent)
     # Orbit prints every metric of every loop; the progress lines are shorter.
     log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
     with (
@@ -212,7 +213,7 @@ def _run(
         _interruption_explained(model_dir, show),
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
-        workers.sigterm_noted(trainer.strategy) as sigterm,
+        stops.noted(),
         _folder_of_saves(model_dir, trainer.strategy) as saves,
     ):
         with checkpoints.restoring(model_dir):
@@ -229,7 +230,7 @@ def _run(
             ).controller
         trainer.restore_settings()
         with faults.named(trainer.config.task.train_data):
-            _loops(trainer, controller, curves, sigterm)
+            _loops(trainer, controller, curves, stops)
     progress.finished()
 
 
@@ -237,16 +238,18 @@ def _loops(
     trainer: SupernetTrainer,
     controller: orbit.Controller,
     curves: LearningCurves | None,
-    sigterm: Callable[[], bool],
+    stops: workers.Stops,
 ) -> None:
-    """Trains and evaluates to the end, or after SIGTERM to the end of the current loop."""
+    """Trains and evaluates to the end, or when it is to stop to the end of the current loop."""
     settings, step = trainer.config.trainer, int(trainer.global_step.numpy())
     if curves is not None:
         curves.begin(step)
     while (evaluate := curves is not None and curves.due(step)) or step < settings.train_steps:
-        if sigterm():
+        if stops.asked():
             controller.save_checkpoint()
             workers.wait_for_all(controller.strategy)
+            if stops.interrupted:
+                raise KeyboardInterrupt
             raise errors.RunError(
                 f"stopped by SIGTERM; step {step} is saved, and the same command resumes from there"
             )

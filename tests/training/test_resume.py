@@ -68,3 +68,20 @@ def test_killed_runs_end_bit_equal_to_one_never_interrupted(tmp_path: pathlib.Pa
     assert list(found) == list(expected)
     assert sum("/.OPTIMIZER_SLOT/" in name for name in found) > 20
     assert [name for name in found if not np.array_equal(found[name], expected[name])] == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_the_step_that_was_reached(tmp_path: pathlib.Path) -> None:
+    runs.parse(tmp_path)
+    model_dir, many = tmp_path / "run", 100_000
+    rarely = f"{SMALL},{EVERY_STEP}{many},trainer.train_steps={many}"
+    with training(tmp_path, model_dir, rarely) as run:
+        run.until("step 15/")
+        run.send(signal.SIGINT)
+        run.until("interrupted: ending this loop and saving; Ctrl-C again stops at once")
+        code, errors = run.end()
+    assert code == 130
+    assert errors.endswith("error: interrupted\n")
+    (saved,) = re.findall(r"last checkpoint: .*ckpt-(\d+), from which", run.lines[-1])
+    assert int(saved) >= 15
+    assert (model_dir / f"ckpt-{saved}.index").exists()

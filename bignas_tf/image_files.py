@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import pathlib
 import re
+from collections.abc import Mapping
 
 from bignas_tf import errors, files
 
@@ -30,6 +32,17 @@ def below(folder: str) -> list[str]:
     """The images in and below a folder, sorted; what is hidden, or no regular file, is none."""
     names = (name for name, _ in files.below(folder))
     return sorted(os.path.join(folder, name) for name in names if is_image(name))
+
+
+def others_below(folder: str) -> str:
+    """The files in and below a folder that are not taken for images, in words; "" for none."""
+    names = (name for name, _ in files.below(folder))
+    return kinds(collections.Counter(ending(name) for name in names if not is_image(name)))
+
+
+def kinds(counted: Mapping[str, int]) -> str:
+    """Numbers of files by their endings, in words, such as "3 .webp, 1 no ending"."""
+    return ", ".join(f"{number} {kind or 'no ending'}" for kind, number in sorted(counted.items()))
 
 
 def read(path: str | os.PathLike[str]) -> bytes:

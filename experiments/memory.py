@@ -28,7 +28,7 @@ from typing import Any
 from absl import flags
 
 from bignas_tf import errors, files, machine
-from experiments import drawing
+from experiments import drawing, memory_gauge
 from tools.cli import launch
 
 _STEPS = flags.DEFINE_integer("steps", 5000, "Updates of the supernet.", lower_bound=500)
@@ -39,7 +39,6 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", "experiments/results", "Folder o
 
 _SIDES = (8, 10, 12)
 _BATCH, _LOOP, _CHECKPOINT, _MUTANTS = 16, 25, 250, 16
-PROGRESS = {"step": r"step (\d+)/", "candidate": r"(?:coarse|fine) (\d+)(?:/\d+)?: "}
 _MOST_KIB = {"step": 1.0, "candidate": 10.0}
 _MOST_PERCENT = 1.0
 
@@ -106,7 +105,14 @@ def _measure(
 ) -> dict[str, Any]:
     """Runs a tool in its own process, and sums up its readings."""
     output = f"{scratch}/readings.json"
-    gauge = [sys.executable, "-m", "experiments.memory_gauge", output, PROGRESS[unit], *command]
+    gauge = [
+        sys.executable,
+        "-m",
+        "experiments.memory_gauge",
+        output,
+        memory_gauge.PROGRESS[unit],
+        *command,
+    ]
     done = subprocess.run(gauge, env=os.environ | (environment or {}), check=False)
     if done.returncode:
         raise errors.RunError(f"tools.{command[0]} stopped with exit code {done.returncode}")

@@ -19,6 +19,9 @@ from typing import TextIO
 
 from bignas_tf import files
 
+# What the lines of a training and of a search begin with.
+PROGRESS = {"step": r"step (\d+)/", "candidate": r"(?:coarse|fine) (\d+)(?:/\d+)?: "}
+
 
 class Mallinfo(ctypes.Structure):
     """glibc's `struct mallinfo2`; bytes over all arenas."""

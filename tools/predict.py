@@ -72,6 +72,8 @@ def _images(path: str) -> list[str]:
     found = image_files.below(path)
     if not found:
         raise bignas.UsageError(f"{path} holds no PNG or JPEG file")
+    if ignored := image_files.others_below(path):
+        to_stderr(f"{path}: ignored files: {ignored}")
     return found
 
 

@@ -13,10 +13,12 @@ take its place, in a folder of their own (runs/quickstart_scikit_digits).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -202,17 +204,28 @@ def _run(tool: str, *arguments: str, **flag_values: str) -> str:
     lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        try:
-            lines.extend(_relayed(process.stdout))
-        except KeyboardInterrupt:  # which the tool has got, too: a training then saves its step
-            lines.extend(_relayed(process.stdout))
-            raise
+        with _handed_on(signal.SIGTERM, process):
+            try:
+                lines.extend(_relayed(process.stdout))
+            except KeyboardInterrupt:  # which the tool has got, too: a training saves its step
+                lines.extend(_relayed(process.stdout))
+                raise
     if process.returncode:
         kinds = {kind.exit_code: kind for kind in (bignas.UsageError, _Failed)}
         raise kinds.get(process.returncode, bignas.RunError)(
             f"{tool} stopped with exit code {process.returncode}"
         )
     return "".join(lines)
+
+
+@contextlib.contextmanager
+def _handed_on(number: signal.Signals, process: subprocess.Popen[str]) -> Iterator[None]:
+    """Sends a signal that this process gets to another one, whose end is waited for."""
+    before = signal.signal(number, lambda *_: process.send_signal(number))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _relayed(output: Iterable[str]) -> Iterator[str]:

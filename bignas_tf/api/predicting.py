@@ -197,6 +197,10 @@ def _encoded(number: int, image: Image) -> bytes:
     if isinstance(image, bytes):
         return image
     if isinstance(image, str | os.PathLike):
+        if os.path.isdir(image):
+            raise errors.UsageError(
+                f"{os.fspath(image)} is a folder; give its files, or `score` a folder of classes"
+            )
         return image_files.read(image)
     import tensorflow as tf
 

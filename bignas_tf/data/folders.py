@@ -43,7 +43,7 @@ class ImageFolder:
     @property
     def ignored_files(self) -> str:
         """The ignored files in words; "" if there are none."""
-        return _kinds(self.ignored)
+        return image_files.kinds(self.ignored)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +239,7 @@ def _check(
             for text in (split, name, *paths):
                 files.check_text(text)
             counts.setdefault(name, {})[split] = len(paths)
-    skipped = f"; files that are not read: {_kinds(ignored)}" if ignored else ""
+    skipped = f"; files that are not read: {image_files.kinds(ignored)}" if ignored else ""
     if not any(any(each.values()) for each in counts.values()):
         raise errors.UsageError(f"{root} holds no images; needed: {_LAYOUTS}{skipped}")
     if not to_learn:
@@ -270,10 +270,6 @@ def listed(names: Sequence[str]) -> str:
     shown = ", ".join(map(repr, names[:_SHOWN]))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"class{'es' if len(names) > 1 else ''} {shown}{more}"
-
-
-def _kinds(ignored: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {kind or 'no ending'}" for kind, number in sorted(ignored.items()))
 
 
 def _shuffled(split: str, examples: list[Example]) -> list[Example]:

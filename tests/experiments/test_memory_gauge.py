@@ -11,7 +11,7 @@ import pytest
 
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.progress import SearchProgress
-from experiments import memory, memory_gauge
+from experiments import memory_gauge
 from tests.selection import countable
 
 MIB = 1024  # KiB
@@ -21,7 +21,7 @@ def test_lines_of_a_search_count() -> None:
     stream, lines = io.StringIO(), []
     progress = SearchProgress(countable.objectives(), lines.append)
     countable.search("coarse_to_fine", [Budget({"mflops": 0.05})], watcher=progress)
-    gauge = memory_gauge.Gauge(memory.PROGRESS["candidate"], stream)
+    gauge = memory_gauge.Gauge(memory_gauge.PROGRESS["candidate"], stream)
     print(*lines, sep="\n", file=gauge)
     scored = [line for line in lines if "top-1" in line]
     assert [done for done, *_ in gauge.readings] == list(range(1, len(scored) + 1))

@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import pathlib
+import re
+import signal
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from sklearn import datasets
 import bignas_tf as bignas
 from bignas_tf.training import initial_weights
 from tests.data import photos
-from tests.forks import Forks
+from tests.forks import ROOT, Forks
+from tests.processes import Process
 from tests.selection import digits
 from tests.tools import commands
 from tools import own_images, training_time
@@ -83,6 +86,27 @@ def quick(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathl
     done = forks.run("tools.quickstart", *commands.arguments(flags), fork_children=True)
     assert done.returncode == 0, done.stderr
     return folder / "run", chosen.getvalue() + done.stdout
+
+
+def test_sigterm_reaches_the_training_and_its_step_is_saved(tmp_path: pathlib.Path) -> None:
+    images, run_dir = photos.write(tmp_path / "photos", {"cat": 60, "dog": 60}), tmp_path / "run"
+    with contextlib.redirect_stdout(io.StringIO()):
+        path, _ = own_images.prepare(str(images), str(run_dir), MINUTES, _no_trial)
+    _make_smaller(pathlib.Path(path))
+    values = yaml.safe_load(pathlib.Path(path).read_text())
+    values["trainer"] |= {"train_steps": 100_000, "steps_per_loop": 1, "summary_interval": 1}
+    pathlib.Path(path).write_text(yaml.safe_dump(values))
+    flags = commands.arguments(
+        {"images": images, "minutes": MINUTES, "budgets_mflops": BUDGET, "run_dir": run_dir}
+    )
+    # Its tools are modules of the checkout.
+    with Process("tools.quickstart", *flags, environment={"PYTHONPATH": str(ROOT)}) as quickstart:
+        quickstart.until("step 5/")
+        quickstart.send(signal.SIGTERM)
+        code, said = quickstart.end()
+    assert code == 1, said
+    assert re.search(r"^error: stopped by SIGTERM; step \d+ is saved", said, re.M)
+    assert said.endswith("error: train stopped with exit code 1\n")
 
 
 @pytest.mark.parametrize("budgets", ["x", "nan", "", "0", "4,"])

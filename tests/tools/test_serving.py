@@ -135,6 +135,7 @@ def test_predict_takes_folders(
     run = "tools.predict", f"--export_dir={base / '1'}"
     done = forks.run(*run, str(tmp_path), str(images[0]))
     assert done.returncode == 0, done.stderr
+    assert f"{tmp_path}: ignored files: 1 .txt\n" in done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     places = [tmp_path / "1.jpeg", tmp_path / "a" / "b" / "2.PNG", images[0]]
     assert [answer["image"] for answer in answers] == list(map(str, places))

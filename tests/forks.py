@@ -194,6 +194,8 @@ def _answer(connection: socket.socket) -> None:
 def _run(arguments: list[str], variables: Mapping[str, str], python: str) -> None:
     """Does what `python -m` does, and ends this process."""
     signal.alarm(LIMIT_S)  # a hang ends as a failure
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(variables)
     tempfile.tempdir = None  # that of $TMPDIR is remembered from before the fork

@@ -77,7 +77,9 @@ def cut(network: ElasticModel, architecture: Architecture, statistics: np.ndarra
     spec = tf.TensorSpec([None, side, side, network.input_channels], tf.float32, INPUT)
 
     def call(images: tf.Tensor) -> tf.Tensor:
-        return network(images, architecture, statistics=tf.constant(statistics))
+        logits = network(images, architecture, statistics=tf.constant(statistics))
+        logits.set_shape([None, network.num_classes])  # which a loop, for one, forgets
+        return tf.cast(logits, tf.float32)
 
     traced = tf.function(call, input_signature=[spec], autograph=False).get_concrete_function()
     whole = convert_to_constants.convert_variables_to_constants_v2(traced)

@@ -28,16 +28,14 @@ def is_folder_of(name: str, label: str) -> bool:
     return name == label or re.fullmatch(re.escape(label).replace("/", "."), name) is not None
 
 
-def below(folder: str) -> list[str]:
-    """The images in and below a folder, sorted; what is hidden, or no regular file, is none."""
-    names = (name for name, _ in files.below(folder))
-    return sorted(os.path.join(folder, name) for name in names if is_image(name))
+def below(folder: str) -> tuple[list[str], str]:
+    """The images in and below a folder, sorted, and in words the files that are none.
 
-
-def others_below(folder: str) -> str:
-    """The files in and below a folder that are not taken for images, in words; "" for none."""
-    names = (name for name, _ in files.below(folder))
-    return kinds(collections.Counter(ending(name) for name in names if not is_image(name)))
+    What is hidden, or no regular file, is neither.
+    """
+    names = [name for name, _ in files.below(folder)]
+    others = collections.Counter(ending(name) for name in names if not is_image(name))
+    return sorted(os.path.join(folder, name) for name in names if is_image(name)), kinds(others)
 
 
 def kinds(counted: Mapping[str, int]) -> str:

@@ -105,14 +105,8 @@ def _measure(
 ) -> dict[str, Any]:
     """Runs a tool in its own process, and sums up its readings."""
     output = f"{scratch}/readings.json"
-    gauge = [
-        sys.executable,
-        "-m",
-        "experiments.memory_gauge",
-        output,
-        memory_gauge.PROGRESS[unit],
-        *command,
-    ]
+    lines = memory_gauge.PROGRESS[unit]
+    gauge = [sys.executable, "-m", "experiments.memory_gauge", output, lines, *command]
     done = subprocess.run(gauge, env=os.environ | (environment or {}), check=False)
     if done.returncode:
         raise errors.RunError(f"tools.{command[0]} stopped with exit code {done.returncode}")

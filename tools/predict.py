@@ -69,10 +69,10 @@ def _images(path: str) -> list[str]:
     """A file, or the images in and below a folder."""
     if not os.path.isdir(path):
         return [path]
-    found = image_files.below(path)
+    found, ignored = image_files.below(path)
     if not found:
         raise bignas.UsageError(f"{path} holds no PNG or JPEG file")
-    if ignored := image_files.others_below(path):
+    if ignored:
         to_stderr(f"{path}: ignored files: {ignored}")
     return found
 

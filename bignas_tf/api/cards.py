@@ -12,7 +12,7 @@ from bignas_tf import machine
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import faults
-from bignas_tf.exports import trainable
+from bignas_tf.exports import sliced_graph, trainable
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.selection import splits
@@ -68,11 +68,11 @@ def card(
       accuracy: on the reporting split of `task`.
       licence: of the model, to which that of weights made by others is added.
     """
-    network = run.config.task.model.network
+    stock, network = sliced_graph.is_of_papers_family(run.supernet), run.config.task.model.network
     return {
         "architecture": architecture.to_json(),
         trainable.SPACE_FIELD: run.space.content(),
-        **({trainable.NETWORK_FIELD: network} if network else {}),
+        **({} if stock else {trainable.NETWORK_FIELD: network}),
         **cost._asdict(),
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
         **provenance(run, task, licence),

@@ -64,7 +64,7 @@ def read(folder: pathlib.Path, run: Run) -> ExportedChild:
     task = task_images.with_images(run, changes, path, "export again")
     task.selection.reporting_split = split
     task.selection.calibration_split = calibration or task.selection.calibration_split
-    if run.config.task.model.network:
+    if not sliced_graph.is_of_papers_family(run.supernet):
         return ExportedChild(task, labels, licence, sliced_graph.read(folder), params)
     # Fine-tuned children have other classes than the run.
     child = trainable.read(folder).model(task.train_data.num_classes)

@@ -55,6 +55,11 @@ class SlicedGraph(tf.Module):
 AnyChild: TypeAlias = tf_keras.Model | SlicedGraph  # that `standalone` gives
 
 
+def is_of_papers_family(network: ElasticModel) -> bool:
+    """Whether stock Keras layers are known that do what the children of a network do."""
+    return type(network) is Supernet  # a subclass may have changed what its parent's layers do
+
+
 def standalone(
     network: ElasticModel, architecture: Architecture, statistics: np.ndarray
 ) -> AnyChild:
@@ -65,8 +70,7 @@ def standalone(
       architecture: the child's choices.
       statistics: float32 [2, network.statistics_width], calibrated for it.
     """
-    # A subclass may have changed what the layers of its parent do.
-    if type(network) is Supernet:
+    if is_of_papers_family(network):
         return slicing.sliced_child(network, architecture, statistics)
     return cut(network, architecture, statistics)
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 
 import bignas_tf
-from bignas_tf import errors, plain, workers
+from bignas_tf import errors, files, plain, workers
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import models
@@ -105,4 +105,4 @@ def _code() -> str:
 def _module(name: str) -> str:
     """A short hash of a module's source; "" of one that has none, such as a notebook's."""
     path = getattr(sys.modules[name], "__file__", None)
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:12] if path else ""
+    return files.sha256(path)[:12] if path else ""

@@ -11,7 +11,7 @@ import numpy as np
 from official.core import config_definitions as cfg
 
 import bignas_tf as bignas
-from bignas_tf import errors, files, run_folder
+from bignas_tf import errors, files
 from bignas_tf.accuracy import percent
 from bignas_tf.api import apart, finetuning, stock_training
 from bignas_tf.modeling import child as child_lib
@@ -20,7 +20,7 @@ from bignas_tf.search_space import presets
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import runner, splits
 from bignas_tf.selection.splits import Split
-from bignas_tf.training import checkpoints
+from bignas_tf.training import checkpoints, listing
 from experiments.claim_parts import recipes
 from experiments.claim_parts.recipes import Recipe
 
@@ -69,7 +69,7 @@ def train_and_score(folder: str, recipe: Recipe, architectures: Sequence[Plain])
       "scores": see `score_slices`; "seconds": of the training, with building and tracing; None if
       it was interrupted.
     """
-    begun = (pathlib.Path(folder) / run_folder.CHECKPOINTS_FILE).exists()
+    begun = listing.named(folder) is not None
     began = time.monotonic()
     _train(recipe.config(), folder)
     seconds = None if begun else round(time.monotonic() - began, 1)

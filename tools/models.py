@@ -48,7 +48,7 @@ def of_flags() -> tuple[str, int | None, int | None]:
         if given["search_space"].present:
             raise bignas.UsageError("give --model_dir or --search_space: a run has its own space")
         task = bignas.read_config(given.model_dir).task
-        run_folder.check_network(given.model_dir, task.model.network, "counting blocks")
+        run_folder.check_network(given.model_dir, task.model.network, "counting layer by layer")
         space, data = task.model.search_space, task.train_data
         classes, channels = data.num_classes, data.channels
     return space, given.num_classes or classes, given.input_channels or channels

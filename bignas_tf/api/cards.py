@@ -73,7 +73,8 @@ def card(
         "architecture": architecture.to_json(),
         trainable.SPACE_FIELD: run.space.content(),
         **({} if stock else {trainable.NETWORK_FIELD: network}),
-        **cost._asdict(),
+        # A user's network may count with NumPy, whose numbers are no JSON.
+        **{name: int(number) for name, number in cost._asdict().items()},
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
         **provenance(run, task, licence),
     }

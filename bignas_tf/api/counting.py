@@ -157,7 +157,7 @@ def model_space_of(
         space = presets.get(os.fspath(space))
     if isinstance(space, SearchSpace):
         return ModelSpace(space, num_classes or _CLASSES, input_channels or _CHANNELS)
-    arguments.check_own_network(space, "counting blocks")
+    arguments.check_own_network(space, "counting layer by layer")
     net = space.supernet
     return ModelSpace(
         space.space, num_classes or net.num_classes, input_channels or net.input_channels

@@ -279,13 +279,13 @@ def _servables(
     centre = decode.evaluation_centre(data.crop)
     calibration = cards.calibration(task)
     changes = config_lib.changes(data, run.config.task.train_data)
+    costs = {each: net.cost_of(each) for each in children.values()}
     for name, architecture in children.items():
         statistics = evaluator.statistics(architecture)
         accuracy = evaluator.top1(architecture, statistics, reporting)
         logits, _ = next(evaluator.logits(architecture, statistics, [(patches, labels)]))
         model = sliced_graph.standalone(net, architecture, statistics)
-        cost = net.cost_of(architecture)
-        card = cards.card(run, task, architecture, cost, accuracy, licence)
+        card = cards.card(run, task, architecture, costs[architecture], accuracy, licence)
         card["calibration"] = calibration
         if changes:
             card[exported.TRAIN_DATA] = changes

@@ -7,12 +7,14 @@ TensorFlow's optimiser computes the slices, and only they are left.
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from tensorflow.core.framework import graph_pb2
 from tensorflow.lite.python import util
 from tensorflow.python.eager import wrap_function
 from tensorflow.python.framework import convert_to_constants
@@ -26,6 +28,8 @@ from bignas_tf.search_space.architecture import Architecture
 SIGNATURE, INPUT = "child", "images"
 # Slices of constants and what is computed of them; what nothing reads before and after.
 _OPTIMISERS = ["pruning", "constfold", "pruning"]
+# Operations that call back into the process that made them, which no server is.
+_OF_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
 
 class SlicedGraph(tf.Module):
@@ -76,24 +80,56 @@ def standalone(
 
 
 def cut(network: ElasticModel, architecture: Architecture, statistics: np.ndarray) -> SlicedGraph:
-    """A child of a supernet of any family, as a graph; see `standalone`."""
+    """A child of a supernet of any family, as a graph; see `standalone`.
+
+    Raises:
+      UsageError: `logits` does more than to compute with weights: it calls Python, reads tables,
+        assigns variables, or has functions for XLA alone.
+    """
     side = architecture.resolution
     spec = tf.TensorSpec([None, side, side, network.input_channels], tf.float32, INPUT)
 
     def call(images: tf.Tensor) -> tf.Tensor:
         logits = network(images, architecture, statistics=tf.constant(statistics))
-        logits.set_shape([None, network.num_classes])  # which a loop, for one, forgets
-        return tf.cast(logits, tf.float32)
+        # A loop, for one, forgets it; a shape that is only set, and no operation, is not saved.
+        return tf.ensure_shape(tf.cast(logits, tf.float32), [None, network.num_classes])
 
     traced = tf.function(call, input_signature=[spec], autograph=False).get_concrete_function()
+    try:
+        return SlicedGraph(_of_constants(traced))
+    except (ValueError, tf.errors.OpError) as error:
+        raise errors.UsageError(
+            f"no child of {type(network).__name__} can be a graph of its own: "
+            f"{errors.one_line(error)}; its `logits` may neither call Python, nor read tables, nor "
+            "assign variables, nor have functions with jit_compile"
+        ) from error
+
+
+def _of_constants(
+    traced: tf.types.experimental.ConcreteFunction,
+) -> tf.types.experimental.ConcreteFunction:
+    """A function with its variables as constants, and what follows from them computed.
+
+    Raises:
+      ValueError, OpError: it has more than variables that are read.
+    """
     whole = convert_to_constants.convert_variables_to_constants_v2(traced)
     inputs, outputs = whole.inputs, whole.outputs
+    graph = whole.graph.as_graph_def()
+    if len(inputs) > 1:
+        raise ValueError(f"tables or variables that are left in it: {len(inputs) - 1}")
+    if calls := _OF_PYTHON & _operations(graph):
+        raise ValueError(f"it has {', '.join(sorted(calls))}")
     optimisers = util.get_grappler_config(_OPTIMISERS)
-    graph = util.run_graph_optimizations(
-        whole.graph.as_graph_def(), inputs, outputs, optimisers, whole.graph
-    )
+    graph = util.run_graph_optimizations(graph, inputs, outputs, optimisers, whole.graph)
     names = ([tensor.name for tensor in tensors] for tensors in (inputs, outputs))
-    return SlicedGraph(wrap_function.function_from_graph_def(graph, *names))
+    return wrap_function.function_from_graph_def(graph, *names)
+
+
+def _operations(graph: graph_pb2.GraphDef) -> set[str]:
+    """The kinds of operation in a graph and in the functions that it calls."""
+    called = (function.node_def for function in graph.library.function)
+    return {node.op for node in itertools.chain(graph.node, *called)}
 
 
 def read(version: pathlib.Path) -> SlicedGraph:

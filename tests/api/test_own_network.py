@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import bignas_tf as bignas
+from bignas_tf.accuracy import Accuracy
+from bignas_tf.api import cards
 from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from experiments.residual_network import SPACE, ResidualNetwork
@@ -112,6 +114,14 @@ def test_its_children_are_exported_converted_and_answer(
             use(version)
 
 
+def test_costs_counted_with_numpy_are_written_as_numbers(trained: bignas.Run) -> None:
+    child = SMALL.smallest()
+    counted = trained.supernet.cost_of(child)
+    arrays = bignas.Cost(*map(np.int64, counted))
+    card = cards.card(trained, trained.config.task, child, arrays, Accuracy(0.5, 10), "")
+    assert bignas.Cost(*(json.loads(json.dumps(card))[name] for name in counted._fields)) == counted
+
+
 @pytest.mark.slow
 def test_the_children_of_its_search_are_exported_alone_and_as_a_cascade(
     trained: bignas.Run, tmp_path: pathlib.Path
@@ -137,8 +147,11 @@ def test_the_children_of_its_search_are_exported_alone_and_as_a_cascade(
     ("what", "call"),
     [
         ("a standalone child", lambda run, folder: bignas.child(run, "smallest")),
-        ("counting blocks", lambda run, folder: bignas.cost(run, "smallest", 7)),
-        ("counting blocks", lambda run, folder: bignas.search(run, "litert_ms=1", folder)),
+        ("counting layer by layer", lambda run, folder: bignas.cost(run, "smallest", 7)),
+        (
+            "counting layer by layer",
+            lambda run, folder: bignas.search(run, "litert_ms=1", folder),
+        ),
         ("fine-tuning", lambda run, folder: bignas.finetune(run, "smallest", None, folder)),
         ("the baseline", lambda run, folder: bignas.baseline(run, "smallest")),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ import bignas_tf as bignas
 from bignas_tf.data import decode
 from bignas_tf.exports import saved_model, signatures, sliced_graph
 from bignas_tf.exports.intake import Intake
+from bignas_tf.layers import elastic
 from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.blocks import BlockTable
 from experiments.residual_network import SPACE, ResidualNetwork
 from tests.modeling import helpers
 
@@ -83,6 +86,62 @@ def test_only_the_papers_family_is_built_of_stock_layers() -> None:
         logits = standalone(helpers.images_for(8)).numpy()
         expected = supernet(helpers.images_for(8), child, statistics=statistics).numpy()
         assert helpers.relative_difference([logits], [expected]) < LOGITS
+
+
+class _Changed(ResidualNetwork):
+    """The network with something done to its logits.
+
+    Args:
+      then: does it; called with the logits and the network.
+    """
+
+    def __init__(self, then: Callable[[tf.Tensor, _Changed], tf.Tensor]) -> None:
+        super().__init__()
+        self._then = then
+        self.calls = tf.Variable(0.0, trainable=False)
+        initializer = tf.lookup.KeyValueTensorInitializer([1], [2.0])
+        self.numbers = tf.lookup.StaticHashTable(initializer, 0.0)
+
+    def logits(
+        self,
+        images: tf.Tensor,
+        table: BlockTable,
+        forward: elastic.Pass,
+        dropout_seed: tf.Tensor | None,
+    ) -> tf.Tensor:
+        return self._then(super().logits(images, table, forward, dropout_seed), self)
+
+
+def _cut(then: Callable[[tf.Tensor, _Changed], tf.Tensor]) -> sliced_graph.SlicedGraph:
+    network = _Changed(then)
+    statistics = network.moments(_images(seed=1), SPACE.smallest()).numpy()
+    return sliced_graph.cut(network, SPACE.smallest(), statistics)
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (lambda x, _: tf.numpy_function(np.abs, [x], tf.float32), "it has PyFunc;"),
+        (lambda x, _: tf.py_function(tf.abs, [x], tf.float32), "it has EagerPyFunc;"),
+        (lambda x, net: x + net.numbers.lookup(tf.constant(1)), "tables or variables .*: 1;"),
+        (lambda x, net: x + net.calls.assign_add(1.0), "Input 0 of node .*Assign.*;"),
+        (lambda x, _: tf.function(tf.abs, jit_compile=True)(x), ".*duplicate function.*;"),
+    ],
+)
+def test_a_network_that_is_no_graph_of_constants_is_refused(
+    then: Callable[[tf.Tensor, _Changed], tf.Tensor], message: str
+) -> None:
+    refused = f"^no child of _Changed can be a graph of its own: {message} its `logits` may neither"
+    with pytest.raises(bignas.UsageError, match=refused):
+        _cut(then)
+
+
+def test_a_loop_over_logits_keeps_their_shape() -> None:
+    def twice(x: tf.Tensor, _: _Changed) -> tf.Tensor:
+        rows = [tf.TensorShape([]), tf.TensorShape(None)]
+        return tf.while_loop(lambda i, _: i < 1, lambda i, x: (i + 1, 2.0 * x), [0, x], rows)[1]
+
+    assert _cut(twice).output_shape == (None, 10)
 
 
 def test_what_is_no_export_of_such_a_child_is_named(tmp_path: pathlib.Path) -> None:

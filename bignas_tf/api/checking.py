@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from official.core import config_definitions as cfg
 
-from bignas_tf import console
+from bignas_tf import console, files
 from bignas_tf.api import apart, arguments
 from bignas_tf.console import Show
-from bignas_tf.data import faults, inputs, sources
+from bignas_tf.data import description, faults, inputs, sources
+from bignas_tf.selection import splits
 
 
 def check_images(
@@ -18,7 +19,9 @@ def check_images(
     Args:
       config: names the images, from `configure`, or a run's `config`.
       most: faults after which it stops.
-      show: takes a line for each split, and a warning of one that is absent; None for silence.
+      show: takes a line for each split, and warnings: of a split that is absent, of images of a
+        local folder that are copies of others which should be apart from them, and of photographs
+        that are to be shown turned (EXIF); None for silence.
 
     Returns:
       What is wrong, with the name of the image: it cannot be decoded, or its label is out of range.
@@ -43,4 +46,14 @@ def check_images(
             found[str(fault)] = None
             if len(found) == most:
                 return list(found)
+    if config.task.train_data.source == "folder" and not found:
+        console.warn(show, _doubts(config.task.train_data.input_path, uses))
     return list(found)
+
+
+def _doubts(folder: str, uses: splits.Uses) -> list[str]:
+    """What is odd about a local folder whose images can all be read."""
+    if files.is_remote(folder):
+        return []
+    orientation = description.read(folder).orientation
+    return [*splits.copies_within(uses), *filter(None, [orientation])]

@@ -57,6 +57,17 @@ class Description:
         """Number of images in all splits."""
         return sum(self.sizes.values())
 
+    @property
+    def orientation(self) -> str:
+        """That images are to be shown turned, in words; "" if none is."""
+        if not self.turned:
+            return ""
+        return (
+            f"{self.turned} of {self.looked_at} images looked at are marked as turned (EXIF), "
+            "which is ignored: `mogrify -auto-orient FILES` turns the pixels of the files "
+            "themselves"
+        )
+
 
 def read(root: str) -> Description:
     """Scans a folder and looks at a sample of its images.

@@ -216,6 +216,28 @@ def check_copies(learnt: DataConfig, uses: Mapping[str, DataConfig]) -> list[str
     return warnings
 
 
+def copies_within(uses: Mapping[str, DataConfig]) -> list[str]:
+    """Warnings of files of one folder that are apart by their names alone.
+
+    Args:
+      uses: the images of each use, all of one folder; see `check`.
+
+    Raises:
+      UsageError: a split cannot be opened.
+    """
+    paths = {use: _paths(inputs.open_images(data)) for use, data in uses.items()}
+    warnings = []
+    for pair in _PAIRS:
+        known, asked = paths.get(pair.first, []), paths.get(pair.second, [])
+        found = copies.of(known, set(asked).difference(known))
+        if copied := [path for path in asked if path in found]:
+            warnings.append(
+                f"{pair.second}: {len(copied):,} of {len(asked):,} images, such as {copied[0]}, "
+                f"are copies of images of {pair.first}; {pair.why}"
+            )
+    return warnings
+
+
 def _paths(source: Source) -> list[str]:
     """The files of a folder's images."""
     return [source.name(index) for index in range(source.count)]

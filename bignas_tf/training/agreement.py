@@ -17,6 +17,7 @@ from official.core import config_definitions as cfg
 
 import bignas_tf
 from bignas_tf import errors, files, plain, workers
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.training import models
@@ -59,7 +60,9 @@ def check(
     if not workers.many(strategy):
         return
     known = {_STEP: step, _CODE: _code(), _SPACE: presets.to_yaml(space)}
-    known[_NETWORK] = _module(models.network(config.task.model.network).__module__)
+    family = models.network(config.task.model.network).__mro__
+    own = family[: family.index(ElasticModel)]  # it may be derived from another of the user's
+    known[_NETWORK] = [_module(each.__module__) for each in own]
     mine = json.loads(json.dumps(known | _settings(config)))
     chiefs = json.loads(workers.sharing(strategy)(json.dumps(mine)))
     different = plain.changes(chiefs, mine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -26,7 +26,7 @@ def build_supernet(config: BigNASConfig, space: SearchSpace) -> ElasticModel:
         on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
         execution = "mask" if on_tpu else "slice"
     build, given = network(config.model.network), f"task.model.network={config.model.network}"
-    arguments = {
+    arguments: dict[str, Any] = {
         "space": space,
         "num_classes": config.train_data.num_classes,
         "input_channels": config.train_data.channels,
@@ -53,7 +53,7 @@ def build_supernet(config: BigNASConfig, space: SearchSpace) -> ElasticModel:
     return supernet
 
 
-def network(name: str) -> Callable[..., ElasticModel]:
+def network(name: str) -> type[ElasticModel]:
     """The class of a supernet: the project's own, or one that a user has written.
 
     Args:

@@ -253,12 +253,8 @@ def _reasons(described: Description, space: SearchSpace, splits: Splits) -> tupl
         left_out.append(f"splits that nothing reads: {', '.join(unused)}")
     if described.ignored:
         left_out.append(f"not read: {described.ignored}")
-    if described.turned:
-        left_out.append(
-            f"{described.turned} of {described.looked_at} images looked at are marked as turned "
-            "(EXIF), which is ignored: `mogrify -auto-orient FILES` turns the pixels of the files "
-            "themselves"
-        )
+    if described.orientation:
+        left_out.append(described.orientation)
     return (
         found,
         *left_out,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import re
+import shutil
 from typing import Any
 
 import pytest
 import tensorflow as tf
 import yaml
-from PIL import Image
+from PIL import ExifTags, Image
 
 import bignas_tf as bignas
 from bignas_tf.data import faults, inputs
@@ -74,6 +75,24 @@ def test_what_no_exported_child_takes_is_named(
     refused = contextlib.nullcontext() if decodes else pytest.raises(bignas.UsageError)
     with refused:
         faults.check(inputs.open_images(data), data)
+
+
+def test_copies_and_turned_photographs_are_told(root: pathlib.Path) -> None:
+    shutil.copy(root / "train/cat/001.png", root / "test/cat/copy.png")
+    shutil.copy(root / "train/cat/001.png", root / "train/cat/again.png")  # harms nothing
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    with Image.open(root / "val/dog/002.png") as image:
+        image.save(root / "val/dog/002.png", exif=exif)
+    lines: list[str] = []
+    config = _config(source="folder", input_path=str(root))
+    assert bignas.check_images(config, show=lines.append) == []
+    learnt, calibrated, turned = [line for line in lines if line.startswith("warning: ")]
+    copied = "test/cat/copy.png, are copies of images of task."
+    for line, use in ((learnt, "train_data.tfds_split"), (calibrated, "selection.calibration_spl")):
+        assert "reporting_split: 1 of 13 images" in line
+        assert copied + use in line
+    assert "1 of 38 images looked at are marked as turned (EXIF)" in turned
 
 
 def test_an_image_that_is_too_large_for_an_exported_child_is_named(root: pathlib.Path) -> None:

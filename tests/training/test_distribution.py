@@ -124,9 +124,12 @@ def test_workers_with_other_code_of_a_users_network_are_refused(tmp_path: pathli
     started = []
     for index in range(2):
         (tmp_path / str(index)).mkdir()
-        (tmp_path / str(index) / "my_networks.py").write_text(
+        (tmp_path / str(index) / "my_base.py").write_text(  # which the network is derived from
             "from experiments.residual_network import ResidualNetwork\n\n\n"
-            f"class Network(ResidualNetwork):\n    version = {index}\n"
+            f"class Base(ResidualNetwork):\n    version = {index}\n"
+        )
+        (tmp_path / str(index) / "my_networks.py").write_text(
+            "from my_base import Base\n\n\nclass Network(Base):\n    pass\n"
         )
         variables = {
             "PYTHONPATH": str(tmp_path / str(index)),

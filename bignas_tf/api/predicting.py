@@ -100,8 +100,8 @@ class Classifier:
         Args:
           images_dir: `class/*.jpg` or `*.png`, each class under its name in the export; for a
             "/" in the name, which no folder can have, it has any other character.
-          show: takes the number of files that are not read, and every few seconds how many
-            images are done; None for silence.
+          show: takes the number of files that are not read, the classes without an image, and
+            every few seconds how many images are done; None for silence.
 
         Raises:
           UsageError: there are no such images, one cannot be read, or a class is another's.
@@ -117,10 +117,13 @@ class Classifier:
             show(f"ignored files: {folder.ignored_files}")
         names = self._labels()
         numbers = [_number(name, names, folder.root) for name in folder.classes]
+        scored = {numbers[label] for _, label in examples}
+        if unseen := [name for number, name in enumerate(names) if number not in scored]:
+            show(f"no images of {folders.listed(unseen)}")
         counts = np.zeros([len(names)] * 2, np.int64)
         answers = self._predictions(path for path, _ in examples)
-        scored = zip(examples, answers, strict=True)
-        for (_, label), answer in progress.countdown(scored, len(examples), show):
+        pairs = zip(examples, answers, strict=True)
+        for (_, label), answer in progress.countdown(pairs, len(examples), show):
             counts[numbers[label], answer.classes[0]] += 1
         return Confusion(names, counts)
 

@@ -9,7 +9,7 @@ import collections
 import dataclasses
 import statistics
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from bignas_tf import errors, spacing
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 300
 _THUMBNAIL = (64, 64)
+_SHOWN = 3  # damaged images that are named
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
 # JPEG's rounding makes the channels of a grey image differ by a few levels.
 _GREY_SPREAD = 16
@@ -81,7 +82,7 @@ def read(root: str) -> Description:
 def _describe(folder: ImageFolder) -> Description:
     """Looks at a sample of the images of a folder."""
     paths = [path for examples in folder.splits.values() for path, _ in examples]
-    seen = [_look(paths[index]) for index in spacing.evenly(len(paths), _SAMPLE)]
+    seen = _looks([paths[index] for index in spacing.evenly(len(paths), _SAMPLE)])
     counts = collections.Counter(
         folder.classes[label] for examples in folder.splits.values() for _, label in examples
     )
@@ -112,6 +113,23 @@ class _Look(NamedTuple):
     side: int
     coloured: bool
     turned: bool
+
+
+def _looks(paths: Sequence[str]) -> list[_Look]:
+    """Looks at every image, and names all that cannot be read."""
+    seen, damaged = [], []
+    for path in paths:
+        try:
+            seen.append(_look(path))
+        except errors.UsageError as error:
+            damaged.append(error)
+    if len(damaged) > 1:
+        more = "" if len(damaged) <= _SHOWN else f"; and {len(damaged) - _SHOWN} more"
+        first = "; ".join(str(each) for each in damaged[:_SHOWN])
+        raise errors.UsageError(f"{len(damaged)} of {len(paths)} images looked at: {first}{more}")
+    if damaged:
+        raise damaged[0]
+    return seen
 
 
 def _look(path: str) -> _Look:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 import bignas_tf as bignas
+from bignas_tf.data import folders
 from bignas_tf.exports import saved_model
 from tests.exports import servables
 
@@ -153,7 +154,8 @@ def test_a_folder_of_one_class_or_with_an_empty_one_is_scored_and_what_is_not_re
     found = classifier.score(root, show=lines.append)
     assert found.accuracy.images == 3
     assert list(found.by_class()) == [servables.LABELS.index("cat")]
-    assert lines == ["ignored files: 1 .webp"]
+    unseen = folders.listed([name for name in servables.LABELS if name != "cat"])
+    assert lines == ["ignored files: 1 .webp", f"no images of {unseen}"]
     with pytest.raises(bignas.UsageError, match=r"^'' is not a folder in /"):
         classifier.score("")
 

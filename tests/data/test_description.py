@@ -63,12 +63,25 @@ def test_images_that_are_to_be_shown_turned_are_counted(tmp_path: pathlib.Path) 
     assert description.read(str(tmp_path)).turned == 2
 
 
-def test_an_image_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
+def test_images_that_cannot_be_read_are_named(tmp_path: pathlib.Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "1.jpg").write_bytes(b"no image")
-    with pytest.raises(errors.UsageError, match=r"(cat|dog)/1\.jpg cannot be read .*remove it"):
-        description.read(str(tmp_path))
+        photo = np.zeros((20, 30), np.uint8)
+        for number in range(3):
+            Image.fromarray(photo).save(tmp_path / name / f"{number}.png")
+    named = r"\S*/\d\.png cannot be read \([^;]*\); JPEG or PNG images are needed: [^;]*"
+    for damaged, told in (
+        (["cat/1.png"], named),
+        (["dog/0.png"], f"2 of 6 images looked at: {named}; {named}"),
+        (
+            ["cat/0.png", "dog/1.png"],
+            f"4 of 6 images looked at: {named}; {named}; {named}; and 1 m",
+        ),
+    ):
+        for name in damaged:
+            (tmp_path / name).write_bytes(b"no image")
+        with pytest.raises(errors.UsageError, match=f"^{told}"):
+            description.read(str(tmp_path))
 
 
 @pytest.mark.parametrize(

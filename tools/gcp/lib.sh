@@ -33,6 +33,7 @@ parse_flags() {
     elif [[ -z ${BASH_REMATCH[2]} ]]; then
       fail "--$flag has no value; write --$flag=value"
     fi
+    [[ $value != "~"* ]] || fail "--$flag=$value: no shell expands '~' there; write the whole path"
     if [[ " $repeatable " == *" $flag "* ]]; then
       value=${!flag:+${!flag}$between}$value
     elif [[ $given == *" $flag "* ]]; then
@@ -80,7 +81,7 @@ check_config_files() {
   local each
   flags_of config_file
   for each in "${flags[@]#--config_file=}"; do
-    [[ $each == gs://* || -f $root/$each || -f $root/experiments/$each ]] ||
+    [[ $each == gs://* || (/$each != */../* && -f $root/experiments/${each#experiments/}) ]] ||
       fail "--config_file=$each is neither in experiments/ here nor in a bucket"
   done
 }

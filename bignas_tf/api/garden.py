@@ -10,12 +10,12 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
-from official.core import base_task, task_factory, train_lib, train_utils
+from official.core import base_task, task_factory, train_lib
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
 from bignas_tf import console, errors, files, plots, workers
-from bignas_tf.api import arguments, devices, garden_run, runs
+from bignas_tf.api import arguments, devices, garden_images, garden_run, runs
 from bignas_tf.console import Show
 from bignas_tf.exports import saved_model, trainable
 from bignas_tf.training import checkpoints, listing, parsing, resuming, writer
@@ -81,13 +81,15 @@ def train_garden(
     arguments.check_config(config)
     errors.require_one_of("mode", mode, MODES)
     model_dir, task = errors.require_path("model_dir", model_dir), config.task
+    loop = config.trainer.steps_per_loop
+    errors.require(loop > 0, "trainer.steps_per_loop", loop, "1 or more")
     _check_pixels(task)
     if mode != "train":
-        _check_images(task.validation_data, "task.validation_data")
+        garden_images.check(task.validation_data, "task.validation_data")
     if mode == "eval":
         garden_run.require_checkpoint(model_dir)
     else:
-        _check_images(task.train_data, "task.train_data")
+        garden_images.check(task.train_data, "task.train_data")
     files.make_folder(model_dir)
     strategy = devices.training_strategy(config)
     show = console.or_silent(show) if workers.is_chief(strategy) else console.silent
@@ -99,7 +101,8 @@ def train_garden(
             if mode != "eval":
                 step = checkpoints.latest_step(model_dir)
                 resuming.check_length(step, config.trainer.train_steps, model_dir)
-        return _run(config, model_dir, mode, strategy, new=not checkpoint)
+        with garden_images.explained(task):
+            return _run(config, model_dir, mode, strategy, new=not checkpoint)
 
 
 def export_garden(
@@ -207,10 +210,8 @@ def _run(
                 model_dir=model_dir,
                 eval_actions=[metrics.update],
             )
-        if new and workers.is_chief(strategy):
-            garden_run.begin(model_dir, config.task.model.backbone.get())
-        if mode != "eval":
-            train_utils.serialize_config(config, model_dir)
+        if workers.is_chief(strategy):
+            garden_run.write(model_dir, config, new=new, trains=mode != "eval")
         runner.run()
         if mode == "train_and_eval" and not metrics:  # every step was there already
             with strategy.scope():  # where averages can take the place of the weights
@@ -250,17 +251,3 @@ def _check_pixels(task: cfg.TaskConfig) -> None:
     from bignas_tf.garden.config import check_pixels  # the Garden, which only its users import
 
     check_pixels(task)
-
-
-def _check_images(data: cfg.DataConfig, field: str) -> None:
-    """Refuses patterns without files, which the Garden would meet after building the model."""
-    given = data.input_path
-    if data.tfds_name or isinstance(given, hyperparams.Config):  # several, with weights
-        return
-    patterns = given.split(",") if isinstance(given, str) else list(given or [])
-    for pattern in patterns or [""]:
-        if not pattern or not tf.io.gfile.glob(pattern):
-            raise errors.UsageError(
-                f"{field}.input_path is {errors.shown(given)}; no such file: give TFRecords of the "
-                "Model Garden's format"
-            )

@@ -26,12 +26,27 @@ _FREE = {
 }
 
 
-def begin(model_dir: str, backbone: hyperparams.Config) -> None:
-    """Keeps the card of the child whose weights a new training starts from; null if of none.
+def write(model_dir: str, config: cfg.ExperimentConfig, *, new: bool, trains: bool) -> None:
+    """Writes what is asked of a folder later.
+
+    Args:
+      model_dir: the folder.
+      config: what it is trained or evaluated with, from now on.
+      new: it holds no checkpoint; its children's card is kept then.
+      trains: evaluation leaves the configuration of the training.
 
     Raises:
       UsageError: the child's export is damaged.
     """
+    if new:
+        _keep_card(model_dir, config.task.model.backbone.get())
+    if trains:
+        values = strict_yaml.dump(config.as_dict())
+        files.write_text(os.path.join(model_dir, run_folder.PARAMS_FILE), values)
+
+
+def _keep_card(model_dir: str, backbone: hyperparams.Config) -> None:
+    """Keeps the card of the child whose weights a new training starts from; null if of none."""
     taken = getattr(backbone, "pretrained", False) and hasattr(backbone, "export_dir")
     card = _card(backbone.export_dir) if taken else None
     files.write_json(os.path.join(model_dir, CARD_FILE), card)

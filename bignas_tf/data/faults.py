@@ -46,7 +46,7 @@ def named(config: config_lib.DataConfig) -> Iterator[None]:
     try:
         yield
     except _OF_IMAGES as error:
-        if isinstance(error, _OF_DEVICES_TOO) and not any(name in str(error) for name in _INPUT):
+        if isinstance(error, _OF_DEVICES_TOO) and not is_of_input(error):
             raise
         if _NO_IMAGE.search(str(error)):
             raise
@@ -57,10 +57,16 @@ def named(config: config_lib.DataConfig) -> Iterator[None]:
             raise found from error
         if _READ in str(error):
             raise errors.UsageError(
-                f"data: an image changed or vanished while it was needed ({_reason(error)}); give "
+                f"data: an image changed or vanished while it was needed ({reason(error)}); give "
                 "the same command again"
             ) from error
         raise
+
+
+def is_of_input(error: tf.errors.OpError) -> bool:
+    """Whether it was met while images were read, not by a device or in a model."""
+    met = any(name in str(error) for name in _INPUT)
+    return met or isinstance(error, tf.errors.DataLossError)
 
 
 def check(source: sources.Source, config: config_lib.DataConfig, count: int | None = None) -> None:
@@ -140,9 +146,10 @@ def _unreadable(
     return errors.UsageError(
         f"data: {name} cannot be read; {wanted}: put a readable one in its place, or remove it if "
         "no run has learnt from the others yet: from then on a run needs as many as there were "
-        f"({_reason(error)})"
+        f"({reason(error)})"
     )
 
 
-def _reason(error: tf.errors.OpError) -> str:
+def reason(error: tf.errors.OpError) -> str:
+    """What TensorFlow met, in a line without the places in graph and pipeline."""
     return errors.one_line(_NODES.sub("", str(error.message)))

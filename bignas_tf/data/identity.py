@@ -15,7 +15,7 @@ from typing import Any
 
 from bignas_tf import errors, files
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import records, sources, split_names
+from bignas_tf.data import patterns, records, sources, split_names
 from bignas_tf.data.config import DataConfig
 from bignas_tf.plain import Value
 
@@ -153,7 +153,7 @@ def _known_by(config: DataConfig) -> tuple[str, list[str]]:
     if config.source == "tfds":
         return config.source, [str(config.tfds_name).partition(":")[0]]
     if config.source == "tfrecord":
-        return config.source, sorted(map(place, sources.as_patterns(config.input_path)))
+        return config.source, sorted(map(place, patterns.split(config.input_path)))
     name = str(config_lib.images_name(config))
     return config.source, [place(name) if config.source == "folder" else name]
 
@@ -170,7 +170,7 @@ def _tfds(config: DataConfig) -> dict[str, SplitImages]:
 
 
 def _tfrecord(config: DataConfig) -> dict[str, SplitImages]:
-    paths = sources.record_files(config)
+    paths = patterns.files("input_path", patterns.split(config.input_path))
     numbers = records.count_all(paths)
     # Without their folder, which may be mounted elsewhere, and their sizes: a record may be mended.
     known = [*zip(map(os.path.basename, paths), numbers, strict=True)]

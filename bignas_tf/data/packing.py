@@ -10,7 +10,8 @@ import tensorflow_datasets as tfds
 
 from bignas_tf import console, errors
 from bignas_tf.console import Show
-from bignas_tf.data import folders, prepare
+from bignas_tf.data import faults, folders, prepare, sources
+from bignas_tf.data.config import DataConfig
 from bignas_tf.data.folders import Example, ImageFolder
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # TFDS'; in a name with "-" or "." it would find nothing
@@ -38,9 +39,9 @@ def pack(
       show: takes lines of progress; None for silence.
 
     Raises:
-      UsageError: there are no such images, or their classes cannot be learned; the name cannot be
-        taken, or the data set cannot be written.
-      RunError: there is no room, or an image cannot be read.
+      UsageError: there are no such images, one cannot be read, or their classes cannot be learned;
+        the name cannot be taken, or is that of other images; or the data set cannot be written.
+      RunError: there is no room.
     """
     show = console.or_silent(show)
     folder = folders.scan(errors.require_path("images_dir", images_dir))
@@ -48,9 +49,13 @@ def pack(
     _check_names(folder)
     builder = _builder(folder, dataset, None if data_dir is None else os.fspath(data_dir))
 
+    if builder.is_prepared():
+        _check_same(folder, builder)
+
     def make() -> None:
         if folder.ignored:
             show(f"ignored files: {folder.ignored_files}")
+        _check_images(folder, show)
         prepare.make_from(builder, str(images_dir), manual=False)
         for split, examples in folder.splits.items():
             show(f"{_split(split)}: {len(examples):,} images of {len(folder.classes)} classes")
@@ -82,22 +87,56 @@ def _check_names(folder: ImageFolder) -> None:
             )
 
 
+def _check_images(folder: ImageFolder, show: Show) -> None:
+    """Reads every image: TFDS takes the files as they are, and nobody looks into a data set."""
+    for split, examples in folder.splits.items():
+        show(f"{_split(split)}: reading {len(examples):,} images")
+        data = DataConfig(
+            source="folder",
+            input_path=folder.root,
+            tfds_split=split,
+            num_classes=len(folder.classes),
+        )
+        faults.check(sources.open_source(data), data)
+
+
+def _check_same(folder: ImageFolder, builder: tfds.core.DatasetBuilder) -> None:
+    """Refuses a folder with other images than those that have the name; numbers and classes tell.
+
+    Raises:
+      UsageError: it has.
+    """
+    there = {split: each.num_examples for split, each in builder.info.splits.items()}
+    here = {_split(split): len(examples) for split, examples in folder.splits.items()}
+    names = builder.info.features["label"].names
+    if (here, list(folder.classes)) != (there, names):
+        raise errors.UsageError(
+            f"dataset is {builder.name!r}, and {builder.data_dir} has the images {there} of "
+            f"{len(names)} classes; {folder.root} has {here} of {len(folder.classes)}: choose "
+            "another name, or remove that folder if no run needs it"
+        )
+
+
 def _builder(folder: ImageFolder, name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     features = {
         "image": tfds.features.Image(shape=(None, None, 3)),
         "label": tfds.features.ClassLabel(names=folder.classes),
     }
-    return tfds.dataset_builders.AdhocBuilder(
-        name=name,
-        version=_VERSION,
-        features=tfds.features.FeaturesDict(features),
-        split_datasets={
-            _split(split): _Examples(examples) for split, examples in folder.splits.items()
-        },
-        data_dir=data_dir,
-        description=f"The images in {os.path.abspath(folder.root)}.",
-        disable_shuffling=True,  # they are in the folder's own mixed order
-    )
+    try:
+        return tfds.dataset_builders.AdhocBuilder(
+            name=name,
+            version=_VERSION,
+            features=tfds.features.FeaturesDict(features),
+            split_datasets={
+                _split(split): _Examples(examples) for split, examples in folder.splits.items()
+            },
+            data_dir=data_dir,
+            description=f"The images in {os.path.abspath(folder.root)}.",
+            disable_shuffling=True,  # they are in the folder's own mixed order
+        )
+    except sources.UNOPENED as error:
+        reason = errors.one_line(error)
+        raise errors.UsageError(f"TFDS cannot open {name!r} in {data_dir} ({reason})") from error
 
 
 def _split(name: str) -> str:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from google.protobuf import json_format
 
 from bignas_tf import commands, errors, scratch
 from bignas_tf.data import config as config_lib
-from bignas_tf.data import folders, records, split_names
+from bignas_tf.data import folders, patterns, records, split_names
 from bignas_tf.data.listed import Listed
 from bignas_tf.data.records import Records
 
@@ -24,8 +25,12 @@ Source = Records | Listed
 Opener = Callable[[str], Source]  # takes a split in TFDS' notation
 DIGITS = {"train": 1437, "test": 360}  # number of images of each split
 _DIGITS_ORDER_SEED = 0
-# TFDS raises these for a name that it cannot read, and for a bucket that cannot be reached.
-_UNOPENED = (ValueError, AssertionError, TypeError, RuntimeError, OSError, tf.errors.OpError)
+# TFDS raises these for a name that it cannot read, a bucket that cannot be reached, an address of
+# no known kind, and a file that is cut.
+UNOPENED = (
+    *(ValueError, AssertionError, TypeError, RuntimeError, OSError, KeyError),
+    *(tf.errors.OpError, json_format.ParseError),
+)
 
 
 def open_source(config: config_lib.DataConfig) -> Source:
@@ -70,7 +75,7 @@ def tfds_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         raise errors.UsageError(
             f"TFDS has no data set {errors.shown(name)}; tfds.list_builders() lists all{hint}"
         ) from error
-    except _UNOPENED as error:
+    except UNOPENED as error:
         reason = errors.one_line(error)
         raise errors.UsageError(f"TFDS cannot open {name!r} ({reason})") from error
 
@@ -170,31 +175,11 @@ def _feature_keys(info: tfds.core.DatasetInfo, name: str) -> tuple[str, str]:
     return keys[0], keys[1]
 
 
-def record_files(config: config_lib.DataConfig) -> list[str]:
-    """Paths of the TFRecord files that a config names, in the order in which they are read.
-
-    Raises:
-      UsageError: there is none, or one is a folder.
-    """
-    patterns = as_patterns(config.input_path)
-    try:
-        paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-    except tf.errors.OpError:
-        paths = []
-    if not paths:
-        raise errors.UsageError(f"no TFRecord file matches input_path={', '.join(patterns)}")
-    for path in paths:
-        if tf.io.gfile.isdir(path):
-            raise errors.UsageError(
-                f"data: input_path: {path} is a folder; name its TFRecord files, such as {path}/*"
-            )
-    return paths
-
-
 def _tfrecord(config: config_lib.DataConfig) -> Opener:
-    paths = record_files(config)
+    named = patterns.split(config.input_path)
+    paths = patterns.files("input_path", named)
     lengths = records.count_all(paths)
-    what = f"TFRecords {', '.join(as_patterns(config.input_path))}"
+    what = f"TFRecords {', '.join(named)}"
     sizes = {split_names.ALL: sum(lengths)}
 
     def opened(spec: str) -> Records:
@@ -213,12 +198,6 @@ def _parse_example(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     }
     example = tf.io.parse_single_example(record, features)
     return example["image/encoded"], example["image/class/label"]
-
-
-def as_patterns(value: str | Sequence[str]) -> list[str]:
-    """The patterns of TFRecord files that an `input_path` names."""
-    parts = value.split(",") if isinstance(value, str) else value
-    return [os.path.expanduser(part.strip()) for part in parts]
 
 
 def _folder(config: config_lib.DataConfig) -> Opener:

@@ -17,6 +17,7 @@ from bignas_tf import errors
 
 _LIMIT_S = 600.0
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_MOST_READ = 65536  # bytes; nobody knows how much a command writes
 _MOST_PRINTED = 400  # characters of a command's output that an error repeats
 # Shells, whose input ends with the process that holds it, even by a kill. A signal at the death of
 # a parent (prctl) would miss what the command has started. One waits until the other knows it.
@@ -63,8 +64,8 @@ def _run(command: Sequence[str], limit_s: float, output: IO[bytes], complaints: 
 
 
 def _content(file: IO[bytes]) -> str:
-    """What a command has written, in lines as a terminal shows them."""
-    file.seek(0)
+    """The end of what a command has written, in lines as a terminal shows them."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_READ))
     return file.read().decode("utf-8", "replace").replace("\r", "\n")
 
 

@@ -8,7 +8,6 @@ import re
 
 import pytest
 from official.core import config_definitions as cfg
-from official.core import train_utils
 
 import bignas_tf as bignas
 from bignas_tf.api import garden_run
@@ -32,8 +31,7 @@ def run_dir(tmp_path: pathlib.Path) -> pathlib.Path:
     """Of a training that began with child A."""
     config, folder = _config(_child(tmp_path / "A")), tmp_path / "run"
     folder.mkdir()
-    train_utils.serialize_config(config, str(folder))
-    garden_run.begin(str(folder), config.task.model.backbone.get())
+    garden_run.write(str(folder), config, new=True, trains=True)
     return folder
 
 
@@ -53,7 +51,7 @@ def test_the_card_is_of_the_child_that_the_training_began_with(
     later = _config(_child(tmp_path / "B", licence="of B"))
     (line,) = garden_run.check(str(run_dir), later)
     assert line.startswith("  changed: task.model.backbone.bignas_child.export_dir was ")
-    train_utils.serialize_config(later, str(run_dir))
+    garden_run.write(str(run_dir), later, new=False, trains=True)
     assert _exported(run_dir) == CARD
 
 
@@ -61,7 +59,7 @@ def test_random_weights_have_no_card_whatever_is_said_later(
     run_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     random = _config(tmp_path / "A", "task.model.backbone.bignas_child.pretrained=false")
-    garden_run.begin(str(run_dir), random.task.model.backbone.get())
+    garden_run.write(str(run_dir), random, new=True, trains=False)
     assert _exported(run_dir) is None  # params.yaml has pretrained=true
 
 

@@ -66,7 +66,13 @@ def test_slices_have_the_images_that_they_have_in_the_folder(
     before = sorted(data_dir.rglob("*"))
     bignas.pack_images(root, "my_photos", data_dir, show=lines.append)
     assert lines[-1].startswith("my_photos is already prepared in ")
+    photos.write(root, {classes[0]: 9}, side=16)  # some under new names
+    with pytest.raises(bignas.UsageError, match="choose another name, or remove that folder"):
+        bignas.pack_images(root, "my_photos", data_dir, show=None)
     assert sorted(data_dir.rglob("*")) == before
+    (data_dir / "my_photos" / "1.0.0" / "dataset_info.json").write_text("")  # a copy was cut
+    with pytest.raises(bignas.UsageError, match=r"^TFDS cannot open 'my_photos' in .*JSON"):
+        bignas.pack_images(root, "my_photos", data_dir, show=None)
 
 
 def test_a_mistake_is_named_and_nothing_is_written(tmp_path: pathlib.Path) -> None:
@@ -90,6 +96,12 @@ def test_a_mistake_is_named_and_nothing_is_written(tmp_path: pathlib.Path) -> No
         with pytest.raises(bignas.UsageError, match=words):
             bignas.pack_images(odd, "my_photos", tmp_path / "data", show=None)
         shutil.rmtree(odd)
+    damaged = photos.write(tmp_path / "damaged", {"a": 2, "b": 2}, side=16) / "b" / "001.png"
+    damaged.write_text("no image")
+    with pytest.raises(bignas.UsageError, match=f"^data: {damaged} cannot be read; JPEG or PNG"):
+        bignas.pack_images(damaged.parents[1], "my_photos", tmp_path / "data", show=None)
+    with pytest.raises(bignas.UsageError, match=r"^TFDS cannot open 'my_photos' in gcs://bucket"):
+        bignas.pack_images(root, "my_photos", "gcs://bucket", show=None)
     with limits.file_size(100), pytest.raises(bignas.RunError, match=limits.WHY):
         bignas.pack_images(root, "my_photos", tmp_path / "data", show=None)
     assert not list((tmp_path / "data").rglob("*.tfrecord*"))

@@ -17,6 +17,7 @@ import bignas_tf as bignas
 from bignas_tf import errors, files
 from bignas_tf.garden import tasks
 from experiments import scenes
+from tests.data import samples
 from tests.exports import stored
 from tests.tools import servers
 
@@ -141,6 +142,27 @@ def test_training_alone_needs_no_images_to_validate_on(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        ("task.train_data.input_path={}/junk", errors.UsageError, r"on these images \(corrupted"),
+        ("task.validation_data.input_path={}/other", errors.UsageError, "on these images .*image"),
+        ("task.train_data.output_size=[24,24]", errors.UsageError, "and sizes that agree with the"),
+        ("task.losses.loss_weight=.nan", errors.RunError, "^The loss value is NaN after training"),
+    ],
+)
+def test_images_that_do_not_fit_and_a_loss_that_is_lost_are_a_line(
+    child: stored.Stored, tmp_path: pathlib.Path, wrong: str, error: type[Exception], told: str
+) -> None:
+    (tmp_path / "junk").write_bytes(b"no TFRecord, but of some length")
+    with tf.io.TFRecordWriter(str(tmp_path / "other")) as writer:  # as classifiers have them
+        writer.write(samples.example(tf.io.encode_png(samples.pictures(1)[0]).numpy(), 0))
+    config = _segmenter(child, tmp_path, wrong.format(tmp_path))
+    with pytest.raises(error, match=told):
+        bignas.train_garden(config, tmp_path / "run")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["task.model.head.level=4", "task.model.decoder.aspp.level=4"])
 def test_levels_that_the_child_lacks_are_named(
     child: stored.Stored, tmp_path: pathlib.Path, level: str
@@ -200,11 +222,17 @@ def test_pixels_that_the_child_does_not_expect_are_refused(
 
 
 def test_mistakes_are_found_before_anything_is_built(tmp_path: pathlib.Path) -> None:
-    config = bignas.configure_garden(
-        "retinanet_bignas", [RETINANET], f"task.validation_data.input_path={tmp_path}/*"
-    )
-    with pytest.raises(errors.UsageError, match=r"validation_data\.input_path is .*no such file"):
-        bignas.train_garden(config, tmp_path / "run")
+    for wrong, told in (
+        ("trainer.steps_per_loop=0", "^trainer.steps_per_loop is 0; it takes 1 or more"),
+        ("task.validation_data.global_batch_size=0", "_data.global_batch_size is 0; it takes 1 or"),
+        (
+            f"task.validation_data.input_path={tmp_path}/*",
+            r"^no TFRecord file matches task\.validation_data\.input_path=.*; give TFRecords of",
+        ),
+    ):
+        config = bignas.configure_garden("retinanet_bignas", [RETINANET], wrong)
+        with pytest.raises(errors.UsageError, match=told):
+            bignas.train_garden(config, tmp_path / "run")
     with pytest.raises(errors.UsageError, match="mode is 'test'; choose from"):
         bignas.train_garden(config, tmp_path / "run", "test")
     with pytest.raises(errors.UsageError, match="holds no checkpoint; train first"):

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 
@@ -29,6 +30,16 @@ def _script(folder: pathlib.Path, text: str) -> str:
 def test_the_last_line_of_a_command_is_its_milliseconds(tmp_path: pathlib.Path) -> None:
     command = _script(tmp_path, 'echo "warming $1" >&2; echo "$2"; echo " 1.25e1 "; echo')
     assert user_command.milliseconds([command, "up"], str(tmp_path), LIMIT_S) == 12.5
+
+
+def test_of_a_command_that_prints_much_the_end_is_read(tmp_path: pathlib.Path) -> None:
+    command = _script(tmp_path, "yes | head -c 20000000; yes | head -c 20000000 >&2; echo 2.5")
+    tracemalloc.start()
+    try:
+        assert user_command.milliseconds([command], str(tmp_path), LIMIT_S) == 2.5
+        assert tracemalloc.get_traced_memory()[1] < 2e6  # bytes; a tenth of what was printed
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_command_gets_the_folder_last(tmp_path: pathlib.Path) -> None:

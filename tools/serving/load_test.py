@@ -16,7 +16,7 @@ import json
 import queue
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent import futures
 
 from absl import flags
@@ -78,7 +78,8 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
             connected[-1].predict(batches[0])
         pool = stack.enter_context(futures.ThreadPoolExecutor(concurrency))
         began = time.perf_counter()
-        latencies = list(itertools.chain(*pool.map(lambda each: _send(each, waiting), connected)))
+        with _none_left(waiting):
+            latencies = [*itertools.chain(*pool.map(lambda each: _send(each, waiting), connected))]
         seconds = time.perf_counter() - began
     done = [latency for latency in latencies if latency is not None]
     if not done:
@@ -93,6 +94,18 @@ def _measure(concurrency: int, batches: Sequence[Sequence[bytes]]) -> dict[str, 
         "p90_ms": round(p90, 2),
         "p99_ms": round(p99, 2),
     }
+
+
+@contextlib.contextmanager
+def _none_left(waiting: queue.SimpleQueue[Sequence[bytes]]) -> Iterator[None]:
+    """Leaves nothing to send if an exception passes, such as Ctrl-C: the pool waits for its end."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                waiting.get_nowait()
+        raise
 
 
 def _send(

@@ -124,9 +124,11 @@ def test_the_loops_of_small_slices_fit_their_intervals() -> None:
     from bignas_tf.training import parsing
 
     rows = re.findall(
-        r"^\| (v\d-\d+) \| (\d+) \| (\d+)", (ROOT / "docs/gcp.md").read_text(), re.MULTILINE
+        r"^\| (v\w+-\d+)(?:, with `(.+)`)? \| (\d+) \| (\d+)",
+        (ROOT / "docs/gcp.md").read_text(),
+        re.MULTILINE,
     )
-    assert [name for name, _, _ in rows] == ["v3-8", "v3-32", "v3-128"]
-    for _, loop, interval in rows:
-        override = f"trainer.steps_per_loop={loop},trainer.checkpoint_interval={interval}"
+    assert [name for name, *_ in rows] == ["v3-8", "v3-32", "v3-128", "v5litepod-8"]
+    for _, more, loop, interval in rows:
+        override = f"trainer.steps_per_loop={loop},trainer.checkpoint_interval={interval},{more}"
         parsing.parse("bignas_imagenet", ["imagenet_tpu.yaml"], override)  # or an error

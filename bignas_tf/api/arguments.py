@@ -88,11 +88,9 @@ def whole(name: str, value: int, least: int, most: int | None = None) -> int:
       UsageError: names the argument, its value and what is allowed.
     """
     number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not number or value < least or (most is not None and value > most):
-        allowed = f"{least}" if most is None else f"{least} to {most}"
-        raise errors.UsageError(
-            f"{name} is {errors.shown(value)}; it takes a whole number from {allowed}"
-        )
+    fits = number and least <= value and (most is None or value <= most)
+    allowed = f"{least}" if most is None else f"{least} to {most}"
+    errors.require(fits, name, value, f"a whole number from {allowed}")
     return int(value)
 
 

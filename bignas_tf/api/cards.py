@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bignas_tf import machine
 from bignas_tf.accuracy import Accuracy
+from bignas_tf.api import exported
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import faults
 from bignas_tf.exports import sliced_graph, trainable
@@ -69,6 +70,7 @@ def card(
       licence: of the model, to which that of weights made by others is added.
     """
     stock, network = sliced_graph.is_of_papers_family(run.supernet), run.config.task.model.network
+    changed = config_lib.changes(task.train_data, run.config.task.train_data)
     return {
         "architecture": architecture.to_json(),
         trainable.SPACE_FIELD: run.space.content(),
@@ -77,6 +79,7 @@ def card(
         **{name: int(number) for name, number in cost._asdict().items()},
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
         **provenance(run, task, licence),
+        **({exported.TRAIN_DATA: changed} if changed else {}),
     }
 
 

@@ -278,7 +278,6 @@ def _servables(
     patches, labels = cards.verified_images(reporting)
     centre = decode.evaluation_centre(data.crop)
     calibration = cards.calibration(task)
-    changes = config_lib.changes(data, run.config.task.train_data)
     costs = {each: net.cost_of(each) for each in children.values()}
     for name, architecture in children.items():
         statistics = evaluator.statistics(architecture)
@@ -287,8 +286,6 @@ def _servables(
         model = sliced_graph.standalone(net, architecture, statistics)
         card = cards.card(run, task, architecture, costs[architecture], accuracy, licence)
         card["calibration"] = calibration
-        if changes:
-            card[exported.TRAIN_DATA] = changes
         if architecture in converted:
             card["converted"] = dict(converted[architecture])
         show(

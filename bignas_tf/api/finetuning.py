@@ -17,10 +17,9 @@ from official.core import config_definitions as cfg
 
 from bignas_tf import console, errors
 from bignas_tf.accuracy import Accuracy
-from bignas_tf.api import apart, arguments, cards, exported, exporting, runs, stock_training
+from bignas_tf.api import apart, arguments, cards, exporting, runs, stock_training
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter
-from bignas_tf.data import config as config_lib
 from bignas_tf.data import decode, inputs, resize, sources
 from bignas_tf.exports import saved_model, trials
 from bignas_tf.exports.saved_model import Servable
@@ -196,7 +195,6 @@ def _servable(
         "split": data.tfds_split,
         "calibration_split": task.selection.calibration_split,
     }
-    card[exported.TRAIN_DATA] = config_lib.changes(data, run.config.task.train_data)
     patches, _ = cards.verified_images(reporting)
     logits = child(resize.resize_patches(patches, child.input_shape[1]), training=False).numpy()
     centre, names = decode.evaluation_centre(data.crop), sources.class_names(data)

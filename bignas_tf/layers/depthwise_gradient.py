@@ -41,12 +41,8 @@ def depthwise_conv2d(
     @tf.custom_gradient
     def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def grad(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            to_input = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-                input_sizes=tf.shape(x),
-                filter=kernel,
-                out_backprop=upstream,
-                strides=strides,
-                padding="SAME",
+            to_input = tf.nn.depthwise_conv2d_backprop_input(
+                tf.shape(x), kernel, upstream, strides, "SAME"
             )
             return to_input, _same_filter_gradient(x, upstream, kernel, strides, largest)
 
@@ -77,15 +73,14 @@ def _explicit(x: tf.Tensor, kernel: tf.Tensor, strides: list[int], side: int) ->
     def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def grad(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             shape = tf.shape(x)
-            to_padded = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-                input_sizes=tf.add(shape, [0, 2 * margin, 2 * margin, 0]),
-                filter=kernel,
-                out_backprop=upstream,
-                strides=strides,
-                padding="VALID",
+            padded = tf.add(shape, [0, 2 * margin, 2 * margin, 0])
+            to_padded = tf.nn.depthwise_conv2d_backprop_input(
+                padded, kernel, upstream, strides, "VALID"
             )
             to_input = tf.slice(to_padded, [0, margin, margin, 0], shape)
-            to_kernel = _eigen_filter_gradient(x, upstream, tf.shape(kernel), strides, padding)
+            to_kernel = tf.nn.depthwise_conv2d_backprop_filter(
+                x, tf.shape(kernel), upstream, strides, padding
+            )
             return to_input, to_kernel
 
         return tf.nn.depthwise_conv2d(x, kernel, strides, padding), grad
@@ -109,40 +104,19 @@ def _same_filter_gradient(
     """The gradient of a kernel: from Eigen where it is the largest, else from oneDNN."""
     filter_shape = tf.shape(kernel)
 
+    def gradient(padding: str | list[list[int]]) -> tf.Tensor:
+        return tf.nn.depthwise_conv2d_backprop_filter(x, filter_shape, upstream, strides, padding)
+
     def by_eigen() -> tf.Tensor:
         sides = [_same_padding(side, largest, strides[1]) for side in x.shape[1:3]]
-        padding = [[0, 0], *sides, [0, 0]]
-        return _eigen_filter_gradient(x, upstream, filter_shape, strides, padding)
+        return gradient([[0, 0], *sides, [0, 0]])
 
     def by_onednn() -> tf.Tensor:
-        return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-            input=x,
-            filter_sizes=filter_shape,
-            out_backprop=upstream,
-            strides=strides,
-            padding="SAME",
-        )
+        return gradient("SAME")
 
     if kernel.shape[0] is not None:
         return by_eigen() if kernel.shape[0] == largest else by_onednn()
     return tf.cond(filter_shape[0] == largest, by_eigen, by_onednn)
-
-
-def _eigen_filter_gradient(
-    x: tf.Tensor,
-    upstream: tf.Tensor,
-    filter_shape: tf.Tensor,
-    strides: list[int],
-    padding: list[list[int]],
-) -> tf.Tensor:
-    return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-        input=x,
-        filter_sizes=filter_shape,
-        out_backprop=upstream,
-        strides=strides,
-        padding="EXPLICIT",
-        explicit_paddings=[pixels for pair in padding for pixels in pair],
-    )
 
 
 def _same_padding(size: int | None, side: int, stride: int) -> list[int]:

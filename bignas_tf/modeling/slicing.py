@@ -67,12 +67,7 @@ def slices(
 ) -> Iterator[NamedWeights]:
     """The weights of each layer of a child by the layer's name; see `transfer`."""
     table = blocks_lib.resolve_child(supernet.space, architecture)
-    return _slices(supernet, table, np.asarray(statistics))
-
-
-def _slices(
-    supernet: Supernet, table: blocks_lib.BlockTable, statistics: np.ndarray
-) -> Iterator[NamedWeights]:
+    statistics = np.asarray(statistics)
     stem, head_in, head = table.stem_width, table.head_in_width, table.head_width
     pooled = table.head_conv_width
     yield "stem_conv", [supernet.stem_conv.kernel.numpy()[..., :stem]]

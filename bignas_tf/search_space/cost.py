@@ -109,9 +109,8 @@ class _Tally:
 
     def dense(self, inputs: Count, outputs: Count) -> None:
         """A dense layer with bias."""
-        weights = inputs * outputs
-        self.macs += weights
-        self.params += weights + outputs
+        self.product(inputs * outputs)
+        self.params += outputs
 
     def alive(self, elements: Count) -> None:
         self.peak = np.maximum(self.peak, elements)

@@ -113,7 +113,15 @@ class ModelSpace:
         Raises:
           UsageError: the architecture is outside the space.
         """
-        return self._parts(blocks_lib.resolve_child(self.space, architecture))
+        table = blocks_lib.resolve_child(self.space, architecture)
+        stem = self._stem(table)
+        side = blocks_lib.strided(stem.side, stem.stride)
+        blocks: list[Part] = []
+        for block in table.blocks:
+            if block.active:
+                blocks.append(_block(side, block))
+                side = blocks_lib.strided(side, block.stride)
+        return [stem, *blocks, self._head(side, table)]
 
     def all_parts(
         self, resolutions: Iterable[int], within: space_lib.SearchSpace | None = None
@@ -130,16 +138,6 @@ class ModelSpace:
             searched.decode(code) for side in resolutions for code in _telling_codes(searched, side)
         )
         return list(dict.fromkeys(part for child in children for part in self.parts(child)))
-
-    def _parts(self, table: blocks_lib.BlockTable) -> list[Part]:
-        stem = self._stem(table)
-        side = blocks_lib.strided(stem.side, stem.stride)
-        blocks: list[Part] = []
-        for block in table.blocks:
-            if block.active:
-                blocks.append(_block(side, block))
-                side = blocks_lib.strided(side, block.stride)
-        return [stem, *blocks, self._head(side, table)]
 
     def _stem(self, table: blocks_lib.BlockTable) -> Stem:
         space = self.space

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import math
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.objectives import Objective
@@ -94,14 +91,12 @@ def parse(text: str) -> Budget:
     return Budget(limits)
 
 
-def _limit(name: str, value: object) -> float:
+def _limit(name: str, value: float) -> float:
     """A limit as Python's number: NumPy's fit into no JSON."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):
-            limit = float(value)
-            if 0 < limit < math.inf:
-                return limit
-    raise _no_limit(name, value)
+    try:
+        return plain.number(name, value, above=0)
+    except errors.UsageError:
+        raise _no_limit(name, value) from None
 
 
 def _no_limit(name: str, value: object) -> errors.UsageError:

@@ -242,11 +242,11 @@ def read_config(model_dir: str) -> cfg.ExperimentConfig:
     config = configs.blank_experiment()
     try:
         values = strict_yaml.load(files.read_text(path))
-        field_types.override(config, values, damaged)
     except errors.UsageError:
         raise
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise errors.UsageError(f"{damaged}: {errors.one_line(error)}") from error
+    field_types.override(config, values, damaged)
     try:
         validation.validate_trained(config.task)
     except errors.UsageError as error:

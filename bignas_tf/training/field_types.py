@@ -54,7 +54,10 @@ def check(known: hyperparams.Config, values: object, source: str, path: str = ""
 def override(config: hyperparams.Config, values: Any, source: str, path: str = "") -> None:
     """Overrides fields whose keys and types `check` accepts; see it for arguments and errors."""
     check(config, values, source, path)
-    config.override(values, is_strict=True)
+    try:
+        config.override(values, is_strict=True)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise errors.UsageError(f"{source}: {errors.one_line(error)}") from error
     to_floats(config)
 
 

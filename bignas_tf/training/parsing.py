@@ -99,13 +99,7 @@ def _override(config: cfg.ExperimentConfig, source: str | Mapping[str, Any]) -> 
             f"cannot read overrides {errors.shown(source, _MOST_SHOWN)}: {errors.one_line(error)}"
             + (_QUOTES if text else "")
         ) from error
-    named = errors.cut(str(source), _MOST_SHOWN)
-    try:
-        field_types.override(config, values, named)
-    except errors.UsageError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise errors.UsageError(f"{named}: {errors.one_line(error)}") from error
+    field_types.override(config, values, errors.cut(str(source), _MOST_SHOWN))
     return field_types.unchosen(config, values)
 
 

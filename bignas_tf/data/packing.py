@@ -106,14 +106,16 @@ def _check_same(folder: ImageFolder, builder: tfds.core.DatasetBuilder) -> None:
     Raises:
       UsageError: it has.
     """
-    there = {split: each.num_examples for split, each in builder.info.splits.items()}
+    # The builder's own features are those of the folder, whatever is on disk.
+    info = tfds.builder_from_directory(builder.data_dir).info
+    there = {split: each.num_examples for split, each in info.splits.items()}
     here = {_split(split): len(examples) for split, examples in folder.splits.items()}
-    names = builder.info.features["label"].names
+    names = getattr(dict(info.features.items()).get("label"), "names", [])
     if (here, list(folder.classes)) != (there, names):
         raise errors.UsageError(
-            f"dataset is {builder.name!r}, and {builder.data_dir} has the images {there} of "
-            f"{len(names)} classes; {folder.root} has {here} of {len(folder.classes)}: choose "
-            "another name, or remove that folder if no run needs it"
+            f"dataset is {builder.name!r}, and {builder.data_dir} has other images: {there} of "
+            f"{folders.listed(names)}; {folder.root} has {here} of {folders.listed(folder.classes)}"
+            ": choose another name, or remove that folder if no run needs it"
         )
 
 

@@ -66,9 +66,13 @@ def test_slices_have_the_images_that_they_have_in_the_folder(
     before = sorted(data_dir.rglob("*"))
     bignas.pack_images(root, "my_photos", data_dir, show=lines.append)
     assert lines[-1].startswith("my_photos is already prepared in ")
-    photos.write(root, {classes[0]: 9}, side=16)  # some under new names
-    with pytest.raises(bignas.UsageError, match="choose another name, or remove that folder"):
-        bignas.pack_images(root, "my_photos", data_dir, show=None)
+    others = photos.write(
+        tmp_path / "others", {name.replace("a b", "c"): n for name, n in counts.items()}, side=16
+    )
+    more = photos.write(tmp_path / "more", {name: n + 1 for name, n in counts.items()}, side=16)
+    for folder in (others, more):
+        with pytest.raises(bignas.UsageError, match="choose another name, or remove that folder"):
+            bignas.pack_images(folder, "my_photos", data_dir, show=None)
     assert sorted(data_dir.rglob("*")) == before
     (data_dir / "my_photos" / "1.0.0" / "dataset_info.json").write_text("")  # a copy was cut
     with pytest.raises(bignas.UsageError, match=r"^TFDS cannot open 'my_photos' in .*JSON"):

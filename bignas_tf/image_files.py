@@ -31,11 +31,30 @@ def is_folder_of(name: str, label: str) -> bool:
 def below(folder: str) -> tuple[list[str], str]:
     """The images in and below a folder, sorted, and in words the files that are none.
 
-    What is hidden, or no regular file, is neither.
+    What is hidden, or no regular file, is neither. Links are followed, each folder once.
+
+    Raises:
+      UsageError: a folder cannot be read.
     """
-    names = [name for name, _ in files.below(folder)]
-    others = collections.Counter(ending(name) for name in names if not is_image(name))
-    return sorted(os.path.join(folder, name) for name in names if is_image(name)), kinds(others)
+    entered, images = set(), list[str]()
+    others: collections.Counter[str] = collections.Counter()
+    for parent, folders, names in os.walk(folder, onerror=_unread, followlinks=True):
+        place = os.path.realpath(parent)
+        folders[:] = [] if place in entered else sorted(name for name in folders if name[0] != ".")
+        for name in () if place in entered else names:
+            path = os.path.join(parent, name)
+            if name[0] == "." or not os.path.isfile(path):
+                continue
+            if is_image(name):
+                images.append(path)
+            else:
+                others[ending(name)] += 1
+        entered.add(place)
+    return sorted(images), kinds(others)
+
+
+def _unread(error: OSError) -> None:
+    raise errors.UsageError(f"{error.filename} cannot be read ({error.strerror})") from error
 
 
 def kinds(counted: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ from bignas_tf import errors, files
 
 PARAMS_FILE = "params.yaml"  # the configuration that the run was last trained with
 SPACE_FILE = "search_space.yaml"  # its search space, which is written first
+ALONE_FILE = "alone.json"  # the child that is trained alone, if one is
 CHECKPOINTS_FILE = "checkpoint"  # TensorFlow's list of them, under TensorFlow's name
 
 

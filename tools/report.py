@@ -17,7 +17,7 @@ from .cli import launch
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
 _SEARCH_DIRS = flags.DEFINE_multi_string(
-    "search_dir", [], "Folder of a search; all in --model_dir if unset."
+    "search_dir", [], "Folder of a search; all directly in --model_dir if unset."
 )
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "Folder of report.html and report/; --model_dir if unset."

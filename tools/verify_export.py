@@ -22,7 +22,7 @@ _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of one version.")
 
 def main(*given: str) -> None:
     folders = [*given, *filter(None, [_EXPORT_DIR.value])]
-    if len(folders) != 1:
+    if len(folders) != 1 or not folders[0]:
         raise bignas.UsageError(f"give one folder: {commands.spelling('verify_export')} EXPORT_DIR")
     (folder,) = folders
     outcomes = bignas.verify(folder)

@@ -14,6 +14,7 @@ from bignas_tf.api import exported
 from bignas_tf.data import config as config_lib
 from bignas_tf.data import faults
 from bignas_tf.exports import sliced_graph, trainable
+from bignas_tf.search_space import cost as cost_lib
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.cost import Cost
 from bignas_tf.selection import splits
@@ -75,8 +76,7 @@ def card(
         "architecture": architecture.to_json(),
         trainable.SPACE_FIELD: run.space.content(),
         **({} if stock else {trainable.NETWORK_FIELD: network}),
-        # A user's network may count with NumPy, whose numbers are no JSON.
-        **{name: int(number) for name, number in cost._asdict().items()},
+        **cost_lib.plain(cost)._asdict(),
         "accuracy": {"split": task.selection.reporting_split, **accuracy.to_json()},
         **provenance(run, task, licence),
         **({exported.TRAIN_DATA: changed} if changed else {}),

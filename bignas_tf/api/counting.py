@@ -55,7 +55,7 @@ def cost(
     """
     if num_classes is input_channels is None and not isinstance(space, _Space):
         arguments.check_run(space)  # whose network may be the user's own
-        return space.supernet.cost_of(presets.child(space.space, architecture))
+        return cost_lib.plain(space.supernet.cost_of(presets.child(space.space, architecture)))
     models = model_space_of(space, num_classes, input_channels)
     child = presets.child(models.space, architecture)
     return cost_lib.count(models.space, child, models.num_classes, models.input_channels)

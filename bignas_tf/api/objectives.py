@@ -24,6 +24,7 @@ from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.training.checkpoints import Run
 
+_PLOT = "hypervolume"  # of every search, beside those of its objectives
 _TAKEN = "_top1"  # the journal knows accuracies by it
 _LEAST = 1e-6  # of a cost: records have six decimals
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")  # budgets and files have it
@@ -62,8 +63,9 @@ def own(given: Sequence[Objective], limited: Collection[str]) -> dict[str, Objec
     for each in arguments.listed(given):
         errors.require(isinstance(each, Objective), "an objective", each, "a bignas.Objective")
         fits = isinstance(each.name, str) and _NAME.fullmatch(each.name) is not None
-        fits = fits and not each.name.endswith(_TAKEN)
-        takes = f"letters, digits and _, up to 40, a letter first, and no {_TAKEN} at the end"
+        fits = fits and not each.name.endswith(_TAKEN) and each.name != _PLOT
+        takes = f"letters, digits and _, up to 40, a letter first, no {_TAKEN} at the end, and"
+        takes += f" not {_PLOT}"
         errors.require(fits, "the name of an objective", each.name, takes)
         arguments.text(f"the title of {each.name}", each.title)
         arguments.text(f"the unit of {each.name}", each.unit)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bignas_tf import console, errors, image_files
+from bignas_tf import console, errors, files, image_files, saved_models
 from bignas_tf.api import arguments
 from bignas_tf.console import Show
 from bignas_tf.data import folders
@@ -23,7 +23,6 @@ Image = str | os.PathLike[str] | bytes | np.ndarray
 SIGNATURE = "image_bytes"
 _AT_ONCE = 64
 # Whatever TensorFlow may raise for a missing, cut or foreign SavedModel.
-_UNREADABLE = (OSError, KeyError, ValueError, AttributeError, RuntimeError)
 
 
 class Prediction(NamedTuple):
@@ -57,18 +56,19 @@ class Classifier:
       version: folder of the version, of a child or of a cascade.
 
     Raises:
-      UsageError: the folder is not that of an export.
+      UsageError: the folder is not that of an export, or it is damaged.
     """
 
     def __init__(self, version: str | os.PathLike[str]) -> None:
-        import tensorflow as tf
-
         self._folder = errors.require_path("version", version)
+        if not files.is_file(os.path.join(self._folder, versions.GRAPH_FILE)):
+            raise versions.no_version(self._folder)
+        # Kept because a signature does not keep its model alive.
+        mend = "; copy it or export it again"
+        self._model = saved_models.load(self._folder, self._folder, mend)
         try:
-            # Kept because a signature does not keep its model alive.
-            self._model = tf.saved_model.load(self._folder)
             self._signature = self._model.signatures[SIGNATURE]
-        except (*_UNREADABLE, tf.errors.OpError) as error:
+        except (LookupError, AttributeError) as error:
             raise versions.no_version(self._folder) from error
 
     def predict(self, images: Image | Iterable[Image]) -> list[Prediction]:

@@ -57,7 +57,7 @@ def report(
         _sweep(plots, [*(f"{each.name}.png" for each in written.figures), *drawn])
         files.write_text(path, written.text)
     count = len(written.figures)
-    console.or_silent(show)(f"{path}, and {count} plot{'s' * (count > 1)} in {plots}")
+    console.or_silent(show)(f"{path}, and {count} plot{'s' * (count != 1)} in {plots}")
     return path
 
 

@@ -83,6 +83,9 @@ def write(
         raise errors.UsageError(f"{conversion.folder}: {labels} labels for {classes} classes")
     proof.read(conversion.folder)
     files.ensure_writable(conversion.folder)
+    before = conversion.folder / runtimes.CONVERTED_DIR
+    if before.is_dir():
+        files.ensure_writable(before)  # a folder that may not be written to cannot be moved either
     with full_disk.explained(conversion.folder), scratch.folder(conversion.folder) as staged:
         publishing.finish(conversion.folder)
         converted = staged / runtimes.CONVERTED_DIR

@@ -19,7 +19,7 @@ from tensorflow.lite.python import util
 from tensorflow.python.eager import wrap_function
 from tensorflow.python.framework import convert_to_constants
 
-from bignas_tf import errors
+from bignas_tf import errors, saved_models
 from bignas_tf.modeling import slicing
 from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.modeling.supernet import Supernet
@@ -138,11 +138,7 @@ def read(version: pathlib.Path) -> SlicedGraph:
     Raises:
       UsageError: the folder cannot be loaded, or has none.
     """
-    try:
-        signatures = tf.saved_model.load(str(version)).signatures
-    except (OSError, tf.errors.OpError) as error:
-        reason = errors.one_line(error)
-        raise errors.UsageError(f"{version} cannot be loaded ({reason}); export again") from error
+    signatures = saved_models.load(version, str(version), "; export again").signatures
     if SIGNATURE not in signatures:
         raise errors.UsageError(f"{version} has no signature {SIGNATURE!r}; export again")
     return SlicedGraph(signatures[SIGNATURE])

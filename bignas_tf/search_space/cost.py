@@ -34,6 +34,13 @@ class Cost(NamedTuple):
     peak_activation_bytes: Count
 
 
+def plain(cost: Cost) -> Cost:
+    """The cost of one child as Python's integers: NumPy's, which a user may count with, fit into
+    no JSON.
+    """
+    return Cost(*map(int, cost))
+
+
 def count(
     space: SearchSpace, architecture: Architecture, num_classes: int, input_channels: int = 3
 ) -> Cost:
@@ -43,7 +50,7 @@ def count(
       UsageError: the architecture is outside the space.
     """
     costs = count_many(space, space.encode(architecture)[None], num_classes, input_channels)
-    return Cost(*(int(column[0]) for column in costs))
+    return plain(Cost(*(column[0] for column in costs)))
 
 
 def count_many(

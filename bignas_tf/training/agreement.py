@@ -20,7 +20,7 @@ from bignas_tf import errors, files, plain, workers
 from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import models
+from bignas_tf.training import children, models
 
 # Which worker it is, and where its machine keeps what all of them have.
 _OWN = (
@@ -28,10 +28,12 @@ _OWN = (
     "task.distillation.teacher",
     "task.init_checkpoint",
     "task.model.search_space",
+    "task.sandwich.alone",
     "task.train_data.input_path",
     "task.train_data.tfds_data_dir",
 )
 _STEP, _CODE, _SPACE = "step", "the code of bignas_tf", "the search space"
+_ALONE = "the child of task.sandwich.alone"
 _NETWORK = "the code of task.model.network"
 _TOOLS = ("tools", "experiments")  # which a wheel has in the package, and a checkout beside it
 
@@ -60,6 +62,7 @@ def check(
     if not workers.many(strategy):
         return
     known = {_STEP: step, _CODE: _code(), _SPACE: presets.to_yaml(space)}
+    known[_ALONE] = children.alone(space, config.task.sandwich)
     family = models.network(config.task.model.network).__mro__
     own = family[: family.index(ElasticModel)]  # it may be derived from another of the user's
     known[_NETWORK] = [_module(each.__module__) for each in own]

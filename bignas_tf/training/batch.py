@@ -65,6 +65,9 @@ def _rescale(config: cfg.ExperimentConfig, longer: float) -> None:
     _lengthen(rate, "offset", longer)
     _lengthen(warmup, "warmup_steps", longer)
     _lengthen(optimisation.ema, "start_step", longer)
+    if kind == "power_linear" and rate.initial_learning_rate:
+        # It multiplies a power of the step, which is another step now.
+        rate.initial_learning_rate *= longer**-rate.power
     for holder, name in itertools.product((rate, warmup), _RATES):
         if isinstance(getattr(holder, name, None), int | float):
             setattr(holder, name, getattr(holder, name) / longer)

@@ -45,6 +45,11 @@ def roles(config: SandwichConfig) -> list[str]:
     return [role for role, number in present.items() if number]
 
 
+def alone(space: SearchSpace, config: SandwichConfig) -> dict[str, Any] | None:
+    """The only child that is trained, as plain data; None if it is not alone."""
+    return presets.child(space, config.alone).to_json() if config.alone else None
+
+
 def kind(role: str) -> str:
     """A child's role without its number."""
     return role.rstrip("0123456789")

@@ -17,12 +17,12 @@ from bignas_tf.errors import require
 from bignas_tf.training import schedules
 
 _WHERE = "trainer.optimizer_config"
-_RATES = ("initial_learning_rate", "learning_rate")
+_ABOVE_0 = ("initial_learning_rate", "learning_rate", "decay_rate")
 _SHARES = ("momentum", "rho", "beta_1", "beta_2")  # of the past in an average
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 _NOT_NEGATIVE = (
     "initial_mean_square", "warmup_learning_rate", "epsilon", "weight_decay_rate",
-    "gradient_clip_norm",
+    "gradient_clip_norm", "end_learning_rate", "alpha", "decay",
 )  # fmt: skip
 _PATTERNS = (
     "exclude_from_weight_decay", "include_in_weight_decay", "exclude_from_layer_adaptation",
@@ -82,7 +82,7 @@ def _check_numbers(where: str, chosen: hyperparams.Config) -> None:
         field = f"{where}.{name}"
         if isinstance(value, float):
             require(math.isfinite(value), field, value, "a finite number")
-        if name in _RATES and value is not None:
+        if name in _ABOVE_0 and value is not None:
             require(_is_positive(value, math.inf), field, value, "a number above 0")
         if name in _CLIPS and value is not None:
             require(_is_positive(value, math.inf), field, value, "a number above 0, or null")

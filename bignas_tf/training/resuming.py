@@ -14,7 +14,7 @@ from bignas_tf.data import identity, split_names
 from bignas_tf.data.config import DataConfig
 from bignas_tf.data.identity import BySplit
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import checkpoints, learnt
+from bignas_tf.training import checkpoints, children, learnt
 from bignas_tf.training.configs import BigNASConfig
 
 # With another one of these the weights mean something else (layers, labels, pixels, which children
@@ -56,7 +56,20 @@ def check(
     """
     checkpoints.check_space(checkpoint, space)
     checkpoints.check_optimiser(checkpoint, bool(config.trainer.optimizer_config.ema))
+    _check_alone(os.path.dirname(checkpoint), config.task, space)
     return [f"resuming from {checkpoint}", *changes(os.path.dirname(checkpoint), config, chief)]
+
+
+def _check_alone(model_dir: str, task: BigNASConfig, space: SearchSpace) -> None:
+    """Refuses another child under the name of the one that a run trains alone."""
+    path = os.path.join(model_dir, run_folder.ALONE_FILE)
+    if not (task.sandwich.alone and files.is_file(path)):
+        return
+    if files.read_json(path) != children.alone(space, task.sandwich):
+        raise errors.UsageError(
+            f"task.sandwich.alone is {task.sandwich.alone}, which is no longer the child that the "
+            f"run in {model_dir} trains ({path}); name that one, or use another model_dir"
+        )
 
 
 def check_length(step: int, steps: int, model_dir: str) -> None:

@@ -12,12 +12,15 @@ from bignas_tf import files, run_folder, strict_yaml
 from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from bignas_tf.search_space.space import SearchSpace
-from bignas_tf.training import learnt
+from bignas_tf.training import children, learnt
 
 
 def describe(config: cfg.ExperimentConfig, space: SearchSpace, model_dir: str) -> None:
-    """Writes configuration and space: a preset may change later."""
+    """Writes the configuration, and what its names mean: a preset or a file may change later."""
     files.write_text(os.path.join(model_dir, run_folder.SPACE_FILE), presets.to_yaml(space))
+    child = children.alone(space, config.task.sandwich)
+    if child:
+        files.write_json(os.path.join(model_dir, run_folder.ALONE_FILE), child)
     values = strict_yaml.dump(config.as_dict())
     files.write_text(os.path.join(model_dir, run_folder.PARAMS_FILE), values)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bignas_tf import errors
+from bignas_tf import errors, saved_models
 from bignas_tf.data.config import DataConfig
 
 SIGNATURE, LOGITS = "patches", "logits"
@@ -28,12 +28,7 @@ def load(folder: str, data: DataConfig) -> Callable[[tf.Tensor], tf.Tensor]:
         classes.
     """
     where = f"task.distillation.teacher {folder!r}"
-    try:
-        model = tf.saved_model.load(folder)
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise errors.UsageError(
-            f"{where} cannot be loaded as a SavedModel: {errors.one_line(error)}"
-        ) from error
+    model = saved_models.load(folder, where)
     if SIGNATURE not in model.signatures:
         raise errors.UsageError(
             f"{where} has the signatures {sorted(model.signatures)}; {SIGNATURE!r} is needed"

@@ -174,7 +174,8 @@ def check_branches(task: BigNASConfig, strategy: str) -> None:
     Raises:
       UsageError: the task makes branches.
     """
-    free = task.sandwich.resolutions == "any" and task.sandwich.num_random
+    sandwich = task.sandwich
+    free = sandwich.resolutions == "any" and sandwich.num_random and not sandwich.alone
     if free and task.model.execution == "mask":
         raise errors.UsageError(
             f"task.model.execution=mask with task.sandwich.resolutions=any does not run under "
@@ -187,10 +188,11 @@ def _check_distillation(config: DistillationConfig, sandwich: SandwichConfig) ->
     require_one_of(f"{where}.divergence", config.divergence, DIVERGENCES)
     require(0.0 <= config.weight <= 1.0, f"{where}.weight", config.weight, "0 to 1")
     require(config.ramp_steps >= 0, f"{where}.ramp_steps", config.ramp_steps, "0 or more")
-    if not config.alpha_min < config.alpha_max or 0.0 in (config.alpha_min, config.alpha_max):
+    alphas = config.alpha_min, config.alpha_max
+    if not (all(map(math.isfinite, alphas)) and alphas[0] < alphas[1] and all(alphas)):
         raise errors.UsageError(
-            f"{where}.alpha_min and alpha_max are {config.alpha_min} and {config.alpha_max}; the "
-            "first is the lower, and neither is 0"
+            f"{where}.alpha_min and alpha_max are {alphas[0]} and {alphas[1]}; the first is the "
+            "lower, and neither is 0 or infinite"
         )
     require(config.clip >= 1.0, f"{where}.clip", config.clip, "1 or more")
     if config.weight and not (sandwich.biggest or sandwich.alone or config.teacher):

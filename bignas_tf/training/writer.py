@@ -15,7 +15,9 @@ from bignas_tf.console import Show
 
 LOCK_FILE = ".training.lock"
 # TensorFlow's names for the parts of a checkpoint; `scratch` sweeps what we write ourselves.
-_HALF_WRITTEN = re.compile(r"ckpt-\d+_temp.*|ckpt-\d+\..*\.tempstate\d+")
+_HALF_WRITTEN = re.compile(
+    r"ckpt-\d+_temp.*|ckpt-\d+\..*\.tempstate\d+|checkpoint\.tmp[0-9a-f]{32}"
+)
 
 
 @contextlib.contextmanager

@@ -114,10 +114,14 @@ def test_its_children_are_exported_converted_and_answer(
             use(version)
 
 
-def test_costs_counted_with_numpy_are_written_as_numbers(trained: bignas.Run) -> None:
+def test_costs_counted_with_numpy_are_written_as_numbers(
+    trained: bignas.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     child = SMALL.smallest()
     counted = trained.supernet.cost_of(child)
     arrays = bignas.Cost(*map(np.int64, counted))
+    monkeypatch.setattr(trained.supernet, "cost_of", lambda _: arrays)
+    assert json.loads(json.dumps(bignas.cost(trained, child))) == list(counted)
     card = cards.card(trained, trained.config.task, child, arrays, Accuracy(0.5, 10), "")
     assert bignas.Cost(*(json.loads(json.dumps(card))[name] for name in counted._fields)) == counted
 

@@ -82,6 +82,7 @@ def test_a_measured_objective_is_remembered(run: bignas.Run, tmp_path: pathlib.P
         (bignas.Objective("mflops", "", "", _layers), "mflops=1", "there is an objective 'mflops'"),
         (bignas.Objective("a b", "", "", _layers), "mflops=1", "the name of an objective is 'a b'"),
         (bignas.Objective("ranking_top1", "", "", _layers), "mflops=1", "no _top1 at the end"),
+        (bignas.Objective("hypervolume", "", "", _layers), "mflops=1", "and not hypervolume"),
         (bignas.Objective("kb", 5, "", _layers), "mflops=1", "the title of kb is 5"),  # type: ignore[arg-type]
         (bignas.Objective("kb", "", "", None), "mflops=1", "measure of kb is None; it takes a fun"),  # type: ignore[arg-type]
         (bignas.Objective("kb", "", "", _layers, "no"), "mflops=1", "counted of kb is 'no'; it"),  # type: ignore[arg-type]

@@ -107,6 +107,9 @@ def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: path
             classifier.predict(images)
     with pytest.raises(bignas.UsageError, match="is not the folder of an exported version"):
         bignas.Classifier(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"cut")
+    with pytest.raises(bignas.UsageError, match=rf"^{tmp_path} cannot be loaded .*; copy it or exp"):
+        bignas.Classifier(tmp_path)
 
 
 def test_a_folder_is_scored_as_the_answers_to_its_images_say(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 from official.core import config_definitions as cfg
+from official.modeling import optimization
 
 from bignas_tf import errors
 from bignas_tf.training import batch, parsing
@@ -66,6 +67,20 @@ def test_a_length_of_0_which_is_the_runs_stays() -> None:
     for more in ([], [f"{BATCH}=8"]):
         config, _ = _parse(f"{RATE}.type=cosine", *cosine, *more)
         assert config.trainer.optimizer_config.learning_rate.get().decay_steps == 0
+
+
+@pytest.mark.parametrize("power", [-0.5, -1.0, 0.5])
+def test_a_power_of_the_step_keeps_its_rate_at_each_image(power: float) -> None:
+    given = (f"{RATE}.power_linear.initial_learning_rate=0.1", f"{RATE}.power_linear.power={power}")
+    more = (f"{RATE}.type=power_linear", f"{RATE}.power_linear.total_decay_steps=1000")
+    rates = []
+    for size in (4096, 1024):
+        config, _ = _parse(f"{BATCH}={size}", *more, *given)
+        chosen = config.trainer.optimizer_config
+        chosen.warmup.type = None
+        factory = optimization.OptimizerFactory(chosen)
+        rates.append(float(factory.build_learning_rate()(200 * 4096 // size)))
+    assert rates[1] == pytest.approx(rates[0] / 4, rel=1e-6)
 
 
 def test_the_start_of_averaging_follows() -> None:

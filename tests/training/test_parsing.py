@@ -132,6 +132,10 @@ def test_a_value_of_the_wrong_type_says_which_is_expected(override: str, words: 
         ("task.distillation.weight=1.5", "weight is 1.5; it takes 0 to 1"),
         ("task.distillation.weight=.nan", "weight is nan; it takes 0 to 1"),
         ("task.distillation.ramp_steps=-1", "ramp_steps is -1; it takes 0 or more"),
+        (
+            "task.distillation.alpha_max=.inf",
+            "the first is the lower, and neither is 0 or infinite",
+        ),
         ("task.distillation.divergence=js", r"'js'; choose from \['kl', 'alpha'\]"),
         ("task.distillation.alpha_min=2.0", "are 2.0 and 1.0; the first is the lower"),
         ("task.distillation.alpha_max=0.0", "are -1.0 and 0.0; .* neither is 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 
@@ -99,6 +100,23 @@ def test_a_change_that_makes_the_weights_nonsense_is_refused(
     name, value = change.split("=")
     with pytest.raises(errors.UsageError, match=rf"^{name} was .* is now '?{value}'?, .* set it"):
         resuming.changes(str(begun), runs.parse(begun, change))
+
+
+def test_a_child_alone_is_the_same_whatever_its_file_says_now(tmp_path: pathlib.Path) -> None:
+    config = runs.parse(tmp_path)
+    space = presets.get(config.task.model.search_space)
+    path, folder = tmp_path / "child.json", tmp_path / "run"
+    path.write_text(json.dumps(space.smallest().to_json()))
+    config = runs.parse(tmp_path, f"task.sandwich.alone={path}")
+    folder.mkdir()
+    supernet = models.build_supernet(config.task, space)
+    run_files.save(supernet, 0, config, space, str(folder))
+    assert resuming.check(str(folder / "ckpt-0"), config, space)[1:] == []
+    path.write_text(json.dumps(space.biggest().to_json()))
+    with pytest.raises(
+        errors.UsageError, match=r"is no longer the child that the run in .* trains"
+    ):
+        resuming.check(str(folder / "ckpt-0"), config, space)
 
 
 def test_a_run_without_its_optimiser_is_not_continued(tmp_path: pathlib.Path) -> None:

@@ -227,6 +227,17 @@ def test_a_cosine_of_few_steps_is_not_all_warm_up() -> None:
             "needs a floor above 0",
         ),
         (f"{RATE}.constant_ending.decay_steps=0,{RATE}.constant_ending.offset=1200", "ends at"),
+        (f"{RATE}.constant_ending.decay_rate=0", "decay_rate is 0.0; it takes a number above 0"),
+        (
+            f"{RATE}.type=cosine,{RATE}.cosine.initial_learning_rate=0.1,"
+            f"{RATE}.cosine.decay_steps=0,{RATE}.cosine.alpha=-3.0",
+            "alpha is -3.0; it takes 0 or more",
+        ),
+        (
+            f"{RATE}.type=polynomial,{RATE}.polynomial.initial_learning_rate=0.1,"
+            f"{RATE}.polynomial.decay_steps=0,{RATE}.polynomial.end_learning_rate=-1.0",
+            "end_learning_rate is -1.0; it takes 0 or more",
+        ),
         ("trainer.optimizer_config.warmup.linear.warmup_steps=-3", "warmup_steps is -3; it takes"),
         ("trainer.optimizer_config.optimizer.rmsprop.epsilon=.inf", "is inf; it takes a finite"),
     ],

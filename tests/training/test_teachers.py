@@ -128,6 +128,13 @@ def test_what_is_no_teacher_is_refused(tmp_path: pathlib.Path) -> None:
     for path, words in cases.items():
         with pytest.raises(errors.UsageError, match=words):
             teachers.load(path, DATA)
+    graph = pathlib.Path(_saved(tmp_path / "damaged"), "saved_model.pb")
+    content = graph.read_bytes()
+    for name in (b"kernel", b"filename", b"varargs", b"MatMul"):  # each another error of Python's
+        assert name in content
+        graph.write_bytes(content.replace(name, name[::-1]))
+        with pytest.raises(errors.UsageError, match="task.distillation.teacher"):
+            teachers.load(str(graph.parent), DATA)
 
 
 def test_the_logits_of_a_teacher_become_float32(tmp_path: pathlib.Path) -> None:

@@ -39,7 +39,8 @@ def test_what_a_killed_run_had_half_written_is_removed(tmp_path: pathlib.Path) -
         "ckpt-3.index", "ckpt-3.data-00000-of-00001", "ckpt-notes_temp", ".params.yaml.abcd_123",
         "old_ckpt-6_temp", "params.yaml",
     ]  # fmt: skip
-    left = ["ckpt-6.data-00000-of-00001.tempstate4711"]
+    listed = f"checkpoint.tmp{'0a' * 16}"  # the list of checkpoints, before it has its name
+    left = ["ckpt-6.data-00000-of-00001.tempstate4711", listed]
     for name in kept + left:
         (tmp_path / name).touch()
     (tmp_path / "ckpt-6_temp").mkdir()
@@ -49,7 +50,7 @@ def test_what_a_killed_run_had_half_written_is_removed(tmp_path: pathlib.Path) -
         assert {path.name for path in tmp_path.iterdir()} == {*kept, writer.LOCK_FILE}
     assert lines == [
         "removed incomplete files of a killed run: "
-        "ckpt-6.data-00000-of-00001.tempstate4711, ckpt-6_temp"
+        f"{listed}, ckpt-6.data-00000-of-00001.tempstate4711, ckpt-6_temp"
     ]
     with writer.sole(str(tmp_path), runs.on_one_cpu(), lines.append):
         assert len(lines) == 1

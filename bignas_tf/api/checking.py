@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from official.core import config_definitions as cfg
 
-from bignas_tf import console, files
+from bignas_tf import console, errors
 from bignas_tf.api import apart, arguments
 from bignas_tf.console import Show
 from bignas_tf.data import description, faults, inputs, sources
+from bignas_tf.data.config import DataConfig
 from bignas_tf.selection import splits
 
 
@@ -47,13 +50,15 @@ def check_images(
             if len(found) == most:
                 return list(found)
     if config.task.train_data.source == "folder" and not found:
-        console.warn(show, _doubts(config.task.train_data.input_path, uses))
+        show("looking for copies and for turned photographs")
+        console.warn(show, _doubts(config.task.train_data, uses))
     return list(found)
 
 
-def _doubts(folder: str, uses: splits.Uses) -> list[str]:
-    """What is odd about a local folder whose images can all be read."""
-    if files.is_remote(folder):
-        return []
-    orientation = description.read(folder).orientation
-    return [*splits.copies_within(uses), *filter(None, [orientation])]
+def _doubts(data: DataConfig, uses: splits.Uses) -> list[str]:
+    """What is odd about a folder whose images can all be read."""
+    doubts = splits.copies_within(uses)
+    # Pillow, which looks here, refuses what training takes: a PNG with a wrong checksum of a text.
+    with contextlib.suppress(errors.UsageError):
+        doubts += filter(None, [description.read(sources.scanned(data).root).orientation])
+    return doubts

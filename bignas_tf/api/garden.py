@@ -83,6 +83,9 @@ def train_garden(
     model_dir, task = errors.require_path("model_dir", model_dir), config.task
     loop = config.trainer.steps_per_loop
     errors.require(loop > 0, "trainer.steps_per_loop", loop, "1 or more")
+    summary = config.trainer.summary_interval
+    takes = f"a multiple of trainer.steps_per_loop, {loop}"
+    errors.require(summary % loop == 0, "trainer.summary_interval", summary, takes)
     _check_pixels(task)
     if mode != "train":
         garden_images.check(task.validation_data, "task.validation_data")
@@ -101,8 +104,7 @@ def train_garden(
             if mode != "eval":
                 step = checkpoints.latest_step(model_dir)
                 resuming.check_length(step, config.trainer.train_steps, model_dir)
-        with garden_images.explained(task):
-            return _run(config, model_dir, mode, strategy, new=not checkpoint)
+        return _run(config, model_dir, mode, strategy, new=not checkpoint)
 
 
 def export_garden(
@@ -212,10 +214,11 @@ def _run(
             )
         if workers.is_chief(strategy):
             garden_run.write(model_dir, config, new=new, trains=mode != "eval")
-        runner.run()
-        if mode == "train_and_eval" and not metrics:  # every step was there already
-            with strategy.scope():  # where averages can take the place of the weights
-                runner.controller.evaluate(config.trainer.validation_steps)
+        with garden_images.explained(config.task):
+            runner.run()
+            if mode == "train_and_eval" and not metrics:  # every step was there already
+                with strategy.scope():  # where averages can take the place of the weights
+                    runner.controller.evaluate(config.trainer.validation_steps)
     return {name: float(value) for name, value in metrics.items()}
 
 

@@ -12,6 +12,7 @@ from official.modeling import hyperparams
 from bignas_tf import errors
 from bignas_tf.data import faults, patterns
 
+_SHOWN = 200  # characters of an input_path
 _FORMAT = "TFRecords of the Model Garden's format"
 
 
@@ -26,8 +27,9 @@ def check(data: cfg.DataConfig, field: str) -> None:
     given = data.input_path
     if data.tfds_name or isinstance(given, hyperparams.Config):  # several, with weights
         return
-    # As they are: the Garden neither strips them nor expands "~".
-    asked = given.split(",") if isinstance(given, str) else list(given or [])
+    # As the Garden reads them, which does not expand "~".
+    listed = [given] if isinstance(given, str) else given or []
+    asked = [each.strip() for text in listed for each in text.split(",") if each.strip()]
     try:
         patterns.files(f"{field}.input_path", asked)
     except errors.UsageError as error:
@@ -39,7 +41,7 @@ def explained(task: cfg.TaskConfig) -> Iterator[None]:
     """Wraps what trains and evaluates; TensorFlow says neither which files it read nor what for.
 
     Raises:
-      UsageError: images cannot be read or do not fit the configuration.
+      UsageError: images cannot be read, or they and the configuration do not fit.
       RunError: the loss is NaN. Other errors pass.
     """
     try:
@@ -53,12 +55,12 @@ def explained(task: cfg.TaskConfig) -> Iterator[None]:
         of_input = isinstance(error, tf.errors.OpError)
         reason = faults.reason(error) if of_input else errors.one_line(error)
         named = ", ".join(
-            f"task.{name}.input_path={getattr(task, name).input_path}"
+            f"task.{name}.input_path={errors.shown(getattr(task, name).input_path, _SHOWN)}"
             for name in ("train_data", "validation_data")
         )
         raise errors.UsageError(
-            f"the Model Garden cannot train or evaluate on these images ({reason}): {named}; give "
-            f"{_FORMAT} for such a model, and sizes that agree with the model's"
+            f"the Model Garden cannot train or evaluate so ({reason}); {named}: if it is the "
+            f"images, give {_FORMAT} for such a model, and sizes that agree with the model's"
         ) from error
     except RuntimeError as error:
         if "loss value is NaN" not in str(error):

@@ -22,7 +22,6 @@ from bignas_tf.selection.confusion import Confusion
 Image = str | os.PathLike[str] | bytes | np.ndarray
 SIGNATURE = "image_bytes"
 _AT_ONCE = 64
-# Whatever TensorFlow may raise for a missing, cut or foreign SavedModel.
 
 
 class Prediction(NamedTuple):

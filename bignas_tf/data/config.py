@@ -53,7 +53,7 @@ class DataConfig(cfg.DataConfig):
         Not for crop "inception".
       shuffle_buffer_size: images mixed in memory after the files were shuffled; unused by cached
         and folder data, which are shuffled as a whole.
-      seed: of shuffling and augmentation.
+      seed: of shuffling and augmentation; None, which no YAML file can say, is 0.
       drop_remainder: not read. Training batches are full; evaluation leaves no image out.
     """
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import pathlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bignas_tf import files
 
 
-def of(known: Iterable[str], asked: Iterable[str]) -> set[str]:
+def content(path: str) -> str:
+    """What a file's content is known by; "" of one that cannot be read."""
+    try:
+        return files.sha256(path)
+    except OSError:
+        return ""
+
+
+def of(
+    known: Iterable[str], asked: Iterable[str], content: Callable[[str], str] = content
+) -> set[str]:
     """Those among `asked` whose content is that of a file of `known`.
 
     Only files of equal size are read; those that cannot be read are no copies.
@@ -19,12 +28,14 @@ def of(known: Iterable[str], asked: Iterable[str]) -> set[str]:
     Args:
       known: paths of local files.
       asked: paths of others.
+      content: gives what a file's content is known by; one that remembers it spares a file that
+        is asked of several times.
     """
     there, here = _by_size(known), _by_size(asked)
     found = set()
     for size in there.keys() & here.keys():
-        contents = set(_hashes(there[size]).values())
-        found |= {path for path, content in _hashes(here[size]).items() if content in contents}
+        contents = set(map(content, there[size])) - {""}
+        found |= {path for path in here[size] if content(path) in contents}
     return found
 
 
@@ -34,11 +45,3 @@ def _by_size(paths: Iterable[str]) -> dict[int, list[str]]:
         with contextlib.suppress(OSError):
             sizes[os.stat(path).st_size].append(path)
     return sizes
-
-
-def _hashes(paths: Iterable[str]) -> dict[str, str]:
-    hashes = {}
-    for path in paths:
-        with contextlib.suppress(OSError):
-            hashes[path] = files.sha256(pathlib.Path(path))
-    return hashes

@@ -40,7 +40,8 @@ def pack(
 
     Raises:
       UsageError: there are no such images, one cannot be read, or their classes cannot be learned;
-        the name cannot be taken, or is that of other images; or the data set cannot be written.
+        the name cannot be taken, or is that of other classes or numbers of images; or the data
+        set cannot be written.
       RunError: there is no room.
     """
     show = console.or_silent(show)
@@ -107,7 +108,11 @@ def _check_same(folder: ImageFolder, builder: tfds.core.DatasetBuilder) -> None:
       UsageError: it has.
     """
     # The builder's own features are those of the folder, whatever is on disk.
-    info = tfds.builder_from_directory(builder.data_dir).info
+    try:
+        info = tfds.builder_from_directory(builder.data_dir).info
+    except sources.UNOPENED as error:
+        reason = errors.one_line(error)
+        raise errors.UsageError(f"TFDS cannot open {builder.data_dir} ({reason})") from error
     there = {split: each.num_examples for split, each in info.splits.items()}
     here = {_split(split): len(examples) for split, examples in folder.splits.items()}
     names = getattr(dict(info.features.items()).get("label"), "names", [])

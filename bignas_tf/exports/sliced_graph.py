@@ -73,6 +73,9 @@ def standalone(
       network: trained weights.
       architecture: the child's choices.
       statistics: float32 [2, network.statistics_width], calibrated for it.
+
+    Raises:
+      UsageError: see `cut`.
     """
     if is_of_papers_family(network):
         return slicing.sliced_child(network, architecture, statistics)
@@ -98,6 +101,8 @@ def cut(network: ElasticModel, architecture: Architecture, statistics: np.ndarra
     try:
         return SlicedGraph(_of_constants(traced))
     except (ValueError, tf.errors.OpError) as error:
+        if errors.is_out_of_memory(error):
+            raise
         raise errors.UsageError(
             f"no child of {type(network).__name__} can be a graph of its own: "
             f"{errors.one_line(error)}; its `logits` may neither call Python, nor read tables, nor "

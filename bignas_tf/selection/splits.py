@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -208,12 +209,17 @@ def check_copies(learnt: DataConfig, uses: Mapping[str, DataConfig]) -> list[str
     for pair in pairs:
         paths = asked[pair.second]
         if copied := [path for path in paths if path in found]:
-            what = (
-                f"{pair.second}: {len(copied):,} of {len(paths):,} images, such as {copied[0]}, "
-                f"are copies of images learnt from, of {config_lib.images_name(learnt)}"
-            )
+            known_as = f"learnt from, of {config_lib.images_name(learnt)}"
+            what = _copied(pair, copied, paths, known_as)
             warnings.append(_warning(pair, what, "name a split without them, or remove them"))
     return warnings
+
+
+def _copied(pair: _Pair, copied: Sequence[str], asked: Sequence[str], known_as: str) -> str:
+    return (
+        f"{pair.second}: {len(copied):,} of {len(asked):,} images, such as {copied[0]}, are copies "
+        f"of images {known_as}"
+    )
 
 
 def copies_within(uses: Mapping[str, DataConfig]) -> list[str]:
@@ -226,15 +232,15 @@ def copies_within(uses: Mapping[str, DataConfig]) -> list[str]:
       UsageError: a split cannot be opened.
     """
     paths = {use: _paths(inputs.open_images(data)) for use, data in uses.items()}
+    content, told = functools.cache(copies.content), set[tuple[str, str]]()
     warnings = []
     for pair in _PAIRS:
         known, asked = paths.get(pair.first, []), paths.get(pair.second, [])
-        found = copies.of(known, set(asked).difference(known))
-        if copied := [path for path in asked if path in found]:
-            warnings.append(
-                f"{pair.second}: {len(copied):,} of {len(asked):,} images, such as {copied[0]}, "
-                f"are copies of images of {pair.first}; {pair.why}"
-            )
+        found = copies.of(known, set(asked).difference(known), content)
+        copied = [path for path in asked if path in found and (pair.second, path) not in told]
+        if copied:  # not those of images of training, which calibrate, too
+            warnings.append(f"{_copied(pair, copied, asked, f'of {pair.first}')}; {pair.why}")
+            told |= {(pair.second, path) for path in copied}
     return warnings
 
 

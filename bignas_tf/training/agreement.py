@@ -64,7 +64,7 @@ def check(
     known = {_STEP: step, _CODE: _code(), _SPACE: presets.to_yaml(space)}
     known[_ALONE] = children.alone(space, config.task.sandwich)
     family = models.network(config.task.model.network).__mro__
-    own = family[: family.index(ElasticModel)]  # it may be derived from another of the user's
+    own = [each for each in family if each not in ElasticModel.__mro__]  # all that a user derived
     known[_NETWORK] = [_module(each.__module__) for each in own]
     mine = json.loads(json.dumps(known | _settings(config)))
     chiefs = json.loads(workers.sharing(strategy)(json.dumps(mine)))

@@ -74,7 +74,11 @@ def test_slices_have_the_images_that_they_have_in_the_folder(
         with pytest.raises(bignas.UsageError, match="choose another name, or remove that folder"):
             bignas.pack_images(folder, "my_photos", data_dir, show=None)
     assert sorted(data_dir.rglob("*")) == before
-    (data_dir / "my_photos" / "1.0.0" / "dataset_info.json").write_text("")  # a copy was cut
+    version = data_dir / "my_photos" / "1.0.0"  # a copy of which was cut
+    (version / "features.json").write_text("{")
+    with pytest.raises(bignas.UsageError, match=f"^TFDS cannot open {version} "):
+        bignas.pack_images(root, "my_photos", data_dir, show=None)
+    (version / "dataset_info.json").write_text("")
     with pytest.raises(bignas.UsageError, match=r"^TFDS cannot open 'my_photos' in .*JSON"):
         bignas.pack_images(root, "my_photos", data_dir, show=None)
 

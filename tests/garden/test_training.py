@@ -145,8 +145,16 @@ def test_training_alone_needs_no_images_to_validate_on(
 @pytest.mark.parametrize(
     ("wrong", "error", "told"),
     [
-        ("task.train_data.input_path={}/junk", errors.UsageError, r"on these images \(corrupted"),
-        ("task.validation_data.input_path={}/other", errors.UsageError, "on these images .*image"),
+        (
+            "task.train_data.input_path={}/junk",
+            errors.UsageError,
+            r"train or evaluate so \(corrupted",
+        ),
+        (
+            "task.validation_data.input_path={}/other",
+            errors.UsageError,
+            "train or evaluate so .*image",
+        ),
         ("task.train_data.output_size=[24,24]", errors.UsageError, "and sizes that agree with the"),
         ("task.losses.loss_weight=.nan", errors.RunError, "^The loss value is NaN after training"),
     ],
@@ -224,6 +232,11 @@ def test_pixels_that_the_child_does_not_expect_are_refused(
 def test_mistakes_are_found_before_anything_is_built(tmp_path: pathlib.Path) -> None:
     for wrong, told in (
         ("trainer.steps_per_loop=0", "^trainer.steps_per_loop is 0; it takes 1 or more"),
+        (
+            "trainer.summary_interval=3,trainer.steps_per_loop=2",
+            "^trainer.summary_interval is 3; it",
+        ),
+        ("task.validation_data.input_path=','", "^task.validation_data.input_path is empty; name"),
         ("task.validation_data.global_batch_size=0", "_data.global_batch_size is 0; it takes 1 or"),
         (
             f"task.validation_data.input_path={tmp_path}/*",

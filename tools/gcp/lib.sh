@@ -78,10 +78,11 @@ in_bucket() {
 # check_config_files: refuses a --config_file that the hosts will not have either.
 # shellcheck disable=SC2154 # the scripts have it
 check_config_files() {
-  local each
+  local each here
   flags_of config_file
   for each in "${flags[@]#--config_file=}"; do
-    [[ $each == gs://* || (/$each != */../* && -f $root/experiments/${each#experiments/}) ]] ||
+    here=${each#./}
+    [[ $each == gs://* || (/$each != */../* && -f $root/experiments/${here#experiments/}) ]] ||
       fail "--config_file=$each is neither in experiments/ here nor in a bucket"
   done
 }

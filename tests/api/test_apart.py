@@ -173,7 +173,7 @@ def test_tfrecords_are_the_same_however_they_are_named(
     task: BigNASConfig, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, listed: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    records = [samples.write_records(tmp_path, files=2), str(tmp_path / "none-*")]
+    records = [samples.write_records(tmp_path, files=2), str(tmp_path / "part-*")]
     task.train_data.override({"source": "tfrecord", "tfds_split": "all[:4]"})
     task.evaluation.children = ()
     task.train_data.input_path = records if listed else ",".join(records)
@@ -184,7 +184,7 @@ def test_tfrecords_are_the_same_however_they_are_named(
             "reporting_split": "all[7:]",
         }
     )
-    relative = "none-*, part-*.tfrecord"
+    relative = "part-*, part-*.tfrecord"
     task.init_checkpoint = _learnt(
         task, tmp_path / "run", input_path=relative, tfds_split="all[5:8]"
     )

@@ -65,9 +65,9 @@ def test_addresses_of_other_kinds_are_understood() -> None:
         assert "Name or service not known" not in str(caught.value)
 
 
-def test_a_damaged_graph_is_no_export(tmp_path: pathlib.Path) -> None:
+def test_a_damaged_graph_is_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(errors.UsageError, match="is not the folder of an exported version"):
+    with pytest.raises(errors.UsageError, match=f"^{tmp_path} cannot be loaded as a SavedModel"):
         clients.LocalClient(str(tmp_path))
 
 

@@ -30,7 +30,7 @@ def test_what_is_kept_is_read_again(tmp_path: pathlib.Path, remote: bool) -> Non
 
 
 def test_a_list_of_patterns_is_kept(tmp_path: pathlib.Path) -> None:
-    patterns = (samples.write_records(tmp_path), str(tmp_path / "none-*"))
+    patterns = (samples.write_records(tmp_path), str(tmp_path / "part-*"))
     data = samples.digits(source="tfrecord", input_path=patterns)
     learnt.save(str(tmp_path), data)
     assert learnt.read(str(tmp_path)) == identity.read(data)

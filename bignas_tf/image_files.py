@@ -40,8 +40,12 @@ def below(folder: str) -> tuple[list[str], str]:
     others: collections.Counter[str] = collections.Counter()
     for parent, folders, names in os.walk(folder, onerror=_unread, followlinks=True):
         place = os.path.realpath(parent)
-        folders[:] = [] if place in entered else sorted(name for name in folders if name[0] != ".")
-        for name in () if place in entered else names:
+        if place in entered:
+            folders.clear()
+            continue
+        entered.add(place)
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        for name in names:
             path = os.path.join(parent, name)
             if name[0] == "." or not os.path.isfile(path):
                 continue
@@ -49,7 +53,6 @@ def below(folder: str) -> tuple[list[str], str]:
                 images.append(path)
             else:
                 others[ending(name)] += 1
-        entered.add(place)
     return sorted(images), kinds(others)
 
 

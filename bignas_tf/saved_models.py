@@ -9,8 +9,8 @@ from bignas_tf import errors
 
 # What TensorFlow raises besides its own errors, at whichever byte is wrong.
 _DAMAGED = (
-    *(OSError, ValueError, TypeError, LookupError, AttributeError, AssertionError, RuntimeError),
-)
+    OSError, ValueError, TypeError, LookupError, AttributeError, AssertionError, RuntimeError,
+)  # fmt: skip
 
 
 def load(folder: str | os.PathLike[str], name: str, mend: str = "") -> Any:

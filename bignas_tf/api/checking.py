@@ -60,5 +60,5 @@ def _doubts(data: DataConfig, uses: splits.Uses) -> list[str]:
     doubts = splits.copies_within(uses)
     # Pillow, which looks here, refuses what training takes: a PNG with a wrong checksum of a text.
     with contextlib.suppress(errors.UsageError):
-        doubts += filter(None, [description.read(sources.scanned(data).root).orientation])
+        doubts += filter(None, [description.of(sources.scanned(data)).orientation])
     return doubts

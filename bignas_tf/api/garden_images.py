@@ -49,11 +49,11 @@ def explained(task: cfg.TaskConfig) -> Iterator[None]:
     except (errors.UsageError, errors.RunError):
         raise
     except (ValueError, tf.errors.OpError) as error:
-        met = not isinstance(error, tf.errors.OpError) or faults.is_of_input(error)
-        if errors.is_out_of_memory(error) or not met:
+        of_tensorflow = isinstance(error, tf.errors.OpError)
+        elsewhere = of_tensorflow and not faults.is_of_input(error)
+        if elsewhere or errors.is_out_of_memory(error):
             raise
-        of_input = isinstance(error, tf.errors.OpError)
-        reason = faults.reason(error) if of_input else errors.one_line(error)
+        reason = faults.reason(error) if of_tensorflow else errors.one_line(error)
         named = ", ".join(
             f"task.{name}.input_path={errors.shown(getattr(task, name).input_path, _SHOWN)}"
             for name in ("train_data", "validation_data")

@@ -76,11 +76,11 @@ def read(root: str) -> Description:
     Raises:
       UsageError: an image of the sample cannot be read, or see `folders.scan`.
     """
-    return _describe(folders.scan(root))
+    return of(folders.scan(root))
 
 
-def _describe(folder: ImageFolder) -> Description:
-    """Looks at a sample of the images of a folder."""
+def of(folder: ImageFolder) -> Description:
+    """Looks at a sample of the images of a folder that has been scanned; see `read`."""
     paths = [path for examples in folder.splits.values() for path, _ in examples]
     seen = _looks([paths[index] for index in spacing.evenly(len(paths), _SAMPLE)])
     counts = collections.Counter(

@@ -18,6 +18,9 @@ _EXPERIMENT = (
 )
 
 
+_OVERRIDE = "task.train_data.global_batch_size=64,trainer.train_steps=500"
+
+
 def define_flags(experiment: str = "bignas_small") -> None:
     """Defines --experiment, --config_file and --params_override.
 
@@ -25,14 +28,18 @@ def define_flags(experiment: str = "bignas_small") -> None:
       experiment: the default of that flag.
     """
     flags.DEFINE_string("experiment", experiment, _EXPERIMENT)
+    define_overrides(_OVERRIDE)
+
+
+def define_overrides(example: str) -> None:
+    """Defines --config_file and --params_override, whose help has this example."""
     flags.DEFINE_multi_string(
         "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
     )
     flags.DEFINE_string(
         "params_override",
         "",
-        "Overrides on top of the files, such as "
-        "'task.train_data.global_batch_size=64,trainer.train_steps=500', or a YAML file.",
+        f"Overrides on top of the files, such as '{example}', or a YAML file.",
     )
 
 

@@ -16,6 +16,7 @@ from absl import flags
 
 import bignas_tf as bignas
 
+from . import configs
 from .cli import launch, note_command
 
 _EXPERIMENT = flags.DEFINE_string(
@@ -28,15 +29,7 @@ _EXPERIMENT = flags.DEFINE_string(
 _MODE = flags.DEFINE_enum(
     "mode", "train_and_eval", ["train", "train_and_eval", "eval", "export"], "What to do."
 )
-_CONFIG_FILES = flags.DEFINE_multi_string(
-    "config_file", [], "YAML that overrides the experiment; may be repeated, later ones win."
-)
-_PARAMS_OVERRIDE = flags.DEFINE_string(
-    "params_override",
-    "",
-    "Overrides on top of the files, such as "
-    "'task.model.backbone.bignas_child.export_dir=runs/photos/export/1', or a YAML file.",
-)
+configs.define_overrides("task.model.backbone.bignas_child.export_dir=runs/photos/export/1")
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of checkpoints, summaries and the configuration.", required=True
 )
@@ -61,7 +54,8 @@ def _exports(values: dict[str, str]) -> bool:
 
 
 def main() -> None:
-    config = bignas.configure_garden(_EXPERIMENT.value, _CONFIG_FILES.value, _PARAMS_OVERRIDE.value)
+    given = flags.FLAGS
+    config = bignas.configure_garden(_EXPERIMENT.value, given.config_file, given.params_override)
     if _MODE.value == "export":
         kind = _INPUT_TYPE.value
         print(bignas.export_garden(config, _MODEL_DIR.value, _OUTPUT_DIR.value, input_type=kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 from collections.abc import Collection, Iterable
@@ -44,6 +45,10 @@ class OutOfMemoryError(RunError):
     """A run for which this machine had too little memory; another time, or elsewhere, it may do."""
 
 
+class ProcessError(RunError):
+    """A process of this machine that did not start, or was ended, whatever it was to do."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python or TensorFlow raised the error because a device, or the host, lacks memory.
 
@@ -59,7 +64,8 @@ def _is_short_of_memory(error: BaseException) -> bool:
     said = {"InternalError": _NO_ROOM_FOR_A_COPY, "AbortedError": _NO_ROOM_FOR_ONEDNN}.get(name)
     no_room = said is not None and said in str(error)
     named = name == "ResourceExhaustedError" or isinstance(error, MemoryError)
-    return no_room or named or says_no_memory(str(error))
+    refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return no_room or named or refused or says_no_memory(str(error))
 
 
 def says_no_memory(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import pathlib
 from typing import Any
@@ -70,6 +71,7 @@ def test_tensorflow_s_errors_for_a_lack_of_memory_are_known(
 
 def test_python_s_error_for_a_lack_of_memory_is_known() -> None:
     assert errors.is_out_of_memory(MemoryError())
+    assert errors.is_out_of_memory(OSError(errno.ENOMEM, "Cannot allocate memory"))
     assert errors.is_out_of_memory(RuntimeError("extracting: std::bad_alloc"))
     assert not errors.is_out_of_memory(RuntimeError("memory"))
 

@@ -187,8 +187,7 @@ def _is_short_of_memory(error: Exception) -> bool:
     """Whether Python, TensorFlow, the system or its loader of libraries says so."""
     if isinstance(error, ImportError):
         return any(said in str(error) for said in _UNLOADED)
-    refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    return refused or errors.is_out_of_memory(error)
+    return errors.is_out_of_memory(error)
 
 
 def _exit(error: Exception | str, code: int) -> NoReturn:

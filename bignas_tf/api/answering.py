@@ -72,7 +72,8 @@ def score(
     """Calibrates and slices the children, and asks each all images."""
     evaluator = evaluators.evaluator_of(run, task)
     architectures = {name: each.architecture for name, each in found.children.items()}
-    intake = intake_of(run, task)
+    centre = decode.evaluation_centre(task.train_data.crop)
+    intake = Intake(run.space.base_resolution, run.supernet.input_channels, centre)
     made: dict[Architecture, AnsweringChild] = {}
     for name, cost in costs.items():
         architecture = architectures[name]
@@ -88,12 +89,6 @@ def score(
         split = task.selection.reporting_split
         show(f"{name}: calibrated, top-1 {reported.accuracy} on {split}")
     return {name: made[architectures[name]] for name in costs}
-
-
-def intake_of(run: Run, task: BigNASConfig) -> Intake:
-    """How the images of a request become patches for children of the run."""
-    centre = decode.evaluation_centre(task.train_data.crop)
-    return Intake(run.space.base_resolution, run.supernet.input_channels, centre)
 
 
 def _probabilities(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +14,10 @@ from bignas_tf.accuracy import Accuracy, percent
 from bignas_tf.api import answering, apart, arguments, cards, evaluators, exporting, task_images
 from bignas_tf.api.answering import AnsweringChild
 from bignas_tf.console import Show
+from bignas_tf.data import decode
 from bignas_tf.exports import cascade as cascade_lib
 from bignas_tf.exports import saved_model, trials
 from bignas_tf.exports.cascade import ServableCascade
-from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import cascade_front, cascades
 from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.cascades import Answers, Cascade
@@ -113,9 +114,7 @@ def export_cascade(
     names = exporting.class_names(task.train_data, labels)
     selection = task.selection
     apart.check_scored(run, task, selection.ranking_split, selection.reporting_split)
-    _check_wanted(accuracy, mean_cost, cascade, costs)
-    if cascade:
-        _check_different(cascade, found)
+    _check_wanted(accuracy, mean_cost, cascade, costs, found)
     saved_model.ensure_base(output_dir)
     ranking, reporting = answering.images_of(task, found, show)
     children = answering.score(run, task, found, costs, ranking, reporting, show)
@@ -131,7 +130,9 @@ def export_cascade(
         show(line)
     servable = _servable(chosen, card, names, reporting)
     with trials.started() as through:
-        return cascade_lib.export(servable, output_dir, through)
+        version = cascade_lib.export(servable, output_dir, through)
+    exporting.warn_of_pins([version], show)
+    return version
 
 
 def _of_single_children(taken: Cascade, answers: Mapping[str, Answers]) -> Iterator[str]:
@@ -178,6 +179,7 @@ def _check_wanted(
     mean_cost: float | None,
     cascade: Cascade | None,
     costs: Mapping[str, float],
+    found: SearchResult,
 ) -> None:
     """Refuses what can be refused before the children are scored."""
     if sum(each is not None for each in (accuracy, mean_cost, cascade)) > 1:
@@ -191,16 +193,10 @@ def _check_wanted(
     for name in cascade.children if cascade else ():
         if name not in costs:
             raise errors.UsageError(f"no child {name!r} in the search; it has {', '.join(costs)}")
-
-
-def _check_different(cascade: Cascade, found: SearchResult) -> None:
-    """Refuses to ask a child twice, which the budgets that it is best for give several names."""
-    first: dict[Architecture, str] = {}
-    children = found.children
-    for name in cascade.children:
-        same = first.setdefault(children[name].architecture, name)
-        if same != name:
-            raise errors.UsageError(f"{same} and {name} are the same child; leave one of them out")
+    # The budgets that a child is best for give it several names.
+    for one, other in itertools.combinations(cascade.children if cascade else (), 2):
+        if found.children[one].architecture == found.children[other].architecture:
+            raise errors.UsageError(f"{one} and {other} are the same child; leave one of them out")
 
 
 def _servable(
@@ -226,7 +222,7 @@ def _servable(
         logits=logits,
         answered_by=by[places],
         labels=names,
-        centre=answering.intake_of(chosen.run, chosen.task).centre,
+        centre=decode.evaluation_centre(chosen.task.train_data.crop),
     )
 
 

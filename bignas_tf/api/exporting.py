@@ -184,7 +184,11 @@ def convert(
         batches=cards.reporting_images(found.task),
         licence=found.licence,
     )
-    return write_formats(made, formats, console.or_silent(show))
+    show = console.or_silent(show)
+    report = converter.write(made, formats, show)
+    for line in measure.table(report).splitlines():
+        show(line)
+    return report
 
 
 def _calibrating(images: int | None, formats: Sequence[str]) -> int:
@@ -197,16 +201,6 @@ def _calibrating(images: int | None, formats: Sequence[str]) -> int:
             f"{', '.join(formats)}"
         )
     return arguments.whole("calibration_images", images, 1, config_lib.MOST_BATCH)
-
-
-def write_formats(
-    made: converter.Conversion, formats: Sequence[str], show: Show
-) -> ConversionReport:
-    """Adds `converted/` to an export and shows what is done and measured; see `converter.write`."""
-    report = converter.write(made, formats, show)
-    for line in measure.table(report).splitlines():
-        show(line)
-    return report
 
 
 def warn_of_pins(made: Iterable[pathlib.Path], show: Show | None) -> None:

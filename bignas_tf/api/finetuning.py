@@ -11,7 +11,6 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
 import tf_keras
 from official.core import config_definitions as cfg
 
@@ -81,8 +80,10 @@ def finetune(
     config = _in_space_of(run, config)
     task = config.task
     # Before training: otherwise these mistakes would show only after it.
-    reporting = _reporting(run, task, show)
-    patches = cards.calibration_patches(task, cards.CALIBRATION_IMAGES) if formats else None
+    reporting = cards.reporting_images(task)
+    console.warn(show, apart.check_finetuning(run.config.task, task, run.images))
+    if formats:
+        cards.calibration_patches(task, cards.CALIBRATION_IMAGES)
     child = _adapted(run, chosen, task)
     saved_model.ensure_base(output_dir)
     inputs.check_images(reporting.config)
@@ -97,26 +98,9 @@ def finetune(
         folder = saved_model.export(servable, output_dir, through)
     show(str(folder))
     exporting.warn_of_pins([folder], show)
-    if patches is not None:
-        made = _conversion(folder, servable, patches, reporting)
-        exporting.write_formats(made, formats, show)
+    if formats:
+        exporting.convert(run, folder, formats, show=show)
     return folder
-
-
-def _conversion(
-    folder: pathlib.Path, servable: Servable, patches: np.ndarray, reporting: Split
-) -> converter.Conversion:
-    """What converts the version in a folder, as `converter.write` takes it."""
-    return converter.Conversion(
-        folder=folder,
-        child=servable.child,
-        params=servable.card["params"],
-        labels=servable.labels,
-        calibration=patches,
-        split=servable.card["accuracy"]["split"],
-        batches=reporting,
-        licence=servable.card["licence"],
-    )
 
 
 def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig:
@@ -125,13 +109,6 @@ def _in_space_of(run: Run, config: cfg.ExperimentConfig) -> cfg.ExperimentConfig
     parsing.override(changed, runs.space_override(run))
     validation.validate(changed)
     return changed
-
-
-def _reporting(run: Run, task: BigNASConfig, show: Show) -> Split:
-    """The images to report an accuracy on, which neither training may have seen."""
-    reporting = cards.reporting_images(task)
-    console.warn(show, apart.check_finetuning(run.config.task, task, run.images))
-    return reporting
 
 
 def _adapted(run: Run, architecture: Architecture, task: BigNASConfig) -> tf_keras.Model:

@@ -122,7 +122,7 @@ def _measure(
                 saved = now
                 left = (now - began) / done * (len(missing) - done)
                 show(f"{done}/{len(missing)} parts, {console.duration(left)} left")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, errors.RunError):
         if table.times:
             table.save()
         raise

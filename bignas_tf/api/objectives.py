@@ -16,11 +16,9 @@ from bignas_tf.latency import children, user_command
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.modeling import slicing
-from bignas_tf.modeling.supernet import Supernet
 from bignas_tf.search_space import part
 from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.parts import ModelSpace
-from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection.objectives import Measurement, Objective
 from bignas_tf.training.checkpoints import Run
 
@@ -120,9 +118,7 @@ def build(
     counted = [name for name in names if name in counting.COUNTED]
     made = {name: counting.objective(name, run.supernet.cost_of) for name in counted}
     if timed := [name for name in names if name not in made]:
-        models = counting.model_space_of(run)
-        searched = part.read(run.space, options.within) if options.within else run.space
-        setting = _Setting(run.model_dir, run.supernet, options, models, searched, elsewhere)
+        setting = _Setting(run, options, counting.model_space_of(run), elsewhere)
         made |= {name: _LATENCIES[name](setting) for name in timed}
     return tuple(made[name] for name in names)
 
@@ -145,24 +141,23 @@ def _check_used(names: Sequence[str], options: Options) -> None:
 class _Setting(NamedTuple):
     """What latency is measured with; `elsewhere` does it in its own process."""
 
-    model_dir: str
-    supernet: Supernet
+    run: Run
     options: Options
     models: ModelSpace
-    searched: SearchSpace
     elsewhere: Disposable
 
 
 def _table(setting: _Setting) -> Objective:
-    path, models = setting.options.table, setting.models
-    if not path:
+    run, options, models, _ = setting
+    if not options.table:
         raise errors.UsageError(
             "table_ms needs latency_table; tools.latency_table writes one, and "
             "docs/searching.md describes the format"
         )
-    table = LatencyTable.load(path)
+    table = LatencyTable.load(options.table)
+    searched = part.read(run.space, options.within) if options.within else run.space
     # At every resolution: mutation reaches those outside the coarse grid.
-    table.require(models, setting.searched, setting.model_dir)
+    table.require(models, searched, run.model_dir)
 
     def measure(architecture: Architecture) -> Measurement:
         return Measurement(table.milliseconds(models, architecture))
@@ -196,7 +191,7 @@ def _litert(setting: _Setting) -> Objective:
 
 def _command(setting: _Setting) -> Objective:
     words = _words(setting.options.command)
-    elsewhere, models, net = setting.elsewhere, setting.models, setting.supernet
+    elsewhere, models, net = setting.elsewhere, setting.models, setting.run.supernet
 
     def measure(architecture: Architecture) -> Measurement:
         weights = list(slicing.slices(net, architecture, slicing.uncalibrated(net)))

@@ -123,15 +123,13 @@ def fit(
     folder = errors.require_path("model_dir", model_dir)
     if threading.current_thread() is not threading.main_thread():
         raise errors.UsageError("training handles signals: call it in the main thread")
-    task, show = config.task, console.or_silent(show)
-    strategy = strategy or devices.training_strategy(config)
+    task, strategy = config.task, strategy or devices.training_strategy(config)
+    show = console.or_silent(show) if workers.is_chief(strategy) else console.silent
     with precision(config.runtime.mixed_precision_dtype):
         # Before training: otherwise these mistakes would show only after it.
         checked = copy.deepcopy(task)
         checked.init_checkpoint = learnt.parent(folder, task)
-        warnings = [*apart.check_training(checked), *_check_teacher(task)]
-        if workers.is_chief(strategy):
-            console.warn(show, warnings)
+        console.warn(show, [*apart.check_training(checked), *_check_teacher(task)])
         scorer = named_children.scorer(task) if task.evaluation.children else None
         trainer.train(config, folder, strategy, scorer, show)
 

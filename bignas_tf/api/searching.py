@@ -80,13 +80,13 @@ def search(
     """
     threads = arguments.whole("threads", threads, 1)
     arguments.check_run(run)
-    limits, show = selecting.read_budgets(budgets), console.or_silent(show)
+    chief = workers.is_chief(run.supernet.distribute_strategy)
+    show = console.or_silent(show) if chief else console.silent
+    limits = selecting.read_budgets(budgets)
     task = _changed(run.config, params_override, prefer, within).task
     errors.require(strategy is None or callable(strategy), "strategy", strategy, "a function")
-    chief = workers.is_chief(run.supernet.distribute_strategy)
     caveats = apart.check_search(run.config.task, task, run.images)
-    if chief:
-        console.warn(show, caveats)
+    console.warn(show, caveats)
     which = None if rerank is None else child_files.checked(rerank)
     limited = budgets_lib.limited(limits)
     own = objectives_lib.own(objectives, limited)
@@ -110,14 +110,13 @@ def search(
             caveats=caveats,
             strategy=strategy,
         )
-        if chief and strategy is None:
+        if strategy is None:
             console.warn(show, _of_unread(task.selection, run.config.task.selection))
         reranking = None
         if which is not None:
             reranking = which, child_files.scorer(run, task, evaluator, which.form, elsewhere)
         result = searching.run(limits, folder, show, reranking)
-    if chief:
-        selecting.show_selected(result, show, told=caveats)
+    selecting.show_selected(result, show, told=caveats)
     return result
 
 

@@ -21,6 +21,7 @@ from bignas_tf import errors
 from bignas_tf.exports import processes
 
 _CALLS = 25
+_ENDED = (-signal.SIGTERM, -signal.SIGHUP)  # as a whole group of processes may be
 # Of what a process that aborted has said; what follows one of the two is addresses.
 _TAIL_BYTES, _WORDS = 4096, 20
 _TRACES = ("*** Check failure stack trace", "Fatal Python error")
@@ -47,7 +48,8 @@ class Disposable:
 
         Raises:
           OutOfMemoryError: the process was killed, as the system does where memory runs out, or it
-            could not have the memory that it asked for.
+            could not have the memory that it asked for, or that it takes to start.
+          ProcessError: it could not start, or was ended by SIGTERM or SIGHUP.
           RunError: it died of something else.
           Exception: whatever the function raises.
         """
@@ -97,7 +99,15 @@ class Disposable:
         self._complaints = tempfile.NamedTemporaryFile(delete=False)  # noqa: SIM115 (`close` does)
         complaints = self._complaints.name
         process = spawning.Process(target=_serve, args=(theirs, complaints), daemon=True)
-        process.start()
+        try:
+            process.start()
+        except OSError as error:  # too little memory, or too many processes
+            self._process = None
+            self._complaints.close()
+            os.unlink(complaints)
+            short = errors.is_out_of_memory(error)
+            kind = errors.OutOfMemoryError if short else errors.ProcessError
+            raise kind(f"no process can be started here: {error}") from error
         self._process = process
         theirs.close()
         self._left = self._calls
@@ -106,7 +116,9 @@ class Disposable:
 def _death(name: str, status: int | None, first: bool, complaints: bytes) -> errors.RunError:
     died = f"{name}: its process died with status {status}"
     if status == 1 and first:  # of an exception before it could answer
-        return errors.RunError(f"{died}; in a script, {_MAIN}")
+        return errors.ProcessError(f"{died}; in a script, {_MAIN}")
+    if status in _ENDED:
+        return errors.ProcessError(f"{died}: something ended it")
     if status == -signal.SIGKILL:
         return errors.OutOfMemoryError(f"{died}, killed, most likely because memory ran out")
     if status == -signal.SIGABRT:

@@ -24,6 +24,7 @@ from bignas_tf.training import curve_file
 
 # Files of an earlier report do not belong to the next.
 PAGE_FILE, PLOTS_DIR = "report.html", "report"
+_MOST_OF_A_KEY = 100
 _SEARCH = re.compile(f"[^/]+/{re.escape(result_lib.FILE)}")
 
 
@@ -162,8 +163,10 @@ def _searches(folder: str, folders: Iterable[str], space: SearchSpace) -> Iterat
     for path in folders:
         result = result_lib.read(path, space)
         name = _shown(path, folder)
-        stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "search"
-        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        # Files are called after it and, behind a "_", what they show. The end of a long path says
+        # more than its beginning.
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[-_MOST_OF_A_KEY:] or "search"
+        numbered = (f"{stem}-{number}" for number in itertools.count(2))
         key = next(each for each in itertools.chain([stem], numbered) if each not in keys)
         keys.add(key)
         yield ReportedSearch(name, key, result, _command(path))

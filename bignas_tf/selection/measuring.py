@@ -53,6 +53,7 @@ class Measurer:
         """A child's cost, or the reason why there is none.
 
         Raises:
+          ProcessError: what measures did not start, or was ended; nothing is known of the child.
           RunError: many children in a row had none, and one that has been measured has none now.
         """
         self._failed.pop(architecture, None)
@@ -105,7 +106,7 @@ class Measurer:
 def _measured(objective: Objective, architecture: Architecture) -> Record:
     try:
         measured = objective.measure(architecture)
-    except errors.OutOfMemoryError:
+    except (errors.OutOfMemoryError, errors.ProcessError):
         raise
     except errors.RunError as error:
         return failure(objective.name, architecture, error)
@@ -126,4 +127,6 @@ def cost(name: str, architecture: Architecture, measured: Measurement) -> Record
 
 def failure(what: str, architecture: Architecture, error: errors.RunError) -> Record:
     """The record of a figure that could not be found."""
-    return Record(what, architecture, None, failure=str(error))
+    # A file's name in it may be no text, which a journal does not take.
+    said = str(error).encode(errors="replace").decode()
+    return Record(what, architecture, None, failure=said)

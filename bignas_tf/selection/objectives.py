@@ -59,8 +59,9 @@ class Objective:
         and title: what measures otherwise needs another title.
       unit: such as "M" or "ms", in which costs are above 0.000001: they are kept with six decimals.
       measure: returns a child's cost; raises `RunError` if it cannot be measured.
-      counted: whether it follows from the architecture alone, thousands of children a
-        second; others take seconds a child, and are remembered in the journal.
+      counted: whether it follows from the architecture alone, for every child and for thousands a
+        second: a `RunError` ends the search. Others take seconds a child, are remembered in the
+        journal, and need not have a cost for every child.
     """
 
     name: str

@@ -11,6 +11,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import candidates as candidates_lib
+from bignas_tf.selection import measuring
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.candidates import Candidate
 from bignas_tf.selection.figures import Figures
@@ -192,7 +193,8 @@ class Pool:
         for architecture, outcome in self._figures.accuracies(RANKING, whole):
             known = self._candidates[architecture]
             if isinstance(outcome, errors.RunError):
-                candidate = dataclasses.replace(known, failure=str(outcome))
+                failed = measuring.failure(RANKING, architecture, outcome)
+                candidate = dataclasses.replace(known, failure=failed.failure)
             else:
                 candidate = dataclasses.replace(known, ranking=outcome)
             self._candidates[architecture] = candidate

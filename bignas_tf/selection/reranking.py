@@ -79,6 +79,9 @@ def rerank(
     Returns:
       All candidates; those that were converted know the accuracy of their file, or why there is
       none.
+
+    Raises:
+      ProcessError: what converts did not start, or was ended; nothing is known of the child.
     """
     found: dict[Architecture, Candidate] = {}
     chosen = list(_contenders(candidates, budgets, reranking))
@@ -113,6 +116,8 @@ def _recorded(
         try:
             made = convert(child)
             known = Record(reranking.figure, child, made.accuracy.top1, made.lost_error)
+        except errors.ProcessError:
+            raise
         except errors.RunError as error:
             known = measuring.failure(reranking.figure, child, error)
             if isinstance(error, errors.OutOfMemoryError):  # not for ever: a later search tries it

@@ -61,8 +61,9 @@ class Search:
       strategy: in place of the one that `selection` names.
 
     Raises:
-      UsageError: an unknown strategy, a part that the space does not have, an unknown or empty
-        split, or reporting shares images with ranking or calibration.
+      UsageError: an unknown strategy, too few evaluations for its coarse grid, a part that the
+        space does not have, an unknown or empty split, or reporting shares images with ranking or
+        calibration.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class Search:
         splits.check(splits.of_selection(data, selection))
         self._supernet = supernet
         self._space, self._settings = _searched(supernet.space, selection)
+        if self._find is strategies.coarse_to_fine:
+            strategies.coarse_grid(self._space, self._settings)
         self._data = data
         self._changes = changes or {}
         self._caveats = tuple(caveats)

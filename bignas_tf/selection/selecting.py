@@ -39,16 +39,21 @@ def choose(
             if not found:
                 raise errors.RunError(
                     f"none of the {rerank.best} best candidates within budget {budget.name} could "
-                    f"be converted to {rerank.form}"
+                    f"be converted to {rerank.form}{_why(c.unconverted for c in candidates)}"
                 )
         if not found:
             if not candidates:
                 raise errors.RunError("the strategy of the search scored no child")
-            failures = [c.failure for c in candidates if c.failure]
-            why = f"; {len(failures)} failed, the first: {failures[0]}" if failures else ""
+            why = _why(candidate.failure for candidate in candidates)
             raise errors.RunError(f"no candidate within budget {budget.name} was scored{why}")
         (chosen[budget],) = found
     return chosen
+
+
+def _why(failures: Iterable[str | None]) -> str:
+    """The end of a message: how many children failed, and the first failure; "" without any."""
+    failed = list(filter(None, failures))
+    return f"; {len(failed)} failed, the first: {failed[0]}" if failed else ""
 
 
 def select(result: SearchResult, budgets: Sequence[Budget], reporting: Reporting) -> SearchResult:

@@ -31,6 +31,12 @@ def journal(
         yield opened or MemoryJournal(lines.splitlines())
 
 
+# A user's own are the kind that they are derived from.
+_KINDS = {
+    each.__name__: each for each in (errors.OutOfMemoryError, errors.ProcessError, errors.RunError)
+}
+
+
 def objective(strategy: tf.distribute.Strategy, own: Objective) -> Objective:
     """The same objective, measured by the chief for all workers; they call it together."""
     if own.counted or not workers.many(strategy):
@@ -47,14 +53,13 @@ def _attempt(measure: Callable[[Architecture], Measurement], architecture: Archi
     try:
         return json.dumps(measure(architecture)._asdict())
     except errors.RunError as error:
-        memory = isinstance(error, errors.OutOfMemoryError)
-        return json.dumps({"failure": str(error), "memory": memory})
+        kind = next(name for name, each in _KINDS.items() if isinstance(error, each))
+        return json.dumps({"failure": str(error), "kind": kind})
 
 
 def _outcome(attempt: str) -> Measurement:
     """What `_attempt` has written; a failure is raised in every process alike."""
     found = json.loads(attempt)
     if "failure" in found:
-        kind = errors.OutOfMemoryError if found["memory"] else errors.RunError
-        raise kind(found["failure"])
+        raise _KINDS[found["kind"]](found["failure"])
     return Measurement(**found)

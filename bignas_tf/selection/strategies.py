@@ -14,6 +14,7 @@ import numpy as np
 
 from bignas_tf import errors
 from bignas_tf.search_space.architecture import Architecture
+from bignas_tf.search_space.space import SearchSpace
 from bignas_tf.selection import budgets as budgets_lib
 from bignas_tf.selection import config, grid, proposals
 from bignas_tf.selection.budgets import Budget
@@ -35,15 +36,8 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
     Raises:
       UsageError: a resolution that the space does not have, or too few evaluations for the grid.
     """
-    skeletons = list(grid.skeletons(pool.space, settings))
-    cheapest = budgets_lib.cheapest(pool.space)
-    coarse = len({*skeletons, cheapest})  # the cheapest only where no skeleton is cheap enough
-    if 0 < pool.evaluations < coarse:
-        raise errors.UsageError(
-            f"task.selection.evaluations is {pool.evaluations}; the coarse grid alone takes "
-            f"{coarse}: allow more, or fewer resolutions, multipliers or kernel_patterns"
-        )
-    planned = len(set(skeletons)) + settings.rounds * settings.mutants * len(pool.budgets)
+    skeletons, cheapest = coarse_grid(pool.space, settings), budgets_lib.cheapest(pool.space)
+    planned = len(skeletons) + settings.rounds * settings.mutants * len(pool.budgets)
     pool.plan(planned)
     pool.score(skeletons, "coarse")
     if not all(pool.best(budget) for budget in pool.budgets) and not pool.has(cheapest):
@@ -55,6 +49,23 @@ def coarse_to_fine(pool: Pool, settings: SelectionConfig) -> None:
         for index, budget in enumerate(pool.budgets):
             rng = np.random.default_rng([settings.seed, number, index])
             pool.score(_mutants(pool, settings, rng, budget), "fine")
+
+
+def coarse_grid(space: SearchSpace, settings: SelectionConfig) -> list[Architecture]:
+    """The skeletons that coarse to fine begins with, each once.
+
+    Raises:
+      UsageError: a resolution that the space does not have, or too few evaluations for the grid.
+    """
+    skeletons = list(grid.skeletons(space, settings))
+    # The cheapest is scored only where no skeleton is cheap enough.
+    coarse = len({*skeletons, budgets_lib.cheapest(space)})
+    if 0 < settings.evaluations < coarse:
+        raise errors.UsageError(
+            f"task.selection.evaluations is {settings.evaluations}; the coarse grid alone takes "
+            f"{coarse}: allow more, or fewer resolutions, multipliers or kernel_patterns"
+        )
+    return skeletons
 
 
 def _mutants(
@@ -129,14 +140,22 @@ def _predicted_round(pool: Pool, settings: SelectionConfig, number: int) -> bool
     if not any(candidate.ranking for candidate in pool.candidates):
         return _random_round(pool, settings, number)
     outlook = proposals.Outlook(pool)
-    tau = "unknown" if outlook.tau is None else f"{outlook.tau:.2f}"
-    line = f"predictor, round {number + 1}: Kendall's tau {tau} on {outlook.children} children"
-    if outlook.tau is not None and outlook.tau >= settings.trusted_tau:
-        pool.note(f"{line}, each left out")
+    line = f"predictor, round {number + 1}"
+    if outlook.tau is None:
+        pool.note(f"{line}: {outlook.children} children do not show its worth; bred without it")
+        return _bred_round(pool, settings, number)
+    line += f": Kendall's tau {outlook.tau:.2f} on {outlook.children} children, each left out"
+    if outlook.tau >= settings.trusted_tau:
+        pool.note(line)
         # Zeros at the end would draw what the search began with, or what is bred for a budget.
         rng = np.random.default_rng([settings.seed, number, len(pool.budgets)])
         return pool.score(proposals.propose(pool, settings, rng, outlook), "predicted")
-    pool.note(f"{line}, each left out; below {settings.trusted_tau:g}: bred without it")
+    pool.note(f"{line}; below {settings.trusted_tau:g}: bred without it")
+    return _bred_round(pool, settings, number)
+
+
+def _bred_round(pool: Pool, settings: SelectionConfig, number: int) -> bool:
+    """Scores children of the best of the first budget, in turn, that has new ones."""
     first = number % len(pool.budgets)
     for index, budget in enumerate(pool.budgets[first:] + pool.budgets[:first]):
         rng = np.random.default_rng([settings.seed, number, index])

@@ -205,7 +205,7 @@ def _run(
     chief = workers.is_chief(trainer.strategy)
     progress = Progress(trainer, model_dir, show)
     curves = LearningCurves(trainer, evaluation, model_dir, show) if evaluation else None
-    stops = workers.Stops(trainer.strategy, show if chief else console.silent)
+    stops = workers.Stops(trainer.strategy, show)
     # Orbit prints every metric of every loop; the progress lines are shorter.
     log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
     with (

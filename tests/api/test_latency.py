@@ -6,11 +6,14 @@ import dataclasses
 import pathlib
 import re
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from bignas_tf import errors, locking
 from bignas_tf.api import latency
+from bignas_tf.exports import probe
 from bignas_tf.latency.disposable import Disposable
 from bignas_tf.latency.table import LatencyTable
 from bignas_tf.search_space.architecture import Stage
@@ -45,6 +48,20 @@ def test_a_part_that_the_converter_refuses_is_a_failed_run(tmp_path: pathlib.Pat
         latency._measure(table, [negative], 1, elsewhere, lambda _: None)
     elsewhere.close()
     assert not (tmp_path / "table.json").exists()
+
+
+def test_what_was_measured_before_a_failure_is_kept(tmp_path: pathlib.Path) -> None:
+    class Failing(Disposable):
+        def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
+            if arguments[0] != parts[0]:
+                raise errors.ProcessError("its process died")
+            return probe.Timing(0.5, 0.1)
+
+    parts = [Head(side=2, in_width=4, mid_width=width, classes=3) for width in (8, 16)]
+    table = LatencyTable(str(tmp_path / "table.json"), "this", 0.0, {})
+    with pytest.raises(errors.ProcessError):
+        latency._measure(table, parts, 1, Failing(), lambda _: None)
+    assert LatencyTable.load(str(tmp_path / "table.json")).times == {parts[0]: 0.5}
 
 
 def _fail(line: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import multiprocessing.util
 import operator
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 
@@ -95,6 +98,33 @@ def test_a_death_is_told_and_mended(elsewhere: Disposable) -> None:
     with pytest.raises(errors.RunError, match="_exit: its process died with status 7"):
         elsewhere(os._exit, 7)
     assert elsewhere(operator.add, 1, 2) == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_process_that_something_has_ended_is_told(elsewhere: Disposable, number: int) -> None:
+    with pytest.raises(errors.ProcessError, match=f"died with status -{number}: something ended"):
+        elsewhere(signal.raise_signal, number)
+    assert elsewhere(operator.add, 1, 2) == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EAGAIN, errors.ProcessError), (errno.ENOMEM, errors.OutOfMemoryError)],
+)
+def test_a_process_that_cannot_start_is_told(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    def refused(*arguments: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Disposable(calls=1) as disposable:
+        with monkeypatch.context() as patched:
+            patched.setattr(multiprocessing.util, "spawnv_passfds", refused)
+            with pytest.raises(kind, match=r"^no process can be started here: .*(unav|memory)"):
+                disposable(os.getpid)
+        assert list(tmp_path.iterdir()) == []
+        assert disposable(operator.add, 1, 2) == 3
 
 
 def test_a_kill_is_told_as_a_lack_of_memory(elsewhere: Disposable) -> None:

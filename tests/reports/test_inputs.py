@@ -17,6 +17,7 @@ from bignas_tf.api import reporting
 from bignas_tf.reports import curves, figures, inputs, page, words
 from bignas_tf.search_space import presets
 from bignas_tf.selection import baseline
+from bignas_tf.selection import result as result_lib
 from bignas_tf.selection.baseline import Baseline
 from tests import kills, limits, vanishing
 from tests.selection import made_up_judgements, made_up_searches
@@ -198,10 +199,10 @@ def test_searches_of_one_name_have_plots_of_their_own(tmp_path: pathlib.Path) ->
     names = [figure.name for figure in report.figures]
     assert names == [
         f"{key}_{plot}"
-        for key in ("a_search", "a_search_2")
+        for key in ("a-search", "a-search-2")
         for plot in ("mflops", "params_m", "hypervolume")
     ]
-    assert list(report.drawings) == ["a_search_children", "a_search_2_children"]
+    assert list(report.drawings) == ["a-search_children", "a-search-2_children"]
 
 
 def test_a_network_trained_alone_is_told_where_there_is_one(tmp_path: pathlib.Path) -> None:
@@ -227,7 +228,15 @@ def test_names_that_come_out_alike_get_different_keys(tmp_path: pathlib.Path) ->
     keys = [
         each.key for each in inputs.read(str(run), [str(run / name) for name in names]).searches
     ]
-    assert keys == ["a", "a_3", "a_2", "a_4", "a_5"]
+    assert keys == ["a", "a-3", "a-2", "a-4", "a-5"]
+
+
+def test_a_search_of_a_long_path_has_plots(tmp_path: pathlib.Path) -> None:
+    run = made_up_searches.run(tmp_path / "run")
+    search = tmp_path / ("long" * 30) / ("longer" * 30)
+    result_lib.write(search, made_up_searches.result())
+    page_file = reporting.report(str(run), search_dirs=[search], show=None)
+    assert len(list((page_file.parent / "report").glob("*longerlonger*_mflops.png"))) == 1
 
 
 def test_a_step_written_twice_counts_once(tmp_path: pathlib.Path) -> None:

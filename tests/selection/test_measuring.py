@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 import re
 from collections.abc import Callable
 
@@ -12,7 +14,7 @@ from bignas_tf.search_space.architecture import Architecture
 from bignas_tf.selection import measuring
 from bignas_tf.selection.budgets import Budget
 from bignas_tf.selection.config import STRATEGIES
-from bignas_tf.selection.journal import MemoryJournal, Record
+from bignas_tf.selection.journal import Journal, MemoryJournal, Record
 from bignas_tf.selection.objectives import Measurement, Objective
 from tests.selection import countable
 
@@ -159,6 +161,28 @@ def test_a_search_whose_device_is_there_goes_on_after_any_kill(strategy: str) ->
             countable.search(strategy, [DEAREST], memory, measure=measure)
         calls, most = [], 10**6
         assert countable.search(strategy, [DEAREST], memory, measure=measure) == whole
+
+
+def test_a_process_that_was_ended_ends_the_search_and_says_nothing_of_the_child() -> None:
+    def measure(child: Architecture) -> Measurement:
+        raise errors.ProcessError("its process died with status -15")
+
+    kept: list[Record] = []
+    objective = Objective("ms", "latency", "ms", measure, counted=False)
+    measurer = measuring.Measurer(objective, kept.append, kept.append)
+    with pytest.raises(errors.ProcessError, match="status -15"):
+        measurer.measure(CHILDREN[0])
+    assert (kept, measurer.failed(CHILDREN[0])) == ([], None)
+
+
+def test_a_failure_that_names_a_file_which_is_no_text_can_be_kept(tmp_path: pathlib.Path) -> None:
+    error = errors.RunError(f"cannot read {os.fsdecode(bytes([0xE9]))}.bin")
+    record = measuring.failure("ms", CHILDREN[0], error)
+    for _ in range(2):
+        with Journal(tmp_path / "journal.jsonl", {}) as journal:
+            assert journal.get("ms", CHILDREN[0]) in (None, record)
+            journal.add(record)
+    assert record.failure == "cannot read ?.bin"
 
 
 def test_a_lack_of_memory_says_nothing_of_the_device() -> None:

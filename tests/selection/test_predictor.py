@@ -138,12 +138,13 @@ def test_it_is_not_believed_below_the_bound() -> None:
     # Of ten children left out the order may be right by luck, but not by as much.
     found = _search(score=_by_chance, watcher=watcher, evaluations=30, trusted_tau=0.6)
     assert {each.phase for each in found} == {"spread", "evolved"}
-    assert all(line.endswith("below 0.6: bred without it") for line in watcher.notes)
+    assert watcher.notes[0].endswith(": 10 children do not show its worth; bred without it")
+    assert all(line.endswith("below 0.6: bred without it") for line in watcher.notes[1:])
     trusting = _search(trusted_tau=0.0, evaluations=30, mutants=20)
     assert {each.phase for each in trusting} == {"spread", "predicted"}
     few = Silent()
     _search(evaluations=15, mutants=2, watcher=few)
-    assert "tau unknown on 5 children, each left out; below 0.3" in few.notes[0]
+    assert few.notes[0].endswith("1: 5 children do not show its worth; bred without it")
 
 
 def test_children_that_measured_limits_allow_are_found_with_few_measurements() -> None:

@@ -125,8 +125,19 @@ def test_a_budget_none_of_whose_best_converts_is_a_failure() -> None:
         FOUND.candidates, BUDGETS, INT8, convert, MemoryJournal(), lambda line: None
     )
     result = dataclasses.replace(FOUND, candidates=tuple(found), rerank=INT8)
-    with pytest.raises(errors.RunError, match=r"none of the 3 best .* 0.04 could be conv.* int8"):
+    words = r"none of the 3 best .* 0.04 could be conv.* int8; . failed, the first: no int8 kernel"
+    with pytest.raises(errors.RunError, match=words):
         _selected(result)
+
+
+def test_a_conversion_that_is_ended_is_made_by_the_next_search() -> None:
+    def convert(child: Architecture) -> Converted:
+        raise errors.ProcessError("its process died with status -15")
+
+    memory = MemoryJournal()
+    with pytest.raises(errors.ProcessError, match="status -15"):
+        reranking.rerank(FOUND.candidates, BUDGETS, INT8, convert, memory, lambda line: None)
+    assert memory.lines() == []
 
 
 def test_selecting_again_takes_the_files_that_were_made() -> None:

@@ -37,9 +37,14 @@ def test_its_figures_are_those_of_what_is_served(
     threshold = round(float(np.median(alone["top_probabilities"][:, 0])), 5)
     flags = {"model_dir": run_dir, "search_dir": search_dir, "output_dir": tmp_path / "models"}
     cascade = f"{SMALL}:{threshold},{LARGE}"
-    printed = commands.run(forks, "export_cascade", cascade=cascade, **flags)
+    (tmp_path / "models.config").write_text(
+        'model_config_list { config { name: "ours" base_path: "models" model_platform: "tensorflow"'
+        " model_version_policy { specific { versions: 7 } } } }"
+    )
+    done = forks.run("tools.export_cascade", *commands.arguments(flags | {"cascade": cascade}))
     version = tmp_path / "models" / "1"
-    assert printed == f"{version}\n"
+    assert (done.returncode, done.stdout) == (0, f"{version}\n"), done.stderr
+    assert "models.config pins 'ours' to version 7, which servers keep" in done.stderr
     card = json.loads((version / "cascade.json").read_text())
     assert card["given"]
     assert card["cascade"] == {"children": [SMALL, LARGE], "thresholds": [threshold]}

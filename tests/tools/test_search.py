@@ -159,6 +159,7 @@ def test_the_folder_of_the_run_is_no_place_for_a_search(
     [
         ("task.selection.strategy=greedy", "task.selection.strategy is 'greedy'; choose from"),
         ("task.selection.strategy=random", "set task.selection.evaluations"),
+        ("task.selection.evaluations=2", "is 2; the coarse grid alone takes"),
         ("task.selection.sead=1", "did you mean 'seed'"),
         ("task.model.execution=mask", "follows its run in all but task.selection"),
         ("task.selection.ranking_split='test[:100]'", "have images in common (100)"),

@@ -24,17 +24,17 @@ def _tree(module: str) -> ast.Module:
     return ast.parse((_TOOLS / f"{module.replace('.', '/')}.py").read_text())
 
 
-def _defined(tree: ast.AST) -> set[str]:
+def _defined(tree: ast.AST, module: str = "") -> set[str]:
+    """The flags that a part of a module defines; those of its own functions only if it is shared."""
     names = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         owner, _, called = ast.unparse(node.func).rpartition(".")
-        if owner in _SHARED and called.startswith("define_"):
-            functions = (
-                each for each in _tree(_SHARED[owner]).body if isinstance(each, ast.FunctionDef)
-            )
-            names |= _defined(next(each for each in functions if each.name == called))
+        shared = _SHARED.get(owner, "") if owner else module
+        if shared and called.startswith("define_"):
+            functions = (each for each in _tree(shared).body if isinstance(each, ast.FunctionDef))
+            names |= _defined(next(each for each in functions if each.name == called), shared)
         if owner == "flags" and called.startswith("DEFINE_"):
             assert isinstance(node.args[0], ast.Constant)
             names.add(str(node.args[0].value))

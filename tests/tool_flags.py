@@ -25,7 +25,7 @@ def _tree(module: str) -> ast.Module:
 
 
 def _defined(tree: ast.AST, module: str = "") -> set[str]:
-    """The flags that a part of a module defines; those of its own functions only if it is shared."""
+    """The flags that a part of a module defines; `module` if it is a shared one."""
     names = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):

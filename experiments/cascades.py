@@ -17,10 +17,14 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 import bignas_tf as bignas
+from bignas_tf import files, machine
+from bignas_tf.exports import versions as versions_lib
 from experiments import drawing
+from tools.benchmarks import harness
 from tools.cli import launch
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the training run.", required=True)
@@ -39,8 +43,6 @@ Call = Callable[[], object]
 
 
 def main() -> None:
-    from bignas_tf import files, machine
-
     versions = _versions()
     batches = [int(text) for text in _BATCHES.value]
     measured = {
@@ -58,10 +60,10 @@ def main() -> None:
 
 def _versions() -> dict[str, pathlib.Path]:
     """Children by their names and cascades by their folders, in the order of their cost."""
-    from bignas_tf.exports import versions
-
-    folders = [path for path in pathlib.Path(_FAMILY_DIR.value).glob("*") if versions.numbers(path)]
-    family = {folder.name: folder / str(versions.numbers(folder)[-1]) for folder in folders}
+    folders = [
+        path for path in pathlib.Path(_FAMILY_DIR.value).glob("*") if versions_lib.numbers(path)
+    ]
+    family = {folder.name: folder / str(versions_lib.numbers(folder)[-1]) for folder in folders}
     if not family:
         raise bignas.UsageError(f"{_FAMILY_DIR.value} holds no exported family")
     cascades = {f"cascade {folder}": pathlib.Path(folder) for folder in _CASCADE_DIRS.value}
@@ -70,11 +72,8 @@ def _versions() -> dict[str, pathlib.Path]:
 
 
 def _described(name: str, version: pathlib.Path) -> dict[str, Any]:
-    from bignas_tf import files
-    from bignas_tf.exports import versions
-
-    cascade = version / versions.CASCADE_FILE
-    card = files.read_json(cascade if cascade.exists() else version / versions.CHILD_FILE)
+    cascade = version / versions_lib.CASCADE_FILE
+    card = files.read_json(cascade if cascade.exists() else version / versions_lib.CHILD_FILE)
     objective = card["objective"]["name"] if cascade.exists() else "mflops"
     if objective != "mflops":
         raise bignas.UsageError(f"{version} was made for {objective}, and costs here are mflops")
@@ -110,9 +109,9 @@ def _load_times(versions: Mapping[str, pathlib.Path]) -> dict[str, float]:
     """Milliseconds to load each cascade, and all children."""
     import tensorflow as tf
 
-    from bignas_tf.exports.versions import CASCADE_FILE
-
-    children = [path for path in versions.values() if not (path / CASCADE_FILE).exists()]
+    children = [
+        path for path in versions.values() if not (path / versions_lib.CASCADE_FILE).exists()
+    ]
 
     def load(folders: Sequence[pathlib.Path]) -> None:
         for folder in folders:
@@ -127,10 +126,6 @@ def _load_times(versions: Mapping[str, pathlib.Path]) -> dict[str, float]:
 
 def _medians(calls: Mapping[str, Call]) -> dict[str, float]:
     """The median seconds of each call; they take turns."""
-    import numpy as np
-
-    from tools.benchmarks import harness
-
     samples = harness.alternate(list(calls.values()), _REPEATS.value)
     return {name: float(np.median(each)) for name, each in zip(calls, samples, strict=True)}
 

@@ -21,13 +21,16 @@ Result: a JSON file, a Markdown table and a plot of each part in --results_dir.
 
 from __future__ import annotations
 
+import importlib
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
 
-from bignas_tf import errors
+from bignas_tf import errors, files
+from bignas_tf.selection import budgets
+from experiments.journal import Journal
 from tools.cli import launch
 
 _OF_ANY_IMAGES = ("alone", "ranking", "ablations", "uniform")
@@ -67,10 +70,8 @@ _ADAPTATION_STEPS = flags.DEFINE_list(
 
 def main() -> None:
     _choose("--parts", _PARTS.value, PARTS)
-    from bignas_tf import files
     from experiments.claim_parts import halves, runs, worker
     from experiments.claim_parts.campaign import Campaign
-    from experiments.journal import Journal
 
     settings = _settings()
     parts = {name: _part(name) for name in PARTS if name in _PARTS.value}
@@ -113,8 +114,6 @@ def _choose(flag: str, given: Sequence[str], allowed: Sequence[str]) -> None:
 
 
 def _budgets() -> tuple[float, ...]:
-    from bignas_tf.selection import budgets
-
     parsed = [budgets.parse(f"{budgets.MULTIPLY_ADDS}={value}") for value in _BUDGETS.value]
     if not parsed:
         raise errors.UsageError("--budgets_mflops is empty; give one or more, as in 1,2.5,4")
@@ -132,8 +131,6 @@ def _adaptation_steps() -> tuple[int, ...]:
 
 def _part(name: str) -> Any:
     """A part's module: `plan`, `measure`, `table` and `plot`."""
-    import importlib
-
     return importlib.import_module(f"experiments.claim_parts.{name}")
 
 
@@ -155,8 +152,6 @@ def _conditions(campaign: Any) -> dict[str, Any]:
 
 def _write(name: str, part: Any, result: dict[str, Any]) -> None:
     """Writes a part's three files, and prints its table."""
-    from bignas_tf import files
-
     folder = pathlib.Path(_RESULTS_DIR.value)
     files.write_json(folder / f"{name}.json", result)
     table = f"{part.table(result)}\n\n{_lengths(result)}\n"

@@ -21,14 +21,15 @@ import pathlib
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import PIL
 from absl import flags
+from PIL import features
 
+from bignas_tf import errors, files, scratch
+from experiments import glyphs_drawing, glyphs_fonts
 from tools.cli import launch
-
-if TYPE_CHECKING:
-    from experiments import glyphs_drawing, glyphs_fonts
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", "runs/data/glyphs", "Folder of the data set.")
 _PACKAGES_DIR = flags.DEFINE_string(
@@ -45,9 +46,6 @@ _PROGRESS_FONTS = 100
 
 
 def main() -> None:
-    from bignas_tf import errors, files
-    from experiments import glyphs_fonts
-
     output = pathlib.Path(_OUTPUT_DIR.value)
     if (output / _SUMMARY).exists():
         print(f"{output} exists already; delete it to make it again")
@@ -98,9 +96,6 @@ def write(
     Returns:
       what glyphs.json tells of them.
     """
-    import PIL
-    from PIL import features
-
     writer = _Writer(folder)
     total = sum(len(package.fonts) for package in table.packages)
     began = time.monotonic()
@@ -139,13 +134,11 @@ class _Writer:
         self._folder = folder
         self._drawn: set[tuple[str, bytes]] = set()
         for split in self.counts:
-            for character in _characters():
+            for character in glyphs_drawing.CHARACTERS:
                 (folder / split / class_of(character)).mkdir(parents=True)
 
     def add(self, name: str, family: str, face: glyphs_drawing.Face) -> None:
         """Writes one image for each usable character of a font."""
-        from experiments import glyphs_drawing
-
         split = split_of(family)
         for character in face.characters:
             plain = character, face.draw(character).tobytes()
@@ -164,19 +157,10 @@ class _Writer:
         self.fonts[name] = {"family": family, "split": split, "left_out": dict(reasons)}
 
 
-def _characters() -> str:
-    from experiments import glyphs_drawing
-
-    return glyphs_drawing.CHARACTERS
-
-
 def _faces(
     table: glyphs_fonts.Table, packages: pathlib.Path
 ) -> Iterator[tuple[str, str, glyphs_drawing.Face]]:
     """Gives the name, the family and the drawings of each font."""
-    from bignas_tf import errors
-    from experiments import glyphs_drawing, glyphs_fonts
-
     for package in table.packages:
         for font, content in glyphs_fonts.unpack(package, packages):
             try:
@@ -190,17 +174,9 @@ def _faces(
 
 def _packages_folder() -> contextlib.AbstractContextManager[pathlib.Path]:
     """The folder of --packages_dir, or one that is deleted at the end."""
-    from bignas_tf import files
-
     if _PACKAGES_DIR.value:
         return contextlib.nullcontext(files.ensure_writable(_PACKAGES_DIR.value))
-    return _temporary_folder()
-
-
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[pathlib.Path]:
-    with tempfile.TemporaryDirectory(prefix="glyphs-") as folder:
-        yield pathlib.Path(folder)
+    return scratch.temporary()
 
 
 def _verdict(summary: dict[str, Any], table: glyphs_fonts.Table) -> str:

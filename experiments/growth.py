@@ -14,10 +14,13 @@ experiments/results/growth/.
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
+import numpy as np
 from absl import flags
 
+from bignas_tf import files, machine
 from experiments import drawing
 from tools.cli import launch
 
@@ -32,9 +35,6 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", "experiments/results", "Folder o
 
 
 def main() -> None:
-    import pathlib
-
-    from bignas_tf import files, machine
     from experiments import growth_series
 
     folder = files.ensure_writable(pathlib.Path(_OUTPUT_DIR.value, "growth"))
@@ -63,8 +63,6 @@ def _table(series: Any) -> str:
 
 def _plot(series: Any, path: Any) -> None:
     """Draws time against the factor, and beside it time for the same work."""
-    import numpy as np
-
     low, high = np.percentile(series.samples, [25, 75], axis=1)
     bars = [series.seconds - low, high - series.seconds]
     style = {"fmt": "o-", "capsize": 3}

@@ -17,6 +17,7 @@ Result: experiments/results/memory.json and memory.png.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -25,9 +26,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import yaml
 from absl import flags
 
 from bignas_tf import errors, files, machine
+from bignas_tf.search_space import cost, presets
 from experiments import drawing, memory_gauge
 from tools.cli import launch
 
@@ -69,12 +73,6 @@ def main() -> None:
 
 def _configure(folder: pathlib.Path) -> tuple[str, float]:
     """Writes space and configuration; returns a flag of training, and the search's budget."""
-    import dataclasses
-
-    import yaml
-
-    from bignas_tf.search_space import cost, presets
-
     space = dataclasses.replace(
         presets.bignas_small(),
         train_resolutions=_SIDES, eval_resolutions=_SIDES, base_resolution=_SIDES[0],
@@ -114,8 +112,6 @@ def _measure(
 
 
 def _summary(unit: str, readings: list[list[int]]) -> dict[str, Any]:
-    import numpy as np
-
     done, resident, allocated = np.array(readings).T
     late = done > done[-1] / 2
     tenth = np.argmax(done >= done[-1] / 10)
@@ -139,8 +135,6 @@ def _summary(unit: str, readings: list[list[int]]) -> dict[str, Any]:
 
 def _plot(result: dict[str, dict[str, Any]], path: pathlib.Path) -> None:
     """Draws memory against steps or candidates."""
-    import numpy as np
-
     with drawing.saved(path, panels=len(result), width=4, sharey=True) as panels:
         for axes, (name, found) in zip(panels, result.items(), strict=True):
             done, resident, allocated = np.array(found["readings"]).T

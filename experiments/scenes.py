@@ -21,6 +21,8 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
+import bignas_tf as bignas
+from bignas_tf import files, scratch
 from tools.cli import launch
 
 _SIDES = 18, 37  # of a garment, from and below, in pixels
@@ -88,8 +90,6 @@ class Scene:
 def main() -> None:
     import tensorflow as tf
 
-    from bignas_tf import files, scratch
-
     folder = files.ensure_writable(_OUTPUT_DIR.value)
     for split, source in SPLITS.items():
         count = {"train": _TRAIN.value, "validation": _VALIDATION.value}[split]
@@ -107,7 +107,6 @@ def main() -> None:
 
 def _garments(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Fashion-MNIST, uint8 [N, 28, 28], and its labels, 0 to 9."""
-    import bignas_tf as bignas
     from bignas_tf.selection import splits
 
     override = f"task.train_data.tfds_data_dir={_DATA_DIR.value}" if _DATA_DIR.value else ""

@@ -20,11 +20,13 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from absl import flags
 
 import bignas_tf as bignas
-from bignas_tf import errors
+from bignas_tf import errors, files
 from experiments import drawing
+from experiments.claim_parts import searches, summaries
 from tools.cli import launch
 
 if TYPE_CHECKING:
@@ -58,7 +60,6 @@ _COUNTS = (50, 100, 150, 200)  # evaluations, after which hypervolumes are shown
 
 
 def main() -> None:
-    from bignas_tf import files
     from bignas_tf.selection import strategies
 
     run = bignas.load(_MODEL_DIR.value)
@@ -104,8 +105,6 @@ def _strategy(text: str) -> dict[str, Any]:
 
 
 def _search(run: bignas.Run, selection: Mapping[str, Any]) -> SearchResult:
-    from experiments.claim_parts import searches
-
     print(f"{selection['strategy']}, seed {selection['seed']}", flush=True)
     budgets = [float(budget) for budget in _BUDGETS.value]
     return searches.search(run, budgets, _OUTPUT_DIR.value, **selection)
@@ -125,8 +124,6 @@ def _summary(found: Sequence[SearchResult]) -> dict[str, Any]:
 
 def _hypervolumes(found: Mapping[str, Any]) -> str:
     """Means of the hypervolume after some evaluations, and their standard errors, in percent."""
-    from experiments.claim_parts import summaries
-
     counts = [count for count in _COUNTS if count <= min(found["evaluated"])]
     reached = {
         count: summaries.over_seeds(curve[count - 1] for curve in found["hypervolume"])
@@ -137,8 +134,6 @@ def _hypervolumes(found: Mapping[str, Any]) -> str:
 
 def _mean_and_spread(accuracies: Sequence[Sequence[float]]) -> tuple[Any, Any]:
     """For each budget, over the seeds: percent, and the standard deviation in points."""
-    import numpy as np
-
     values = 100 * np.asarray(accuracies)
     return values.mean(0), values.std(0, ddof=1) if len(values) > 1 else 0 * values[0]
 

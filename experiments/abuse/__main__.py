@@ -32,13 +32,16 @@ Result: abuse.json in --results_dir, and exit code 1 if anything failed.
 
 from __future__ import annotations
 
+import json
+import logging
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from absl import flags
 
-from bignas_tf import errors
+from bignas_tf import errors, files
+from experiments.journal import Journal
 from tools.cli import launch
 
 _Outcomes = list[dict[str, Any]]
@@ -75,9 +78,7 @@ def main() -> None:
     _chosen("--parts", _PARTS.value, _MEASURES)
     if {"input", "requests"} & set(_PARTS.value):
         _check_run()
-    from bignas_tf import files
     from experiments.abuse import undisturbed
-    from experiments.journal import Journal
 
     work_dir = files.ensure_writable(_WORK_DIR.value)
     origin = {"campaign": "abuse", "code": undisturbed.code()}
@@ -105,8 +106,6 @@ def _results() -> pathlib.Path:
 
 def _earlier(path: pathlib.Path) -> dict[str, Any]:
     """The results of parts that were not asked for."""
-    import json
-
     return json.loads(path.read_text()) if path.exists() else {}
 
 
@@ -117,7 +116,7 @@ def _chosen(flag: str, given: Sequence[str], known: Mapping[str, T]) -> list[T]:
     return [each for name, each in known.items() if name in (given or known)]
 
 
-def _input(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+def _input(work_dir: pathlib.Path, journal: Journal) -> dict[str, Any]:
     from experiments.abuse import damaged, readers
 
     by_file = {reader.file: reader for reader in readers.READERS}
@@ -143,7 +142,7 @@ def _with_others(outcomes: _Outcomes, order: Sequence[str]) -> _Outcomes:
     return [by_file[name] for name in order if name in by_file]
 
 
-def _kills(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+def _kills(work_dir: pathlib.Path, journal: Journal) -> dict[str, Any]:
     from experiments.abuse import kills, small_run
 
     tools, place = _chosen("--tools", _TOOLS.value, small_run.BY_TOOL), _place(work_dir)
@@ -154,7 +153,7 @@ def _kills(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     )
 
 
-def _neighbours(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+def _neighbours(work_dir: pathlib.Path, journal: Journal) -> dict[str, Any]:
     from experiments.abuse import neighbours
 
     meetings = _chosen("--meetings", _MEETINGS.value, neighbours.BY_NAME)
@@ -168,7 +167,7 @@ def _neighbours(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     )
 
 
-def _machine(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+def _machine(work_dir: pathlib.Path, journal: Journal) -> dict[str, Any]:
     from experiments.abuse import lacks, machine, small_run
 
     tools = _chosen("--tools", _TOOLS.value, small_run.BY_TOOL)
@@ -202,9 +201,7 @@ def _in_turn(of: str, most: int, check: Callable[[int], _Outcomes]) -> dict[str,
     return {"seed": _SEED.value, "failures": failures, of: outcomes}
 
 
-def _requests(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
-    import logging
-
+def _requests(work_dir: pathlib.Path, journal: Journal) -> dict[str, Any]:
     from experiments.abuse import requests, ways
 
     del work_dir
@@ -219,7 +216,7 @@ def _requests(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
     }
 
 
-def _suite(work_dir: pathlib.Path, journal: Any) -> dict[str, Any]:
+def _suite(work_dir: pathlib.Path, journal: Journal) -> dict[str, Any]:
     from experiments.abuse import suite
 
     runs = suite.check(work_dir, _RUNS.value, _SEED.value, _WORKERS.value, journal)

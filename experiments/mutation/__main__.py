@@ -19,16 +19,21 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import difflib
 import pathlib
 import queue
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
 
-from bignas_tf import errors
+from bignas_tf import errors, files
+from experiments.journal import Entry, Journal
+from experiments.mutation import code_mutants, sharing, trial
+from experiments.mutation.code_mutants import CodeMutant
+from experiments.mutation.covering import Covering
 from tools.cli import launch
 
 _FOLDERS = ("layers", "modeling", "search_space", "training", "selection")
@@ -47,11 +52,6 @@ _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
-    from bignas_tf import files
-    from experiments.journal import Journal
-    from experiments.mutation import code_mutants, sharing
-    from experiments.mutation.covering import Covering
-
     work_dir = files.ensure_writable(_WORK_DIR.value).resolve()
     extra = sharing.extra_seconds(work_dir / "fixtures.json")
     covering = Covering(work_dir / "coverage", work_dir / "times.xml", extra)
@@ -61,7 +61,7 @@ def main() -> None:
     for number in range(_PROCESSES.value):
         copies.put(_copy(work_dir / f"copy{number}"))
 
-    def outcome(mutant: code_mutants.CodeMutant) -> dict[str, Any]:
+    def outcome(mutant: CodeMutant) -> dict[str, Any]:
         copy = copies.get()
         try:
             return _try(mutant, covering, copy)
@@ -75,10 +75,8 @@ def main() -> None:
     files.write_json(path, _summary(mutants, outcomes))
 
 
-def _check(mutant: Any, covering: Any, copy: pathlib.Path) -> None:
+def _check(mutant: CodeMutant, covering: Covering, copy: pathlib.Path) -> None:
     """Tests must pass as the code is: otherwise they would catch everything."""
-    from experiments.mutation import trial
-
     tests = covering.tests(mutant.path, mutant.line, _SECONDS.value)
     ended = trial.run(copy, tests, 60 + 5 * covering.seconds(tests))
     if ended.ended != trial.SURVIVED:
@@ -99,10 +97,8 @@ def _commit() -> str:
     ).stdout.strip()
 
 
-def _try(mutant: Any, covering: Any, copy: pathlib.Path) -> dict[str, Any]:
+def _try(mutant: CodeMutant, covering: Covering, copy: pathlib.Path) -> dict[str, Any]:
     """Changes the copy, runs the tests of that line, and changes it back."""
-    from experiments.mutation import code_mutants, trial
-
     tests = covering.tests(mutant.path, mutant.line, _SECONDS.value)
     if not tests:
         return {"ended": trial.SURVIVED, "said": "no test runs this file", "tests": 0}
@@ -119,16 +115,14 @@ def _try(mutant: Any, covering: Any, copy: pathlib.Path) -> dict[str, Any]:
 
 def _difference(before: str, after: str) -> list[str]:
     """The lines that differ, as "- …" and "+ …"."""
-    import difflib
-
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
-def _all(mutants: Sequence[Any], outcome: Any, journal: Any) -> list[dict[str, Any]]:
+def _all(
+    mutants: Sequence[CodeMutant], outcome: Callable[[CodeMutant], dict[str, Any]], journal: Journal
+) -> list[dict[str, Any]]:
     """The outcome of each mutant, in order; new ones are journalled as they end."""
-    from experiments.journal import Entry
-
     keys = [dataclasses.asdict(mutant) for mutant in mutants]
     with concurrent.futures.ThreadPoolExecutor(_PROCESSES.value) as pool:
         waiting = {
@@ -144,12 +138,10 @@ def _all(mutants: Sequence[Any], outcome: Any, journal: Any) -> list[dict[str, A
                 print(f"{key['path']}:{key['line']} {ended}", flush=True)
         finally:
             pool.shutdown(cancel_futures=True)  # or an error would be told hours later
-    return [journal.get(key).result for key in keys]
+    return [entry.result for entry in map(journal.get, keys) if entry]
 
 
-def _summary(mutants: Sequence[Any], outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    from experiments.mutation import trial
-
+def _summary(mutants: Sequence[CodeMutant], outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     survivors = [
         {"path": mutant.path, "line": mutant.line, "change": outcome.get("change", [])}
         for mutant, outcome in zip(mutants, outcomes, strict=True)

@@ -114,7 +114,9 @@ def require_path(name: str, value: str | os.PathLike[str]) -> str:
     """
     if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{name} is {shown(value)}; it takes a path")
-    return os.fspath(value)
+    path = os.fspath(value)
+    require("\0" not in path, name, path, "no NUL")
+    return path
 
 
 def did_you_mean(given: object, known: Iterable[object], end: str = "") -> str:

@@ -84,6 +84,11 @@ def test_what_a_lack_of_memory_led_to_is_one_unless_it_was_hidden(hidden: bool) 
     assert errors.is_out_of_memory(error) != hidden
 
 
+def test_a_path_with_a_nul_is_refused() -> None:
+    with pytest.raises(errors.UsageError, match=r"^images is 'a.x00b'; it takes no NUL$"):
+        errors.require_path("images", "a\0b")
+
+
 def test_values_are_cut() -> None:
     assert errors.shown("a" * 5) == "'aaaaa'"
     assert errors.shown(LONG) == f"'{'x' * 55} ..."

@@ -117,7 +117,10 @@ def pixels(name: str, image: object) -> np.ndarray:
     """
     mode = getattr(image, "mode", "")
     if is_pil(image) and mode not in ("L", "RGB"):  # such as a palette's numbers
-        raise errors.UsageError(f"{name} has PIL's mode {mode!r}; give {name}.convert('RGB')")
+        # PIL would cut what is above 255 off.
+        deep = mode == "F" or mode.startswith("I")
+        mend = "its file, or uint8 pixels made of its own" if deep else f"{name}.convert('RGB')"
+        raise errors.UsageError(f"{name} has PIL's mode {mode!r}; give {mend}")
     given = array(image)
     found = given[..., np.newaxis] if given.ndim == 2 else given
     if found.dtype != np.uint8 or found.ndim != 3 or found.shape[-1] not in (1, 3):

@@ -49,9 +49,11 @@ def check_images(
             found[str(fault)] = None
             if len(found) == most:
                 return list(found)
-    if config.task.train_data.source == "folder" and not found:
-        show("looking for copies and for turned photographs")
-        console.warn(show, _doubts(config.task.train_data, uses))
+    if not found:
+        if config.task.train_data.source == "folder":
+            show("looking for copies and for turned photographs")
+            console.warn(show, _doubts(config.task.train_data, uses))
+        show("every image can be used")
     return list(found)
 
 

@@ -16,6 +16,7 @@ from bignas_tf.console import Show
 from bignas_tf.importing import torch_files, weights
 from bignas_tf.importing.sources import SOURCES, Source
 from bignas_tf.importing.weights import Taken
+from bignas_tf.modeling.elastic_model import ElasticModel
 from bignas_tf.search_space import presets
 from bignas_tf.training import listing, models, origin, run_files, writer
 from bignas_tf.training.checkpoints import Run
@@ -60,10 +61,22 @@ def import_supernet(
     config = runs.configure(_EXPERIMENT, sources, params_override, show=None)
     folder = errors.require_path("model_dir", model_dir)
     file = errors.require_path("checkpoint", checkpoint)
-    files.make_folder(folder)
+    _check_empty(folder)
+    show(f"reading {file}")
+    supernet, taken, beside = _read(file, config)
+    files.make_folder(folder)  # only now: a name that is mistyped leaves nothing
     with writer.sole(folder, tf.distribute.get_strategy(), show):
         _check_empty(folder)
-        _import(chosen, file, config, folder, show)
+        origin.Origin(
+            supernet=chosen.title,
+            licence=chosen.licence,
+            address=chosen.address,
+            file=os.path.basename(file),
+            sha256=files.sha256(pathlib.Path(file)),
+        ).save(folder)
+        run_files.save(supernet, 0, config, supernet.space, folder)
+    for line in _summary(chosen, taken, beside, folder):
+        show(line)
     return runs.load(folder)
 
 
@@ -75,10 +88,8 @@ def _check_empty(model_dir: str) -> None:
         raise errors.UsageError(f"{model_dir} already holds a run; name another folder")
 
 
-def _import(
-    source: Source, checkpoint: str, config: cfg.ExperimentConfig, model_dir: str, show: Show
-) -> None:
-    show(f"reading {checkpoint}")
+def _read(checkpoint: str, config: cfg.ExperimentConfig) -> tuple[ElasticModel, Taken, list[str]]:
+    """The supernet of a checkpoint, what it took, and what was beside that."""
     content = torch_files.read(checkpoint)
     state, beside = weights.state_of(content, checkpoint)
     there, here = weights.classes(state, checkpoint), config.task.train_data.num_classes
@@ -89,17 +100,7 @@ def _import(
         )
     space = presets.get(config.task.model.search_space)
     supernet = models.build_supernet(config.task, space)
-    taken = weights.assign(supernet, state, checkpoint)
-    origin.Origin(
-        supernet=source.title,
-        licence=source.licence,
-        address=source.address,
-        file=os.path.basename(checkpoint),
-        sha256=files.sha256(pathlib.Path(checkpoint)),
-    ).save(model_dir)
-    run_files.save(supernet, 0, config, space, model_dir)
-    for line in _summary(source, taken, beside, model_dir):
-        show(line)
+    return supernet, weights.assign(supernet, state, checkpoint), beside
 
 
 def _summary(source: Source, taken: Taken, beside: list[str], model_dir: str) -> list[str]:

@@ -151,8 +151,8 @@ def _table(setting: _Setting) -> Objective:
     run, options, models, _ = setting
     if not options.table:
         raise errors.UsageError(
-            "table_ms needs latency_table; tools.latency_table writes one, and "
-            "docs/searching.md describes the format"
+            "table_ms needs latency_table, a file that the tool and the function of that name "
+            "write; docs/searching.md describes it"
         )
     table = LatencyTable.load(options.table)
     searched = part.read(run.space, options.within) if options.within else run.space

@@ -7,6 +7,7 @@ apart, and `child.json` says which architecture of which space it is.
 from __future__ import annotations
 
 import dataclasses
+import numbers
 import os
 import pathlib
 from collections.abc import Mapping
@@ -171,6 +172,9 @@ def backbone(
       UsageError: the folder has no trainable weights, a file of it is damaged, or the child needs
         to know the size.
     """
+    for name, side in (("height", height), ("width", width)):
+        whole = isinstance(side, numbers.Integral) and side > 0
+        errors.require(side is None or whole, name, side, "a whole number from 1, or None")
     child = read(version)
     model = child.features(height, width)
     child.load_into(model)

@@ -179,8 +179,7 @@ def child(space: SearchSpace, name: AnyArchitecture) -> Architecture:
         plain = name.get("architecture", name)  # a file may say more of a child
         name = Architecture.from_json(dict(plain) if isinstance(plain, Mapping) else plain)
     if isinstance(name, Architecture):
-        space.validate(name)
-        return name
+        return space.normalised(name)
     if not isinstance(name, str | os.PathLike):
         raise errors.UsageError(
             f"{errors.shown(name)} is no architecture: give one (a result of a search has it as "

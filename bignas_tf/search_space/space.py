@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -183,9 +184,17 @@ class SearchSpace:
         self.validate(architecture)
         return architecture
 
+    def normalised(self, architecture: Architecture) -> Architecture:
+        """The same child in Python's integers, which files take, whatever it was made of.
+
+        Raises:
+          UsageError: it is outside this space.
+        """
+        return self.decode(self.encode(architecture))
+
     def with_resolution(self, architecture: Architecture, resolution: int) -> Architecture:
-        """The same child on another input side."""
-        return dataclasses.replace(architecture, resolution=resolution)
+        """The same child on another input side, which may be a number of NumPy's."""
+        return dataclasses.replace(architecture, resolution=operator.index(resolution))
 
     def validate(self, architecture: Architecture) -> None:
         """Checks every field.

@@ -162,7 +162,12 @@ class Pool:
         phase = plain.Value(phase, "the phase of a search").text()
         several = isinstance(architectures, Iterable)
         errors.require(several, "what is scored", architectures, "a list of architectures")
-        children = dict.fromkeys(map(self._own, architectures))
+        given = list(architectures)
+        for each in given:
+            known = isinstance(each, Architecture)
+            errors.require(known, "what is scored", each, "an architecture")
+        # A strategy may have put NumPy's integers in.
+        children = dict.fromkeys(map(self.space.normalised, given))
         new = [child for child in children if child not in self._candidates]
         new = new[: self.allowed(len(new))]
         # Measuring takes long: some children are finished before the next are measured.
@@ -171,15 +176,6 @@ class Pool:
         for first in range(0, len(new), step):
             self._finish(new[first : first + step], phase)
         return bool(new)
-
-    def _own(self, child: Architecture) -> Architecture:
-        """A child as the space writes it: with Python's integers, whatever a strategy has put in.
-
-        Raises:
-          UsageError: it is none of the space's.
-        """
-        errors.require(isinstance(child, Architecture), "what is scored", child, "an architecture")
-        return self.space.decode(self.space.encode(child))
 
     def _finish(self, architectures: Sequence[Architecture], phase: str) -> None:
         whole = []

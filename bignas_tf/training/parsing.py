@@ -119,6 +119,8 @@ def _values(source: str | Mapping[str, Any]) -> dict[str, Any]:
         return {key: _textual(value) for key, value in source.items()}
     if not isinstance(source, str):
         raise ValueError("expected text or a mapping")
+    if os.path.isdir(source):
+        raise errors.UsageError(f"{source} is a folder; give a YAML file")
     if os.path.isfile(source) or (source.endswith((".yaml", ".yml")) and "=" not in source):
         values = strict_yaml.load(files.read_text(packaged.experiment_file(source)))
     else:

@@ -55,8 +55,13 @@ class Recipe:
     experiment: ClassVar[str] = EXPERIMENT
 
     def at_speed(self, images_a_second: float) -> Recipe:
-        """Returns the recipe for a speed of training that was measured on this machine."""
-        return choose(self.described, self.minutes, images_a_second)
+        """Returns the recipe for a speed of training that was measured on this machine.
+
+        Raises:
+          UsageError: it is not a positive number.
+        """
+        speed = plain.number("images_a_second", images_a_second, above=0)
+        return choose(self.described, self.minutes, speed)
 
     def to_yaml(self) -> str:
         """The values as a YAML file for `--config_file`, with the reasons as comments."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_lib
 
-from bignas_tf import console, errors, files, scratch, workers
+from bignas_tf import console, errors, files, full_disk, scratch, workers
 from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
@@ -264,8 +264,10 @@ def _loops(
         controller.train(step, checkpoint_at_completion=step == settings.train_steps)
 
 
-def _resumes_from(checkpoint: str) -> str:
-    return f"last checkpoint: {checkpoint}, from which the same command resumes"
+def _resumes_from(checkpoint: str | None) -> str:
+    resumes = f"last checkpoint: {checkpoint}, from which the same command resumes"
+    none = "no checkpoint was saved, so the same command starts from the beginning"
+    return resumes if checkpoint else none
 
 
 @contextlib.contextmanager
@@ -284,15 +286,15 @@ def _exhaustion_explained(model_dir: str, chief: bool) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        if not errors.is_out_of_memory(error):
+        if not (full := full_disk.reason(error)) and not errors.is_out_of_memory(error):
             raise
         latest = listing.named(model_dir)
-        then = "no checkpoint was saved, so the same command starts from the beginning"
         if chief:
             listing.remove_unlisted(model_dir)
-        if latest:
-            then = _resumes_from(latest)
+        if full:
+            told = full_disk.message(full, os.path.join(model_dir, ""))
+            raise errors.RunError(f"{told}, from {latest or 'the beginning'}") from error
         raise errors.RunError(
-            f"memory or disk ran out: {errors.one_line(error)}; a device needs less memory with "
-            f"fewer images at a time (task.images_at_once); {then}"
+            f"memory ran out: {errors.one_line(error)}; a device needs less memory with fewer "
+            f"images at a time (task.images_at_once); {_resumes_from(latest)}"
         ) from error

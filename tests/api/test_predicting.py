@@ -17,7 +17,7 @@ from bignas_tf.data import folders
 from bignas_tf.exports import saved_model
 from tests.exports import servables
 
-PALETTE = Image.new("P", (9, 12))
+PALETTE, DEEP = Image.new("P", (9, 12)), Image.new("I;16", (9, 12))
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,8 @@ def test_what_is_no_image_is_named(classifier: bignas.Classifier, tmp_path: path
         (np.zeros([12, 9, 2], np.uint8), r"^image 0 is uint8 \[12, 9, 2\]; it takes"),
         ([PALETTE], r"^image 0 has PIL's mode 'P'; give image 0.convert"),
         (PALETTE, r"^image 0 has PIL's mode 'P'"),
+        # PIL's `convert` makes all that is above 255 white.
+        ([DEEP], r"^image 0 has PIL's mode 'I;16'; give its file, or uint8 pixels"),
     ]
     for images, words in cases:
         with pytest.raises(bignas.UsageError, match=words):

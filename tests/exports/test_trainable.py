@@ -62,6 +62,8 @@ def test_skips_whose_padding_depends_on_the_size_need_it(tmp_path: pathlib.Path)
     made = stored.child_in(tmp_path / "1", spaces.attentive())
     with pytest.raises(errors.UsageError, match="needs images of a fixed size; give the height"):
         trainable.backbone(made.folder)
+    with pytest.raises(errors.UsageError, match=r"^width is 7.5; it takes a whole number from 1"):
+        trainable.backbone(made.folder, 24, 7.5)
     # An odd height and an even width, which are padded apart: 21 and 24 become 11 and 12, 6 and 6.
     assert trainable.backbone(made.folder, 21, 24).output_shape["2"][1:3] == (6, 6)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -112,6 +114,16 @@ def test_a_child_is_named_or_published_and_lies_in_the_space() -> None:
     other: Any = ["smallest"]
     with pytest.raises(errors.UsageError, match=r"^\['smallest'\] is no architecture: give one"):
         presets.child(space, other)
+
+
+def test_a_child_of_numpy_s_integers_is_one_of_pythons() -> None:
+    space = presets.get("bignas_small")
+    child = space.sample(np.random.default_rng(0))
+    expands = tuple(tuple(map(np.int64, stage)) for stage in child.expands)
+    given = dataclasses.replace(child, head_width=np.int32(child.head_width), expands=expands)
+    known = presets.child(space, space.with_resolution(given, np.int64(20)))
+    assert known == space.with_resolution(child, 20)
+    assert json.loads(json.dumps(known.to_json())) == known.to_json()
 
 
 def test_a_yaml_file_is_read(tmp_path: pathlib.Path) -> None:

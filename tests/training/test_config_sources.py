@@ -29,6 +29,11 @@ def test_what_cannot_be_read_is_named(source: str) -> None:
     assert f"cannot read overrides {errors.shown(source, 300)}" in str(caught.value)
 
 
+def test_a_folder_is_no_configuration(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.UsageError, match=f"^{tmp_path} is a folder; give a YAML file$"):
+        parsing.parse("bignas_small", [str(tmp_path)], "")
+
+
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(
         errors.UsageError,

@@ -196,3 +196,9 @@ def test_as_many_images_as_are_needed_suffice() -> None:
 def test_minutes_that_are_none_are_refused(minutes: float) -> None:
     with pytest.raises(errors.UsageError, match="it takes a number above 0"):
         recipe.choose(_described(), minutes)
+
+
+@pytest.mark.parametrize("speed", [0, -1.0, float("nan"), float("inf"), "3", True, None])
+def test_speeds_that_are_none_are_refused(speed: Any) -> None:
+    with pytest.raises(errors.UsageError, match=r"images_a_second"):
+        recipe.choose(_described(), 1.0).at_speed(speed)

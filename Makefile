@@ -11,6 +11,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version=3.11 --upgrad
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
 	--no-loadscope-reorder
 
+# Docker's images of Python set it; then every process of the tests would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help map env env-dev env-runtimes env-tpu lock quickstart lint types test test-fast clean
 

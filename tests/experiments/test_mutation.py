@@ -37,11 +37,11 @@ if __name__ == "__main__":
     path.write_text(source.replace("np.log2", "np.log"))
     show(tests, 300)
     path.write_text(source.replace("def ", "while True: pass\\ndef ", 1))
-    show(tests, 5)
+    show(tests, 1)
     path.write_text(source)
     show(["tests/selection/test_hypervolume.py::test_that_is_gone"], 300)
     multiprocessing.forkserver._forkserver._stop()
-    trial.PRELOADED.append("bignas_tf.errors")
+    trial.PRELOADED[:] = ["bignas_tf.errors"]
     show(tests, 300)
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -35,14 +36,16 @@ def test_a_setting_that_is_changed_on_resuming_is_used(
     tmp_path: pathlib.Path, always: str, setting: str, before: float, after: float, kept: str
 ) -> None:
     """Keras keeps it in the checkpoint, too, from which it was restored: a changed one was lost."""
-    ends = {}
-    for then in (before, after):
-        folder = tmp_path / str(then)
-        folder.mkdir()
-        for steps, value in ((2, before), (4, then)):
-            given = f"{FAST}{always}{OPTIMISER}{setting}={value},trainer.train_steps={steps}"
-            ends[then] = runs.train(runs.parse(folder, given), folder / "run")
-    unchanged, changed = ends[before], ends[after]
+
+    def trained(steps: int, value: float, folder: pathlib.Path) -> dict[str, np.ndarray]:
+        given = f"{FAST}{always}{OPTIMISER}{setting}={value},trainer.train_steps={steps}"
+        return runs.train(runs.parse(tmp_path, given), folder)
+
+    trained(2, before, tmp_path / "begun")
+    unchanged, changed = (
+        trained(4, then, shutil.copytree(tmp_path / "begun", tmp_path / str(then)))
+        for then in (before, after)
+    )
     scalars = [name for name in changed if name.startswith("optimizer/") and not changed[name].ndim]
     (name,) = (each for each in scalars if each.split("/.ATTR")[0].endswith(f"/{kept}"))
     assert (unchanged[name], changed[name]) == (before, after)

@@ -112,9 +112,9 @@ def require_path(name: str, value: str | os.PathLike[str]) -> str:
     Raises:
       UsageError: it is something else, such as None.
     """
-    if not isinstance(value, str | os.PathLike):
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
         raise UsageError(f"{name} is {shown(value)}; it takes a path")
-    path = os.fspath(value)
     require("\0" not in path, name, path, "no NUL")
     return path
 

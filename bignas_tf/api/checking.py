@@ -24,7 +24,7 @@ def check_images(
       most: faults after which it stops.
       show: takes a line for each split, and warnings: of a split that is absent, of images of a
         local folder that are copies of others which should be apart from them, and of photographs
-        that are to be shown turned (EXIF); None for silence.
+        that are to be shown turned (EXIF), and a last one if nothing is wrong; None for silence.
 
     Returns:
       What is wrong, with the name of the image: it cannot be decoded, or its label is out of range.
@@ -53,7 +53,7 @@ def check_images(
         if config.task.train_data.source == "folder":
             show("looking for copies and for turned photographs")
             console.warn(show, _doubts(config.task.train_data, uses))
-        show("every image can be used")
+        show("every image that was read can be used")
     return list(found)
 
 

@@ -173,7 +173,7 @@ def backbone(
         to know the size.
     """
     for name, side in (("height", height), ("width", width)):
-        whole = isinstance(side, numbers.Integral) and side > 0
+        whole = isinstance(side, numbers.Integral) and side > 0 and not isinstance(side, bool)
         errors.require(side is None or whole, name, side, "a whole number from 1, or None")
     child = read(version)
     model = child.features(height, width)

@@ -48,24 +48,26 @@ class Disposable:
 
         Raises:
           OutOfMemoryError: the process was killed, as the system does where memory runs out, or it
-            could not have the memory that it asked for, or that it takes to start.
+            could not have the memory that it asked for.
           ProcessError: it could not start, or was ended by SIGTERM or SIGHUP.
           RunError: it died of something else.
           Exception: whatever the function raises.
         """
-        first = not self._left
-        if first:
+        began = bool(self._left)
+        if not began:
             self._start()
         self._left -= 1
         try:
             self._connection.send((function, arguments))
+            if not began:
+                began = self._connection.recv()
             raised, value = self._connection.recv()
         except (EOFError, OSError):
             self._left = 0
             assert self._process is not None
             self._process.join()
             raise _death(
-                function.__name__, self._process.exitcode, first, self._complaints.read()
+                function.__name__, self._process.exitcode, began, self._complaints.read()
             ) from None
         if raised:
             raise value
@@ -94,28 +96,26 @@ class Disposable:
             raise errors.UsageError(f"a process that this script started imports it again: {_MAIN}")
         # Not forked: TensorFlow's threads do not survive it.
         spawning = multiprocessing.get_context("spawn")
-        self._connection, theirs = spawning.Pipe()
         # That process removes it, so that it goes even if this one is killed.
         self._complaints = tempfile.NamedTemporaryFile(delete=False)  # noqa: SIM115 (`close` does)
         complaints = self._complaints.name
-        process = spawning.Process(target=_serve, args=(theirs, complaints), daemon=True)
         try:
+            self._connection, theirs = spawning.Pipe()
+            process = spawning.Process(target=_serve, args=(theirs, complaints), daemon=True)
             process.start()
-        except OSError as error:  # too little memory, or too many processes
+        except OSError as error:  # of memory, processes or open files there is too little
             self._process = None
             self._complaints.close()
             os.unlink(complaints)
-            short = errors.is_out_of_memory(error)
-            kind = errors.OutOfMemoryError if short else errors.ProcessError
-            raise kind(f"no process can be started here: {error}") from error
+            raise errors.ProcessError(f"no process can be started here: {error}") from error
         self._process = process
         theirs.close()
         self._left = self._calls
 
 
-def _death(name: str, status: int | None, first: bool, complaints: bytes) -> errors.RunError:
+def _death(name: str, status: int | None, began: bool, complaints: bytes) -> errors.RunError:
     died = f"{name}: its process died with status {status}"
-    if status == 1 and first:  # of an exception before it could answer
+    if status == 1 and not began:  # of an exception before it could answer
         return errors.ProcessError(f"{died}; in a script, {_MAIN}")
     if status in _ENDED:
         return errors.ProcessError(f"{died}: something ended it")
@@ -139,13 +139,26 @@ def _serve(connection: Connection, complaints: str) -> None:
         # what the process says when it dies.
         os.dup2(file.fileno(), 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what it means
+    began = False
     while True:
         try:
             function, arguments = connection.recv()
         except EOFError:
             return
+        if not began:
+            began = True
+            connection.send(began)
         try:
             connection.send((False, function(*arguments)))
         except Exception as error:  # whatever it is, the caller raises it again
             error.add_note(traceback.format_exc())
-            connection.send((True, error))
+            connection.send((True, _picklable(error)))
+
+
+def _picklable(error: Exception) -> Exception:
+    """The error; where it cannot be sent, its words."""
+    try:
+        multiprocessing.reduction.ForkingPickler.dumps(error)
+    except Exception:  # of any kind: its own class says how it is pickled
+        return RuntimeError(f"{type(error).__name__}: {errors.one_line(error)}")
+    return error

@@ -165,7 +165,7 @@ def _searches(folder: str, folders: Iterable[str], space: SearchSpace) -> Iterat
         name = _shown(path, folder)
         # Files are called after it and, behind a "_", what they show. The end of a long path says
         # more than its beginning.
-        stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[-_MOST_OF_A_KEY:] or "search"
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", name)[-_MOST_OF_A_KEY:].strip("-") or "search"
         numbered = (f"{stem}-{number}" for number in itertools.count(2))
         key = next(each for each in itertools.chain([stem], numbered) if each not in keys)
         keys.add(key)

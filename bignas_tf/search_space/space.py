@@ -193,8 +193,17 @@ class SearchSpace:
         return self.decode(self.encode(architecture))
 
     def with_resolution(self, architecture: Architecture, resolution: int) -> Architecture:
-        """The same child on another input side, which may be a number of NumPy's."""
-        return dataclasses.replace(architecture, resolution=operator.index(resolution))
+        """The same child on another input side, which may be a number of NumPy's.
+
+        Raises:
+          UsageError: it is no whole number.
+        """
+        try:
+            side = operator.index(resolution)
+        except TypeError:
+            given = errors.shown(resolution)
+            raise errors.UsageError(f"resolution is {given}; it takes a whole number") from None
+        return dataclasses.replace(architecture, resolution=side)
 
     def validate(self, architecture: Architecture) -> None:
         """Checks every field.

@@ -37,9 +37,10 @@ def choose(
         if found and rerank:
             found = reranking.chosen(candidates, budget, prefer, rerank)
             if not found:
+                best = candidates_lib.best(candidates, budget, rerank.best)
                 raise errors.RunError(
                     f"none of the {rerank.best} best candidates within budget {budget.name} could "
-                    f"be converted to {rerank.form}{_why(c.unconverted for c in candidates)}"
+                    f"be converted to {rerank.form}{_why(each.unconverted for each in best)}"
                 )
         if not found:
             if not candidates:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_lib
 
-from bignas_tf import console, errors, files, full_disk, scratch, workers
+from bignas_tf import console, errors, files, scratch, workers
 from bignas_tf.console import Show
 from bignas_tf.data import faults, sources
 from bignas_tf.search_space import presets
@@ -22,6 +22,7 @@ from bignas_tf.training import (
     agreement,
     checkpoints,
     core_memory,
+    early_ends,
     field_types,
     initial_weights,
     learnt,
@@ -209,8 +210,8 @@ def _run(
     # Orbit prints every metric of every loop; the progress lines are shorter.
     log_file = os.path.join(model_dir, "orbit.log") if chief else os.devnull
     with (
-        _exhaustion_explained(model_dir, chief),
-        _interruption_explained(model_dir, show),
+        early_ends.exhaustion_explained(model_dir, chief),
+        early_ends.interruption_explained(model_dir, show),
         tf.io.gfile.GFile(log_file, "a") as log,
         contextlib.redirect_stdout(log),
         stops.noted(),
@@ -262,39 +263,3 @@ def _loops(
         end = step - step % settings.steps_per_loop + settings.steps_per_loop
         step = min(end, settings.train_steps)
         controller.train(step, checkpoint_at_completion=step == settings.train_steps)
-
-
-def _resumes_from(checkpoint: str | None) -> str:
-    resumes = f"last checkpoint: {checkpoint}, from which the same command resumes"
-    none = "no checkpoint was saved, so the same command starts from the beginning"
-    return resumes if checkpoint else none
-
-
-@contextlib.contextmanager
-def _interruption_explained(model_dir: str, show: Show) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        with contextlib.suppress(tf.errors.OpError):  # a bucket that cannot be reached
-            if latest := listing.named(model_dir):
-                show(_resumes_from(latest))
-        raise
-
-
-@contextlib.contextmanager
-def _exhaustion_explained(model_dir: str, chief: bool) -> Iterator[None]:
-    try:
-        yield
-    except tf.errors.OpError as error:
-        if not (full := full_disk.reason(error)) and not errors.is_out_of_memory(error):
-            raise
-        latest = listing.named(model_dir)
-        if chief:
-            listing.remove_unlisted(model_dir)
-        if full:
-            told = full_disk.message(full, os.path.join(model_dir, ""))
-            raise errors.RunError(f"{told}, from {latest or 'the beginning'}") from error
-        raise errors.RunError(
-            f"memory ran out: {errors.one_line(error)}; a device needs less memory with fewer "
-            f"images at a time (task.images_at_once); {_resumes_from(latest)}"
-        ) from error

@@ -107,12 +107,9 @@ def test_a_process_that_something_has_ended_is_told(elsewhere: Disposable, numbe
     assert elsewhere(operator.add, 1, 2) == 3
 
 
-@pytest.mark.parametrize(
-    ("number", "kind"),
-    [(errno.EAGAIN, errors.ProcessError), (errno.ENOMEM, errors.OutOfMemoryError)],
-)
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
 def test_a_process_that_cannot_start_is_told(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refused(*arguments: object) -> int:
         raise OSError(number, os.strerror(number))
@@ -121,10 +118,31 @@ def test_a_process_that_cannot_start_is_told(
     with Disposable(calls=1) as disposable:
         with monkeypatch.context() as patched:
             patched.setattr(multiprocessing.util, "spawnv_passfds", refused)
-            with pytest.raises(kind, match=r"^no process can be started here: .*(unav|memory)"):
+            expected = f"^no process can be started here: .*{os.strerror(number)}"
+            with pytest.raises(errors.ProcessError, match=expected):
                 disposable(os.getpid)
         assert list(tmp_path.iterdir()) == []
         assert disposable(operator.add, 1, 2) == 3
+
+
+class _UnsentError(Exception):
+    def __reduce__(self) -> str:
+        raise TypeError("not to be pickled")
+
+
+def _raise_unsent() -> None:
+    raise _UnsentError("of this child")
+
+
+def test_what_ends_a_call_is_of_the_call_however_it_ends(elsewhere: Disposable) -> None:
+    """Of a process that never began the search ends; of a child it goes on."""
+    with pytest.raises(RuntimeError, match=r"^_UnsentError: of this child$"):
+        elsewhere(_raise_unsent)
+    for _ in range(2):  # the second time in a process that has answered before
+        with pytest.raises(errors.RunError, match=r"died with status 1$") as caught:
+            elsewhere(os._exit, 1)
+        assert not isinstance(caught.value, errors.ProcessError)
+        assert elsewhere(operator.add, 1, 2) == 3
 
 
 def test_a_kill_is_told_as_a_lack_of_memory(elsewhere: Disposable) -> None:

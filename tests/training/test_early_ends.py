@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bignas_tf import errors
-from bignas_tf.training import checkpoints, listing, trainer
+from bignas_tf.training import checkpoints, early_ends, listing
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from bignas_tf.training import checkpoints, listing, trainer
 def test_a_lack_of_memory_is_told_with_its_mend(
     tmp_path: pathlib.Path, error: tf.errors.OpError
 ) -> None:
-    explained = trainer._exhaustion_explained(str(tmp_path), chief=True)
+    explained = early_ends.exhaustion_explained(str(tmp_path), chief=True)
     mend = r"ran out: .*\(task.images_at_once\); no checkpoint"
     with (
         pytest.raises(errors.RunError, match=mend),
@@ -44,20 +44,20 @@ def test_a_first_checkpoint_without_room_is_not_taken_for_one(tmp_path: pathlib.
     full = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
     with (
         pytest.raises(errors.RunError, match="the same command starts from the beginning"),
-        trainer._exhaustion_explained(str(tmp_path), chief=True),
+        early_ends.exhaustion_explained(str(tmp_path), chief=True),
     ):
         raise full
     assert listing.latest(str(tmp_path)) is None
     # Beside a list all stay, whatever is in it.
     torn.write_bytes(b"whole")
     (tmp_path / "checkpoint").touch()
-    with pytest.raises(errors.RunError), trainer._exhaustion_explained(str(tmp_path), chief=True):
+    with pytest.raises(errors.RunError), early_ends.exhaustion_explained(str(tmp_path), chief=True):
         raise full
     assert torn.exists()
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt-1"\n')
     with (
         pytest.raises(errors.RunError, match="ckpt-1, from which the same command resumes"),
-        trainer._exhaustion_explained(str(tmp_path), chief=True),
+        early_ends.exhaustion_explained(str(tmp_path), chief=True),
     ):
         raise full
     assert torn.exists()
@@ -65,11 +65,11 @@ def test_a_first_checkpoint_without_room_is_not_taken_for_one(tmp_path: pathlib.
 
 def test_an_interrupt_names_the_last_checkpoint(tmp_path: pathlib.Path) -> None:
     lines: list[str] = []
-    with pytest.raises(KeyboardInterrupt), trainer._interruption_explained("x", lines.append):
+    with pytest.raises(KeyboardInterrupt), early_ends.interruption_explained("x", lines.append):
         raise KeyboardInterrupt
     saver = tf.train.Checkpoint(weight=tf.Variable(1.0))
     saved = tf.train.CheckpointManager(saver, str(tmp_path), 1).save()
     folder = str(tmp_path)
-    with pytest.raises(KeyboardInterrupt), trainer._interruption_explained(folder, lines.append):
+    with pytest.raises(KeyboardInterrupt), early_ends.interruption_explained(folder, lines.append):
         raise KeyboardInterrupt
     assert lines == [f"last checkpoint: {saved}, from which the same command resumes"]

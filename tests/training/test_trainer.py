@@ -271,6 +271,8 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: pathlib.Path) -> None:
     folder.mkdir()
     (folder / "orbit.log").symlink_to("/dev/full")
     config = runs.parse(tmp_path, f"{EAGER}trainer.train_steps=3")
-    words = r"run/ cannot be written: No space left .*, from .*ckpt-3$"
+    words = (
+        r"no room for a file: .*orbit.log; No space left .*; make room; last .*ckpt-3, from which"
+    )
     with pytest.raises(errors.RunError, match=words):
         trainer.train(config, str(folder), runs.on_one_cpu())

@@ -16,7 +16,7 @@ _NO_ROOM_FOR_A_COPY = "Dst tensor is not initialized"
 # dnnl_out_of_memory: oneDNN's, which TensorFlow on a CPU calls an AbortedError.
 _NO_ROOM_FOR_ONEDNN = "Status: 1, message: could not create"
 # What C++ and TensorFlow say where memory for an object, or for a thread, cannot be had.
-_NO_ROOM_IN_CPP = ("std::bad_alloc", "pthread_create() failed")
+_NO_ROOM_IN_CPP = ("std::bad_alloc", "pthread_create() failed", "can't start new thread")
 
 
 class UsageError(ValueError):
@@ -45,8 +45,8 @@ class OutOfMemoryError(RunError):
     """A run for which this machine had too little memory; another time, or elsewhere, it may do."""
 
 
-class ProcessError(RunError):
-    """A process of this machine that did not start, or was ended, whatever it was to do."""
+class MachineError(RunError):
+    """A failure of this machine, such as a process that was ended; of its work it says nothing."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -63,9 +63,16 @@ def _is_short_of_memory(error: BaseException) -> bool:
     name = type(error).__name__
     said = {"InternalError": _NO_ROOM_FOR_A_COPY, "AbortedError": _NO_ROOM_FOR_ONEDNN}.get(name)
     no_room = said is not None and said in str(error)
+    if lacks_files(error):  # TensorFlow has one name for both
+        return False
     named = name == "ResourceExhaustedError" or isinstance(error, MemoryError)
     refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
     return no_room or named or refused or says_no_memory(str(error))
+
+
+def lacks_files(error: BaseException) -> bool:
+    """Whether too many files are open, in this process or on the machine."""
+    return any(os.strerror(code) in str(error) for code in (errno.EMFILE, errno.ENFILE))
 
 
 def says_no_memory(text: str) -> bool:

@@ -57,6 +57,7 @@ def test_an_error_is_one_line(error: Exception | str, line: str) -> None:
         (tf.errors.AbortedError, "Status: 1, message: could not create a primitive", True),
         (tf.errors.AbortedError, "Status: 3, message: could not create a primitive", False),
         (tf.errors.InternalError, "libdevice not found", False),
+        (tf.errors.ResourceExhaustedError, "a.png; Too many open files", False),
         (tf.errors.InvalidArgumentError, "Dst tensor is not initialized.", False),
     ],
 )

@@ -169,10 +169,12 @@ def _is_unread() -> bool:
 
 
 def _shortage(error: Exception) -> str:
-    """Says what ran out, disk or memory; "" if the error is a different one."""
+    """Says what ran out, disk, files or memory; "" if the error is a different one."""
     # A library's own file, such as one in a temporary folder.
     if why := full_disk.reason(error):
         return full_disk.message(why, getattr(error, "filename", None))
+    if errors.lacks_files(error):
+        return f"{errors.one_line(error)}; raise the limit of open files (ulimit -n)"
     if _is_short_of_memory(error):
         said = f" ({errors.one_line(error)})" if str(error) else ""
         return f"memory ran out{said}; smaller batches take less"

@@ -24,6 +24,7 @@ def of_child(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) ->
     Raises:
       UsageError: as the function raises it.
       OutOfMemoryError: memory ran out, which says little about the child.
+      MachineError: the system refused a file or a process, which says nothing about it.
       RunError: any other error.
     """
     try:
@@ -34,4 +35,6 @@ def of_child(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) ->
         if full_disk.reason(error):
             raise
         reason = f"{type(error).__name__}: {errors.one_line(error)}"
+        if isinstance(error, OSError) and not errors.is_out_of_memory(error):
+            raise errors.MachineError(reason) from error
         raise errors.failure(error, reason) from error

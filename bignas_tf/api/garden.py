@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
-from official.core import base_task, task_factory, train_lib
+from official.core import base_task, task_factory, train_lib, train_utils
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
@@ -203,6 +203,15 @@ def _run(
             task = task_factory.get_task(config.task, logging_dir=model_dir)
             model = _built(task, config.task.model)
         task.build_model = lambda: model
+        # Built here, because it opens the images: they are no fault of a checkpoint.
+        with garden_images.explained(config.task), strategy.scope():
+            trainer = train_utils.create_trainer(
+                config,
+                task,
+                train="train" in mode,
+                evaluate="eval" in mode,
+                checkpoint_exporter=train_utils.maybe_create_best_ckpt_exporter(config, model_dir),
+            )
         with contextlib.nullcontext() if new else checkpoints.restoring(model_dir):
             runner = train_lib.OrbitExperimentRunner(
                 distribution_strategy=strategy,
@@ -211,6 +220,7 @@ def _run(
                 params=config,
                 model_dir=model_dir,
                 eval_actions=[metrics.update],
+                trainer=trainer,
             )
         if workers.is_chief(strategy):
             garden_run.write(model_dir, config, new=new, trains=mode != "eval")

@@ -93,7 +93,7 @@ def _checked(objective: Objective, architecture: Architecture) -> Measurement:
         spread = None if figure.spread is None else plain.number("its spread", figure.spread)
         errors.require(spread is None or spread >= 0, "its spread", spread, "0 or more")
         return Measurement(cost, spread)
-    except (errors.OutOfMemoryError, errors.ProcessError):
+    except (errors.OutOfMemoryError, errors.MachineError):
         raise
     except (errors.UsageError, errors.RunError) as error:
         raise errors.RunError(f"{objective.name}: {error}") from error

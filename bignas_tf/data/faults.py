@@ -120,7 +120,7 @@ def _first_fault(
             if served and (not known or pixels > decode.MOST_PIXELS):
                 return number, _not_served(name, known, pixels)
             number += 1
-    except tf.errors.OpError as error:
+    except _OF_IMAGES as error:
         fault = _unreadable(source.name(number), config, error)
         fault.__cause__ = error
         return number, fault

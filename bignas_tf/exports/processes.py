@@ -23,6 +23,8 @@ ON_CPU = {
 }
 _ENVIRONMENT = {**ON_CPU, "TF_CPP_MIN_LOG_LEVEL": "3"}
 DONE = "done\n"
+ENDED = (-signal.SIGTERM, -signal.SIGHUP)  # as a whole group of processes may be
+_ENDED = (*ENDED, -signal.SIGKILL)  # by the system, too, where memory runs out
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -93,7 +95,7 @@ class Conversation:
                 self._process.stdin.flush()
             if DONE not in iter(self._process.stdout.readline, ""):
                 self._process.wait()
-                raise errors.RunError(self._last_words())
+                raise self._failure()
 
     def finish(self) -> None:
         """Waits until the process has ended by itself.
@@ -104,7 +106,7 @@ class Conversation:
         with self._limited():
             self._process.communicate()
         if self._process.returncode:
-            raise errors.RunError(self._last_words())
+            raise self._failure()
 
     @contextlib.contextmanager
     def _limited(self) -> Iterator[None]:
@@ -127,7 +129,10 @@ class Conversation:
         if late.is_set():
             raise errors.RunError(f"it took over {_TIMEOUT_S} s")
 
-    def _last_words(self) -> str:
+    def _failure(self) -> errors.RunError:
+        status = self._process.returncode
+        if status in _ENDED:
+            return errors.MachineError(f"its process was ended (status {status}); try again")
         self._complaints.seek(0)
         lines = self._complaints.read().decode(errors="replace").strip().splitlines()
-        return (lines or [f"exit status {self._process.returncode}"])[-1].removeprefix("error: ")
+        return errors.RunError((lines or [f"exit status {status}"])[-1].removeprefix("error: "))

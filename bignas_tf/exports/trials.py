@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bignas_tf import commands, errors, scratch
+from bignas_tf import commands, errors, full_disk, scratch
 from bignas_tf.exports import processes, publishing, runtimes, verify, versions
 from bignas_tf.exports import proof as proof_lib
 from bignas_tf.exports.processes import Conversation
@@ -37,7 +37,7 @@ class Started:
 
     def outcome(self, model: pathlib.Path, proof: proof_lib.Proof) -> Outcome:
         """Runs the model on the images of the proof and compares its logits."""
-        with scratch.temporary() as temporary:
+        with scratch.temporary() as temporary, full_disk.explained(temporary):
             patches, answer = (temporary / name for name in ("in.npy", "out.npz"))
             np.save(patches, proof.patches)
             try:
@@ -46,6 +46,8 @@ class Started:
                 names = _tensors(model) if self.runtime.probe == "session" else ()
                 asked = [*map(str, (model, patches, answer)), *names]
                 self.process.ask(json.dumps(asked))
+            except errors.MachineError:
+                raise
             except errors.RunError as error:
                 return Outcome(self.runtime, problem=str(error))
             with np.load(answer) as arrays:

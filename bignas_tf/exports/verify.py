@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from google.protobuf import message as protobuf
 
-from bignas_tf import errors, scratch
+from bignas_tf import errors, full_disk, scratch
 from bignas_tf.exports import processes, versions
 
 # An array for each input of a signature, by the input's name.
@@ -83,11 +83,13 @@ def session_answers(
             raise _failure(folder, f"{key!r} takes {sorted(inputs)}; given {sorted(feeds)}")
         tensors = {inputs[name]: array for name, array in feeds.items()}
         wanted.append((tensors, list(outputs.values())))
-    with scratch.temporary() as temporary:
+    with scratch.temporary() as temporary, full_disk.explained(temporary):
         paths = [temporary / name for name in ("requests", "answers")]
         paths[0].write_bytes(pickle.dumps(wanted))
         try:
             processes.run([str(_SESSION), str(folder), *map(str, paths)])
+        except errors.MachineError:
+            raise
         except errors.RunError as error:
             raise _failure(folder, f"the session loader says: {error}") from error
         answers = pickle.loads(paths[1].read_bytes())

@@ -21,7 +21,6 @@ from bignas_tf import errors
 from bignas_tf.exports import processes
 
 _CALLS = 25
-_ENDED = (-signal.SIGTERM, -signal.SIGHUP)  # as a whole group of processes may be
 # Of what a process that aborted has said; what follows one of the two is addresses.
 _TAIL_BYTES, _WORDS = 4096, 20
 _TRACES = ("*** Check failure stack trace", "Fatal Python error")
@@ -49,26 +48,29 @@ class Disposable:
         Raises:
           OutOfMemoryError: the process was killed, as the system does where memory runs out, or it
             could not have the memory that it asked for.
-          ProcessError: it could not start, or was ended by SIGTERM or SIGHUP.
+          MachineError: it could not start, or was ended by SIGTERM or SIGHUP.
           RunError: it died of something else.
           Exception: whatever the function raises.
         """
         began = bool(self._left)
         if not began:
             self._start()
-        self._left -= 1
+        assert self._process is not None
+        left, self._left = self._left - 1, 0  # none, unless it answers
         try:
             self._connection.send((function, arguments))
             if not began:
                 began = self._connection.recv()
             raised, value = self._connection.recv()
         except (EOFError, OSError):
-            self._left = 0
-            assert self._process is not None
             self._process.join()
             raise _death(
                 function.__name__, self._process.exitcode, began, self._complaints.read()
             ) from None
+        except BaseException:  # its answer must not be taken for that to the next call
+            self._process.kill()
+            raise
+        self._left = left
         if raised:
             raise value
         return value
@@ -89,36 +91,42 @@ class Disposable:
             self._complaints.close()
             with contextlib.suppress(FileNotFoundError):  # it died before it could
                 os.unlink(self._complaints.name)
+            self._process = None
 
     def _start(self) -> None:
         self.close()
         if getattr(multiprocessing.current_process(), "_inheriting", False):
             raise errors.UsageError(f"a process that this script started imports it again: {_MAIN}")
+        try:
+            self._spawn()
+        except OSError as error:  # of memory, processes or open files there is too little
+            raise errors.MachineError(f"no process can be started here: {error}") from error
+        self._left = self._calls
+
+    def _spawn(self) -> None:
         # Not forked: TensorFlow's threads do not survive it.
         spawning = multiprocessing.get_context("spawn")
         # That process removes it, so that it goes even if this one is killed.
         self._complaints = tempfile.NamedTemporaryFile(delete=False)  # noqa: SIM115 (`close` does)
-        complaints = self._complaints.name
+        name = self._complaints.name
         try:
             self._connection, theirs = spawning.Pipe()
-            process = spawning.Process(target=_serve, args=(theirs, complaints), daemon=True)
+            process = spawning.Process(target=_serve, args=(theirs, name), daemon=True)
             process.start()
-        except OSError as error:  # of memory, processes or open files there is too little
-            self._process = None
+        except OSError:
             self._complaints.close()
-            os.unlink(complaints)
-            raise errors.ProcessError(f"no process can be started here: {error}") from error
+            os.unlink(name)
+            raise
         self._process = process
         theirs.close()
-        self._left = self._calls
 
 
 def _death(name: str, status: int | None, began: bool, complaints: bytes) -> errors.RunError:
     died = f"{name}: its process died with status {status}"
     if status == 1 and not began:  # of an exception before it could answer
-        return errors.ProcessError(f"{died}; in a script, {_MAIN}")
-    if status in _ENDED:
-        return errors.ProcessError(f"{died}: something ended it")
+        return errors.MachineError(f"{died}; in a script, {_MAIN}")
+    if status in processes.ENDED:
+        return errors.MachineError(f"{died}: something ended it")
     if status == -signal.SIGKILL:
         return errors.OutOfMemoryError(f"{died}, killed, most likely because memory ran out")
     if status == -signal.SIGABRT:

@@ -53,7 +53,7 @@ class Measurer:
         """A child's cost, or the reason why there is none.
 
         Raises:
-          ProcessError: what measures did not start, or was ended; nothing is known of the child.
+          MachineError: what measures did not start, or was ended; nothing is known of the child.
           RunError: many children in a row had none, and one that has been measured has none now.
         """
         self._failed.pop(architecture, None)
@@ -106,7 +106,7 @@ class Measurer:
 def _measured(objective: Objective, architecture: Architecture) -> Record:
     try:
         measured = objective.measure(architecture)
-    except (errors.OutOfMemoryError, errors.ProcessError):
+    except (errors.OutOfMemoryError, errors.MachineError):
         raise
     except errors.RunError as error:
         return failure(objective.name, architecture, error)

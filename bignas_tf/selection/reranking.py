@@ -81,7 +81,7 @@ def rerank(
       none.
 
     Raises:
-      ProcessError: what converts did not start, or was ended; nothing is known of the child.
+      MachineError: what converts did not start, or was ended; nothing is known of the child.
     """
     found: dict[Architecture, Candidate] = {}
     chosen = list(_contenders(candidates, budgets, reranking))
@@ -116,7 +116,7 @@ def _recorded(
         try:
             made = convert(child)
             known = Record(reranking.figure, child, made.accuracy.top1, made.lost_error)
-        except errors.ProcessError:
+        except errors.MachineError:
             raise
         except errors.RunError as error:
             known = measuring.failure(reranking.figure, child, error)

@@ -33,7 +33,7 @@ def journal(
 
 # A user's own are the kind that they are derived from.
 _KINDS = {
-    each.__name__: each for each in (errors.OutOfMemoryError, errors.ProcessError, errors.RunError)
+    each.__name__: each for each in (errors.OutOfMemoryError, errors.MachineError, errors.RunError)
 }
 
 

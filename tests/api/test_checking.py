@@ -82,6 +82,23 @@ def test_what_no_exported_child_takes_is_named(
         faults.check(inputs.open_images(data), data)
 
 
+def _exhausted() -> bytes:
+    raise MemoryError("no room")
+
+
+def test_a_lack_of_memory_is_no_fault_of_an_image(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner would remove it."""
+    data = _config(source="folder", input_path=str(root)).task.train_data
+    source = inputs.open_images(data)
+    one = tf.data.Dataset.from_tensors(0)
+    read = one.map(lambda label: (tf.numpy_function(_exhausted, [], tf.string), label))
+    monkeypatch.setattr(type(source), "ordered", lambda self: read)
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="no room"):
+        faults.check(source, data)
+
+
 def test_copies_and_turned_photographs_are_told(root: pathlib.Path) -> None:
     shutil.copy(root / "train/cat/001.png", root / "test/cat/copy.png")
     shutil.copy(root / "train/cat/001.png", root / "train/cat/again.png")  # harms nothing

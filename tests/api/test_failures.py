@@ -57,6 +57,14 @@ def test_our_own_errors_stay_what_they_are(kind: type[Exception]) -> None:
         failures.of_child(_raise, kind("said already"))
 
 
+def test_what_the_system_refuses_is_no_failure_of_the_child() -> None:
+    refused = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    with pytest.raises(errors.MachineError, match=r"^OSError: .*Too many open files"):
+        failures.of_child(_raise, refused)
+    with pytest.raises(errors.OutOfMemoryError, match="can't start new thread"):
+        failures.of_child(_raise, RuntimeError("can't start new thread"))
+
+
 def test_a_full_disk_is_no_failure_of_the_child() -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(OSError, match=re.escape(full.strerror)) as caught:

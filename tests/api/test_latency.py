@@ -54,12 +54,12 @@ def test_what_was_measured_before_a_failure_is_kept(tmp_path: pathlib.Path) -> N
     class Failing(Disposable):
         def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
             if arguments[0] != parts[0]:
-                raise errors.ProcessError("its process died")
+                raise errors.MachineError("its process died")
             return probe.Timing(0.5, 0.1)
 
     parts = [Head(side=2, in_width=4, mid_width=width, classes=3) for width in (8, 16)]
     table = LatencyTable(str(tmp_path / "table.json"), "this", 0.0, {})
-    with pytest.raises(errors.ProcessError):
+    with pytest.raises(errors.MachineError):
         latency._measure(table, parts, 1, Failing(), lambda _: None)
     assert LatencyTable.load(str(tmp_path / "table.json")).times == {parts[0]: 0.5}
 

@@ -26,6 +26,12 @@ def test_a_failure_is_an_error_of_one_line(code: str, message: str) -> None:
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("number", [9, 15])
+def test_a_process_that_was_ended_is_no_failure_of_its_work(number: int) -> None:
+    with pytest.raises(errors.MachineError, match=f"was ended .status -{number}.; try again"):
+        processes.run(["-c", f"import os; os.kill(os.getpid(), {number})"])
+
+
 def test_a_conversation_goes_on_while_the_process_lives() -> None:
     code = (
         "import sys\n"

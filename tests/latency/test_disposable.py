@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import math
 import multiprocessing.util
 import operator
 import os
@@ -102,7 +103,7 @@ def test_a_death_is_told_and_mended(elsewhere: Disposable) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_process_that_something_has_ended_is_told(elsewhere: Disposable, number: int) -> None:
-    with pytest.raises(errors.ProcessError, match=f"died with status -{number}: something ended"):
+    with pytest.raises(errors.MachineError, match=f"died with status -{number}: something ended"):
         elsewhere(signal.raise_signal, number)
     assert elsewhere(operator.add, 1, 2) == 3
 
@@ -119,7 +120,7 @@ def test_a_process_that_cannot_start_is_told(
         with monkeypatch.context() as patched:
             patched.setattr(multiprocessing.util, "spawnv_passfds", refused)
             expected = f"^no process can be started here: .*{os.strerror(number)}"
-            with pytest.raises(errors.ProcessError, match=expected):
+            with pytest.raises(errors.MachineError, match=expected):
                 disposable(os.getpid)
         assert list(tmp_path.iterdir()) == []
         assert disposable(operator.add, 1, 2) == 3
@@ -134,6 +135,12 @@ def _raise_unsent() -> None:
     raise _UnsentError("of this child")
 
 
+def test_no_answer_is_taken_for_that_to_another_call(elsewhere: Disposable) -> None:
+    with pytest.raises(AttributeError, match="local object"):
+        elsewhere(math.sqrt, lambda: None)  # cannot be sent
+    assert [elsewhere(math.sqrt, float(n)) for n in (4, 9, 16)] == [2, 3, 4]
+
+
 def test_what_ends_a_call_is_of_the_call_however_it_ends(elsewhere: Disposable) -> None:
     """Of a process that never began the search ends; of a child it goes on."""
     with pytest.raises(RuntimeError, match=r"^_UnsentError: of this child$"):
@@ -141,7 +148,7 @@ def test_what_ends_a_call_is_of_the_call_however_it_ends(elsewhere: Disposable) 
     for _ in range(2):  # the second time in a process that has answered before
         with pytest.raises(errors.RunError, match=r"died with status 1$") as caught:
             elsewhere(os._exit, 1)
-        assert not isinstance(caught.value, errors.ProcessError)
+        assert not isinstance(caught.value, errors.MachineError)
         assert elsewhere(operator.add, 1, 2) == 3
 
 

@@ -165,12 +165,12 @@ def test_a_search_whose_device_is_there_goes_on_after_any_kill(strategy: str) ->
 
 def test_a_process_that_was_ended_ends_the_search_and_says_nothing_of_the_child() -> None:
     def measure(child: Architecture) -> Measurement:
-        raise errors.ProcessError("its process died with status -15")
+        raise errors.MachineError("its process died with status -15")
 
     kept: list[Record] = []
     objective = Objective("ms", "latency", "ms", measure, counted=False)
     measurer = measuring.Measurer(objective, kept.append, kept.append)
-    with pytest.raises(errors.ProcessError, match="status -15"):
+    with pytest.raises(errors.MachineError, match="status -15"):
         measurer.measure(CHILDREN[0])
     assert (kept, measurer.failed(CHILDREN[0])) == ([], None)
 

@@ -132,10 +132,10 @@ def test_a_budget_none_of_whose_best_converts_is_a_failure() -> None:
 
 def test_a_conversion_that_is_ended_is_made_by_the_next_search() -> None:
     def convert(child: Architecture) -> Converted:
-        raise errors.ProcessError("its process died with status -15")
+        raise errors.MachineError("its process died with status -15")
 
     memory = MemoryJournal()
-    with pytest.raises(errors.ProcessError, match="status -15"):
+    with pytest.raises(errors.MachineError, match="status -15"):
         reranking.rerank(FOUND.candidates, BUDGETS, INT8, convert, memory, lambda line: None)
     assert memory.lines() == []
 

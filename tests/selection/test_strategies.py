@@ -228,7 +228,7 @@ def test_a_child_that_could_not_be_measured_for_lack_of_memory_is_measured_by_th
     assert figures.cost("ms", child).failure is None
 
 
-@pytest.mark.parametrize("kind", [errors.RunError, errors.OutOfMemoryError, errors.ProcessError])
+@pytest.mark.parametrize("kind", [errors.RunError, errors.OutOfMemoryError, errors.MachineError])
 def test_several_processes_learn_how_a_measurement_failed(kind: type[errors.RunError]) -> None:
     def measure(architecture: Architecture) -> Measurement:
         raise kind("no room")

@@ -38,8 +38,8 @@ def test_its_figures_are_those_of_what_is_served(
     flags = {"model_dir": run_dir, "search_dir": search_dir, "output_dir": tmp_path / "models"}
     cascade = f"{SMALL}:{threshold},{LARGE}"
     (tmp_path / "models.config").write_text(
-        'model_config_list { config { name: "ours" base_path: "models" model_platform: "tensorflow"'
-        " model_version_policy { specific { versions: 7 } } } }"
+        f'model_config_list {{ config {{ name: "ours" base_path: "{tmp_path}/models" '
+        'model_platform: "tensorflow" model_version_policy { specific { versions: 7 } } } }'
     )
     done = forks.run("tools.export_cascade", *commands.arguments(flags | {"cascade": cascade}))
     version = tmp_path / "models" / "1"

@@ -21,7 +21,7 @@ from bignas_tf.api import apart, arguments, devices, named_children
 from bignas_tf.console import Show
 from bignas_tf.data import config as config_lib
 from bignas_tf.exports import versions
-from bignas_tf.training import checkpoints, class_names, learnt, parsing, trainer
+from bignas_tf.training import checkpoints, class_names, learnt, listing, parsing, trainer
 from bignas_tf.training.checkpoints import Run
 from bignas_tf.training.configs import BigNASConfig
 
@@ -128,7 +128,8 @@ def fit(
     with precision(config.runtime.mixed_precision_dtype):
         # Before training: otherwise these mistakes would show only after it.
         checked = copy.deepcopy(task)
-        checked.init_checkpoint = learnt.parent(folder, task)
+        if listing.latest(folder):  # what a start that was killed has kept is not this one's
+            checked.init_checkpoint = learnt.parent(folder, task)
         console.warn(show, [*apart.check_training(checked), *_check_teacher(task)])
         scorer = named_children.scorer(task) if task.evaluation.children else None
         trainer.train(config, folder, strategy, scorer, show)

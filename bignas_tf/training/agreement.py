@@ -61,12 +61,7 @@ def check(
     """
     if not workers.many(strategy):
         return
-    known = {_STEP: step, _CODE: _code(), _SPACE: presets.to_yaml(space)}
-    known[_ALONE] = children.alone(space, config.task.sandwich)
-    family = models.network(config.task.model.network).__mro__
-    own = [each for each in family if each not in ElasticModel.__mro__]  # all that a user derived
-    known[_NETWORK] = [_module(each.__module__) for each in own]
-    mine = json.loads(json.dumps(known | _settings(config)))
+    mine = json.loads(json.dumps(_known(step, config, space)))
     chiefs = json.loads(workers.sharing(strategy)(json.dumps(mine)))
     different = plain.changes(chiefs, mine)
     if not workers.averaging(strategy)(float(bool(different))):
@@ -85,6 +80,23 @@ def check(
     raise errors.UsageError(
         "another worker has other settings, code or checkpoints; its error names them"
     )
+
+
+def _known(step: int, config: cfg.ExperimentConfig, space: SearchSpace) -> dict[str, Any]:
+    """What this worker would train with, by the names that an error gives it."""
+    task = config.task
+    family = models.network(task.model.network).__mro__
+    own = [each for each in family if each not in ElasticModel.__mro__]  # all that a user derived
+    return {
+        _STEP: step,
+        _CODE: _code(),
+        _SPACE: presets.to_yaml(space),
+        _ALONE: children.alone(space, task.sandwich),
+        "whether task.init_checkpoint is given": bool(task.init_checkpoint),
+        "whether task.distillation.teacher is given": bool(task.distillation.teacher),
+        _NETWORK: [_module(each.__module__) for each in own],
+        **_settings(config),
+    }
 
 
 def _settings(config: cfg.ExperimentConfig) -> dict[str, Any]:

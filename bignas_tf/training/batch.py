@@ -64,7 +64,7 @@ def _rescale(config: cfg.ExperimentConfig, longer: float) -> None:
     _lengthen(rate, _SCHEDULES.get(kind, ""), longer)
     _lengthen(rate, "offset", longer)
     _lengthen(warmup, "warmup_steps", longer)
-    _lengthen(optimisation.ema, "start_step", longer)
+    _lengthen(optimisation.ema, "start_step", longer, least=2)  # 1 is refused
     if kind == "power_linear" and rate.initial_learning_rate:
         # It multiplies a power of the step, which is another step now.
         rate.initial_learning_rate *= longer**-rate.power
@@ -73,8 +73,8 @@ def _rescale(config: cfg.ExperimentConfig, longer: float) -> None:
             setattr(holder, name, getattr(holder, name) / longer)
 
 
-def _lengthen(holder: Any, name: str, factor: float, multiple: int = 1) -> None:
-    """Multiplies a positive step count, if set; the result is at least 1."""
+def _lengthen(holder: Any, name: str, factor: float, multiple: int = 1, least: int = 1) -> None:
+    """Multiplies a positive step count, if set; what was `least` or more stays so."""
     value = getattr(holder, name, 0)
     if value and value > 0 and multiple > 0:
-        setattr(holder, name, max(1, round(value * factor / multiple)) * multiple)
+        setattr(holder, name, max(min(least, value), round(value * factor / multiple)) * multiple)

@@ -86,6 +86,9 @@ def test_a_power_of_the_step_keeps_its_rate_at_each_image(power: float) -> None:
 def test_the_start_of_averaging_follows() -> None:
     config, _ = _parse(f"{BATCH}=1024", "trainer.optimizer_config.ema.start_step=100")
     assert config.trainer.optimizer_config.ema.start_step == 400
+    # With a fixed decay 1 is refused: whoever gave more would not know why.
+    config, _ = _parse(f"{BATCH}=16384", "trainer.optimizer_config.ema.start_step=3")
+    assert config.trainer.optimizer_config.ema.start_step == 2
 
 
 def test_what_was_parsed_is_not_changed_again() -> None:

@@ -40,6 +40,25 @@ def number(name: str, value: float, above: float = -math.inf) -> float:
     return float(value)
 
 
+def whole(name: str, value: int, least: int, most: int | None = None) -> int:
+    """A whole number as Python's; NumPy's, which fit into no JSON, are taken, too.
+
+    Args:
+      name: of the argument.
+      value: that was given.
+      least: that it may be.
+      most: that it may be, if there is a bound.
+
+    Raises:
+      UsageError: names the argument, its value and what is allowed.
+    """
+    fits = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    fits = fits and least <= value and (most is None or value <= most)
+    allowed = f"{least}" if most is None else f"{least} to {most}"
+    errors.require(fits, name, value, f"a whole number from {allowed}")
+    return int(value)
+
+
 def changes(before: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """What differs between two objects, by dotted names such as "task.seed".
 

@@ -18,9 +18,6 @@ _EXPERIMENT = (
 )
 
 
-_OVERRIDE = "task.train_data.global_batch_size=64,trainer.train_steps=500"
-
-
 def define_flags(experiment: str = "bignas_small") -> None:
     """Defines --experiment, --config_file and --params_override.
 
@@ -28,7 +25,7 @@ def define_flags(experiment: str = "bignas_small") -> None:
       experiment: the default of that flag.
     """
     flags.DEFINE_string("experiment", experiment, _EXPERIMENT)
-    define_overrides(_OVERRIDE)
+    define_overrides("task.train_data.global_batch_size=64,trainer.train_steps=500")
 
 
 def define_overrides(example: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -73,25 +72,6 @@ def text(name: str, value: str) -> str:
       UsageError: it is something else, or has a lone surrogate.
     """
     return Value(value, name).text()
-
-
-def whole(name: str, value: int, least: int, most: int | None = None) -> int:
-    """A whole number as Python's; NumPy's, which fit into no JSON, are taken, too.
-
-    Args:
-      name: of the argument.
-      value: that was given.
-      least: that it may be.
-      most: that it may be, if there is a bound.
-
-    Raises:
-      UsageError: names the argument, its value and what is allowed.
-    """
-    number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    fits = number and least <= value and (most is None or value <= most)
-    allowed = f"{least}" if most is None else f"{least} to {most}"
-    errors.require(fits, name, value, f"a whole number from {allowed}")
-    return int(value)
 
 
 def array(value: object) -> np.ndarray:

@@ -190,11 +190,12 @@ def _check_wanted(
         raise errors.UsageError(
             f"mean cost {mean_cost:.12g}: the cheapest child alone takes {min(costs.values()):.12g}"
         )
-    for name in cascade.children if cascade else ():
+    names = cascade.children if cascade else ()
+    for name in names:
         if name not in costs:
             raise errors.UsageError(f"no child {name!r} in the search; it has {', '.join(costs)}")
     # The budgets that a child is best for give it several names.
-    for one, other in itertools.combinations(cascade.children if cascade else (), 2):
+    for one, other in itertools.combinations(names, 2):
         if found.children[one].architecture == found.children[other].architecture:
             raise errors.UsageError(f"{one} and {other} are the same child; leave one of them out")
 

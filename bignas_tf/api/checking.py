@@ -6,7 +6,7 @@ import contextlib
 
 from official.core import config_definitions as cfg
 
-from bignas_tf import console, errors
+from bignas_tf import console, errors, plain
 from bignas_tf.api import apart, arguments
 from bignas_tf.console import Show
 from bignas_tf.data import description, faults, inputs, sources
@@ -33,7 +33,7 @@ def check_images(
       UsageError: there are no such images, or their classes do not fit.
     """
     arguments.check_config(config)
-    most = arguments.whole("most", most, 1)
+    most = plain.whole("most", most, 1)
     show = console.or_silent(show)
     inputs.open_images(config.task.train_data)  # without these, no other is worth a word
     uses, absent = apart.uses_of(config.task)

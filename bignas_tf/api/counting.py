@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 from bignas_tf.api import arguments, selecting
 from bignas_tf.reports import overview
 from bignas_tf.search_space import cost as cost_lib
@@ -165,4 +165,4 @@ def model_space_of(
 
 
 def _checked(name: str, given: int | None, most: int) -> int | None:
-    return None if given is None else arguments.whole(name, given, 1, most)
+    return None if given is None else plain.whole(name, given, 1, most)

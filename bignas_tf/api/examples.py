@@ -8,7 +8,7 @@ import pathlib
 import tensorflow as tf
 from official.core import config_definitions as cfg
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, plain
 from bignas_tf.api import arguments
 from bignas_tf.data import sources
 from bignas_tf.selection import splits
@@ -39,7 +39,7 @@ def save_images(
         written.
       RunError: there is no room.
     """
-    images = arguments.whole("images", images, 1)
+    images = plain.whole("images", images, 1)
     arguments.check_config(config)
     output_dir = errors.require_path("output_dir", output_dir)
     task = config.task

@@ -10,7 +10,7 @@ from typing import Any
 
 import tf_keras
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, errors, files, plain
 from bignas_tf.api import apart, arguments, cards, evaluators, exported, task_images
 from bignas_tf.console import Show
 from bignas_tf.conversion import converter, measure, tflite
@@ -200,7 +200,7 @@ def _calibrating(images: int | None, formats: Sequence[str]) -> int:
             f"calibration_images is {errors.shown(images)}, which only int8 reads; the formats are "
             f"{', '.join(formats)}"
         )
-    return arguments.whole("calibration_images", images, 1, config_lib.MOST_BATCH)
+    return plain.whole("calibration_images", images, 1, config_lib.MOST_BATCH)
 
 
 def warn_of_pins(made: Iterable[pathlib.Path], show: Show | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from bignas_tf import console, errors, files
+from bignas_tf import console, errors, files, plain
 from bignas_tf.accuracy import Accuracy
 from bignas_tf.api import apart, arguments, evaluators
 from bignas_tf.console import Show
@@ -116,8 +116,8 @@ def judge(
         trained one child alone, or an output that cannot be written.
       RunError: a logit is NaN or infinite, or memory ran out.
     """
-    children, seed = arguments.whole("children", children, 1), arguments.whole("seed", seed, 0)
-    images = arguments.whole("images", images, 0)
+    children, seed = plain.whole("children", children, 1), plain.whole("seed", seed, 0)
+    images = plain.whole("images", images, 0)
     arguments.check_run(run)
     own = os.path.join(run.model_dir, judgement_lib.FILE)
     path = own if output is None else errors.require_path("output", output)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bignas_tf import console, errors, files, locking, machine
+from bignas_tf import console, errors, files, locking, machine, plain
 from bignas_tf.api import arguments, counting, failures
 from bignas_tf.console import Show
 from bignas_tf.latency import children as children_lib
@@ -58,8 +58,8 @@ def latency_table(
       RunError: a part cannot be measured.
     """
     children, threads = (
-        arguments.whole("children", children, 2),
-        arguments.whole("threads", threads, 1),
+        plain.whole("children", children, 2),
+        plain.whole("threads", threads, 1),
     )
     path, show = errors.require_path("path", path), console.or_silent(show)
     models = counting.model_space_of(space, num_classes, input_channels)

@@ -9,7 +9,7 @@ from typing import Any
 
 from official.core import config_definitions as cfg
 
-from bignas_tf import console, errors, run_folder, workers
+from bignas_tf import console, errors, plain, run_folder, workers
 from bignas_tf.api import apart, arguments, child_files, counting, evaluators, selecting
 from bignas_tf.api import objectives as objectives_lib
 from bignas_tf.console import Show
@@ -78,7 +78,7 @@ def search(
         run's.
       RunError: no candidate within a budget could be scored.
     """
-    threads = arguments.whole("threads", threads, 1)
+    threads = plain.whole("threads", threads, 1)
     arguments.check_run(run)
     chief = workers.is_chief(run.supernet.distribute_strategy)
     show = console.or_silent(show) if chief else console.silent

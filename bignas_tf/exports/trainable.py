@@ -7,7 +7,6 @@ apart, and `child.json` says which architecture of which space it is.
 from __future__ import annotations
 
 import dataclasses
-import numbers
 import os
 import pathlib
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ import numpy as np
 import tf_keras
 from tf_keras import layers
 
-from bignas_tf import errors, files
+from bignas_tf import errors, files, plain
 from bignas_tf.exports import arrays, versions
 from bignas_tf.modeling import child as child_lib
 from bignas_tf.search_space import blocks, plain_space
@@ -169,12 +168,12 @@ def backbone(
       features of each stride from 4 on, by level: "2" for a stride of 4, "3" for 8 and so on.
 
     Raises:
-      UsageError: the folder has no trainable weights, a file of it is damaged, or the child needs
-        to know the size.
+      UsageError: the folder has no trainable weights, a file of it is damaged, a size is none, or
+        the child needs to know it.
     """
     for name, side in (("height", height), ("width", width)):
-        whole = isinstance(side, numbers.Integral) and side > 0 and not isinstance(side, bool)
-        errors.require(side is None or whole, name, side, "a whole number from 1, or None")
+        if side is not None:
+            plain.whole(name, side, 1)
     child = read(version)
     model = child.features(height, width)
     child.load_into(model)

@@ -14,13 +14,12 @@ import functools
 import hashlib
 import json
 import math
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from bignas_tf import errors
+from bignas_tf import errors, plain
 from bignas_tf.search_space.architecture import (
     MOST_CHANNELS,
     PER_LAYER,
@@ -198,11 +197,7 @@ class SearchSpace:
         Raises:
           UsageError: it is no whole number.
         """
-        try:
-            side = operator.index(resolution)
-        except TypeError:
-            given = errors.shown(resolution)
-            raise errors.UsageError(f"resolution is {given}; it takes a whole number") from None
+        side = plain.whole("resolution", resolution, 1)
         return dataclasses.replace(architecture, resolution=side)
 
     def validate(self, architecture: Architecture) -> None:

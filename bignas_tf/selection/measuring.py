@@ -127,6 +127,9 @@ def cost(name: str, architecture: Architecture, measured: Measurement) -> Record
 
 def failure(what: str, architecture: Architecture, error: errors.RunError) -> Record:
     """The record of a figure that could not be found."""
-    # A file's name in it may be no text, which a journal does not take.
-    said = str(error).encode(errors="replace").decode()
-    return Record(what, architecture, None, failure=said)
+    return Record(what, architecture, None, failure=said(error))
+
+
+def said(error: errors.RunError) -> str:
+    """What an error says, as files take it: the name of a file in it may be no text."""
+    return str(error).encode(errors="replace").decode()

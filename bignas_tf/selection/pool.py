@@ -189,8 +189,7 @@ class Pool:
         for architecture, outcome in self._figures.accuracies(RANKING, whole):
             known = self._candidates[architecture]
             if isinstance(outcome, errors.RunError):
-                failed = measuring.failure(RANKING, architecture, outcome)
-                candidate = dataclasses.replace(known, failure=failed.failure)
+                candidate = dataclasses.replace(known, failure=measuring.said(outcome))
             else:
                 candidate = dataclasses.replace(known, ranking=outcome)
             self._candidates[architecture] = candidate

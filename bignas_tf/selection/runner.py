@@ -84,7 +84,7 @@ class Search:
         splits.check(splits.of_selection(data, selection))
         self._supernet = supernet
         self._space, self._settings = _searched(supernet.space, selection)
-        if self._find is strategies.coarse_to_fine:
+        if self._find is strategies.coarse_to_fine:  # which would refuse it after measuring
             strategies.coarse_grid(self._space, self._settings)
         self._data = data
         self._changes = changes or {}

@@ -106,7 +106,7 @@ def train(
       model_dir: its folder.
       strategy: the devices.
       evaluation: of named children, from time to time; None for none.
-      show: takes lines of progress, in the chief's process.
+      show: takes lines of progress; to be silent in all processes but the chief's.
 
     Raises:
       UsageError: a bad configuration, a checkpoint that is damaged, lost, of another space or
@@ -119,7 +119,6 @@ def train(
     validation.validate(config)
     field_types.to_floats(config)  # of what was set from Python
     files.make_folder(model_dir)
-    show = show if workers.is_chief(strategy) else console.silent
     with workers.together(strategy), writer.sole(model_dir, strategy, show):
         trainer = _build(config, model_dir, strategy, show)
         _run(trainer, model_dir, evaluation, _on_todays_stdout(show))

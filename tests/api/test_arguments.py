@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf  # noqa: F401  (the devices of the whole test run are set when it is in)
 
 import bignas_tf as bignas
+from bignas_tf import plain
 from bignas_tf.api import arguments
 from tests.selection import made_up_searches
 
@@ -166,12 +167,12 @@ def test_a_budget_may_be_read_twice_and_given_alone() -> None:
 
 
 def test_numbers_from_the_least_to_the_most_pass() -> None:
-    assert arguments.whole("seed", np.int64(0), 0) == 0
-    assert type(arguments.whole("classes", np.int64(9), 1, 9)) is int
+    assert plain.whole("seed", np.int64(0), 0) == 0
+    assert type(plain.whole("classes", np.int64(9), 1, 9)) is int
     with pytest.raises(
         bignas.UsageError, match=r"^classes is 10; it takes a whole number from 1 t"
     ):
-        arguments.whole("classes", 10, 1, 9)
+        plain.whole("classes", 10, 1, 9)
 
 
 def test_a_cost_takes_the_whole_numbers_of_numpy_too() -> None:

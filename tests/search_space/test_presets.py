@@ -124,7 +124,9 @@ def test_a_child_of_numpy_s_integers_is_one_of_pythons() -> None:
     known = presets.child(space, space.with_resolution(given, np.int64(20)))
     assert known == space.with_resolution(child, 20)
     assert json.loads(json.dumps(known.to_json())) == known.to_json()
-    with pytest.raises(errors.UsageError, match=r"^resolution is 20.0; it takes a whole number$"):
+    with pytest.raises(
+        errors.UsageError, match=r"^resolution is 20.0; it takes a whole number from 1$"
+    ):
         space.with_resolution(child, 20.0)
 
 
